@@ -1,0 +1,91 @@
+"""retouch_engine: pixels in, pixels out.
+
+The front door. A caller gives an :class:`Order` (a source file, an empty folder, a recipe) and receives
+staged files and a decision record. Nothing in here watches folders, chooses names or publishes; nothing
+outside reaches past this module. Importing it loads no array library: that happens in :func:`open_engine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from retouch_engine import errors
+from retouch_engine.errors import EngineError
+from retouch_engine.recipe import PERMANENT, Compression, Finish, Kind, Limits, Recipe
+from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role
+from retouch_engine.version import __version__
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any, Self
+
+__all__ = [
+    "PERMANENT",
+    "PHOTO_SUFFIXES",
+    "RECORD_SCHEMA",
+    "Compression",
+    "Decision",
+    "Engine",
+    "EngineError",
+    "Finish",
+    "Kind",
+    "Limits",
+    "Order",
+    "Recipe",
+    "Rendered",
+    "Role",
+    "__version__",
+    "errors",
+    "open_engine",
+]
+
+PHOTO_SUFFIXES = frozenset({".tif", ".tiff", ".jpg", ".jpeg", ".png"})
+"""Endings, lower case, of the files that are offered to the engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One photo to do. ``source`` is only ever opened for reading; ``staging`` is an empty local folder."""
+
+    source: Path
+    staging: Path
+    recipe: Recipe
+    finish: Finish = Finish()
+    painted_mask: Path | None = None
+    """A mask that overrides the finds: 255 heals, 128 is ignored. Same size as the photo."""
+
+
+class Engine(Protocol):
+    """What :func:`open_engine` returns. Use it as a context manager; it holds processes and models."""
+
+    def retouch(self, order: Order, progress: Callable[[str], None]) -> Rendered:
+        """Do one photo; ``progress`` is told each stage's name as it begins.
+
+        Raises:
+            EngineError: one subclass for each way to fail; nothing outside ``staging`` was written.
+        """
+
+    def preview(self, order: Order, progress: Callable[[str], None]) -> dict[str, Any]:
+        """The decision record that :meth:`retouch` would give, without writing a file."""
+
+    def about(self) -> dict[str, str]:
+        """Versions and helpers, for ``retouchd doctor``: name to what was found."""
+
+    def close(self) -> None:
+        """Let go of every process and model. Safe to call twice."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def open_engine(limits: Limits | None = None) -> Engine:
+    """Load the engine and what it keeps resident. The first call imports the array libraries."""
+    from retouch_engine.engine import RetouchEngine
+
+    return RetouchEngine(limits or Limits())

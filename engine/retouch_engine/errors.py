@@ -1,0 +1,199 @@
+"""Every way the engine can fail, one class each.
+
+The class writes its own message: what was found, what was expected, what to do. ``retryable`` says
+whether the same file may succeed later without anyone touching it (a copy still under way, a full
+disk); ``code`` is the short stable word that the journal and ``retouchd why`` show.
+
+    EngineError
+    ├── OwnOutput                 a result of ours, offered back to us
+    ├── SourceMissing             the file went away                            (retryable)
+    ├── UnreadablePhoto
+    │   ├── NotAPhoto             empty, or no known signature
+    │   ├── MislabelledPhoto      the name says one format, the bytes another
+    │   ├── IncompletePhoto       the end is missing: a copy still under way?   (retryable)
+    │   ├── DamagedPhoto          complete by its structure, but does not decode
+    │   ├── UnsupportedPhoto      CMYK, Lab, float, palette, several pages ...
+    │   ├── PhotoTooLarge         over max_megapixels or 65,000 px a side
+    │   └── PhotoTooSmall         nothing to heal in so few pixels
+    ├── UnusableName              control characters in the name
+    ├── MaskMismatch              a painted mask of another size or kind
+    ├── RecipeMistake             a recipe with values out of range
+    ├── ResultTooLarge            more than a classic TIFF can hold
+    ├── ProofFailed               the encoded file is not what was promised
+    └── StagingFull               no room to write the result                   (retryable)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+
+def shown(path: Path) -> str:
+    """A path as one printable line: control characters and undecodable bytes are escaped."""
+    text = str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+class EngineError(Exception):
+    """Anything the engine refuses or cannot do."""
+
+    retryable: ClassVar[bool] = False
+    code: ClassVar[str] = "engine"
+
+
+class OwnOutput(EngineError):
+    """A result of ours, offered as if it were a photo."""
+
+    code = "own-output"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"own output: {shown(path.name)} carries retouchd's mark; offer the original instead")
+
+
+class SourceMissing(EngineError):
+    """The file went away between being seen and being opened."""
+
+    retryable = True
+    code = "missing"
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"cannot open {shown(path.name)}: {why}")
+
+
+class UnreadablePhoto(EngineError):
+    """The bytes are not a photo that the engine can take."""
+
+    code = "unreadable"
+
+
+class NotAPhoto(UnreadablePhoto):
+    """Empty, or without the signature of any format we read."""
+
+    code = "not-a-photo"
+
+    def __init__(self, path: Path, found: str) -> None:
+        super().__init__(f"{shown(path.name)} is not a photo: found {found}, expected TIFF, JPEG or PNG")
+
+
+class MislabelledPhoto(UnreadablePhoto):
+    """The name says one format, the bytes another."""
+
+    code = "mislabelled"
+
+    def __init__(self, path: Path, found: str) -> None:
+        super().__init__(
+            f"{shown(path.name)} is mislabelled: its bytes are {found}, its name says"
+            f" {path.suffix.lower() or 'nothing'}; give it the right ending"
+        )
+
+
+class IncompletePhoto(UnreadablePhoto):
+    """The structure points past the end of the file."""
+
+    retryable = True
+    code = "incomplete"
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(f"{shown(path.name)} is incomplete: {what}; copy or export it again")
+
+
+class DamagedPhoto(UnreadablePhoto):
+    """Complete by its structure, but it does not decode."""
+
+    code = "damaged"
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{shown(path.name)} does not decode: {why}; export it again")
+
+
+class UnsupportedPhoto(UnreadablePhoto):
+    """A kind of picture the engine does not take."""
+
+    code = "unsupported"
+
+    def __init__(self, path: Path, found: str) -> None:
+        super().__init__(
+            f"{shown(path.name)} is {found}; expected 8- or 16-bit RGB or grey; export it as RGB TIFF"
+        )
+
+
+class PhotoTooLarge(UnreadablePhoto):
+    """Over the size limit, read from the header before anything is decoded."""
+
+    code = "too-large"
+
+    def __init__(self, path: Path, width: int, height: int, limit: str) -> None:
+        super().__init__(
+            f"{shown(path.name)} claims {width} x {height} px ({width * height / 1e6:.1f} MP); the limit is"
+            f" {limit}; raise max_megapixels if this is a real photo"
+        )
+
+
+class PhotoTooSmall(UnreadablePhoto):
+    """Too few pixels to hold skin."""
+
+    code = "too-small"
+
+    def __init__(self, path: Path, width: int, height: int, least: int) -> None:
+        super().__init__(
+            f"{shown(path.name)} is {width} x {height} px; a photo has at least {least} px on each side"
+        )
+
+
+class UnusableName(EngineError):
+    """A name that must never reach another program."""
+
+    code = "bad-name"
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"unusable name {shown(path.name)}: {why}; rename the file")
+
+
+class MaskMismatch(EngineError):
+    """A painted mask that does not fit its photo."""
+
+    code = "mask"
+
+    def __init__(self, path: Path, found: str, expected: str) -> None:
+        super().__init__(f"mask {shown(path.name)} is {found}; expected {expected}")
+
+
+class RecipeMistake(EngineError):
+    """A recipe with a value out of range."""
+
+    code = "recipe"
+
+    def __init__(self, field: str, found: object, allowed: str) -> None:
+        super().__init__(f"{field} is {found!r}; allowed: {allowed}")
+
+
+class ResultTooLarge(EngineError):
+    """More than a classic TIFF can hold; BigTIFF is never written."""
+
+    code = "result-too-large"
+
+    def __init__(self, path: Path, size: int) -> None:
+        super().__init__(
+            f"the result of {shown(path.name)} would take {size / 1e9:.2f} GB; a TIFF that editors open"
+            " holds at most 4 GB; export a smaller size"
+        )
+
+
+class ProofFailed(EngineError):
+    """The encoded file is not what was promised, so nothing is published."""
+
+    code = "proof"
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(f"refused to publish the result of {shown(path.name)}: {what}; please report this")
+
+
+class StagingFull(EngineError):
+    """No room where the result is staged; nothing was published."""
+
+    retryable = True
+    code = "disk-full"
+
+    def __init__(self, where: Path, why: str) -> None:
+        super().__init__(f"no room in {shown(where)}: {why}; free some space")

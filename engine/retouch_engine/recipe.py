@@ -1,0 +1,134 @@
+"""What to do to a photo, as frozen data: kinds of spots, what becomes of each, how strongly.
+
+Nothing here loads an array library, so that a configuration can be checked without one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+from retouch_engine.errors import RecipeMistake
+from retouch_engine.version import __version__
+
+
+class Kind(StrEnum):
+    """What a spot is."""
+
+    PIMPLE = "pimple"
+    RED_SPOT = "red_spot"
+    SCAB = "scab"
+    FLAKE = "flake"
+    WHITEHEAD = "whitehead"
+    COMEDO = "comedo"
+    BROWN_SPOT = "brown_spot"
+    MOLE = "mole"
+    FRECKLE = "freckle"
+    SCAR = "scar"
+    TATTOO = "tattoo"
+    LINE = "line"
+    HAIR = "hair"
+    UNKNOWN = "unknown"
+    PAINTED = "painted"
+
+
+class Compression(StrEnum):
+    """How the TIFF samples are packed; each is read by Lightroom and Photoshop."""
+
+    DEFLATE = "deflate"
+    LZW = "lzw"
+    NONE = "none"
+
+
+PERMANENT = frozenset({Kind.MOLE, Kind.FRECKLE, Kind.SCAR, Kind.TATTOO, Kind.LINE, Kind.HAIR})
+"""Kinds that belong to the person: kept unless a recipe names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How one photo is retouched. Two recipes with the same digest give the same pixels.
+
+    Raises:
+        RecipeMistake: a value is out of its range.
+    """
+
+    preset: str = "studio"
+    sensitivity: int = 50
+    """0-100: how faint a spot may be and still be found. 50 is cautious."""
+    strength: int = 100
+    """0-100: how much of each heal is applied; texture contrast stays whole at every value."""
+    remove: tuple[Kind, ...] = (Kind.PIMPLE, Kind.RED_SPOT, Kind.SCAB, Kind.WHITEHEAD, Kind.FLAKE)
+    """Kinds that are healed when the detector is sure."""
+    review: tuple[Kind, ...] = (Kind.BROWN_SPOT, Kind.COMEDO, Kind.UNKNOWN)
+    """Kinds that are offered to a person and never healed by themselves. The rest are kept."""
+    largest_px: int = 400
+    """Spots with a larger diameter are offered for review, in pixels of the photo."""
+    largest_healed_share: float = 0.02
+    """When the heals would cover more of the skin than this, nothing is healed and all is for review."""
+    seed: int = 0
+    """Seeds every random choice, so that the same photo gives the same pixels."""
+
+    def __post_init__(self) -> None:
+        """Check every range and put the kinds into one order."""
+        for name in ("sensitivity", "strength"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not 0 <= value <= 100:
+                raise RecipeMistake(name, value, "a whole number from 0 to 100")
+        if not 1 <= self.largest_px <= 4000:
+            raise RecipeMistake("largest_px", self.largest_px, "1 to 4000")
+        if not 0 < self.largest_healed_share <= 1:
+            raise RecipeMistake("largest_healed_share", self.largest_healed_share, "over 0, up to 1")
+        for name in ("remove", "review"):
+            try:
+                kinds = tuple(sorted({Kind(k) for k in getattr(self, name)}))
+            except ValueError:
+                raise RecipeMistake(name, getattr(self, name), ", ".join(Kind)) from None
+            object.__setattr__(self, name, kinds)
+        both = set(self.remove) & set(self.review)
+        if both:
+            raise RecipeMistake("review", sorted(both), "kinds that remove does not name already")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything that decides the pixels: this recipe and the engine's version."""
+        return hashlib.sha256(
+            json.dumps([__version__, self.as_json()], sort_keys=True).encode("ascii")
+        ).hexdigest()
+
+    def as_json(self) -> dict[str, Any]:
+        """The recipe as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Recipe:
+        """The recipe that :meth:`as_json` wrote."""
+        known = {f.name for f in fields(cls)}
+        extra = sorted(set(values) - known)
+        if extra:
+            raise RecipeMistake(extra[0], values[extra[0]], ", ".join(sorted(known)))
+        lists = {k: tuple(values[k]) for k in ("remove", "review") if k in values}
+        return cls(**{**values, **lists})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the engine accepts at all. Checked from the header, before anything is decoded."""
+
+    max_megapixels: float = 300.0
+    max_side_px: int = 65_000
+    """Lightroom's own limit."""
+    min_side_px: int = 16
+    """Smaller pictures are icons and probes; no pore has room there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """How results are written; none of it changes a pixel."""
+
+    compression: Compression = Compression.DEFLATE
+    threads: int = 2
+    """Threads for packing and unpacking samples."""

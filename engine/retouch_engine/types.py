@@ -1,0 +1,211 @@
+"""The engine's nouns: frozen, checked where they are made, with read-only arrays.
+
+Pixels are in the photo's own encoding and colour space unless a name says otherwise. Boxes are half open,
+rows before columns. A mask is a bool array, True where something is to be healed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NewType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retouch_engine.recipe import Kind
+
+HealerId = NewType("HealerId", str)
+DetectorId = NewType("DetectorId", str)
+
+Bool = NDArray[np.bool_]
+Float = NDArray[np.float32]
+Samples = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """The same array, read-only."""
+    array.setflags(write=False)
+    return array
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Box:
+    """A half-open rectangle of pixels: rows ``y0`` to ``y1``, columns ``x0`` to ``x1``."""
+
+    y0: int
+    x0: int
+    y1: int
+    x1: int
+
+    def __post_init__(self) -> None:
+        """A box has an inside."""
+        if self.y1 <= self.y0 or self.x1 <= self.x0:
+            raise ValueError(f"empty box {self}")
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.y1 - self.y0
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.x1 - self.x0
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """To index an array with."""
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+    def grown(self, margin: int, height: int, width: int) -> Box:
+        """This box with a margin, cut to a canvas of ``height`` by ``width``."""
+        return Box(
+            max(0, self.y0 - margin),
+            max(0, self.x0 - margin),
+            min(height, self.y1 + margin),
+            min(width, self.x1 + margin),
+        )
+
+    def within(self, outer: Box) -> Box:
+        """This box in the coordinates of ``outer``."""
+        return Box(self.y0 - outer.y0, self.x0 - outer.x0, self.y1 - outer.y0, self.x1 - outer.x0)
+
+    def meets(self, other: Box) -> bool:
+        """Whether the two share a pixel."""
+        return self.y0 < other.y1 and other.y0 < self.y1 and self.x0 < other.x1 and other.x0 < self.x1
+
+
+@dataclass(frozen=True, slots=True)
+class PixelScale:
+    """How many pixels are a millimetre of skin, and how that is known."""
+
+    px_per_mm: float | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One decoded photo.
+
+    ``pixels`` is ``(H, W, 3)`` uint8 or uint16 RGB in the file's own encoding; a grey photo repeats its
+    one channel and says ``grey``. ``extra`` is ``(H, W, k)`` further channels (alpha) of the same dtype.
+    ``profile`` holds the ICC profile byte for byte. ``metadata`` is the codec's business.
+    """
+
+    pixels: Samples
+    grey: bool = False
+    extra: Samples | None = None
+    extra_meaning: tuple[int, ...] = ()
+    """TIFF ExtraSamples values, one for each extra channel."""
+    profile: bytes | None = None
+    digest: str = ""
+    """SHA-256 of the source file."""
+    lossy: bool = False
+    """The source was a JPEG: its own blocks look like spots of 3 to 8 px."""
+    metadata: Any = None
+
+    def __post_init__(self) -> None:
+        """Check the shape and lock the arrays."""
+        p = self.pixels
+        if p.ndim != 3 or p.shape[2] != 3 or p.dtype not in (np.uint8, np.uint16):
+            raise ValueError(f"pixels are {p.dtype} {p.shape}, expected uint8 or uint16 (H, W, 3)")
+        frozen(p)
+        if self.extra is not None:
+            if self.extra.shape[:2] != p.shape[:2] or self.extra.dtype != p.dtype:
+                raise ValueError(f"extra channels are {self.extra.dtype} {self.extra.shape}, pixels {p.shape}")
+            frozen(self.extra)
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def bit_depth(self) -> int:
+        """8 or 16."""
+        return int(self.pixels.dtype.itemsize) * 8
+
+    @property
+    def frame(self) -> Box:
+        """The whole canvas."""
+        return Box(0, 0, self.height, self.width)
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One find: where it is, what it looks like, how sure the detector is.
+
+    ``mask`` is bool, the shape of ``box``, True on the spot itself (not yet dilated).
+    """
+
+    id: int
+    box: Box
+    mask: Bool
+    diameter_px: float
+    kind: Kind
+    score: float
+    """0 to 1: how sure the detector is that a retoucher would call it by this kind."""
+    sure: bool
+    """Unmistakable: may be healed without anyone looking."""
+    reason: str
+    features: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the mask and lock it."""
+        if self.mask.shape != (self.box.height, self.box.width) or self.mask.dtype != np.bool_:
+            raise ValueError(f"mask is {self.mask.dtype} {self.mask.shape} in {self.box}")
+        if not self.mask.any():
+            raise ValueError(f"spot {self.id} has an empty mask")
+        frozen(self.mask)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the route made of a spot: the healers to try, best first, or none and the reason why."""
+
+    spot: Spot
+    healers: tuple[HealerId, ...]
+    hole: Bool
+    """bool, the shape of ``box``: the spot, dilated."""
+    box: Box
+    reason: str
+    review: bool = False
+    """True when a person is asked to look; False with no healers means kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One composed heal, ready to be laid into the canvas.
+
+    ``pixels`` is ``(h, w, 3)`` uint16 on the 16-bit scale of the result; ``changed`` is bool, True where
+    the result may differ from the source. Everywhere else the source's samples stand.
+    """
+
+    spot_id: int
+    box: Box
+    pixels: NDArray[np.uint16]
+    changed: Bool
+
+    def __post_init__(self) -> None:
+        """Check the shapes and lock the arrays."""
+        shape = (self.box.height, self.box.width)
+        if self.pixels.shape != (*shape, 3) or self.changed.shape != shape:
+            raise ValueError(f"patch {self.pixels.shape} / {self.changed.shape} in {self.box}")
+        frozen(self.pixels)
+        frozen(self.changed)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the guard says of one heal: which test failed, and the figures."""
+
+    accepted: bool
+    failed: str
+    """Empty when accepted; else plastic, overload, seam, residual, halo or repeat."""
+    figures: Mapping[str, float]
