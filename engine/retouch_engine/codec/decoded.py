@@ -1,0 +1,26 @@
+"""What every decoder of this room returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from retouch_engine.codec.metadata import SourceMetadata
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a decoder hands to :func:`~retouch_engine.codec.read.read_photo`.
+
+    ``samples`` is ``(H, W, S)`` uint8 or uint16, native byte order; the first ``colours`` channels are the
+    picture, the rest extra.
+    """
+
+    samples: NDArray[Any]
+    colours: int
+    extra_meaning: tuple[int, ...]
+    profile: bytes | None
+    lossy: bool
+    metadata: SourceMetadata

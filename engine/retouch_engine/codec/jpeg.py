@@ -1,0 +1,214 @@
+"""JPEG in: walked from SOI to EOI first, so that a copy still under way is told from a damaged file.
+
+libjpeg itself answers a truncated scan with a warning and grey pixels.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import imagecodecs
+import numpy as np
+
+from retouch_engine.codec.decoded import Decoded
+from retouch_engine.codec.ifd import Span, StructureError
+from retouch_engine.codec.metadata import Rational, SourceMetadata, from_blocks
+from retouch_engine.codec.sniff import check_size
+from retouch_engine.errors import DamagedPhoto, IncompletePhoto, UnsupportedPhoto
+from retouch_engine.recipe import Limits
+
+_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_DECODABLE_SOF = frozenset({0xC0, 0xC1, 0xC2})
+"""Baseline, extended and progressive Huffman: what every camera and editor writes."""
+_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
+_SOS, _EOI, _APP1, _APP2, _APP13, _APP0 = 0xDA, 0xD9, 0xE1, 0xE2, 0xED, 0xE0
+_NEXT_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
+_ICC, _XMP, _EXIF, _IRB = b"ICC_PROFILE\0", b"http://ns.adobe.com/xap/1.0/\0", b"Exif\0\0", b"Photoshop 3.0\0"
+_CHUNK = 1 << 20
+MOST_SEGMENTS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a JPEG claims to be."""
+
+    marker: int
+    precision: int
+    width: int
+    height: int
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One marker segment before the scan: its marker, where its payload lies and how long it is."""
+
+    marker: int
+    offset: int
+    size: int
+
+
+def segments(span: Span) -> Iterator[Segment]:
+    """The segments from SOI up to the first scan, that scan's header being the last.
+
+    Raises:
+        StructureError: cut off, or not markers where markers belong.
+    """
+    if span.at(0, 2) != b"\xff\xd8":
+        raise StructureError("it does not begin as a JPEG")
+    at = 2
+    for _ in range(MOST_SEGMENTS):
+        lead, marker = span.at(at, 2)
+        if lead != 0xFF:
+            raise StructureError(f"no marker at byte {at:,}")
+        if marker == 0xFF:
+            at += 1
+            continue
+        if marker in _BARE or marker == _EOI:
+            at += 2
+            if marker == _EOI:
+                return
+            continue
+        size = struct.unpack(">H", span.at(at + 2, 2))[0]
+        if size < 2:
+            raise StructureError(f"a segment without a length at byte {at:,}")
+        if at + 2 + size > span.size:
+            raise StructureError(f"a segment reaches past its end at byte {at:,}", incomplete=True)
+        yield Segment(marker, at + 4, size - 2)
+        if marker == _SOS:
+            return
+        at += 2 + size
+    raise StructureError("its header does not end")
+
+
+def _frame(span: Span, segment: Segment) -> Frame:
+    if segment.size < 6:
+        raise StructureError("its frame header is too short")
+    precision, height, width, channels = struct.unpack(">BHHB", span.at(segment.offset, 6))
+    return Frame(segment.marker, precision, width, height, channels)
+
+
+def frame_of(span: Span) -> Frame | None:
+    """The frame header of a JPEG, or None when it has none before its scan."""
+    return next((_frame(span, s) for s in segments(span) if s.marker in _SOF), None)
+
+
+def _check_scans(span: Span, start: int) -> None:
+    """Walk the packed data to EOI, through every scan.
+
+    Raises:
+        StructureError: it ends before EOI.
+    """
+    data, at = span.at(0, span.size), start
+    while match := _NEXT_MARKER.search(data, at):
+        marker = match.group(1)[0]
+        at = match.end()
+        if marker == _EOI:
+            return
+        if marker in _BARE:
+            continue
+        if at + 2 > span.size:
+            break
+        at += struct.unpack_from(">H", data, at)[0]
+    raise StructureError("its picture data stops before the end mark", incomplete=True)
+
+
+def _profile(span: Span, found: list[Segment]) -> bytes | None:
+    """The ICC profile from its numbered chunks, or None when chunks are missing."""
+    chunks: dict[int, bytes] = {}
+    total = 0
+    for segment in found:
+        if segment.marker != _APP2 or segment.size < 14:
+            continue
+        payload = span.at(segment.offset, segment.size)
+        if payload.startswith(_ICC):
+            chunks.setdefault(payload[12], payload[14:])
+            total = payload[13]
+    if not chunks or set(chunks) != set(range(1, total + 1)):
+        return None
+    return b"".join(chunks[i] for i in sorted(chunks))
+
+
+def _payload(span: Span, found: list[Segment], marker: int, name: bytes) -> bytes | None:
+    """What follows ``name`` in the segments of that kind, joined; None without one."""
+    parts = [span.at(s.offset, s.size) for s in found if s.marker == marker]
+    named = [p[len(name) :] for p in parts if p.startswith(name)]
+    # Only Photoshop's resources are spread over several segments; of the others the first counts.
+    return b"".join(named if marker == _APP13 else named[:1]) or None
+
+
+def _density(span: Span, found: list[Segment]) -> tuple[tuple[Rational, Rational], int] | None:
+    jfif = _payload(span, found, _APP0, b"JFIF\0")
+    if jfif is None or len(jfif) < 7:
+        return None
+    unit, x, y = struct.unpack_from(">BHH", jfif, 2)
+    return (((x, 1), (y, 1)), unit + 1) if unit in {1, 2} and x and y else None
+
+
+def _metadata(span: Span, found: list[Segment]) -> SourceMetadata:
+    return from_blocks(
+        exif=_payload(span, found, _APP1, _EXIF),
+        xmp=_payload(span, found, _APP1, _XMP),
+        irb=_payload(span, found, _APP13, _IRB),
+        density=_density(span, found),
+    )
+
+
+def _check_frame(path: Path, frame: Frame, limits: Limits) -> None:
+    """Whether we take such a frame.
+
+    Raises:
+        UnsupportedPhoto, PhotoTooLarge, PhotoTooSmall: we do not.
+    """
+    if frame.channels == 4:
+        raise UnsupportedPhoto(path, "CMYK")
+    if frame.precision != 8:
+        raise UnsupportedPhoto(path, f"{frame.precision}-bit JPEG")
+    if frame.marker not in _DECODABLE_SOF:
+        raise UnsupportedPhoto(path, "a lossless or arithmetic JPEG")
+    if frame.channels not in {1, 3}:
+        raise UnsupportedPhoto(path, f"a JPEG of {frame.channels} channels")
+    check_size(path, frame.width, frame.height, limits)
+
+
+def _examine(path: Path, span: Span, limits: Limits) -> tuple[list[Segment], Frame]:
+    """All that is to know before decoding: the segments, and the one frame.
+
+    Raises:
+        StructureError: absurd or cut off.
+        UnsupportedPhoto, PhotoTooLarge, PhotoTooSmall: not for us.
+    """
+    found = list(segments(span))
+    frame = next((_frame(span, s) for s in found if s.marker in _SOF), None)
+    if frame is None or found[-1].marker != _SOS:
+        raise StructureError("it holds no picture")
+    _check_frame(path, frame, limits)
+    # Film and second pictures may follow the photo; many times its raw size is something else.
+    if span.size > 8 * frame.width * frame.height * frame.channels + (512 << 20):
+        raise StructureError(f"{span.size:,} bytes are too many for its size")
+    _check_scans(span, found[-1].offset + found[-1].size)
+    return found, frame
+
+
+def read_jpeg(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
+    """Decode a JPEG, or say in one class why not.
+
+    Raises:
+        IncompletePhoto, DamagedPhoto, UnsupportedPhoto, PhotoTooLarge, PhotoTooSmall.
+    """
+    span = Span.of_file(handle)
+    try:
+        found, frame = _examine(path, span, limits)
+        profile, metadata = _profile(span, found), _metadata(span, found)
+    except StructureError as trouble:
+        raise (IncompletePhoto if trouble.incomplete else DamagedPhoto)(path, str(trouble)) from trouble
+    samples = np.asarray(imagecodecs.jpeg8_decode(span.at(0, span.size)))
+    if samples.shape[:2] != (frame.height, frame.width) or samples.dtype != np.uint8:
+        raise DamagedPhoto(path, f"it unpacks to {samples.dtype} {samples.shape}")
+    samples = samples.reshape(frame.height, frame.width, -1)
+    return Decoded(samples, frame.channels, (), profile, lossy=True, metadata=metadata)

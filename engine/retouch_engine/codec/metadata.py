@@ -1,0 +1,216 @@
+"""What a source says about itself, read without exiftool.
+
+Enough to write an honest TIFF: orientation, resolution, the XMP packet, IPTC, the short texts of the first
+EXIF directory. The exposure, lens and place are turned into XMP properties, so that they survive even where
+exiftool is not installed. Metadata never fails a photo: what cannot be read is left out and noted.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from retouch_engine.codec.ifd import Directory, Span, StructureError, directories, sub_directory
+
+Rational = tuple[int, int]
+
+ESSENTIAL_TEXTS = (270, 271, 272, 306, 315, 33432)
+"""ImageDescription, Make, Model, DateTime, Artist, Copyright."""
+
+MOST_PACKET_BYTES = 16 << 20
+_EXIF_IFD, _GPS_IFD, _IPTC, _IRB, _XMP = 34665, 34853, 33723, 34377, 700
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class SourceMetadata:
+    """What the source carries beside pixels and profile."""
+
+    orientation: int = 1
+    """EXIF 1 to 8. Pixels are stored as in the file; nothing is rotated."""
+    resolution: tuple[Rational, Rational] | None = None
+    resolution_unit: int = 1
+    """1 none, 2 inch, 3 centimetre."""
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    """The IPTC-IIM block."""
+    essentials: Mapping[int, bytes] = field(default_factory=lambda: MappingProxyType({}))
+    """Texts of the first directory by tag code, as stored."""
+    fallback: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Exposure, lens, date and place as XMP properties (``exif:FNumber``: ``28/10``)."""
+    notes: tuple[str, ...] = ()
+    """What could not be read, in words."""
+
+
+def _rational(d: Directory, code: int) -> str | None:
+    pair = d.numbers(code)
+    return f"{pair[0]}/{pair[1]}" if pair.size >= 2 and pair[1] else None
+
+
+def _whole(d: Directory, code: int) -> str | None:
+    values = d.numbers(code)
+    return str(values[0]) if values.size else None
+
+
+def _words(d: Directory, code: int) -> str | None:
+    raw = d.text(code)
+    return raw.decode("utf-8", "replace").strip() or None if raw else None
+
+
+def _when(d: Directory, code: int, offset_code: int) -> str | None:
+    """An EXIF date ("2026:05:01 10:20:30") as XMP writes it, with its zone where the camera gives one."""
+    text = _words(d, code)
+    if text is None or len(text) != 19 or not text[:4].isdigit():
+        return None
+    zone = _words(d, offset_code) or ""
+    return f"{text[:10].replace(':', '-')}T{text[11:]}{zone if zone[:1] in '+-Z' else ''}"
+
+
+def _place(d: Directory, code: int, ref_code: int) -> str | None:
+    """A GPS angle as XMP writes it: ``52,30.123456N``."""
+    v, ref = d.numbers(code), _words(d, ref_code)
+    if v.size < 6 or not all(v[1:6:2]) or not ref or ref not in "NSEW":
+        return None
+    minutes = float(v[2] / v[3] + v[4] / v[5] / 60 + (v[0] % v[1]) / v[1] * 60)
+    return f"{int(v[0] // v[1]) + int(minutes // 60)},{minutes % 60:.6f}{ref}"
+
+
+_Reader = Callable[[Directory], str | None]
+_EXPOSURE: Mapping[str, _Reader] = {
+    "exif:DateTimeOriginal": lambda d: _when(d, 36867, 36881),
+    "exif:DateTimeDigitized": lambda d: _when(d, 36868, 36882),
+    "exif:ExposureTime": lambda d: _rational(d, 33434),
+    "exif:FNumber": lambda d: _rational(d, 33437),
+    "exif:ExposureProgram": lambda d: _whole(d, 34850),
+    "exif:ExposureBiasValue": lambda d: _rational(d, 37380),
+    "exif:MeteringMode": lambda d: _whole(d, 37383),
+    "exif:FocalLength": lambda d: _rational(d, 37386),
+    "exif:FocalLengthIn35mmFilm": lambda d: _whole(d, 41989),
+    "exif:ColorSpace": lambda d: _whole(d, 40961),
+    "exif:WhiteBalance": lambda d: _whole(d, 41987),
+    "exifEX:PhotographicSensitivity": lambda d: _whole(d, 34855),
+    "exifEX:BodySerialNumber": lambda d: _words(d, 42033),
+    "exifEX:LensModel": lambda d: _words(d, 42036),
+}
+_PLACE: Mapping[str, _Reader] = {
+    "exif:GPSLatitude": lambda d: _place(d, 2, 1),
+    "exif:GPSLongitude": lambda d: _place(d, 4, 3),
+    "exif:GPSAltitude": lambda d: _rational(d, 6),
+    "exif:GPSAltitudeRef": lambda d: _whole(d, 5),
+}
+
+
+def _properties(first: Directory, code: int, wanted: Mapping[str, _Reader]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    try:
+        directory = sub_directory(first, code)
+    except StructureError:
+        return found
+    for name, read in wanted.items():
+        try:
+            value = read(directory) if directory else None
+        except StructureError:
+            continue
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def _resolution(first: Directory) -> tuple[tuple[Rational, Rational] | None, int]:
+    x, y = first.numbers(282), first.numbers(283)
+    if x.size < 2 or y.size < 2 or min(x[0], x[1], y[0], y[1]) < 1:
+        return None, 1
+    unit = first.number(296, 2)
+    return ((int(x[0]), int(x[1])), (int(y[0]), int(y[1]))), unit if unit in {1, 2, 3} else 1
+
+
+def iptc_of_irb(irb: bytes) -> bytes | None:
+    """The IPTC-IIM block among Photoshop's image resources, or None."""
+    at = 0
+    while at + 12 <= len(irb) and irb[at : at + 4] == b"8BIM":
+        code = struct.unpack_from(">H", irb, at + 4)[0]
+        at += 6 + (irb[at + 6] + 2) // 2 * 2  # a counted name, padded to even
+        if at + 4 > len(irb):
+            return None
+        size = struct.unpack_from(">L", irb, at)[0]
+        at += 4
+        if code == 0x0404:
+            return irb[at : at + size] or None
+        at += size + size % 2
+    return None
+
+
+def _block(first: Directory, code: int) -> bytes | None:
+    entry = first.entries.get(code)
+    return first.raw(code) if entry is not None and entry.count <= MOST_PACKET_BYTES else None
+
+
+def from_directory(first: Directory) -> SourceMetadata:
+    """The metadata of a TIFF page, or of an EXIF block's first directory."""
+    notes: list[str] = []
+
+    def kept(what: str, read: Callable[[], object]) -> object:
+        try:
+            return read()
+        except StructureError as trouble:
+            notes.append(f"{what} was not read: {trouble}")
+            return None
+
+    orientation = kept("orientation", lambda: first.number(274, 1))
+    resolution = kept("resolution", lambda: _resolution(first))
+    xmp = kept("XMP", lambda: _block(first, _XMP))
+    iptc = kept("IPTC", lambda: _block(first, _IPTC) or iptc_of_irb(_block(first, _IRB) or b""))
+    texts = {code: kept(f"tag {code}", lambda code=code: first.text(code)) for code in ESSENTIAL_TEXTS}  # type: ignore[misc]
+    density, unit = resolution if isinstance(resolution, tuple) else (None, 1)
+    return SourceMetadata(
+        orientation=orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1,
+        resolution=density,
+        resolution_unit=unit,
+        xmp=xmp if isinstance(xmp, bytes) and xmp else None,
+        iptc=iptc if isinstance(iptc, bytes) else None,
+        essentials=MappingProxyType({c: t for c, t in texts.items() if isinstance(t, bytes) and t}),
+        fallback=MappingProxyType(
+            _properties(first, _EXIF_IFD, _EXPOSURE) | _properties(first, _GPS_IFD, _PLACE)
+        ),
+        notes=tuple(notes),
+    )
+
+
+def from_blocks(
+    *,
+    exif: bytes | None,
+    xmp: bytes | None,
+    irb: bytes | None = None,
+    density: tuple[tuple[Rational, Rational], int] | None = None,
+) -> SourceMetadata:
+    """The metadata of a JPEG or PNG from its blocks; ``exif`` begins with the TIFF header.
+
+    ``density`` is the format's own resolution, used when EXIF has none.
+    """
+    base = SourceMetadata()
+    if exif:
+        try:
+            base = from_directory(next(directories(Span(io.BytesIO(exif), 0, len(exif)))))
+        except StructureError as trouble:
+            base = SourceMetadata(notes=(f"EXIF was not read: {trouble}",))
+    resolution, unit = base.resolution, base.resolution_unit
+    if resolution is None and density is not None:
+        resolution, unit = density
+    return SourceMetadata(
+        orientation=base.orientation,
+        resolution=resolution,
+        resolution_unit=unit,
+        xmp=xmp if xmp and len(xmp) <= MOST_PACKET_BYTES else base.xmp,
+        iptc=iptc_of_irb(irb) if irb else base.iptc,
+        essentials=base.essentials,
+        fallback=base.fallback,
+        notes=base.notes,
+    )
+
+
+def metadata_of(metadata: object) -> SourceMetadata:
+    """``Photo.metadata`` as what this room put there, or an empty one for a photo made in memory."""
+    return metadata if isinstance(metadata, SourceMetadata) else SourceMetadata()

@@ -1,0 +1,198 @@
+"""PNG in: every chunk walked with its checksum up to IEND, then decoded by libpng."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import imagecodecs
+import numpy as np
+
+from retouch_engine.codec.decoded import Decoded
+from retouch_engine.codec.ifd import LARGEST_VALUE_BYTES, Span, StructureError
+from retouch_engine.codec.metadata import MOST_PACKET_BYTES, Rational, SourceMetadata, from_blocks
+from retouch_engine.codec.sniff import check_size
+from retouch_engine.errors import DamagedPhoto, IncompletePhoto, UnsupportedPhoto
+from retouch_engine.recipe import Limits
+
+_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
+"""Colour type: channels. 3 is a palette."""
+_KEPT = frozenset({b"iCCP", b"eXIf", b"pHYs", b"iTXt", b"tRNS", b"acTL"})
+_PACKET = b"XML:com.adobe.xmp"
+_PIECE = 1 << 20
+MOST_CHUNKS = 1 << 20
+UNASSOCIATED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """A PNG's chunks: the header's fields and those that hold something we carry."""
+
+    width: int
+    height: int
+    bits: int
+    colour: int
+    kept: dict[bytes, list[bytes]]
+
+
+def _checked(span: Span, at: int, kind: bytes, size: int) -> bytes:
+    """A chunk's payload when we keep that kind, else nothing; its checksum holds either way."""
+    keep = kind in _KEPT or kind == b"IHDR"
+    if keep and size > LARGEST_VALUE_BYTES:
+        raise StructureError(f"its {kind.decode('ascii', 'replace')} chunk claims {size:,} bytes")
+    crc, kept = zlib.crc32(kind), []
+    for start in range(0, size, _PIECE):
+        piece = span.at(at + start, min(_PIECE, size - start))
+        crc = zlib.crc32(piece, crc)
+        if keep:
+            kept.append(piece)
+    if struct.unpack(">L", span.at(at + size, 4))[0] != crc:
+        raise StructureError(f"the checksum at byte {at + size:,} does not hold")
+    return b"".join(kept)
+
+
+def header_of(span: Span) -> tuple[int, int, int, int]:
+    """Width, height, bits and colour type.
+
+    Raises:
+        StructureError: cut off, or no header first.
+    """
+    size, kind = struct.unpack(">L4s", span.at(8, 8))
+    if kind != b"IHDR" or size != 13:
+        raise StructureError("it does not begin with a header")
+    width, height, bits, colour = struct.unpack(">LLBB", span.at(16, 10))
+    return width, height, bits, colour
+
+
+def walk(span: Span) -> Chunks:
+    """Every chunk up to IEND.
+
+    Raises:
+        StructureError: cut off, or a checksum does not hold.
+    """
+    header = header_of(span)
+    kept: dict[bytes, list[bytes]] = {}
+    at, pixels = 8, False
+    for _ in range(MOST_CHUNKS):
+        size, kind = struct.unpack(">L4s", span.at(at, 8))
+        if at + 12 + size > span.size:
+            raise StructureError(f"a chunk reaches past its end at byte {at:,}", incomplete=True)
+        payload = _checked(span, at + 8, kind, size)
+        if kind in _KEPT:
+            kept.setdefault(kind, []).append(payload)
+        pixels = pixels or kind == b"IDAT"
+        at += 12 + size
+        if kind == b"IEND":
+            if not pixels:
+                raise StructureError("it holds no picture data")
+            return Chunks(*header, kept)
+    raise StructureError("its list of chunks does not end")
+
+
+def _inflated(packed: bytes, most: int) -> bytes:
+    """Unpack, but never beyond ``most`` bytes: a few kB can hold gigabytes of nothing.
+
+    Raises:
+        StructureError: it would be more, or does not unpack.
+    """
+    stream = zlib.decompressobj()
+    try:
+        data = stream.decompress(packed, most)
+    except zlib.error as error:
+        raise StructureError(f"a packed text or profile does not unpack: {error}") from error
+    if not stream.eof:
+        raise StructureError(f"a packed text or profile is cut off or unpacks to more than {most:,} bytes")
+    return data
+
+
+def _profile(chunks: Chunks) -> bytes | None:
+    for payload in chunks.kept.get(b"iCCP", []):
+        _, _, rest = payload.partition(b"\0")
+        return _inflated(rest[1:], LARGEST_VALUE_BYTES) or None
+    return None
+
+
+def _packet(chunks: Chunks) -> bytes | None:
+    for payload in chunks.kept.get(b"iTXt", []):
+        key, _, rest = payload.partition(b"\0")
+        if key == _PACKET and len(rest) > 2:
+            text = rest[2:].split(b"\0", 2)[-1]
+            return _inflated(text, MOST_PACKET_BYTES) if rest[0] else text
+    return None
+
+
+def _metadata(chunks: Chunks) -> SourceMetadata:
+    density: tuple[tuple[Rational, Rational], int] | None = None
+    for payload in chunks.kept.get(b"pHYs", []):
+        if len(payload) == 9 and payload[8] == 1:
+            x, y = struct.unpack(">LL", payload[:8])
+            # Pixels a metre, exactly, as pixels a centimetre.
+            density = ((x, 100), (y, 100)), 3
+    exif = next(iter(chunks.kept.get(b"eXIf", [])), None)
+    try:
+        return from_blocks(exif=exif, xmp=_packet(chunks), density=density)
+    except StructureError as trouble:
+        base = from_blocks(exif=exif, xmp=None, density=density)
+        return SourceMetadata(
+            base.orientation,
+            base.resolution,
+            base.resolution_unit,
+            essentials=base.essentials,
+            fallback=base.fallback,
+            notes=(*base.notes, f"XMP was not read: {trouble}"),
+        )
+
+
+def _check_kind(path: Path, bits: int, colour: int) -> None:
+    if colour == 3:
+        raise UnsupportedPhoto(path, "a palette picture")
+    if colour not in _CHANNELS:
+        raise StructureError(f"its header has the unknown colour type {colour}")
+    if bits not in {8, 16}:
+        raise UnsupportedPhoto(path, f"{bits}-bit")
+
+
+def _examine(path: Path, span: Span, limits: Limits) -> Chunks:
+    """All that is to know before decoding.
+
+    Raises:
+        StructureError: absurd or cut off.
+        UnsupportedPhoto, PhotoTooLarge, PhotoTooSmall: not for us.
+    """
+    width, height, bits, colour = header_of(span)
+    check_size(path, width, height, limits)
+    _check_kind(path, bits, colour)
+    if span.size > 2 * width * height * 8 + (64 << 20):
+        raise StructureError(f"{span.size:,} bytes are too many for its size")
+    chunks = walk(span)
+    if b"acTL" in chunks.kept:
+        raise UnsupportedPhoto(path, "an animated PNG")
+    return chunks
+
+
+def read_png(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
+    """Decode a PNG, or say in one class why not.
+
+    Raises:
+        IncompletePhoto, DamagedPhoto, UnsupportedPhoto, PhotoTooLarge, PhotoTooSmall.
+    """
+    span = Span.of_file(handle)
+    try:
+        chunks = _examine(path, span, limits)
+        profile, metadata = _profile(chunks), _metadata(chunks)
+    except StructureError as trouble:
+        raise (IncompletePhoto if trouble.incomplete else DamagedPhoto)(path, str(trouble)) from trouble
+    samples = np.asarray(imagecodecs.png_decode(span.at(0, span.size)))
+    samples = samples.reshape(chunks.height, chunks.width, -1)
+    colour = chunks.colour
+    expected = np.dtype(np.uint8 if chunks.bits == 8 else np.uint16)
+    # A colour declared transparent (tRNS) comes back as one channel more.
+    channels = _CHANNELS[colour] + (1 if b"tRNS" in chunks.kept else 0)
+    if samples.dtype != expected or samples.shape[2] not in {_CHANNELS[colour], channels}:
+        raise DamagedPhoto(path, f"it unpacks to {samples.dtype} {samples.shape}")
+    colours = 1 if colour in {0, 4} else 3
+    meaning = (UNASSOCIATED,) * (samples.shape[2] - colours)
+    return Decoded(samples, colours, meaning, profile, lossy=False, metadata=metadata)

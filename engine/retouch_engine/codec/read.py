@@ -1,0 +1,104 @@
+"""A file in, a :class:`~retouch_engine.types.Photo` out, or one class that says why not."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retouch_engine.codec.decoded import Decoded
+from retouch_engine.codec.ifd import StructureError
+from retouch_engine.codec.jpeg import read_jpeg
+from retouch_engine.codec.png import read_png
+from retouch_engine.codec.sniff import Format, identify, open_source
+from retouch_engine.codec.tiff import read_tiff
+from retouch_engine.errors import DamagedPhoto, EngineError, IncompletePhoto, SourceMissing
+from retouch_engine.recipe import Limits
+from retouch_engine.types import Photo
+
+
+def read_photo(path: Path, limits: Limits, threads: int = 2) -> Photo:
+    """Decode the photo at ``path``; opened for reading only, judged before it is decoded.
+
+    Raises:
+        SourceMissing: not there, not readable, or gone while it was read.
+        OwnOutput: a TIFF of ours.
+        UnreadablePhoto: one subclass for each reason.
+    """
+    with open_source(path) as handle:
+        before = _signature(handle)
+        decoded = decode(path, handle, limits, threads)
+        digest = _digest(path, handle)
+        if _signature(handle) != before:
+            raise IncompletePhoto(path, "it changed while it was being read")
+    return _photo(decoded, digest)
+
+
+def decode(path: Path, handle: BufferedReader, limits: Limits, threads: int) -> Decoded:
+    """The samples of an open file; every foreign exception becomes one of ours.
+
+    Raises:
+        EngineError: one subclass for each reason.
+    """
+    try:
+        kind = identify(path, handle)
+        if kind is Format.TIFF:
+            return read_tiff(path, handle, limits, threads)
+        return (read_jpeg if kind is Format.JPEG else read_png)(path, handle, limits)
+    except EngineError:
+        raise
+    except StructureError as trouble:
+        # The file became shorter between its header and its samples.
+        raise IncompletePhoto(path, str(trouble)) from trouble
+    except OSError as error:
+        raise SourceMissing(path, error.strerror or str(error)) from error
+    except MemoryError as error:
+        raise DamagedPhoto(path, "it asks for more memory than there is") from error
+    except Exception as error:
+        # Decoders raise whatever their C libraries say; the first line of it is the reason.
+        raise DamagedPhoto(path, _one_line(error)) from error
+
+
+def _one_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    text = "".join(c for c in (lines[0] if lines else "") if c.isprintable())
+    return f"{type(error).__name__}: {text[:160]}" if text else type(error).__name__
+
+
+def _signature(handle: BufferedReader) -> tuple[int, int]:
+    status = os.fstat(handle.fileno())
+    return status.st_size, status.st_mtime_ns
+
+
+def _digest(path: Path, handle: BufferedReader) -> str:
+    try:
+        handle.seek(0)
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise SourceMissing(path, error.strerror or str(error)) from error
+
+
+def _photo(decoded: Decoded, digest: str) -> Photo:
+    samples, colours = decoded.samples, decoded.colours
+    height, width, count = samples.shape
+    pixels: NDArray[Any]
+    if colours == 1:
+        # A view: three channels for the memory of one.
+        pixels = np.broadcast_to(np.ascontiguousarray(samples[..., :1]), (height, width, 3))
+    else:
+        pixels = np.ascontiguousarray(samples[..., :3])
+    return Photo(
+        pixels=pixels,
+        grey=colours == 1,
+        extra=np.ascontiguousarray(samples[..., colours:]) if count > colours else None,
+        extra_meaning=decoded.extra_meaning,
+        profile=decoded.profile,
+        digest=digest,
+        lossy=decoded.lossy,
+        metadata=decoded.metadata,
+    )

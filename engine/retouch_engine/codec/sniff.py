@@ -1,0 +1,142 @@
+"""Which format a file is, whether it is ours, and whether its claimed size is one we take."""
+
+from __future__ import annotations
+
+import stat
+from enum import Enum
+from io import BufferedReader
+from pathlib import Path
+
+from retouch_engine.codec.ifd import Span, StructureError, read_directory, read_layout
+from retouch_engine.errors import (
+    EngineError,
+    MislabelledPhoto,
+    NotAPhoto,
+    PhotoTooLarge,
+    PhotoTooSmall,
+    SourceMissing,
+    UnusableName,
+)
+from retouch_engine.recipe import Limits
+
+OWN_SOFTWARE = b"retouchd"
+OWN_NAMESPACE = "http://ns.retouchd.org/1.0/"
+"""Marks our XMP. Never changed: it is how we know our own results, old ones too."""
+
+_XMP_TAG, _SOFTWARE_TAG = 700, 305
+_XMP_SEARCHED_BYTES = 4 << 20
+
+
+class Format(Enum):
+    """What we decode, with the endings that may name it."""
+
+    TIFF = (".tif", ".tiff")
+    JPEG = (".jpg", ".jpeg", ".jpe")
+    PNG = (".png",)
+
+
+_OTHERS = (
+    (b"8BPS", "a Photoshop document"),
+    (b"GIF8", "a GIF"),
+    (b"BM", "a BMP"),
+    (b"%PDF", "a PDF"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL"),
+    (b"\xff\x0a", "a JPEG XL"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000"),
+    (b"IIRO", "a raw file"),
+    (b"IIU\0", "a raw file"),
+    (b"FUJIFILM", "a raw file"),
+)
+
+
+def open_source(path: Path) -> BufferedReader:
+    """Open a regular file for reading; its name may hold any bytes.
+
+    Raises:
+        SourceMissing: it is not there or may not be read.
+        NotAPhoto: a folder, a device, a pipe.
+        UnusableName: no system call takes the name.
+    """
+    try:
+        # A pipe would block the open, so the kind is asked first.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise NotAPhoto(path, "something that is not a regular file")
+        return path.open("rb")
+    except OSError as error:
+        raise SourceMissing(path, error.strerror or type(error).__name__) from error
+    except ValueError as error:
+        raise UnusableName(path, str(error)) from error
+
+
+def sniff(head: bytes) -> Format | str:
+    """The format of a file that begins with ``head``, or in words what it is instead."""
+    if head[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}:
+        return Format.TIFF
+    if head[:3] == b"\xff\xd8\xff":
+        return Format.JPEG
+    if head[:8] == b"\x89PNG\r\n\x1a\n":
+        return Format.PNG
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "a WebP"
+    if head[4:8] == b"ftyp":
+        return "a HEIF, AVIF or film"
+    if not head:
+        return "an empty file"
+    return next((name for magic, name in _OTHERS if head.startswith(magic)), "no known signature")
+
+
+def identify(path: Path, handle: BufferedReader) -> Format:
+    """The format, held against the name's ending.
+
+    Raises:
+        NotAPhoto: empty, or a format we do not read.
+        MislabelledPhoto: another format than the ending says.
+    """
+    handle.seek(0)
+    found = sniff(handle.read(16))
+    if isinstance(found, str):
+        raise NotAPhoto(path, found)
+    if path.suffix.lower() not in found.value:
+        raise MislabelledPhoto(path, found.name)
+    return found
+
+
+def check_size(path: Path, width: int, height: int, limits: Limits) -> None:
+    """Hold a claimed size against the limits; nothing has been decoded yet.
+
+    Raises:
+        PhotoTooSmall: under ``min_side_px`` on either side.
+        PhotoTooLarge: over ``max_side_px`` or ``max_megapixels``.
+    """
+    if min(width, height) < limits.min_side_px:
+        raise PhotoTooSmall(path, width, height, limits.min_side_px)
+    if max(width, height) > limits.max_side_px:
+        raise PhotoTooLarge(path, width, height, f"{limits.max_side_px} px a side")
+    if width * height > limits.max_megapixels * 1e6:
+        raise PhotoTooLarge(path, width, height, f"{limits.max_megapixels:g} MP")
+
+
+def bears_our_mark(span: Span) -> bool:
+    """Whether a TIFF's first page names us as its software or carries our XMP namespace."""
+    try:
+        layout, offset = read_layout(span)
+        first = read_directory(span, layout, offset)
+        software = first.text(_SOFTWARE_TAG)
+        if software is not None and software.startswith(OWN_SOFTWARE):
+            return True
+        entry = first.entries.get(_XMP_TAG)
+        if entry is None or entry.count > _XMP_SEARCHED_BYTES:
+            return False
+        return OWN_NAMESPACE.encode() in (first.raw(_XMP_TAG) or b"")
+    except StructureError:
+        return False
+
+
+def is_own_output(path: Path) -> bool:
+    """Whether ``path`` is a TIFF that we made. Cheap: reads one directory. False when it cannot be read."""
+    try:
+        with open_source(path) as handle:
+            return bears_our_mark(Span.of_file(handle))
+    except (OSError, EngineError):
+        return False
