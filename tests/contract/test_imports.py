@@ -1,0 +1,31 @@
+"""Heavy libraries are loaded only when there are pixels to work on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("numpy", "cv2", "torch", "onnxruntime", "imagecodecs", "tifffile", "numba")
+PROGRAM = "import sys; {what}; print(*sorted(set(sys.modules) & set({heavy!r})))"
+
+
+def _loaded(what: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(what=what, heavy=HEAVY)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()[-1].strip()
+
+
+def test_the_engines_front_door_loads_no_array_library() -> None:
+    assert _loaded("import retouch_engine") == ""
+
+
+def test_asking_for_help_loads_no_array_library() -> None:
+    pytest.importorskip("retouchd.__main__", reason="the command line is not built yet")
+    ask = "from retouchd.__main__ import main; sys.argv = ['retouchd', '--help']\ntry: main()\nexcept SystemExit: pass\n"
+    assert _loaded(ask) == ""
