@@ -1,4 +1,4 @@
-"""Fixtures for all tests: a small rendered chart, the same as a file, real photographs where there are any."""
+"""Fixtures for all tests: a small rendered chart, the same as a file, real photographs if there are any."""
 
 from __future__ import annotations
 

@@ -8,16 +8,20 @@ import sys
 import pytest
 
 HEAVY = ("numpy", "cv2", "torch", "onnxruntime", "imagecodecs", "tifffile", "numba")
-PROGRAM = "import sys; {what}; print(*sorted(set(sys.modules) & set({heavy!r})))"
+PROGRAM = "import sys\n{what}\nprint(*sorted(set(sys.modules) & set({heavy!r})))"
+HELP = """
+from retouchd.__main__ import main
+sys.argv = ["retouchd", "--help"]
+try:
+    main()
+except SystemExit:
+    pass
+"""
 
 
 def _loaded(what: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(what=what, heavy=HEAVY)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    program = PROGRAM.format(what=what, heavy=HEAVY)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()[-1].strip()
 
 
@@ -27,5 +31,4 @@ def test_the_engines_front_door_loads_no_array_library() -> None:
 
 def test_asking_for_help_loads_no_array_library() -> None:
     pytest.importorskip("retouchd.__main__", reason="the command line is not built yet")
-    ask = "from retouchd.__main__ import main; sys.argv = ['retouchd', '--help']\ntry: main()\nexcept SystemExit: pass\n"
-    assert _loaded(ask) == ""
+    assert _loaded(HELP) == ""

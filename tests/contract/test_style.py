@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("daemon", "engine", "tests", "benchmarks")
 MODULES = sorted(p for f in FOLDERS for p in (ROOT / f).rglob("*.py"))
 PLACES = re.compile(r"/(?:home|root|Users|workspace|work|mnt|tmp)/[a-z]" + r"|/opt/[a-z]")
+LOCKED = r"[a-z0-9.-]+==\S+( ; .+)? \\$|    --hash=sha256:[0-9a-f]{64}( \\)?$|\s+# "
 INDEXES = re.compile(r"py" + r"pi\.|pythonhosted|index" + r"-url|find" + r"-links", re.IGNORECASE)
 
 
@@ -32,10 +33,8 @@ def test_a_module_begins_with_its_rule(path: Path) -> None:
 
 
 def test_no_file_names_a_place_on_somebodys_machine() -> None:
-    found = [
-        p.name for p in _tracked() if p.suffix in {".py", ".toml", ".txt"} and PLACES.search(p.read_text())
-    ]
-    assert not found
+    sources = [p for p in _tracked() if p.suffix in {".py", ".toml", ".txt"}]
+    assert not [p.name for p in sources if PLACES.search(p.read_text("utf-8"))]
 
 
 def test_no_file_names_a_package_index() -> None:
@@ -47,6 +46,4 @@ def test_no_file_names_a_package_index() -> None:
 def test_the_lock_holds_names_versions_and_hashes_only() -> None:
     for path in (ROOT / ".lock").glob("*.txt"):
         for line in path.read_text("ascii").splitlines():
-            assert re.match(
-                r"[a-z0-9.-]+==\S+( ; .+)? \\$|    --hash=sha256:[0-9a-f]{64}( \\)?$|\s+# ", line
-            ), line
+            assert re.match(LOCKED, line), line
