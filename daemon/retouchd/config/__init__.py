@@ -1,0 +1,13 @@
+"""Settings: a typed tree, read once and handed down.
+
+``settings`` says what there is, ``load`` reads it and reports every mistake at once, ``write`` generates the
+documented default from the same tree, so that the three cannot disagree.
+"""
+
+from __future__ import annotations
+
+from retouchd.config.load import find, load, load_or_default
+from retouchd.config.settings import Preset, Settings, Watch
+from retouchd.config.write import documented
+
+__all__ = ["Preset", "Settings", "Watch", "documented", "find", "load", "load_or_default"]

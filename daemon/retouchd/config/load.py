@@ -1,0 +1,198 @@
+"""Reading settings: every mistake at once, each with file, key, what was found and what is allowed."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from retouch_engine import Kind, Recipe
+from retouch_engine import EngineError as RecipeProblem
+
+from retouchd import mounts
+from retouchd.config.settings import BUILT_IN_PRESET, Preset, Settings
+from retouchd.errors import ConfigMistakes, ConfigNotFound, Mistake
+
+_T = TypeVar("_T", bound=BaseModel)
+
+
+def places() -> list[Path]:
+    """Where a configuration is looked for when no option names one, best first."""
+    named = os.environ.get("RETOUCHD_CONFIG")
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    rest = [Path("config.toml"), home / "retouchd/config.toml", Path("/etc/retouchd/config.toml")]
+    return [Path(named)] if named else rest
+
+
+def find(named: Path | None) -> Path:
+    """The configuration to use.
+
+    Raises:
+        ConfigNotFound: there is none.
+    """
+    looked = [named] if named else places()
+    for path in looked:
+        if path.is_file():
+            return path
+    raise ConfigNotFound(looked)
+
+
+def load(path: Path, table: Sequence[mounts.Mount] | None = None) -> Settings:
+    """The settings in a file.
+
+    Raises:
+        ConfigMistakes: all of them.
+    """
+    raw = read_toml(path)
+    settings, mistakes = validated(Settings, raw, path)
+    mistakes += _recipe_mistakes(raw, path) + _place_mistakes(raw, path, mounts.current() if table is None else table)
+    if settings is None or mistakes:
+        raise ConfigMistakes(mistakes)
+    return settings
+
+
+def load_or_default(named: Path | None) -> Settings:
+    """The settings found, or the built-in ones: ``process`` works without any configuration."""
+    try:
+        path = find(named)
+    except ConfigNotFound:
+        if named or "RETOUCHD_CONFIG" in os.environ:
+            raise
+        return Settings()
+    return load(path)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        ConfigMistakes: it cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigMistakes([Mistake(path, "file", error.strerror or "an error", "a readable file")]) from None
+    except UnicodeDecodeError:
+        raise ConfigMistakes([Mistake(path, "file", "bytes that are not UTF-8", "UTF-8 text")]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigMistakes([Mistake(path, "file", str(error), "valid TOML")]) from None
+
+
+def validated(model: type[_T], raw: Mapping[str, Any], path: Path | None) -> tuple[_T | None, list[Mistake]]:
+    """The tree, or every mistake in it."""
+    try:
+        return model.model_validate(raw), []
+    except ValidationError as error:
+        return None, [_mistake(model, detail, path) for detail in error.errors(include_url=False)]
+
+
+def _mistake(model: type[BaseModel], detail: ErrorDetails, path: Path | None) -> Mistake:
+    key = "".join(f"[{p + 1}]" if isinstance(p, int) else f".{p}" for p in detail["loc"]).lstrip(".")
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        return Mistake(path, key, "an unknown key", "one of " + ", ".join(_siblings(model, detail["loc"])))
+    if kind == "missing":
+        return Mistake(path, key, "nothing", "this key is required")
+    allowed = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return Mistake(path, key, repr(detail["input"]), allowed)
+
+
+def _siblings(model: type[BaseModel], loc: Iterable[int | str]) -> list[str]:
+    """The keys that are known where an unknown one was found."""
+    here: type[BaseModel] = model
+    for part in list(loc)[:-1]:
+        field = here.model_fields.get(str(part))
+        inner = _inner_model(field.annotation) if field else None
+        here = inner or here
+    return sorted(here.model_fields)
+
+
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_inner_model(arg) for arg in get_args(annotation))
+    return next((model for model in found if model), None)
+
+
+def _tables(raw: Mapping[str, Any], key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The sub-tables under a key, whatever else stands there."""
+    value = raw.get(key)
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, table in pairs:
+        if isinstance(table, dict):
+            yield (f"{key}.{name}" if isinstance(name, str) else f"{key}[{name + 1}]"), table
+
+
+def _recipe_mistakes(raw: Mapping[str, Any], path: Path) -> list[Mistake]:
+    """What only a whole recipe shows, such as a kind that is both removed and offered for review."""
+    mistakes = []
+    for key, table in _tables(raw, "presets"):
+        preset, wrong = validated(Preset, table, path)
+        if preset and not wrong:
+            mistakes += recipe_mistakes(preset, key, path)
+    return mistakes
+
+
+def recipe_mistakes(preset: Preset, key: str, path: Path | None) -> list[Mistake]:
+    """What the engine says of a preset whose single values are fine."""
+    both = sorted(set(preset.remove) & set(preset.review))
+    if both:
+        names = ", ".join(both)
+        return [Mistake(path, f"{key}.review".lstrip("."), names, "kinds that remove does not name already")]
+    try:
+        preset.recipe(key)
+    except RecipeProblem as error:
+        return [Mistake(path, key, str(error), "see the list of kinds: " + ", ".join(Kind))]
+    return []
+
+
+def _place_mistakes(raw: Mapping[str, Any], path: Path, table: Sequence[mounts.Mount]) -> list[Mistake]:
+    """Roots inside each other, presets that do not exist, a state folder where it must not be."""
+    roots = {key: w["path"] for key, w in _tables(raw, "watch") if isinstance(w.get("path"), str)}
+    real = {key: Path(os.path.realpath(Path(p).expanduser())) for key, p in roots.items() if Path(p).is_absolute()}
+    mistakes = list(_overlaps(real, path))
+    known = sorted({BUILT_IN_PRESET, *(raw["presets"] if isinstance(raw.get("presets"), dict) else ())})
+    for key, watch in _tables(raw, "watch"):
+        name = watch.get("preset", BUILT_IN_PRESET)
+        if isinstance(name, str) and name not in known:
+            mistakes.append(Mistake(path, f"{key}.preset", repr(name), "one of " + ", ".join(known)))
+    state = raw.get("state_dir", str(Settings().state_dir))
+    if isinstance(state, str):
+        mistakes += _state_mistakes(Path(os.path.realpath(Path(state).expanduser())), real, path, table)
+    return mistakes
+
+
+def _overlaps(roots: Mapping[str, Path], path: Path) -> Iterator[Mistake]:
+    for key, root in roots.items():
+        for other, above in roots.items():
+            if key != other and root.is_relative_to(above) and (root != above or key > other):
+                allowed = f"a folder outside of {other} ({above})"
+                yield Mistake(path, f"{key}.path", repr(str(root)), allowed)
+
+
+def _state_mistakes(
+    state: Path, roots: Mapping[str, Path], path: Path, table: Sequence[mounts.Mount]
+) -> Iterator[Mistake]:
+    for key, root in roots.items():
+        if state.is_relative_to(root):
+            yield Mistake(path, "state_dir", repr(str(state)), f"a folder outside of {key} ({root})")
+    mount = mounts.covering(state, table)
+    if mount.network:
+        found = f"{str(state)!r} on {mount.fstype}"
+        # https://sqlite.org/wal.html: "WAL does not work over a network filesystem".
+        yield Mistake(path, "state_dir", found, "a folder on a local disk")
+
+
+def preset_recipe(settings: Settings, name: str) -> Recipe:
+    """The recipe of a named preset.
+
+    Raises:
+        ConfigMistakes: there is no such preset.
+    """
+    if name not in settings.presets:
+        raise ConfigMistakes([Mistake(None, "preset", repr(name), "one of " + ", ".join(sorted(settings.presets)))])
+    return settings.presets[name].recipe(name)

@@ -1,0 +1,187 @@
+"""What can be set, with units, ranges, and the reason for each default."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from retouch_engine import Compression, Finish, Kind, Limits, Recipe
+
+BUILT_IN_PRESET = "studio"
+
+
+class Tree(BaseModel):
+    """A branch of the settings: frozen, and without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _absolute(path: Path) -> Path:
+    expanded = path.expanduser()
+    if not expanded.is_absolute():
+        raise ValueError("an absolute path")
+    return Path(os.path.normpath(expanded))
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+
+
+class Watch(Tree):
+    """One hot folder. Repeat the block for more; none may lie inside another."""
+
+    path: AbsolutePath = Field(description="The folder to watch. Results appear beside each photo.")
+    preset: str = Field(BUILT_IN_PRESET, description="The preset for its photos; see [presets.NAME].")
+    recursive: bool = Field(default=True, description="Whether folders inside it are watched as well.")
+
+
+class Scan(Tree):
+    """How folders are looked at. The scan is the authority; events of the kernel only hasten it."""
+
+    interval_local_s: float = Field(
+        2.0, gt=0, le=3600, description="Seconds between two looks at a folder on a local disk."
+    )
+    interval_network_s: float = Field(
+        10.0,
+        gt=0,
+        le=3600,
+        description="The same for NFS, SMB and other network file systems, which are polled and tell no events.",
+    )
+    settle_local_s: float = Field(
+        2.0,
+        ge=0,
+        le=3600,
+        description="Seconds that size, mtime and ctime of a photo must stand still before it is taken.",
+    )
+    settle_network_s: float = Field(
+        10.0, ge=0, le=3600, description="The same on network file systems, whose answers may be a few seconds old."
+    )
+    incomplete_grace_s: float = Field(
+        900.0,
+        ge=0,
+        le=86_400,
+        description="A photo whose end is missing is taken for a copy under way for this long, then tried rarely."
+        " It is never dropped.",
+    )
+
+
+class LimitSettings(Tree):
+    """What is accepted, and for how long one photo may work."""
+
+    max_megapixels: float = Field(
+        300.0, gt=0, le=4000, description="Larger photos are refused, from the header, before decoding."
+    )
+    job_seconds: float = Field(
+        900.0, gt=0, le=86_400, description="A photo that takes longer is stopped and its worker replaced."
+    )
+    max_attempts: int = Field(
+        4, ge=1, le=100, description="Failures that may pass by themselves are tried this often, with growing pauses."
+    )
+    worker_deaths: int = Field(
+        2, ge=1, le=1000, description="A photo whose worker died this often is put in quarantine; the rest goes on."
+    )
+    free_space_mb: int = Field(
+        512, ge=0, le=10_000_000, description="Megabytes that stay free wherever results are written."
+    )
+
+
+class Output(Tree):
+    """What is written beside a photo."""
+
+    compression: Compression = Field(
+        Compression.DEFLATE, description="How TIFF samples are packed. Deflate is the smallest; none is the fastest."
+    )
+    xmp_sidecar: bool = Field(
+        default=True, description="Also write NAME-retouched.xmp with the XMP that the TIFF carries inside."
+    )
+    contact_sheet: bool = Field(
+        default=True, description="Keep _retouchd/contact.html: before, after and mask of every spot at 100 %."
+    )
+    threads: int = Field(2, ge=1, le=64, description="Threads for packing and unpacking samples.")
+
+
+class Log(Tree):
+    """What is logged, to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level shown.")
+    format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto: JSON for the system journal, readable on a terminal."
+    )
+
+
+_RECIPE = Recipe()
+
+
+class Preset(Tree):
+    """How photos are retouched. A retouch.toml in a client's folder overrides these for that folder."""
+
+    sensitivity: int = Field(
+        _RECIPE.sensitivity, ge=0, le=100, description="How faint a spot may be and still be found; 50 is cautious."
+    )
+    strength: int = Field(
+        _RECIPE.strength, ge=0, le=100, description="How much of each heal is applied, in percent; pores stay whole."
+    )
+    remove: tuple[Kind, ...] = Field(_RECIPE.remove, description="Kinds that are healed when the engine is sure.")
+    review: tuple[Kind, ...] = Field(
+        _RECIPE.review, description="Kinds that are offered to a person and left as they are. All others are kept."
+    )
+    largest_px: int = Field(
+        _RECIPE.largest_px, ge=1, le=4000, description="Larger spots, by diameter in pixels, are for review."
+    )
+    largest_healed_share: float = Field(
+        _RECIPE.largest_healed_share,
+        gt=0,
+        le=1,
+        description="When heals would cover more of the skin than this share, all of them are for review.",
+    )
+    seed: int = Field(_RECIPE.seed, ge=0, le=2_147_483_647, description="Seeds random choices: same photo, same pixels.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _trim_defaults(cls, values: Any) -> Any:
+        return untangled(values, Preset.model_construct()) if isinstance(values, dict) else values
+
+    def recipe(self, name: str) -> Recipe:
+        """The engine's recipe for this preset."""
+        return Recipe(preset=name, **self.model_dump())
+
+
+def untangled(values: dict[str, Any], base: Preset) -> dict[str, Any]:
+    """The values, with a kind that one list names taken out of the other list where that one is inherited."""
+    result = dict(values)
+    for named, other in (("remove", "review"), ("review", "remove")):
+        if isinstance(values.get(named), (list, tuple)) and other not in values:
+            result[other] = [kind for kind in getattr(base, other) if kind not in values[named]]
+    return result
+
+
+def _with_built_in(presets: dict[str, Preset]) -> dict[str, Preset]:
+    return presets if BUILT_IN_PRESET in presets else {BUILT_IN_PRESET: Preset(), **presets}
+
+
+class Settings(Tree):
+    """Settings of retouchd: the documented default."""
+
+    state_dir: AbsolutePath = Field(
+        Path("/var/lib/retouchd"),
+        description="Journal and staged results. On a local disk, outside of every watched folder.",
+    )
+    watch: tuple[Watch, ...] = Field((), description="The hot folders.")
+    scan: Scan = Field(default_factory=Scan)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
+    output: Output = Field(default_factory=Output)
+    log: Log = Field(default_factory=Log)
+    presets: Annotated[dict[str, Preset], AfterValidator(_with_built_in)] = Field(
+        default_factory=lambda: {BUILT_IN_PRESET: Preset()}, description="Presets by name."
+    )
+
+    @property
+    def finish(self) -> Finish:
+        """How the engine writes results."""
+        return Finish(compression=self.output.compression, threads=self.output.threads)
+
+    @property
+    def engine_limits(self) -> Limits:
+        """What the engine accepts."""
+        return Limits(max_megapixels=self.limits.max_megapixels)

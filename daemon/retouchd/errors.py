@@ -1,0 +1,247 @@
+"""Every way the service can fail, one class each; the class writes its own one-line message.
+
+    RetouchdError                  ends the command with ``exit_code``
+    ├── ConfigMistakes             all mistakes of a configuration at once          (78)
+    ├── ConfigNotFound             no configuration anywhere we look                (78)
+    ├── ConfigExists               init-config will not overwrite                   (73)
+    ├── StateDirBusy               another daemon holds the state folder            (75)
+    ├── StateDirUnusable           the state folder cannot be written               (78)
+    ├── JournalTooNew              written by a later version                       (78)
+    ├── JournalMissing             no daemon has run with this configuration yet    (1)
+    ├── EngineUnavailable          the engine does not load                         (69)
+    └── JobError                   one photo's failure; the service goes on
+        ├── BadName                control characters in the name
+        ├── NameTooLong            no room for our suffix within 255 bytes
+        ├── FolderMistake          a retouch.toml with mistakes                     (waits)
+        ├── SourceGone             the file was removed or renamed
+        ├── SourceChanged          rewritten while we worked                        (again)
+        ├── TargetFull             no room where the result goes                    (waits)
+        ├── TargetUnavailable      the folder does not answer                       (waits)
+        ├── UnsafeFolder           a symlink where our folder should be
+        ├── StagedDamaged          a staged file is not what the engine wrote       (again)
+        ├── WorkerDied             the worker ended in the middle of the photo
+        └── TimeLimit              the photo took too long
+
+Exit codes follow sysexits.h where it has a word for it: 69 unavailable, 73 cannot create, 75 try later,
+78 configuration. systemd does not restart after 78 (see systemd/retouchd.service).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from retouchd.text import duration, shown
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One mistake in a settings file: where, what was found, what is allowed."""
+
+    file: Path | None
+    key: str
+    found: str
+    allowed: str
+
+    def __str__(self) -> str:
+        """One line."""
+        where = shown(self.file) if self.file else "the built-in settings"
+        return f"{where}: {shown(self.key)}: found {shown(self.found)}; allowed: {shown(self.allowed)}"
+
+
+class RetouchdError(Exception):
+    """Anything that ends a command."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigMistakes(RetouchdError):
+    """A configuration with mistakes, all of them."""
+
+    exit_code = 78
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(str(m) for m in mistakes))
+
+
+class ConfigNotFound(RetouchdError):
+    """No configuration anywhere we look."""
+
+    exit_code = 78
+
+    def __init__(self, looked: Sequence[Path]) -> None:
+        places = ", ".join(shown(p) for p in looked)
+        super().__init__(f"no configuration found in {places}; write one with: retouchd init-config --watch DIR")
+
+
+class ConfigExists(RetouchdError):
+    """``init-config`` never overwrites."""
+
+    exit_code = 73
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{shown(path)} exists already; choose another place with --out")
+
+
+class StateDirBusy(RetouchdError):
+    """Another daemon holds the lock of the state folder."""
+
+    exit_code = 75
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"another retouchd uses {shown(path)}; stop it or choose another state_dir")
+
+
+class StateDirUnusable(RetouchdError):
+    """The state folder cannot be made or written."""
+
+    exit_code = 78
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"cannot use the state folder {shown(path)}: {why}; choose another state_dir")
+
+
+class JournalTooNew(RetouchdError):
+    """A journal written by a later version of the service."""
+
+    exit_code = 78
+
+    def __init__(self, path: Path, found: int, known: int) -> None:
+        super().__init__(
+            f"{shown(path)} has schema {found}, this version knows {known}; install the newer retouchd again"
+        )
+
+
+class JournalMissing(RetouchdError):
+    """No daemon has run with this configuration yet."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"no journal at {shown(path)}: no daemon has run with this configuration yet")
+
+
+class EngineUnavailable(RetouchdError):
+    """The worker could not load the engine."""
+
+    exit_code = 69
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the engine does not load: {shown(why)}; see retouchd doctor")
+
+
+class JobError(RetouchdError):
+    """One photo's failure. ``retryable``: the same file may succeed later without anyone touching it."""
+
+    code: ClassVar[str] = "job"
+    retryable: ClassVar[bool] = False
+
+
+class BadName(JobError):
+    """A name that must never reach another program."""
+
+    code = "bad-name"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"unusable name {shown(path.name)}: it or its folder holds control characters; rename it")
+
+
+class NameTooLong(JobError):
+    """No room for our suffix within the 255 bytes that file systems allow."""
+
+    code = "bad-name"
+
+    def __init__(self, path: Path, needed: int) -> None:
+        super().__init__(
+            f"unusable name: the result of {shown(path.name)[:40]}... would need {needed} bytes, a name has at"
+            " most 255; shorten it"
+        )
+
+
+class FolderMistake(JobError):
+    """The folder's ``retouch.toml`` has mistakes; its photos wait until they are corrected."""
+
+    code = "settings"
+    retryable = True
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        super().__init__("; ".join(str(m) for m in mistakes))
+
+
+class SourceGone(JobError):
+    """The photo was removed or renamed before its turn."""
+
+    code = "gone"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{shown(path.name)} was removed or renamed")
+
+
+class SourceChanged(JobError):
+    """The photo was rewritten while it was being retouched; the stale result is thrown away."""
+
+    code = "changed"
+    retryable = True
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{shown(path.name)} was rewritten while it was being retouched")
+
+
+class TargetFull(JobError):
+    """No room where the result goes."""
+
+    code = "disk-full"
+    retryable = True
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"no room in {shown(folder)}; free some space")
+
+
+class TargetUnavailable(JobError):
+    """The folder of the result does not answer."""
+
+    code = "folder"
+    retryable = True
+
+    def __init__(self, folder: Path, why: str) -> None:
+        super().__init__(f"cannot write in {shown(folder)}: {shown(why)}")
+
+
+class UnsafeFolder(JobError):
+    """Something other than a real folder stands where our own folder should be."""
+
+    code = "unsafe-folder"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{shown(folder)} is not a real folder; remove it")
+
+
+class StagedDamaged(JobError):
+    """A staged file is missing or is not what the engine wrote."""
+
+    code = "staging"
+    retryable = True
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"the staged file {shown(path.name)} is not what the engine wrote")
+
+
+class WorkerDied(JobError):
+    """The worker process ended in the middle of the photo."""
+
+    code = "worker-died"
+    retryable = True
+
+    def __init__(self, how: str) -> None:
+        super().__init__(f"the worker died on this photo ({how})")
+
+
+class TimeLimit(JobError):
+    """The photo took longer than the configured limit."""
+
+    code = "time-limit"
+    retryable = True
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(f"stopped after {duration(limit_s)} (limits.job_seconds)")

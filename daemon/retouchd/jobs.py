@@ -1,0 +1,104 @@
+"""The nouns of the service: a photo's signature, its job's states, how one attempt ended.
+
+Frozen data without input or output.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NewType
+
+from retouchd.errors import JobError
+
+JobId = NewType("JobId", int)
+InstanceId = NewType("InstanceId", str)
+Digest = NewType("Digest", str)
+"""SHA-256, lower-case hexadecimal."""
+
+
+class State(StrEnum):
+    """Where a photo stands. A job at rest moves again only when its file changes or a person asks."""
+
+    SEEN = "seen"
+    SETTLING = "settling"
+    QUEUED = "queued"
+    RUNNING = "running"
+    RENDERED = "rendered"
+    PUBLISHING = "publishing"
+    DONE = "done"
+    RETRY = "retry"
+    QUARANTINED = "quarantined"
+    SKIPPED = "skipped"
+
+
+AT_REST = frozenset({State.DONE, State.SKIPPED, State.QUARANTINED})
+IN_HAND = frozenset({State.RUNNING, State.RENDERED, State.PUBLISHING})
+WAITING = frozenset({State.SEEN, State.SETTLING, State.QUEUED, State.RETRY})
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What the file system says of a file. Includes ctime: a rewrite of the same size with its mtime
+    put back is caught by ctime alone.
+    """
+
+    dev: int
+    ino: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> Signature:
+        """The signature in a stat result."""
+        return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+    @classmethod
+    def parse(cls, text: str) -> Signature:
+        """The signature that :meth:`__str__` wrote."""
+        return cls(*(int(part) for part in text.split(":")))
+
+    def __str__(self) -> str:
+        """Text, because inode numbers of some network file systems do not fit SQLite's signed 64 bits."""
+        return f"{self.dev}:{self.ino}:{self.size}:{self.mtime_ns}:{self.ctime_ns}"
+
+    def same_file(self, other: Signature) -> bool:
+        """Equal but for the device number, which a remount or a reboot deals out anew."""
+        mine = (self.ino, self.size, self.mtime_ns, self.ctime_ns)
+        return mine == (other.ino, other.size, other.mtime_ns, other.ctime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt failed, as data."""
+
+    code: str
+    message: str
+    retryable: bool
+
+    @classmethod
+    def of(cls, error: JobError) -> Failure:
+        """A failure of ours."""
+        return cls(error.code, str(error), error.retryable)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one order to the worker ended: a record with its staged files, or a failure. Never an exception."""
+
+    record: dict[str, Any] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A finished file in our own staging folder, with the digest that the engine promised."""
+
+    path: Path
+    sha256: Digest
+    size: int

@@ -1,0 +1,64 @@
+"""Where a folder is mounted and what follows: network file systems tell nobody when a file arrives.
+
+inotify(7): "does not report events that occur on network filesystems. Applications must fall back to
+polling". So the mode is decided for each root from the kernel's own table, never by a global switch.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+NETWORK_TYPES = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "virtiofs", "vboxsf", "vmhgfs", "afs", "ceph", "glusterfs"}
+)
+"""Types without events, or with a cache that may be older than the truth. Every ``fuse`` counts as well."""
+
+_OCTAL = re.compile(rb"\\([0-7]{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One line of the mount table."""
+
+    point: Path
+    fstype: str
+    source: str
+
+    @property
+    def network(self) -> bool:
+        """Whether to poll."""
+        return self.fstype in NETWORK_TYPES or self.fstype.split(".", 1)[0] in {"fuse", "fuseblk"}
+
+
+def parse(table: bytes) -> list[Mount]:
+    """The mounts in the text of ``/proc/self/mountinfo``; later lines lie over earlier ones."""
+    mounts = []
+    for line in table.splitlines():
+        head, separator, tail = line.partition(b" - ")
+        fields, kinds = head.split(b" "), tail.split(b" ")
+        if separator and len(fields) > 4 and len(kinds) > 1:
+            point = _OCTAL.sub(lambda m: bytes([int(m[1], 8)]), fields[4])
+            mounts.append(Mount(Path(os.fsdecode(point)), os.fsdecode(kinds[0]), os.fsdecode(kinds[1])))
+    return mounts
+
+
+def current() -> list[Mount]:
+    """The mount table now; empty when the kernel shows none."""
+    try:
+        return parse(Path("/proc/self/mountinfo").read_bytes())
+    except OSError:
+        return []
+
+
+def covering(path: Path, mounts: Sequence[Mount]) -> Mount:
+    """The mount that a path lies on: the longest mount point above it, the last of equals."""
+    real = Path(os.path.realpath(path))
+    best = Mount(Path("/"), "unknown", "unknown")
+    for mount in mounts:
+        if real.is_relative_to(mount.point) and len(mount.point.parts) >= len(best.point.parts):
+            best = mount
+    return best

@@ -1,0 +1,60 @@
+"""What daemon and worker say to each other: one JSON object a line, over pipes.
+
+ASCII only: JSON's escapes carry the lone surrogates that stand for undecodable bytes of a file name.
+
+    order  {"op": "retouch" | "preview", "source", "staging", "recipe", "finish", "mask"}
+           {"op": "digest", "source"}    {"op": "about"}
+    reply  {"event": "ready", "engine"}  {"event": "stage", "name"}
+           {"event": "done", "record", "files"}  {"event": "digest", "sha256"}  {"event": "about", "about"}
+           {"event": "failed", "code", "message", "retryable"}
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from retouch_engine import Finish, Recipe
+
+from retouchd.jobs import Failure, Outcome
+
+ENGINE_FACTORY = "retouch_engine:open_engine"
+"""Who makes the engine, as ``module:function``; tests name another."""
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """One line."""
+    return json.dumps(message, ensure_ascii=True, separators=(",", ":"), default=str).encode("ascii") + b"\n"
+
+
+def decode(line: bytes) -> dict[str, Any]:
+    """The message in a line."""
+    message = json.loads(line)
+    if not isinstance(message, dict):
+        raise ValueError(f"not a message: {line[:80]!r}")
+    return message
+
+
+def order(
+    op: str, source: Path, recipe: Recipe, finish: Finish, staging: Path, mask: Path | None = None
+) -> dict[str, Any]:
+    """An order for one photo."""
+    return {
+        "op": op,
+        "source": str(source),
+        "staging": str(staging),
+        "recipe": recipe.as_json(),
+        "finish": {"compression": finish.compression, "threads": finish.threads},
+        "mask": str(mask) if mask else None,
+    }
+
+
+def outcome(message: dict[str, Any]) -> Outcome | None:
+    """How an order ended, when the message says that it did."""
+    if message["event"] == "done":
+        files = {role: Path(path) for role, path in message["files"].items()}
+        return Outcome(record=message["record"], files=files)
+    if message["event"] == "failed":
+        return Outcome(failure=Failure(message["code"], message["message"], message["retryable"]))
+    return None

@@ -1,0 +1,167 @@
+"""The keeper of the worker: starts it, listens, stops it when it takes too long, starts it again.
+
+One order at a time. The daemon never blocks here: it polls, and sleeps on the worker's pipe.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retouchd import protocol
+from retouchd.errors import TimeLimit, WorkerDied
+from retouchd.jobs import Failure, Outcome
+
+_RESPAWN_PAUSES_S = (0.0, 0.0, 1.0, 5.0, 15.0, 30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPlan:
+    """How workers are started."""
+
+    engine: str = protocol.ENGINE_FACTORY
+    max_megapixels: float = 300.0
+    scratch: Path | None = None
+
+    def command(self) -> list[str]:
+        """The command line."""
+        line = [sys.executable, "-m", "retouchd.worker", "--engine", self.engine, "--parent", str(os.getpid())]
+        line += ["--megapixels", str(self.max_megapixels)]
+        return [*line, "--scratch", str(self.scratch)] if self.scratch else line
+
+
+class Supervisor:
+    """Owns the worker process."""
+
+    def __init__(self, plan: WorkerPlan, job_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.plan = plan
+        self.job_seconds = job_seconds
+        self.ready = False
+        self.busy = False
+        self.stage = ""
+        self.why_not_ready = ""
+        self._clock = clock
+        self._process: subprocess.Popen[bytes] | None = None
+        self._buffer = bytearray()
+        self._began_s = 0.0
+        self.failures = 0
+        """Starts in a row that ended before the engine was loaded."""
+        self._start_at_s = clock()
+
+    @property
+    def fd(self) -> int | None:
+        """The pipe to sleep on, while there is one."""
+        return self._process.stdout.fileno() if self._process and self._process.stdout else None
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id."""
+        return self._process.pid if self._process else None
+
+    def keep_running(self) -> None:
+        """Start a worker when there is none and the pause after failures is over."""
+        if self._process is None and self._clock() >= self._start_at_s:
+            self._buffer.clear()
+            self._process = subprocess.Popen(
+                self.plan.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+            )
+            assert self._process.stdout is not None
+            os.set_blocking(self._process.stdout.fileno(), False)
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Give the idle worker an order. A worker that just died is noticed by the next poll."""
+        assert self._process is not None and self._process.stdin is not None and not self.busy  # noqa: PT018
+        self.busy, self.stage, self._began_s = True, "", self._clock()
+        try:
+            self._process.stdin.write(protocol.encode(message))
+        except BrokenPipeError:
+            pass
+
+    def poll(self) -> Iterator[dict[str, Any] | Outcome]:
+        """What happened since the last call: messages, and outcomes of the order in hand."""
+        if self._process is None:
+            return
+        ended = self._read()
+        while (end := self._buffer.find(b"\n")) >= 0:
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            yield from self._heard(protocol.decode(line))
+        if ended:
+            yield from self._died(self._how_it_ended())
+        elif self.busy and self._clock() - self._began_s > self.job_seconds:
+            self.kill()
+            yield from self._died(Failure.of(TimeLimit(self.job_seconds)))
+
+    def _heard(self, message: dict[str, Any]) -> Iterator[dict[str, Any] | Outcome]:
+        if message["event"] == "ready":
+            self.ready, self.failures, self.why_not_ready = True, 0, ""
+        elif message["event"] == "failed" and not self.ready:
+            self.why_not_ready = message["message"]
+            return
+        elif message["event"] == "stage":
+            self.stage = message["name"]
+        else:
+            self.busy = False
+        yield protocol.outcome(message) or message
+
+    def _read(self) -> bool:
+        """Take in what the pipe holds; True at its end."""
+        assert self._process is not None and self._process.stdout is not None  # noqa: PT018
+        while True:
+            try:
+                chunk = os.read(self._process.stdout.fileno(), 1 << 16)
+            except BlockingIOError:
+                return False
+            if not chunk:
+                return True
+            self._buffer += chunk
+
+    def _how_it_ended(self) -> Failure:
+        assert self._process is not None
+        code = self._process.wait()
+        how = f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+        return Failure.of(WorkerDied(how))
+
+    def _died(self, why: Failure) -> Iterator[Outcome]:
+        was_busy = self.busy
+        if not self.ready:
+            self.failures += 1
+            self.why_not_ready = self.why_not_ready or why.message
+        self._drop()
+        pause = _RESPAWN_PAUSES_S[min(self.failures, len(_RESPAWN_PAUSES_S) - 1)]
+        self._start_at_s = self._clock() + pause
+        if was_busy:
+            yield Outcome(failure=why)
+
+    def _drop(self) -> None:
+        if self._process is not None:
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    pipe.close()
+            self._process.wait()
+        self._process, self.ready, self.busy, self.stage = None, False, False, ""
+
+    def kill(self) -> None:
+        """End the worker at once."""
+        if self._process is not None:
+            self._process.kill()
+
+    def stop(self, patience_s: float = 5.0) -> None:
+        """Let the worker close the engine and go; insist when it does not."""
+        if self._process is None:
+            return
+        if self._process.stdin is not None and not self.busy:
+            self._process.stdin.close()
+            try:
+                self._process.wait(patience_s)
+            except subprocess.TimeoutExpired:
+                pass
+        self.kill()
+        self._drop()

@@ -1,0 +1,62 @@
+"""Hints that a look may be worth while. Losing every one of them costs seconds, never a photo.
+
+watchdog loses events silently: queue overflow, watch limits, a mount that returns, renames from outside.
+So a hint only shortens the wait for the next scan, and failing to watch at all is a log line.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
+
+from retouchd import ignores
+
+# Opening and closing without writing are our own reading of photos; they would wake us in a circle.
+_TELLING = frozenset({"created", "modified", "moved", "closed", "deleted"})
+
+
+class _Handler(FileSystemEventHandler):
+    def __init__(self, root: Path, poke: Callable[[Path], None]) -> None:
+        self._root, self._poke = root, poke
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        names = [os.path.basename(os.fsdecode(p)) for p in (event.src_path, event.dest_path) if p]
+        telling = event.event_type in _TELLING
+        if telling and (event.is_directory or not all(ignores.file_ignored(name) for name in names)):
+            self._poke(self._root)
+
+
+class Wake:
+    """Watches local roots and pokes. Use :meth:`close` when done."""
+
+    def __init__(self, poke: Callable[[Path], None]) -> None:
+        self._poke = poke
+        self._observers: dict[Path, BaseObserver] = {}
+
+    def watch(self, root: Path, *, recursive: bool) -> str | None:
+        """Begin to watch a root; the answer is None, or why its events are not to be had."""
+        observer = Observer()
+        try:
+            observer.schedule(_Handler(root, self._poke), str(root), recursive=recursive)
+            observer.start()
+        except OSError as error:
+            return error.strerror or str(error)
+        self._observers[root] = observer
+        return None
+
+    def forget(self, root: Path) -> None:
+        """Stop watching a root. An observer does not survive its mount, so a returned root gets a new one."""
+        observer = self._observers.pop(root, None)
+        if observer is not None:
+            observer.stop()
+            observer.join(timeout=2)
+
+    def close(self) -> None:
+        """Stop watching everything."""
+        for root in list(self._observers):
+            self.forget(root)

@@ -1,0 +1,150 @@
+"""The worker process: keeps the engine loaded and does one order after another.
+
+It raises nothing at the daemon: an order ends in a value with a code, a message and whether trying again
+helps. It dies with the daemon, and nothing that a library prints can break the protocol: the real standard
+output is kept aside and standard output becomes standard error.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from retouch_engine import Compression, Engine, EngineError, Finish, Limits, Order, Recipe
+
+from retouchd import protocol
+from retouchd.text import shown
+
+_PR_SET_PDEATHSIG = 1
+_CHUNK = 1 << 20
+
+Say = Callable[[dict[str, Any]], None]
+
+
+def _die_with_parent(parent: int) -> None:
+    """Have the kernel kill us when the daemon is gone: the end of our input is not seen while we compute."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the line above
+        raise SystemExit(1)
+
+
+def _reserve_stdout() -> Say:
+    """Keep the pipe for ourselves; whatever libraries print goes to standard error."""
+    pipe = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+
+    def say(message: dict[str, Any]) -> None:
+        data = memoryview(protocol.encode(message))
+        while data:  # an unbuffered file writes what fits
+            data = data[pipe.write(data) :]
+
+    return say
+
+
+def _orders() -> Iterator[dict[str, Any]]:
+    """The orders until the daemon closes the pipe."""
+    for line in sys.stdin.buffer:
+        yield protocol.decode(line)
+
+
+def _digest(source: Path) -> str:
+    digest = hashlib.sha256()
+    with source.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _order(message: dict[str, Any]) -> Order:
+    finish = message["finish"]
+    return Order(
+        source=Path(message["source"]),
+        staging=Path(message["staging"]),
+        recipe=Recipe.from_json(message["recipe"]),
+        finish=Finish(compression=Compression(finish["compression"]), threads=finish["threads"]),
+        painted_mask=Path(message["mask"]) if message["mask"] else None,
+    )
+
+
+def _answer(engine: Engine, message: dict[str, Any], say: Say) -> dict[str, Any]:
+    """Do one order; the answer is its last message."""
+
+    def progress(stage: str) -> None:
+        say({"event": "stage", "name": stage})
+
+    match message["op"]:
+        case "retouch":
+            rendered = engine.retouch(_order(message), progress)
+            files = {str(role): str(path) for role, path in rendered.files.items()}
+            return {"event": "done", "record": rendered.record, "files": files}
+        case "preview":
+            return {"event": "done", "record": engine.preview(_order(message), progress), "files": {}}
+        case "digest":
+            return {"event": "digest", "sha256": _digest(Path(message["source"]))}
+        case "about":
+            return {"event": "about", "about": engine.about()}
+        case other:
+            return failed("internal", f"unknown order {other!r}")
+
+
+def failed(code: str, message: str, *, retryable: bool = False) -> dict[str, Any]:
+    """The message that an order failed."""
+    return {"event": "failed", "code": code, "message": shown(message), "retryable": retryable}
+
+
+def attempt(engine: Engine, message: dict[str, Any], say: Say) -> dict[str, Any]:
+    """Do one order; whatever happens, the answer is a message."""
+    try:
+        return _answer(engine, message, say)
+    except EngineError as error:
+        return failed(error.code, str(error), retryable=error.retryable)
+    except MemoryError:
+        return failed("memory", "out of memory", retryable=True)
+    except OSError as error:
+        return failed("io", f"{type(error).__name__}: {error}", retryable=True)
+    except Exception as error:  # noqa: BLE001 - one photo must not end the worker; the class says what it was
+        return failed("internal", f"{type(error).__name__}: {error}")
+
+
+def load_factory(name: str) -> Callable[[Limits], Engine]:
+    """The function behind ``module:function``."""
+    module, _, function = name.partition(":")
+    factory: Callable[[Limits], Engine] = getattr(importlib.import_module(module), function)
+    return factory
+
+
+@click.command()
+@click.option("--engine", default=protocol.ENGINE_FACTORY)
+@click.option("--megapixels", type=float, default=Limits().max_megapixels)
+@click.option("--scratch", type=click.Path(path_type=Path))
+@click.option("--parent", type=int, required=True)
+def main(engine: str, megapixels: float, scratch: Path | None, parent: int) -> None:
+    """Serve the daemon whose process id is PARENT."""
+    # Ctrl-C reaches the whole foreground group; the daemon alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_parent(parent)
+    say = _reserve_stdout()
+    if scratch:
+        tempfile.tempdir = str(scratch)  # what libraries put aside lies where we sweep
+    try:
+        loaded = load_factory(engine)(Limits(max_megapixels=megapixels))
+    except Exception as error:  # noqa: BLE001 - told to the daemon, which decides
+        say(failed("engine", f"{type(error).__name__}: {error}"))
+        raise SystemExit(1) from None
+    with loaded:
+        say({"event": "ready", "engine": engine})
+        for message in _orders():
+            say(attempt(loaded, message, say))
+
+
+if __name__ == "__main__":
+    main()
