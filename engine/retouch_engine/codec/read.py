@@ -39,7 +39,19 @@ def read_photo(path: Path, limits: Limits, threads: int = 2) -> Photo:
     return _photo(decoded, digest)
 
 
-def decode(path: Path, handle: BufferedReader, limits: Limits, threads: int) -> Decoded:
+def read_samples(path: Path, limits: Limits, threads: int = 2) -> Decoded:
+    """Any picture that we decode, results of ours too: for masks.
+
+    Raises:
+        EngineError: as :func:`read_photo`, but never OwnOutput.
+    """
+    with open_source(path) as handle:
+        return decode(path, handle, limits, threads, ours=True)
+
+
+def decode(
+    path: Path, handle: BufferedReader, limits: Limits, threads: int, *, ours: bool = False
+) -> Decoded:
     """The samples of an open file; every foreign exception becomes one of ours.
 
     Raises:
@@ -48,7 +60,7 @@ def decode(path: Path, handle: BufferedReader, limits: Limits, threads: int) -> 
     try:
         kind = identify(path, handle)
         if kind is Format.TIFF:
-            return read_tiff(path, handle, limits, threads)
+            return read_tiff(path, handle, limits, threads, ours=ours)
         return (read_jpeg if kind is Format.JPEG else read_png)(path, handle, limits)
     except EngineError:
         raise

@@ -226,15 +226,15 @@ def _meanings(header: Header) -> tuple[int, ...]:
     return tuple((given + [0] * count)[:count])
 
 
-def read_tiff(path: Path, handle: BinaryIO, limits: Limits, threads: int) -> Decoded:
-    """Decode a TIFF, or say in one class why not.
+def read_tiff(path: Path, handle: BinaryIO, limits: Limits, threads: int, *, ours: bool = False) -> Decoded:
+    """Decode a TIFF, or say in one class why not; ``ours`` takes results of ours too.
 
     Raises:
         OwnOutput, IncompletePhoto, DamagedPhoto, UnsupportedPhoto, PhotoTooLarge, PhotoTooSmall.
     """
     span = Span.of_file(handle)
     try:
-        if bears_our_mark(span):
+        if not ours and bears_our_mark(span):
             raise OwnOutput(path)
         header = _read_header(path, span, limits)
         profile = header.directory.raw(34675)

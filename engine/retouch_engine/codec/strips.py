@@ -1,0 +1,115 @@
+"""Packed strips for tifffile, made by a few threads a few strips ahead.
+
+tifffile packs in threads too, but only from an array of the whole picture; here each band is composed,
+packed and forgotten. Measured at 45 MP 16-bit, this is as fast as handing over the whole array.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+
+from retouch_engine.errors import EngineError, ResultTooLarge, StagingFull
+from retouch_engine.recipe import Compression
+
+STRIP_ROWS = 64
+DEFLATE_LEVEL = 1
+"""On photographs the predictor leaves noise: level 1 packs it tighter than level 6 and in 3/4 of the time."""
+MOST_FILE_BYTES = (1 << 32) - (64 << 20)
+"""A classic TIFF has 32-bit offsets; the rest is for profile and metadata."""
+TIFF_CODE = {Compression.DEFLATE: 8, Compression.LZW: 5, Compression.NONE: 1}
+
+Bands = Callable[[int, int], "NDArray[np.uint8] | NDArray[np.uint16] | None"]
+"""Rows y0 to y1, or None when every sample is zero."""
+
+
+def pack(band: NDArray[Any], method: Compression, *, predict: bool) -> bytes:
+    """One strip, ``(rows, W, S)``, as it stands in the file: little-endian."""
+    band = band.astype(band.dtype.newbyteorder("<"), copy=False)
+    if method is Compression.NONE:
+        return band.tobytes()
+    data: Any = imagecodecs.delta_encode(band, axis=-2) if predict else band
+    if method is Compression.LZW:
+        return bytes(imagecodecs.lzw_encode(data))
+    return bytes(imagecodecs.deflate_encode(data, DEFLATE_LEVEL))
+
+
+def packed_strips(
+    bands: Bands,
+    shape: tuple[int, int, int],
+    dtype: type[np.uint8 | np.uint16],
+    method: Compression,
+    threads: int,
+    *,
+    predict: bool,
+) -> Iterator[bytes]:
+    """Every strip in order; at most ``2 * threads + 2`` are in the making. Empty strips are packed once."""
+    height, width, channels = shape
+    empty: dict[int, bytes] = {}
+
+    def make(y0: int) -> bytes:
+        y1 = min(y0 + STRIP_ROWS, height)
+        band = bands(y0, y1)
+        if band is not None:
+            return pack(band, method, predict=predict)
+        if y1 - y0 not in empty:
+            zeros = np.zeros((y1 - y0, width, channels), dtype)
+            empty[y1 - y0] = pack(zeros, method, predict=predict)
+        return empty[y1 - y0]
+
+    with ThreadPoolExecutor(max(1, threads), "pack") as pool:
+        pending: deque[Future[bytes]] = deque()
+        for y0 in range(0, height, STRIP_ROWS):
+            pending.append(pool.submit(make, y0))
+            if len(pending) > 2 * threads + 2:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def counted(strips: Iterator[bytes], path: Path) -> Iterator[bytes]:
+    """The same strips, until they are more than a classic TIFF holds.
+
+    Raises:
+        ResultTooLarge: they are.
+    """
+    total = 0
+    for strip in strips:
+        total += len(strip)
+        if total > MOST_FILE_BYTES:
+            raise ResultTooLarge(path, total)
+        yield strip
+
+
+@contextmanager
+def writing(path: Path, raw_bytes: int) -> Iterator[None]:
+    """Turn a full disk into one of our errors, and leave no half file behind.
+
+    Raises:
+        StagingFull: no room.
+    """
+    try:
+        yield
+    except EngineError:
+        path.unlink(missing_ok=True)
+        raise
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        # tifffile says "Not enough free space" without an errno, so the disk is asked instead.
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+        if full or (error.errno is None and shutil.disk_usage(path.parent).free < raw_bytes + (16 << 20)):
+            raise StagingFull(path.parent, error.strerror or str(error)) from error
+        raise
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise

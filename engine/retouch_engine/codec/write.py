@@ -1,0 +1,184 @@
+"""Results out: the retouched photo, the heal layer and the mask, always classic TIFF, never BigTIFF."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from retouch_engine.codec.metadata import SourceMetadata, metadata_of
+from retouch_engine.codec.rows import heal_rows, result_rows, stays_grey
+from retouch_engine.codec.strips import (
+    MOST_FILE_BYTES,
+    STRIP_ROWS,
+    TIFF_CODE,
+    Bands,
+    counted,
+    packed_strips,
+    writing,
+)
+from retouch_engine.errors import ResultTooLarge
+from retouch_engine.recipe import Compression, Finish
+from retouch_engine.types import Bool, Box, Patch, Photo
+from retouch_engine.version import __version__
+
+SOFTWARE = f"retouchd {__version__}"
+HEALED, OFFERED = 255, 128
+_BYTE, _ASCII, _SHORT, _UNDEFINED = 1, 2, 3, 7
+_ASSOCIATED = 1
+_DATE_TIME = 306
+_EXIF_DATE = re.compile(rb"\d{4}:\d\d:\d\d \d\d:\d\d:\d\d")
+_Tag = tuple[int, int, int, Any, bool]
+
+
+def write_result(path: Path, photo: Photo, patches: Sequence[Patch], finish: Finish, xmp: bytes) -> None:
+    """Write the retouched photo: 16-bit RGB with the source's profile, extra channels and essential tags.
+
+    A grey source with a grey profile gives a 16-bit grey file: an RGB file cannot carry a grey profile.
+
+    Raises:
+        ResultTooLarge: more than a classic TIFF holds.
+        StagingFull: no room.
+    """
+    colours = 1 if stays_grey(photo) else 3
+    extra = 0 if photo.extra is None else photo.extra.shape[2]
+    meaning = photo.extra_meaning or (0,) * extra
+    method = finish.compression
+    _write(
+        path,
+        lambda y0, y1: result_rows(photo, patches, y0, y1),
+        (photo.height, photo.width, colours + extra),
+        finish,
+        dtype=np.uint16,
+        options={
+            "photometric": "minisblack" if colours == 1 else "rgb",
+            "extrasamples": list(meaning) if extra else None,
+            "predictor": 2 if method is not Compression.NONE else None,
+            "iccprofile": photo.profile,
+            "extratags": _tags(metadata_of(photo.metadata), xmp),
+            **_resolution(metadata_of(photo.metadata)),
+        },
+    )
+
+
+def write_heal_layer(path: Path, photo: Photo, patches: Sequence[Patch], finish: Finish) -> None:
+    """Write what was healed as a layer: 16-bit RGBA (grey and alpha for a grey profile), empty elsewhere.
+
+    Alpha is 0 or full, so the samples are the same whether multiplied by it or not; ExtraSamples says
+    associated, because that is what Photoshop takes for transparency. Plain Deflate without predictor:
+    nearly every strip is zero, and some editors misread predicted 16-bit channels.
+
+    Raises:
+        StagingFull: no room.
+    """
+    colours = 1 if stays_grey(photo) else 3
+    _write(
+        path,
+        lambda y0, y1: heal_rows(photo, patches, y0, y1),
+        (photo.height, photo.width, colours + 1),
+        Finish(Compression.DEFLATE, finish.threads),
+        dtype=np.uint16,
+        options={
+            "photometric": "minisblack" if colours == 1 else "rgb",
+            "extrasamples": [_ASSOCIATED],
+            "iccprofile": photo.profile,
+            "extratags": _tags(SourceMetadata(orientation=metadata_of(photo.metadata).orientation), b""),
+            **_resolution(metadata_of(photo.metadata)),
+        },
+    )
+
+
+def write_mask(path: Path, photo: Photo, healed: Sequence[Patch], review: Sequence[tuple[Box, Bool]]) -> None:
+    """Write what was done as 8-bit grey: 255 healed, 128 offered for review, 0 left alone.
+
+    Raises:
+        StagingFull: no room.
+    """
+    _write(
+        path,
+        lambda y0, y1: mask_rows(photo, healed, review, y0, y1),
+        (photo.height, photo.width, 1),
+        Finish(Compression.DEFLATE),
+        dtype=np.uint8,
+        options={
+            "photometric": "minisblack",
+            "extratags": _tags(SourceMetadata(orientation=metadata_of(photo.metadata).orientation), b""),
+            **_resolution(metadata_of(photo.metadata)),
+        },
+    )
+
+
+def mask_rows(
+    photo: Photo, healed: Sequence[Patch], review: Sequence[tuple[Box, Bool]], y0: int, y1: int
+) -> NDArray[np.uint8] | None:
+    """Rows of the mask, ``(rows, W, 1)`` uint8, or None when all of them are zero. Healed wins."""
+    rows = Box(y0, 0, y1, photo.width)
+    layers = [(box, mask, OFFERED) for box, mask in review]
+    layers += [(patch.box, patch.changed, HEALED) for patch in healed]
+    met = [layer for layer in layers if layer[0].meets(rows)]
+    if not met:
+        return None
+    out = np.zeros((y1 - y0, photo.width), np.uint8)
+    for box, mask, value in met:
+        top, bottom = max(y0, box.y0), min(y1, box.y1)
+        part = mask[top - box.y0 : bottom - box.y0]
+        out[top - y0 : bottom - y0, box.x0 : box.x1][part] = value
+    return out[..., None]
+
+
+def _write(
+    path: Path,
+    bands: Bands,
+    shape: tuple[int, int, int],
+    finish: Finish,
+    *,
+    dtype: type[np.uint8 | np.uint16],
+    options: dict[str, Any],
+) -> None:
+    """Stream the bands into one page."""
+    raw = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    if finish.compression is Compression.NONE and raw > MOST_FILE_BYTES:
+        raise ResultTooLarge(path, raw)
+    strips = packed_strips(
+        bands, shape, dtype, finish.compression, finish.threads, predict=options.get("predictor") == 2
+    )
+    # tifffile wants (H, W) for one sample and counts the last axis as samples otherwise.
+    page_shape = shape[:2] if shape[2] == 1 else shape
+    with writing(path, raw), tifffile.TiffWriter(path, bigtiff=False, byteorder="<") as tif:
+        tif.write(
+            counted(strips, path),
+            shape=page_shape,
+            dtype=dtype,
+            compression=TIFF_CODE[finish.compression],
+            rowsperstrip=STRIP_ROWS,
+            planarconfig="contig" if shape[2] > 1 else None,
+            software=SOFTWARE,
+            metadata=None,
+            **options,
+        )
+
+
+def _resolution(source: SourceMetadata) -> dict[str, Any]:
+    if source.resolution is None:
+        return {}
+    return {"resolution": source.resolution, "resolutionunit": source.resolution_unit}
+
+
+def _tags(source: SourceMetadata, xmp: bytes) -> list[_Tag]:
+    """Orientation, XMP, IPTC and the short texts, as tifffile takes them."""
+    tags: list[_Tag] = [(274, _SHORT, 1, source.orientation, True)]
+    if xmp:
+        tags.append((700, _BYTE, len(xmp), xmp, True))
+    if source.iptc:
+        tags.append((33723, _UNDEFINED, len(source.iptc), source.iptc, True))
+    for code, text in source.essentials.items():
+        # A date of another form makes readers complain of the whole file.
+        if code == _DATE_TIME and not _EXIF_DATE.fullmatch(text):
+            continue
+        tags.append((code, _ASCII, len(text) + 1, text + b"\0", True))
+    return tags
