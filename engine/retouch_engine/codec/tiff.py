@@ -26,6 +26,8 @@ from retouch_engine.recipe import Limits
 LOSSLESS = frozenset({1, 5, 8, 32773, 32946, 34925, 34926, 50000})
 """None, LZW, Deflate, PackBits, old Deflate, LZMA, ZSTD."""
 JPEG = 7
+_READ_AHEAD_BYTES = 16 << 20
+"""tifffile would otherwise hold 256 MB of packed strips beside the canvas."""
 MOST_EXTRA = 16
 """Further channels kept; Photoshop's alpha channels rarely pass three."""
 
@@ -210,7 +212,7 @@ def _decode(handle: BinaryIO, header: Header, threads: int) -> NDArray[Any]:
         page = tif.pages[header.index]
         if (page.imagewidth, page.imagelength) != (header.width, header.height):
             raise ValueError("its directories contradict each other")
-        data = np.asarray(page.asarray(maxworkers=threads))
+        data = np.asarray(page.asarray(maxworkers=threads, buffersize=_READ_AHEAD_BYTES))
     shape = (header.height, header.width)
     if header.planar and header.samples > 1:
         data = np.moveaxis(data.reshape(header.samples, *shape), 0, -1)
