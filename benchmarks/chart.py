@@ -197,8 +197,8 @@ def _place(panel: Region, regions: list[Region], px_per_mm: float, rng: skin.Rng
             r = float(rng.uniform(*RADII_MM[kind])) * px_per_mm
             spot = TrueSpot(
                 kind,
-                round(panel.x0 + (x + 1) / 2 * (panel.x1 - panel.x0), 1),
-                round(panel.y0 + (y + 1) / 2 * (panel.y1 - panel.y0), 1),
+                round(float(panel.x0 + (x + 1) / 2 * (panel.x1 - panel.x0)), 1),
+                round(float(panel.y0 + (y + 1) / 2 * (panel.y1 - panel.y0)), 1),
                 round(max(r, 2.0), 1),
             )
             if x**4 + y**4 < 0.55 and _free(spot, placed, regions, px_per_mm):

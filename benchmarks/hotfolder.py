@@ -16,7 +16,7 @@ from typing import Any, Self
 POLL_S = 0.25
 ASK_S = 3.0
 STOP_S = 60.0
-PORES = "t0"
+PORES = "texture_0"
 """The guard's figure: standard deviation of the finest band inside a heal over that around it."""
 
 
