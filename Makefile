@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml $(LOCKS) .ci/system-package
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "retouchd needs Python 3.11 or newer; found: $$($(PYTHON) -V 2>&1)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh .ci/system-package need python3-venv
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "setup: installing the locked libraries into $(VENV)"
 	@$(PIP) install --quiet --require-hashes -r .lock/build.txt
 	@$(PIP) install --quiet --require-hashes --no-build-isolation --use-pep517 -r .lock/dev.txt
