@@ -1,0 +1,307 @@
+"""EXIF, GPS, IPTC and maker notes carried over by exiftool, which keeps running between files.
+
+exiftool takes its arguments one to a line, so a name with a newline in it is a command of its own. Hence no
+name that a person chose ever reaches it: both paths are staged ones of ours, and are refused otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import shutil
+import threading
+import time
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import exiftool
+
+LEAST_VERSION = (12, 38)
+"""Before it, a name with a pipe in it is run (CVE-2022-23935)."""
+CARRY_TIMEOUT_S = 120.0
+"""A rewrite of 200 MB takes half a second; a share that hangs must not hang the service."""
+BUILT_IN = "built-in"
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_FIRST_DIRECTORY = (
+    *("Make", "Model", "UniqueCameraModel", "HostComputer", "ModifyDate", "TimeZoneOffset"),
+    *("Artist", "Copyright", "ImageDescription", "DocumentName", "Rating", "RatingPercent"),
+    *("XPTitle", "XPComment", "XPAuthor", "XPKeywords", "XPSubject"),
+)
+"""Of the first directory only what describes: the rest says how samples are stored, and is not the source's.
+Not Software, which names us; not ImageSourceData, which holds Photoshop's unhealed layers."""
+_GROUPS = ("ExifIFD:all", "InteropIFD:all", "GPS:all", "IPTC:all")
+_COPY = (
+    *(f"-{group}" for group in _GROUPS),
+    "-MakerNotes",
+    "-Photoshop:all",
+    *(f"-IFD0:{tag}" for tag in _FIRST_DIRECTORY),
+    # Each of these shows the face as it was.
+    "--ThumbnailImage",
+    "--PhotoshopThumbnail",
+    "--PreviewImage",
+    "--Photoshop:XResolution",
+    "--Photoshop:YResolution",
+    "--Photoshop:DisplayedUnitsX",
+    "--Photoshop:DisplayedUnitsY",
+)
+_COMPARE = (
+    *(f"-{group}" for group in _GROUPS),
+    "-MakerNotes:all",
+    *(f"-IFD0:{tag}" for tag in _FIRST_DIRECTORY),
+)
+_COMPARED = frozenset({"ExifIFD", "InteropIFD", "GPS", "IPTC", "IFD0"})
+_NOT_MISSED = frozenset({"SourceFile", "ExifIFD:ComponentsConfiguration", "ExifIFD:CompressedBitsPerPixel"})
+_WITHOUT_EXIFTOOL = ("ExifIFD", "GPS", "MakerNotes", "Photoshop")
+
+
+class ExiftoolError(Exception):
+    """exiftool is gone, too slow, too old or refuses; the caller goes on without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CarryReport:
+    """What became of the source's metadata."""
+
+    carried_by: str
+    """``exiftool 12.57`` or ``built-in``."""
+    missing: tuple[str, ...] = ()
+    """What the source has and the result has not, by group and tag."""
+    note: str = ""
+    """In words, what a person should know; empty when all is there."""
+
+
+class _Tool(exiftool.ExifTool):  # type: ignore[misc]  # the library is untyped
+    """pyexiftool with an end to every wait.
+
+    The library's own ``execute`` reads for ever, and grows for ever, once exiftool is killed.
+    """
+
+    _serial = count(1)
+
+    def execute(self, *params: str, raw_bytes: bool = False) -> str:
+        """Run one command and return what it prints; its complaints are in ``complaints``.
+
+        Raises:
+            ExiftoolError: it is gone, or takes longer than :data:`CARRY_TIMEOUT_S`.
+            ValueError: a parameter holds a line break.
+        """
+        assert not raw_bytes
+        if any(c in p for p in params for c in "\r\n\0"):
+            raise ValueError("a parameter for exiftool holds a line break")
+        mark = next(self._serial)
+        lines = [*params, "-echo4", f"=${{status}}=post{mark}", f"-execute{mark}\n"]
+        try:
+            self._process.stdin.write("\n".join(lines).encode("utf-8"))
+            self._process.stdin.flush()
+        except OSError as error:
+            raise ExiftoolError("it has ended") from error
+        out, err = self._read_until(f"{{ready{mark}}}".encode(), f"=post{mark}".encode())
+        text, _, status = err.rpartition("=")
+        self._last_status = int(status) if status.isdigit() else 1
+        self.complaints = " ".join(text.split())
+        return out
+
+    def _read_until(self, end_of_out: bytes, end_of_err: bytes) -> tuple[str, str]:
+        """What came on both pipes up to the marks that end a command."""
+        waiting = {self._process.stdout.fileno(): end_of_out, self._process.stderr.fileno(): end_of_err}
+        order, got = list(waiting), dict.fromkeys(waiting, b"")
+        deadline = time.monotonic() + CARRY_TIMEOUT_S
+        while waiting:
+            ready, _, _ = select.select(list(waiting), [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise ExiftoolError(f"it did not answer within {CARRY_TIMEOUT_S:.0f} s")
+            for fd in ready:
+                piece = os.read(fd, 1 << 16)
+                if not piece:
+                    raise ExiftoolError("it has ended")
+                got[fd] += piece
+                if got[fd].rstrip().endswith(waiting[fd]):
+                    got[fd] = got[fd].rstrip()[: -len(waiting.pop(fd))]
+        out, err = (got[fd].decode("utf-8", "replace") for fd in order)
+        return out, err
+
+    def kill(self) -> None:
+        """End the process now, whatever it does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._flag_running_false()
+
+
+class MetadataCarrier:
+    """One exiftool, started when first needed, started again when it was killed. Use it in a ``with``."""
+
+    def __init__(self, executable: str = "exiftool") -> None:
+        self._executable = executable
+        self._tool: _Tool | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End exiftool. Safe to call twice."""
+        with self._lock:
+            self._stop()
+
+    @property
+    def available(self) -> bool:
+        """Whether an exiftool that we trust can be started."""
+        return self.version is not None
+
+    @property
+    def version(self) -> str | None:
+        """Exiftool's version, or None without a usable one."""
+        with self._lock:
+            try:
+                return str(self._running().version)
+            except ExiftoolError:
+                return None
+
+    def carry(self, source: Path, result: Path) -> CarryReport:
+        """Copy what describes the photo from ``source`` into the TIFF ``result``, then read both back.
+
+        Structure, orientation, profile, XMP and Software of the result stay; no thumbnail comes along.
+
+        Args:
+            source: a staged name of ours, usually a symbolic link to the photo.
+            result: the staged result; rewritten through a temporary file beside it.
+
+        Raises:
+            ValueError: a path that we cannot have made.
+        """
+        names = [_staged(source), _staged(result)]
+        try:
+            return self._attempt(*names)
+        except ExiftoolError as error:
+            Path(f"{result}_exiftool_tmp").unlink(missing_ok=True)
+            note = f"exiftool: {error}; exposure, date and place are carried as XMP only"
+            return CarryReport(BUILT_IN, _WITHOUT_EXIFTOOL, note)
+
+    def _attempt(self, source: str, result: str) -> CarryReport:
+        with self._lock:
+            try:
+                before = self._ask(*_COMPARE, "-j", "-n", "-G1", source)
+                said = self._ask("-m", "-overwrite_original", "-tagsFromFile", source, *_COPY, result)
+                after = self._ask(*_COMPARE, "-j", "-n", "-G1", result)
+                version = self._running().version
+            except ExiftoolError:
+                self._stop(at_once=True)
+                raise
+        missing = _missing(_tags(before), _tags(after))
+        note = "" if not missing else f"not carried: {', '.join(missing)}"
+        if "0 image files updated" in said:
+            note = f"exiftool left the result as it was; {note}"
+        return CarryReport(f"exiftool {version}", missing, note)
+
+    def _ask(self, *params: str) -> str:
+        """One command; once more with a fresh exiftool when the old one turns out to be dead.
+
+        Raises:
+            ExiftoolError: it is gone again, too slow, or complains.
+        """
+        fresh = self._tool is None
+        tool = self._running()
+        try:
+            answer = tool.execute(*params)
+        except ExiftoolError as error:
+            if fresh or "ended" not in str(error):
+                raise
+            self._stop(at_once=True)
+            # What it left half written would keep the next one from writing.
+            Path(f"{params[-1]}_exiftool_tmp").unlink(missing_ok=True)
+            tool = self._running()
+            answer = tool.execute(*params)
+        if tool.last_status and "Error" in tool.complaints:
+            raise ExiftoolError(tool.complaints[:200])
+        return answer
+
+    def _running(self) -> _Tool:
+        """The process, started if need be.
+
+        Raises:
+            ExiftoolError: there is none, or none that we trust.
+        """
+        if self._tool is not None:
+            return self._tool
+        if shutil.which(self._executable) is None:
+            raise ExiftoolError("it is not installed")
+        # An empty config file name keeps a user's own file, which is Perl, from being run.
+        tool = _Tool(
+            self._executable, common_args=["-charset", "filename=utf8"], config_file="", encoding="utf-8"
+        )
+        try:
+            tool.run()
+        except Exception as error:
+            tool.kill()
+            raise ExiftoolError(f"it does not start: {error}") from error
+        if _version(str(tool.version)) < LEAST_VERSION:
+            found = tool.version
+            tool.kill()
+            raise ExiftoolError(f"version {found} is older than {LEAST_VERSION[0]}.{LEAST_VERSION[1]}")
+        self._tool = tool
+        return tool
+
+    def _stop(self, *, at_once: bool = False) -> None:
+        tool, self._tool = self._tool, None
+        if tool is None:
+            return
+        if at_once or not tool.running:
+            tool.kill()
+        else:
+            tool.terminate(timeout=5)
+
+
+def _staged(path: Path) -> str:
+    """The path as text, if it is one that we can have made.
+
+    Raises:
+        ValueError: it is not.
+    """
+    text = str(path)
+    if not path.is_absolute() or not text.isprintable() or not _SAFE_NAME.fullmatch(path.name):
+        raise ValueError(f"not a staged name of ours: {text!a}")
+    return text
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
+
+
+def _tags(answer: str) -> dict[str, Any]:
+    """The tags of one file from ``-j -G1``.
+
+    Raises:
+        ExiftoolError: it printed something else.
+    """
+    try:
+        (tags,) = json.loads(answer or "[{}]")
+    except ValueError as error:
+        raise ExiftoolError(f"its answer is not JSON: {answer[:80]!r}") from error
+    return dict(tags)
+
+
+def _missing(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
+    """What the source has and the result has not, or differently; maker notes as one."""
+    lost: set[str] = set()
+    for key, value in before.items():
+        group = key.partition(":")[0]
+        if key in _NOT_MISSED:
+            continue
+        if group in _COMPARED:
+            if after.get(key) != value:
+                lost.add(key)
+        elif key not in after:
+            lost.add("MakerNotes")
+    return tuple(sorted(lost))
