@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
+from pydantic import BaseModel
+
+from retouchd.config.settings import Settings
+from retouchd.config.write import documented
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -56,6 +62,27 @@ def test_the_readme_names_every_option_of_process() -> None:
     for parameter in _cli().commands["process"].params:
         if isinstance(parameter, click.Option):
             assert any(o in section for o in parameter.opts), parameter.opts
+
+
+def _settings(tree: type[BaseModel]) -> Iterator[str]:
+    """The names of all settings of a tree and of the trees inside it."""
+    for name, field in tree.model_fields.items():
+        yield name
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from _settings(kind)
+
+
+def test_the_default_configuration_shows_every_setting() -> None:
+    text = (ROOT / "config.toml").read_text("utf-8")
+    names = set(_settings(Settings))
+    assert {"sensitivity", "interval_local_s", "path"} <= names
+    for name in names:
+        assert re.search(rf"^{name} = |^\[+([a-z.]+\.)?{name}[\].]", text, re.MULTILINE), name
+
+
+def test_the_default_configuration_is_the_built_in_one() -> None:
+    assert (ROOT / "config.toml").read_text("utf-8") == documented()
 
 
 def test_the_continuous_check_is_sound_shell() -> None:
