@@ -48,7 +48,9 @@ class OwnOutput(EngineError):
     code = "own-output"
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"own output: {shown(path.name)} carries retouchd's mark; offer the original instead")
+        super().__init__(
+            f"own output: {shown(path.name)} carries retouchd's mark; offer the original instead"
+        )
 
 
 class SourceMissing(EngineError):

@@ -113,7 +113,9 @@ class Photo:
         frozen(p)
         if self.extra is not None:
             if self.extra.shape[:2] != p.shape[:2] or self.extra.dtype != p.dtype:
-                raise ValueError(f"extra channels are {self.extra.dtype} {self.extra.shape}, pixels {p.shape}")
+                raise ValueError(
+                    f"extra channels are {self.extra.dtype} {self.extra.shape}, pixels {p.shape}"
+                )
             frozen(self.extra)
 
     @property

@@ -1,0 +1,156 @@
+"""The detector that needs no weights: pigment planes, seeds, outlines, a verifier, rules.
+
+On real portraits rules alone find 50 to 190 false spots a photo (lashes, nostrils, pores, stubble). Here they
+propose and explain, boosted trees over their figures give the odds, and both must agree before a spot is
+marked ``sure``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from retouch_engine.detect.base import DetectorSpec
+from retouch_engine.detect.contour import Outline, outline
+from retouch_engine.detect.kinds import Bars, Finding, named, rejected
+from retouch_engine.detect.planes import Planes, base_planes
+from retouch_engine.detect.seeds import seeds
+from retouch_engine.detect.verifier import FEATURES, vector, verifier
+from retouch_engine.imaging.masks import bounding_box, distance_inside
+from retouch_engine.recipe import Recipe
+from retouch_engine.survey import Scene
+from retouch_engine.types import Bool, Box, DetectorId, Photo, Spot
+
+_LEAST_Z = 4.2
+_CELL = 4
+"""Side in px of the squares in which places already taken are remembered."""
+_NO_EDGE = (1 << 30, 1 << 30)
+_LEAST_PX = 3.5
+_LEAST_LOSSY_PX = 4.5
+"""A JPEG's own blocks make spots of 3 to 8 px: the smallest are not believed."""
+
+
+class Classic:
+    """Multi-scale pigment blobs with rules."""
+
+    spec = DetectorSpec(
+        id=DetectorId("classic"),
+        summary="pigment blobs in optical density, outlined each at its own size, named by rules",
+        weights=False,
+        licence="Apache-2.0",
+    )
+
+    def detect(self, photo: Photo, scene: Scene, recipe: Recipe) -> tuple[Spot, ...]:
+        """See :class:`retouch_engine.detect.base.Detector`."""
+        looked_at = survey_outlines(photo, scene, recipe)
+        rows = np.array([vector(figures) for _, _, _, figures in looked_at]).reshape(-1, len(FEATURES))
+        chances = verifier().probability(rows)
+        bars = Bars.at(recipe.sensitivity)
+        named_spots = [
+            (box, mask, figures, named(o, figures, float(chance), bars), o.diameter_px)
+            for (o, box, mask, figures), chance in zip(looked_at, chances, strict=True)
+        ]
+        found = sorted((item for item in named_spots if item[3] is not None), key=lambda item: item[0])
+        return tuple(_spot(number, *item) for number, item in enumerate(found, start=1))
+
+
+def survey_outlines(
+    photo: Photo, scene: Scene, recipe: Recipe
+) -> list[tuple[Outline, Box, Bool, dict[str, float]]]:
+    """Every outline worth a second look, with its box, mask and figures. What the verifier is fitted on."""
+    base = base_planes(photo, scene)
+    if base is None:
+        return []
+    outlines = _outlines(photo, base, recipe)
+    crowd = _crowd(outlines)
+    return [
+        (o, box, mask, o.features | _place(o, box, photo, scene) | {"nearby": float(near)})
+        for (o, box, mask), near in zip(outlines, crowd, strict=True)
+    ]
+
+
+def _outlines(photo: Photo, base: Planes, recipe: Recipe) -> list[tuple[Outline, Box, Bool]]:
+    least_px = max(_LEAST_LOSSY_PX if photo.lossy else _LEAST_PX, 2.0 * base.step)
+    taken = np.zeros((photo.height // _CELL + 2, photo.width // _CELL + 2), dtype=np.bool_)
+    found: list[tuple[Outline, Box, Bool]] = []
+    for seed in seeds(base, _LEAST_Z):
+        # The strongest of each heap: a spot answers at several sizes and in both planes.
+        if taken[_cell(seed.planes, seed.y, seed.x)]:
+            continue
+        o = outline(seed)
+        if o is None or rejected(o, least_px) or o.diameter_px > 2 * recipe.largest_px:
+            continue
+        placed = _at_full_size(o, photo)
+        if placed is None or any(placed[0].grown(1, *_NO_EDGE).meets(box) for _, box, _ in found):
+            continue
+        found.append((o, *placed))
+        box = placed[0]
+        taken[box.y0 // _CELL : box.y1 // _CELL + 1, box.x0 // _CELL : box.x1 // _CELL + 1] = True
+    return found
+
+
+def _cell(planes: Planes, y: int, x: int) -> tuple[int, int]:
+    """Where a seed falls in the grid of places already taken."""
+    half = planes.step // 2
+    return (planes.y0 + y * planes.step + half) // _CELL, (planes.x0 + x * planes.step + half) // _CELL
+
+
+def _at_full_size(o: Outline, photo: Photo) -> tuple[Box, Bool] | None:
+    """The outline's box and mask in pixels of the photo, its staircase smoothed."""
+    step, planes = o.seed.planes.step, o.seed.planes
+    small = bounding_box(o.mask).grown(1, *o.mask.shape)
+    cut = o.mask[small.slices].astype(np.float32)
+    size = (small.width * step, small.height * step)
+    large = np.asarray(cv2.resize(cut, size, interpolation=cv2.INTER_LINEAR)) > 0.5
+    y0 = planes.y0 + (o.top + small.y0) * step
+    x0 = planes.x0 + (o.left + small.x0) * step
+    large = large[: photo.height - y0, : photo.width - x0]
+    if not large.any():
+        return None
+    tight = bounding_box(large)
+    box = Box(y0 + tight.y0, x0 + tight.x0, y0 + tight.y1, x0 + tight.x1)
+    return box, np.ascontiguousarray(large[tight.slices])
+
+
+def _crowd(outlines: Sequence[tuple[Outline, Box, Bool]]) -> list[int]:
+    """For each outline, how many others of about its size lie within six of its diameters."""
+    centres = np.array([((b.y0 + b.y1) / 2, (b.x0 + b.x1) / 2) for _, b, _ in outlines]).reshape(-1, 2)
+    sizes = np.array([o.diameter_px for o, _, _ in outlines])
+    counts = []
+    for centre, size in zip(centres, sizes, strict=True):
+        near = np.hypot(*(centres - centre).T) < 6 * size
+        alike = (sizes > 0.4 * size) & (sizes < 2.5 * size)
+        counts.append(int(np.count_nonzero(near & alike)) - 1)
+    return counts
+
+
+def _place(o: Outline, box: Box, photo: Photo, scene: Scene) -> dict[str, float]:
+    """Where the spot lies: its size beside the skin's, and how near the skin ends (in its diameters)."""
+    skin_px = math.sqrt(max(1.0, scene.skin_share * photo.height * photo.width))
+    margin = math.ceil(4 * o.diameter_px) + 4
+    around = box.grown(margin, photo.height, photo.width)
+    step = max(1, round(o.diameter_px / 6))
+    skin = scene.skin_at(around, step)
+    cy = min(skin.shape[0] - 1, ((box.y0 + box.y1) // 2 - around.y0) // step)
+    cx = min(skin.shape[1] - 1, ((box.x0 + box.x1) // 2 - around.x0) // step)
+    edge = float(distance_inside(skin)[cy, cx]) * step / o.diameter_px if not skin.all() else 4.0
+    return {"share": o.diameter_px / skin_px, "edge": min(4.0, edge)}
+
+
+def _spot(  # noqa: PLR0913 - the parts of one spot
+    number: int, box: Box, mask: Bool, figures: dict[str, float], finding: Finding, diameter_px: float
+) -> Spot:
+    return Spot(
+        id=number,
+        box=box,
+        mask=mask,
+        diameter_px=diameter_px,
+        kind=finding.kind,
+        score=round(finding.score, 4),
+        sure=finding.sure,
+        reason=finding.reason,
+        features={name: round(value, 4) for name, value in figures.items()},
+    )

@@ -1,0 +1,91 @@
+"""The photo as a stack of pigment planes at a workable size.
+
+Redness ``E = OD_G - OD_R`` rises with blood and barely with melanin; darkness ``D`` rises with both
+(Tsumura 1999; E is the clinical erythema index). Outside the skin each plane is filled from the skin
+nearest to it, so that no filter rings at a hairline.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from retouch_engine.imaging.bands import filled
+from retouch_engine.imaging.colour import to_srgb
+from retouch_engine.imaging.density import density
+from retouch_engine.survey import Scene
+from retouch_engine.types import Bool, Box, Float, Photo
+
+_WORKABLE_PX = 12_000_000
+"""More pixels of skin than this are halved: what one pixel of a 24 MP photo hides, no client sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """One size of the photo's skin.
+
+    ``od`` is optical density ``(h, w, 3)`` as seen in sRGB; ``skin`` bool ``(h, w)``; ``step`` the size of
+    one pixel here in pixels of the photo; ``y0``, ``x0`` where this array begins in the photo.
+    """
+
+    od: Float
+    skin: Bool
+    step: int
+    y0: int
+    x0: int
+
+    def halved(self) -> Planes:
+        """The same at half the size."""
+        h, w = self.skin.shape
+        size = (w // 2, h // 2)
+        cut = self.od[: size[1] * 2, : size[0] * 2]
+        od = np.asarray(cv2.resize(cut, size, interpolation=cv2.INTER_AREA))
+        skin = np.ascontiguousarray(self.skin[: size[1] * 2 : 2, : size[0] * 2 : 2])
+        return Planes(od, skin, self.step * 2, self.y0, self.x0)
+
+
+def base_planes(photo: Photo, scene: Scene) -> Planes | None:
+    """The planes at the finest size worth looking at, or None when there is no skin."""
+    box = _skin_box(photo, scene)
+    if box is None:
+        return None
+    step = 1
+    while box.height * box.width / step**2 > _WORKABLE_PX:
+        step *= 2
+    shown = np.ascontiguousarray(photo.pixels[box.slices])
+    if step > 1:
+        size = (box.width // step, box.height // step)
+        shown = np.asarray(
+            cv2.resize(shown[: size[1] * step, : size[0] * step], size, interpolation=cv2.INTER_AREA)
+        )
+    if not scene.srgb:
+        shown = to_srgb(shown, photo.profile)
+    h, w = shown.shape[:2]
+    skin = scene.skin_at(Box(box.y0, box.x0, box.y0 + h * step, box.x0 + w * step), step)
+    return Planes(density(shown), skin, step, box.y0, box.x0)
+
+
+def _skin_box(photo: Photo, scene: Scene) -> Box | None:
+    rows = np.flatnonzero((scene.skin > 0.5).any(axis=1))
+    columns = np.flatnonzero((scene.skin > 0.5).any(axis=0))
+    if rows.size == 0:
+        return None
+    sy, sx = photo.height / scene.skin.shape[0], photo.width / scene.skin.shape[1]
+    box = Box(int(rows[0] * sy), int(columns[0] * sx), int((rows[-1] + 1) * sy), int((columns[-1] + 1) * sx))
+    return box.grown(8, photo.height, photo.width) if min(box.height, box.width) >= 16 else None
+
+
+def redness(planes: Planes) -> Float:
+    """``OD_G - OD_R`` on skin, filled elsewhere; float32 ``(h, w)``."""
+    return _on_skin(planes.od[..., 1] - planes.od[..., 0], planes.skin)
+
+
+def darkness(planes: Planes) -> Float:
+    """Mean optical density on skin, filled elsewhere; float32 ``(h, w)``."""
+    return _on_skin(planes.od.mean(axis=-1), planes.skin)
+
+
+def _on_skin(plane: Float, skin: Bool) -> Float:
+    return filled(np.ascontiguousarray(plane), skin)

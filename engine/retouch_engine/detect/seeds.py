@@ -1,0 +1,81 @@
+"""Seeds: where a plane rises above the skin around it at some size, and by how many times its own noise.
+
+Differences of Gaussians at growing sizes (Lindeberg 1998). Each response is divided by the local mean of
+its own magnitude, so that pores and stubble raise the bar for themselves instead of flooding the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from retouch_engine.detect.planes import Planes, darkness, redness
+from retouch_engine.imaging.bands import blur
+from retouch_engine.types import Bool, Float
+
+SIGMAS = (1.0, 1.5)
+"""At each size of the pyramid, in its own pixels; the next size begins where this one ends."""
+_LEVELS = 7
+_NOISE_WINDOW = 49
+"""Side, in pixels of the level, of the square that a response is compared with."""
+_MOST = 700
+"""Seeds kept for each plane and photo, the strongest first; a wall of them is a texture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A local maximum at row ``y``, column ``x`` of ``planes``, at size ``sigma``, ``z`` noises high."""
+
+    planes: Planes
+    plane: Float
+    channel: str
+    y: int
+    x: int
+    sigma: float
+    z: float
+
+
+def seeds(base: Planes, least_z: float) -> list[Seed]:
+    """Every seed at every size, strongest first."""
+    found: list[Seed] = []
+    planes = base
+    for _ in range(_LEVELS):
+        if min(planes.skin.shape) < 24:
+            break
+        for channel, plane in (("red", redness(planes)), ("dark", darkness(planes))):
+            found += _in_plane(planes, plane, channel, least_z)
+        planes = planes.halved()
+    return sorted(found, key=lambda s: -s.z)
+
+
+def _in_plane(planes: Planes, plane: Float, channel: str, least_z: float) -> list[Seed]:
+    found: list[Seed] = []
+    for sigma, z in _responses(plane, planes.skin):
+        peak = (z >= np.asarray(cv2.dilate(z, np.ones((3, 3), np.uint8)))) & (z > least_z) & planes.skin
+        ys, xs = np.nonzero(peak)
+        found += [
+            Seed(planes, plane, channel, int(y), int(x), sigma, float(z[y, x]))
+            for y, x in zip(ys, xs, strict=True)
+        ]
+    found.sort(key=lambda s: -s.z)
+    return found[:_MOST]
+
+
+def _responses(plane: Float, skin: Bool) -> Iterator[tuple[float, Float]]:
+    weight = skin.astype(np.float32)
+    share = np.maximum(_mean(weight), 0.05)
+    for sigma in SIGMAS:
+        response = blur(plane, sigma) - blur(plane, 1.6 * sigma)
+        size = np.abs(response) * weight
+        usual = float(size.sum() / max(1.0, float(weight.sum())))
+        # Clipped, so that a great spot does not raise the bar for itself and its neighbours.
+        local = _mean(np.minimum(size, 4 * usual)) / share
+        noise = 1.25 * np.maximum(local, 0.6 * usual) + 1e-6
+        yield sigma, np.asarray(response / noise, dtype=np.float32)
+
+
+def _mean(values: Float) -> Float:
+    return np.asarray(cv2.blur(values, (_NOISE_WINDOW, _NOISE_WINDOW), borderType=cv2.BORDER_REFLECT))

@@ -1,0 +1,252 @@
+"""The engine as the front door hands it out: a source file in, staged files and a record out.
+
+Retouch, write, carry the metadata, and only then prove: what is proved is the file that will be published,
+after every program that touched it. Nothing is ever written outside the staging folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import cv2
+import numpy as np
+
+from retouch_engine.codec.contact import write_contact
+from retouch_engine.codec.exiftool import CarryReport, MetadataCarrier
+from retouch_engine.codec.metadata import metadata_of
+from retouch_engine.codec.painted import read_painted_mask
+from retouch_engine.codec.read import read_photo
+from retouch_engine.codec.write import write_heal_layer, write_mask, write_result
+from retouch_engine.codec.xmp import XmpFacts, build_packet, packet_trouble
+from retouch_engine.errors import UnusableName
+from retouch_engine.imaging.masks import bounding_box, diameter
+from retouch_engine.pipeline import Progress, Retouched, Stopwatch, retouch
+from retouch_engine.prove import Proof, prove_heal_layer, prove_result
+from retouch_engine.recipe import Kind, Limits
+from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role, counts
+from retouch_engine.types import Box, Photo, Spot
+from retouch_engine.version import __version__
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from retouch_engine import Order
+
+_NAMES = {
+    Role.RESULT: "result.tif",
+    Role.HEAL: "heal.tif",
+    Role.MASK: "mask.tif",
+    Role.XMP: "result.xmp",
+    Role.CONTACT: "contact.webp",
+}
+_HEAL, _IGNORE = 255, 128
+"""Values of a painted mask."""
+
+
+class RetouchEngine:
+    """Holds what stays loaded between photos: one exiftool, and later the models."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._carrier = MetadataCarrier()
+
+    def retouch(self, order: Order, progress: Progress) -> Rendered:
+        """See :class:`retouch_engine.Engine`."""
+        clock = Stopwatch(progress)
+        photo, done = self._pixels(order, clock)
+        files = {role: order.staging / name for role, name in _NAMES.items()}
+        packet = self._packet(photo, done, order)
+        with clock.stage("write"):
+            rows = _written(files, photo, done, order, packet)
+        with clock.stage("metadata"):
+            carried = self._carrier.carry(_linked(order), files[Role.RESULT])
+        with clock.stage("prove"):
+            proof = _proved(files, photo, done, order, packet)
+        staged = {role: path for role, path in files.items() if path.exists()}
+        record = _record(order, photo, done, clock.seconds | done.seconds)
+        with clock.stage("digest"):
+            record["outputs"] = _digests(staged)
+        record["seconds"] = done.seconds | clock.seconds
+        record["outside_unchanged"] = proof.outside_unchanged
+        record["proof"] = asdict(proof)
+        record["metadata"] = asdict(carried)
+        record["notes"] += _metadata_notes(photo, carried)
+        record["contact"] = {"rows": rows}
+        return Rendered(staged, record)
+
+    def preview(self, order: Order, progress: Progress) -> dict[str, Any]:
+        """See :class:`retouch_engine.Engine`."""
+        clock = Stopwatch(progress)
+        photo, done = self._pixels(order, clock)
+        return _record(order, photo, done, clock.seconds | done.seconds)
+
+    def about(self) -> dict[str, str]:
+        """See :class:`retouch_engine.Engine`."""
+        return {
+            "engine": __version__,
+            "numpy": np.__version__,
+            "opencv": cv2.__version__,
+            "exiftool": self._carrier.version or "not found: essential tags are carried without it",
+            "face parts": "none in this version: only unmistakable spots are healed",
+        }
+
+    def close(self) -> None:
+        """See :class:`retouch_engine.Engine`."""
+        self._carrier.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _pixels(self, order: Order, clock: Stopwatch) -> tuple[Photo, Retouched]:
+        _check_name(order.source)
+        with clock.stage("decode"):
+            photo = read_photo(order.source, self._limits, order.finish.threads)
+            painted = None
+            if order.painted_mask is not None:
+                painted = painted_spots(read_painted_mask(order.painted_mask, photo, self._limits))
+        done = retouch(photo, order.recipe, clock.tell, painted, order.finish.threads)
+        return photo, done
+
+    def _packet(self, photo: Photo, done: Retouched, order: Order) -> bytes:
+        source = metadata_of(photo.metadata)
+        totals = counts(done.spots)
+        facts = XmpFacts(
+            source_digest=photo.digest,
+            recipe_digest=order.recipe.digest,
+            when=datetime.now(UTC),
+            found=totals["found"],
+            healed=totals["healed"],
+            kept=totals["kept"],
+            review=totals["review"] + totals["failed"],
+            orientation=source.orientation,
+            fallback={} if self._carrier.available else source.fallback,
+        )
+        return build_packet(source.xmp, facts)
+
+
+def _check_name(source: Path) -> None:
+    """Control characters in a name are refused before any other program can see them."""
+    if any(ord(c) < 32 or ord(c) == 127 for c in source.name):  # noqa: PLR2004 - ASCII
+        raise UnusableName(source, "it holds control characters")
+
+
+def _linked(order: Order) -> Path:
+    """A name of ours for the source: exiftool never sees a name that came from outside."""
+    link = order.staging / f"source{order.source.suffix.lower()}"
+    link.symlink_to(os.path.abspath(order.source))  # noqa: PTH100 - resolve() would follow the user's links
+    return link
+
+
+def _written(
+    files: Mapping[Role, Path], photo: Photo, done: Retouched, order: Order, packet: bytes
+) -> list[dict[str, Any]]:
+    """Write every staged file; the sprite's rows. The small ones are written beside the large one."""
+    review = [(s.spot.box, s.spot.mask) for s in _offered(done)]
+    with ThreadPoolExecutor(2) as pool:
+        layer = pool.submit(write_heal_layer, files[Role.HEAL], photo, done.patches, order.finish)
+        mask = pool.submit(write_mask, files[Role.MASK], photo, done.patches, review)
+        sheet = pool.submit(write_contact, files[Role.CONTACT], photo, done.patches, done.spots)
+        write_result(files[Role.RESULT], photo, done.patches, order.finish, packet)
+        layer.result()
+        mask.result()
+        files[Role.XMP].write_bytes(packet)
+        return sheet.result()
+
+
+def _offered(done: Retouched) -> list[Any]:
+    """Steps whose spot a person is asked to look at."""
+    asked = {s.id for s in done.spots if s.decision in (Decision.REVIEW, Decision.FAILED)}
+    return [step for step in done.steps if step.spot.id in asked]
+
+
+def _proved(files: Mapping[Role, Path], photo: Photo, done: Retouched, order: Order, packet: bytes) -> Proof:
+    prove_heal_layer(files[Role.HEAL], photo, done.patches, order.finish)
+    return prove_result(files[Role.RESULT], photo, done.patches, order.finish, packet)
+
+
+def _digests(staged: Mapping[Role, Path]) -> dict[str, dict[str, Any]]:
+    def one(path: Path) -> dict[str, Any]:
+        with path.open("rb") as handle:
+            digest = hashlib.file_digest(handle, "sha256").hexdigest()
+        return {"sha256": digest, "bytes": path.stat().st_size}
+
+    return {role.value: one(path) for role, path in staged.items()}
+
+
+def _record(order: Order, photo: Photo, done: Retouched, seconds: Mapping[str, float]) -> dict[str, Any]:
+    source = metadata_of(photo.metadata)
+    return {
+        "schema": RECORD_SCHEMA,
+        "engine": {
+            "version": __version__,
+            "recipe": order.recipe.as_json(),
+            "recipe_digest": order.recipe.digest,
+            "seed": order.recipe.seed,
+            "detector": "painted" if order.painted_mask is not None else "classic",
+        },
+        "source": {
+            "name": order.source.name,
+            "sha256": photo.digest,
+            "width": photo.width,
+            "height": photo.height,
+            "bit_depth": photo.bit_depth,
+            "grey": photo.grey,
+            "extra_channels": 0 if photo.extra is None else int(photo.extra.shape[2]),
+            "profile_bytes": len(photo.profile or b""),
+            "orientation": source.orientation,
+        },
+        "scale": asdict(done.scene.scale),
+        "skin_share": round(done.scene.skin_share, 4),
+        "counts": counts(done.spots),
+        "seconds": dict(seconds),
+        "notes": list(done.notes),
+        "spots": [asdict(spot) for spot in done.spots],
+    }
+
+
+def _metadata_notes(photo: Photo, carried: CarryReport) -> list[str]:
+    source = metadata_of(photo.metadata)
+    trouble = packet_trouble(source.xmp)
+    return [*source.notes, *([trouble] if trouble else []), *([carried.note] if carried.note else [])]
+
+
+def painted_spots(mask: np.ndarray[Any, np.dtype[np.uint8]]) -> tuple[Spot, ...]:
+    """Each connected region that a person painted, as a spot to heal.
+
+    Args:
+        mask: uint8 ``(H, W)``. From the middle between "ignore" (128) and "heal" (255) upwards counts as heal;
+            the rest is left alone.
+    """
+    heal = mask > (_HEAL + _IGNORE) // 2
+    total, labels, stats, _ = cv2.connectedComponentsWithStats(heal.view(np.uint8), connectivity=8)
+    spots = []
+    for number in range(1, total):
+        x, y, w, h, _ = (int(v) for v in stats[number])
+        inside = np.ascontiguousarray(labels[y : y + h, x : x + w] == number)
+        tight = bounding_box(inside)
+        box = Box(y + tight.y0, x + tight.x0, y + tight.y1, x + tight.x1)
+        spots.append(
+            Spot(
+                number,
+                box,
+                inside,
+                diameter(inside),
+                Kind.PAINTED,
+                1.0,
+                sure=True,
+                reason="painted by a person",
+            )
+        )
+    return tuple(spots)

@@ -1,0 +1,88 @@
+"""What goes into a healer and what comes out; ``tests/contract/test_healers.py`` holds each of them to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from retouch_engine.types import Bool, Box, Float, HealerId, frozen
+
+
+@dataclass(frozen=True, slots=True)
+class Wound:
+    """One crop with one hole: everything a healer may know.
+
+    ``od`` is optical density, float32 ``(h, w, 3)``, in the photo's own colour space. ``hole`` is what to
+    fill, ``forbid`` what may never be a source (not skin, another spot, a clipped highlight); both bool
+    ``(h, w)``. ``box`` is where the crop lies in the photo.
+    """
+
+    od: Float
+    hole: Bool
+    forbid: Bool
+    box: Box
+    diameter_px: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Check the shapes and lock the arrays."""
+        shape = self.od.shape[:2]
+        if self.hole.shape != shape or self.forbid.shape != shape or self.od.shape[2:] != (3,):
+            raise ValueError(f"od {self.od.shape}, hole {self.hole.shape}, forbid {self.forbid.shape}")
+        for array in (self.od, self.hole, self.forbid):
+            frozen(array)
+
+
+@dataclass(frozen=True, slots=True)
+class Heal:
+    """The layers of one heal.
+
+    ``low_delta`` (float32 ``(h, w, 3)``, OD) is what the heal adds to the photo's low band, ``high`` the high
+    band to put in its place; ``sigma_px`` is where the two meet. ``support`` is float32 ``(h, w)``: 1 where
+    the heal is whole, falling over a narrow feather to exactly 0 outside the hole. ``donors`` are offsets
+    ``(dy, dx)`` of the skin that was used.
+    """
+
+    healer: HealerId
+    low_delta: Float
+    high: Float
+    support: Float
+    sigma_px: float
+    donors: tuple[tuple[int, int], ...]
+
+    def __post_init__(self) -> None:
+        """Check dtypes and lock the arrays."""
+        for array in (self.low_delta, self.high, self.support):
+            if array.dtype != np.float32:
+                raise ValueError(f"{self.healer} returned {array.dtype}, expected float32")
+            frozen(array)
+
+
+@dataclass(frozen=True, slots=True)
+class HealerSpec:
+    """What a healer can take, readable without loading it."""
+
+    id: HealerId
+    summary: str
+    largest_px: float
+    """Holes of a larger diameter are not for it."""
+    generative: bool
+    """Whether a trained model invents pixels; decides what the metadata must say."""
+    weights: bool
+    licence: str
+
+
+class Healer(Protocol):
+    """Fills holes with skin.
+
+    The wound is not written to; the same wound and seed give the same layers; ``support`` is 0 outside the
+    hole; no source pixel is forbidden or in the hole.
+    """
+
+    spec: HealerSpec
+
+    def attempts(self, wound: Wound) -> Iterator[Heal]:
+        """Heals to try, best first, computed one by one as they are asked for. May be none."""

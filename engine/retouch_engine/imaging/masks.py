@@ -1,0 +1,65 @@
+"""Small geometry on bool masks."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from retouch_engine.types import Bool, Box, Float
+
+
+def disc(radius: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    """A round structuring element, uint8, ``2 radius + 1`` on a side."""
+    size = 2 * radius + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), dtype=np.uint8)
+
+
+def dilated(mask: Bool, radius: int) -> Bool:
+    """The mask grown by ``radius`` px; the border of the array is the border of the world."""
+    if radius <= 0:
+        return mask.copy()
+    return np.asarray(cv2.dilate(mask.view(np.uint8), disc(radius))) > 0
+
+
+def eroded(mask: Bool, radius: int) -> Bool:
+    """The mask shrunk by ``radius`` px; what lies outside the array counts as inside."""
+    if radius <= 0:
+        return mask.copy()
+    return np.asarray(cv2.erode(mask.view(np.uint8), disc(radius))) > 0
+
+
+def distance_inside(mask: Bool) -> Float:
+    """Distance in px of each True pixel to the nearest False one; 0 where False."""
+    return np.asarray(cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 5), dtype=np.float32)
+
+
+def diameter(mask: Bool) -> float:
+    """Diameter in px of the disc with the mask's area."""
+    return 2 * math.sqrt(float(np.count_nonzero(mask)) / math.pi)
+
+
+def bounding_box(mask: Bool) -> Box:
+    """The smallest box around the True pixels.
+
+    Raises:
+        ValueError: there are none.
+    """
+    rows = np.flatnonzero(mask.any(axis=1))
+    columns = np.flatnonzero(mask.any(axis=0))
+    if rows.size == 0:
+        raise ValueError("an empty mask has no box")
+    return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+
+
+def placed(mask: Bool, box: Box, outer: Box) -> Bool:
+    """``mask`` (the shape of ``box``) laid into an array the shape of ``outer``; cut where it sticks out."""
+    canvas = np.zeros((outer.height, outer.width), dtype=np.bool_)
+    y0, x0 = max(box.y0, outer.y0), max(box.x0, outer.x0)
+    y1, x1 = min(box.y1, outer.y1), min(box.x1, outer.x1)
+    if y0 < y1 and x0 < x1:
+        canvas[y0 - outer.y0 : y1 - outer.y0, x0 - outer.x0 : x1 - outer.x0] = mask[
+            y0 - box.y0 : y1 - box.y0, x0 - box.x0 : x1 - box.x0
+        ]
+    return canvas

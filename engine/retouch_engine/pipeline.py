@@ -1,0 +1,136 @@
+"""The engine in one sentence: survey, detect, route, heal, compose, guard.
+
+The only file that knows every stage, and the only place with a way back: a heal that the guard refuses is
+followed by the next donor, then the next healer, then less low-band strength, and then the spot is left as it
+was and offered to a person. Proof belongs to the encoded file and follows in :mod:`retouch_engine.engine`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from retouch_engine import route
+from retouch_engine.detect import DETECTORS
+from retouch_engine.growth import grown
+from retouch_engine.heal import HEALERS
+from retouch_engine.recipe import Recipe
+from retouch_engine.record import Decision, SpotRecord
+from retouch_engine.survey import Scene, survey
+from retouch_engine.types import DetectorId, Patch, Photo, Spot, Step
+from retouch_engine.wounds import Outcome, Wounds, healed
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Retouched:
+    """What became of a photo: patches to lay into it, a record of each spot, seconds for each stage."""
+
+    patches: tuple[Patch, ...]
+    steps: tuple[Step, ...]
+    spots: tuple[SpotRecord, ...]
+    scene: Scene
+    seconds: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def retouch(
+    photo: Photo,
+    recipe: Recipe,
+    progress: Progress,
+    painted: Sequence[Spot] | None = None,
+    threads: int = 2,
+) -> Retouched:
+    """Retouch one photo.
+
+    Args:
+        photo: the decoded photo.
+        recipe: what to do.
+        progress: told each stage's name as it begins.
+        painted: spots from a painted mask; they replace the detector's.
+        threads: how many wounds are healed at once; it does not change the result.
+    """
+    clock = Stopwatch(progress)
+    with clock.stage("survey"):
+        scene = survey(photo)
+    with clock.stage("detect"):
+        spots = (
+            painted if painted is not None else DETECTORS[DetectorId("classic")].detect(photo, scene, recipe)
+        )
+    with clock.stage("route"):
+        steps, notes = _routed(photo, scene, spots, recipe)
+    with clock.stage("heal"):
+        steps = grown(photo, scene, steps)
+        wounds = Wounds.of(photo, scene, steps, recipe)
+        with ThreadPoolExecutor(threads) as pool:
+            outcomes = tuple(pool.map(lambda wound: healed(wound, recipe), wounds))
+    by_spot = {spot_id: o for o in outcomes for spot_id in o.spot_ids}
+    return Retouched(
+        patches=tuple(o.patch for o in outcomes if o.patch is not None),
+        steps=steps,
+        spots=tuple(_recorded(step, by_spot.get(step.spot.id), scene) for step in steps),
+        scene=scene,
+        seconds=clock.seconds,
+        notes=notes,
+    )
+
+
+def _routed(
+    photo: Photo, scene: Scene, spots: Sequence[Spot], recipe: Recipe
+) -> tuple[tuple[Step, ...], tuple[str, ...]]:
+    largest = {healer_id: healer.spec.largest_px for healer_id, healer in HEALERS.items()}
+    steps = route.plan(spots, recipe, largest, photo.height, photo.width)
+    painted = any(s.spot.kind == "painted" for s in steps)
+    share = route.holes_share(steps, scene.skin_share * photo.height * photo.width)
+    if painted or share <= recipe.largest_healed_share:
+        return steps, ()
+    reason = f"the heals would cover {share:.1%} of the skin, over {recipe.largest_healed_share:.1%}"
+    return route.all_for_review(steps, reason), (f"nothing healed: {reason}",)
+
+
+def _recorded(step: Step, outcome: Outcome | None, scene: Scene) -> SpotRecord:
+    spot, box = step.spot, step.spot.box
+    px_per_mm = scene.scale.px_per_mm
+    decision, reason = _decision(step, outcome)
+    return SpotRecord(
+        id=spot.id,
+        box=(box.x0, box.y0, box.width, box.height),
+        diameter_px=round(spot.diameter_px, 1),
+        diameter_mm=round(spot.diameter_px / px_per_mm, 2) if px_per_mm else None,
+        kind=spot.kind.value,
+        score=spot.score,
+        decision=decision,
+        reason=reason,
+        healer=outcome.healer if outcome and outcome.patch else None,
+        guard=outcome.figures if outcome else {},
+        features=spot.features,
+        tried=outcome.tried if outcome else (),
+    )
+
+
+def _decision(step: Step, outcome: Outcome | None) -> tuple[Decision, str]:
+    if outcome is not None:
+        if outcome.patch is not None:
+            return Decision.HEALED, step.reason
+        return (Decision.FAILED if outcome.broken else Decision.REVIEW), outcome.reason
+    return (Decision.REVIEW if step.review else Decision.KEPT), step.reason
+
+
+class Stopwatch:
+    """Names each stage as it begins and keeps its seconds."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.tell = progress
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time what happens inside."""
+        self.tell(name)
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - start, 4)

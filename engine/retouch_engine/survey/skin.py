@@ -1,0 +1,148 @@
+"""Skin by colour, per photo.
+
+A fixed colour box fails on warm light and on very dark or very pale skin. So: a wide gate that any skin
+under any usual light passes, then the photo's own skin is taken to be the region in it that is large, smooth, red
+and not a backdrop (a backdrop runs along the frame), and everything far from that region's colour in
+(log R/G, log G/B) is dropped. Lips, hair and most cloth go that way; wood and sand of skin's own colour do
+not, which is one reason why this version heals so little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from retouch_engine.imaging.bands import blur
+from retouch_engine.imaging.masks import disc
+from retouch_engine.types import Bool, Float
+
+_LEAST_SHARE = 0.003
+"""Smaller regions, of the whole photo, are not taken for skin."""
+_COLOURS = 5
+_ROUNDS = 2
+_SPREAD = 0.08
+"""The least spread of skin's own colour: a face has a pale brow and red cheeks."""
+_HOLE_SHARE = 0.0035
+"""Holes smaller than this, of the skin they lie in, are spots and not eyes: they are skin."""
+_FAR = 3.0
+"""Mahalanobis distance from the photo's own skin colour at which a pixel stops being skin."""
+
+
+def skin_mask(od: Float, *, grey: bool) -> Float:
+    """Skin on a small sRGB copy of a photo.
+
+    Args:
+        od: optical density, float32 ``(h, w, 3)``.
+        grey: the photo has no colour; then nothing is called skin, since nothing supports it.
+
+    Returns:
+        float32 ``(h, w)``, 0 or 1, smoothed over one pixel.
+    """
+    if grey:
+        return np.zeros(od.shape[:2], dtype=np.float32)
+    tone = blur(od, 1.0)
+    plausible = _gate(tone) & _smooth(od)
+    core = _core(_opened(plausible, 2), tone)
+    if not core.any():
+        return np.zeros(od.shape[:2], dtype=np.float32)
+    own = core
+    for _ in range(_ROUNDS):
+        own = plausible & _near(tone, own)
+    own = _without_holes(_without_islands(_opened(own, 1)))
+    return blur(own.astype(np.float32), 0.8)
+
+
+def _gate(tone: Float) -> Bool:
+    """What any skin passes: redder than green, no bluer than green by much, neither clipped nor black."""
+    red = tone[..., 1] - tone[..., 0]
+    yellow = tone[..., 2] - tone[..., 1]
+    dark = tone.mean(axis=-1)
+    return (red > 0.08) & (red < 1.7) & (yellow > -0.3) & (yellow < 1.3) & (dark < 3.6) & (dark > 0.05)
+
+
+def _smooth(od: Float) -> Bool:
+    """Skin varies slowly; hair, cloth and foliage do not."""
+    grey = od.mean(axis=-1)
+    rough = blur(np.abs(grey - blur(grey, 1.5)), 2.0)
+    return rough < 0.075
+
+
+def _opened(mask: Bool, radius: int) -> Bool:
+    opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, disc(radius))
+    return np.asarray(opened) > 0
+
+
+def _components(mask: Bool) -> tuple[np.ndarray, np.ndarray]:
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=4)
+    return np.asarray(labels), np.asarray(stats)[:, cv2.CC_STAT_AREA]
+
+
+def _core(mask: Bool, tone: Float) -> Bool:
+    """The patch of one colour that is most likely skin, or nothing.
+
+    By colour and not by connection: a face in front of a warm wall touches it.
+    """
+    best, most = np.zeros_like(mask), 0.0
+    for region in _colours(mask, tone):
+        red = float(np.median((tone[..., 1] - tone[..., 0])[region]))
+        frame = np.concatenate([region[0], region[:, 0], region[:, -1]])
+        likely = float(region.sum()) * red * max(0.0, 1 - 2.5 * float(frame.mean()))
+        if likely > most:
+            best, most = region, likely
+    return best
+
+
+def _colours(mask: Bool, tone: Float) -> Iterator[Bool]:
+    """The mask, split into a few colours by k-means; only those that cover enough of the photo."""
+    axes = _axes(tone)
+    if np.count_nonzero(mask) < _LEAST_SHARE * mask.size:
+        return
+    sample = axes[mask]
+    sample = np.ascontiguousarray(sample[:: max(1, len(sample) // 6000)])
+    cv2.setRNGSeed(0)
+    stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.005)
+    colours = min(_COLOURS, len(sample))
+    _, _, centres = cv2.kmeans(sample, colours, None, stop, 1, cv2.KMEANS_PP_CENTERS)
+    inside = axes[mask]
+    distance = np.stack([np.square(inside - c).sum(axis=-1) for c in np.asarray(centres)])
+    nearest = np.full(mask.shape, -1, dtype=np.int8)
+    nearest[mask] = distance.argmin(axis=0)
+    for k in range(colours):
+        region = nearest == k
+        if np.count_nonzero(region) >= _LEAST_SHARE * mask.size:
+            yield region
+
+
+def _axes(tone: Float) -> Float:
+    """``(log R/G, log G/B)``: what is left of a colour when the light's strength is taken away."""
+    return np.stack([tone[..., 1] - tone[..., 0], tone[..., 2] - tone[..., 1]], axis=-1)
+
+
+def _without_islands(mask: Bool) -> Bool:
+    labels, areas = _components(mask)
+    large = areas >= _LEAST_SHARE * mask.size
+    large[0] = False
+    return np.asarray(large[labels])
+
+
+def _without_holes(mask: Bool) -> Bool:
+    labels, areas = _components(~mask)
+    small = areas < _HOLE_SHARE * max(1, int(mask.sum()))
+    small[0] = False
+    return mask | np.asarray(small[labels])
+
+
+def _near(tone: Float, core: Bool) -> Bool:
+    """Within reach of the core's colour, by a robust Gaussian in (log R/G, log G/B)."""
+    axes = _axes(tone)
+    inside = axes[core]
+    centre = np.median(inside, axis=0)
+    spread = 1.48 * np.median(np.abs(inside - centre), axis=0)
+    close = inside[(np.abs(inside - centre) < 3 * spread + _SPREAD).all(axis=1)]
+    covariance = np.cov(close.T) + np.eye(2) * _SPREAD**2
+    offset = axes - centre
+    (a, b), (_, c) = np.linalg.inv(covariance)
+    y, x = offset[..., 0], offset[..., 1]
+    return np.asarray(a * y * y + 2 * b * y * x + c * x * x < _FAR**2)

@@ -1,0 +1,173 @@
+"""Wounds: holes that touch are one problem, and each is walked down the ladder of heals.
+
+Every wound is healed from the photo as it was, with every spot forbidden as a source, so the order in which
+they are healed changes nothing and no donor is ever a blemish, a mole or a fresh heal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from retouch_engine import route
+from retouch_engine.compose import compose
+from retouch_engine.guard import Null, judge, measure, null_distribution
+from retouch_engine.guard.figures import Bands, Shape, bands, shape_of
+from retouch_engine.heal import HEALERS, Heal, Wound
+from retouch_engine.heal.layers import skin_weight
+from retouch_engine.imaging.density import density
+from retouch_engine.imaging.masks import diameter, dilated, placed
+from retouch_engine.recipe import Recipe
+from retouch_engine.survey import Scene
+from retouch_engine.types import Bool, Box, Float, HealerId, Patch, Photo, Samples, Step, Verdict
+
+_STRENGTHS = (1.0, 0.75, 0.5)
+_HERE = np.zeros((1, 2), dtype=np.intp)
+_CLIPPED_OD = 0.02
+"""Whiter than this holds no skin texture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One wound with what the ladder needs: its spots, its healers and the photo's own samples."""
+
+    spot_ids: tuple[int, ...]
+    wound: Wound
+    healers: tuple[HealerId, ...]
+    source: Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one wound. Without a patch it was left as it was, and ``reason`` says why."""
+
+    spot_ids: tuple[int, ...]
+    patch: Patch | None
+    reason: str
+    healer: str | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
+    tried: tuple[str, ...] = ()
+    broken: bool = False
+
+
+class Wounds:
+    """Makes cases from a plan."""
+
+    @staticmethod
+    def of(photo: Photo, scene: Scene, steps: Sequence[Step], recipe: Recipe) -> Iterator[Case]:
+        """One case for each heap of touching holes, in reading order. Crops are made as they are asked for."""
+        for heap in _heaps([s for s in steps if s.healers]):
+            yield _case(photo, scene, steps, heap, recipe)
+
+
+def _heaps(steps: Sequence[Step]) -> list[list[Step]]:
+    """Steps whose holes touch, together."""
+    heaps: list[list[Step]] = []
+    for step in steps:
+        touching = [h for h in heaps if any(_touch(step, other) for other in h)]
+        merged = [step, *(s for h in touching for s in h)]
+        heaps = [h for h in heaps if h not in touching]
+        heaps.append(sorted(merged, key=lambda s: s.spot.id))
+    return sorted(heaps, key=lambda h: h[0].spot.id)
+
+
+def _touch(a: Step, b: Step) -> bool:
+    if not a.box.meets(b.box):
+        return False
+    return bool((placed(a.hole, a.box, b.box) & b.hole).any())
+
+
+def _case(photo: Photo, scene: Scene, steps: Sequence[Step], heap: list[Step], recipe: Recipe) -> Case:
+    inner = route.bounds(heap)
+    size = max(s.spot.diameter_px for s in heap)
+    box = inner.grown(int(np.clip(4.5 * size + 24, 64, 900)), photo.height, photo.width)
+    source = photo.pixels[box.slices]
+    od = density(source)
+    hole = _union([(s.hole, s.box) for s in heap], box)
+    others = [(s.hole, s.box) for s in steps if s not in heap and s.box.meets(box)]
+    # What stays must not be healed over, not even at its edge.
+    hole &= ~_union([(s.spot.mask, s.spot.box) for s in steps if s not in heap and s.box.meets(box)], box)
+    forbid = ~scene.skin_in(box) | (od.min(axis=-1) < _CLIPPED_OD) | _union(others, box)
+    wound = Wound(od, hole, forbid & ~hole, box, max(size, diameter(hole)), recipe.seed)
+    return Case(tuple(s.spot.id for s in heap), wound, heap[0].healers, source)
+
+
+def _union(parts: Sequence[tuple[Bool, Box]], box: Box) -> Bool:
+    total = np.zeros((box.height, box.width), dtype=np.bool_)
+    for mask, where in parts:
+        total |= placed(mask, where, box)
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What every heal of one wound is measured against, computed once."""
+
+    case: Case
+    shape: Shape
+    before: Bands
+    null: Null
+    weight: Float
+
+    @classmethod
+    def of(cls, case: Case) -> Bench:
+        """Filter the crop as it is and learn what clean skin looks like there."""
+        wound = case.wound
+        shape = shape_of(wound.hole, wound.forbid)
+        before = bands(wound.od)
+        null = null_distribution(before, shape, dilated(wound.forbid | wound.hole, 1), wound.seed)
+        return cls(case, shape, before, null, skin_weight(wound))
+
+    def composed(self, heal: Heal, strength: float) -> Patch | None:
+        """The heal laid in at a strength."""
+        layers = (heal.low_delta, heal.high, heal.support, heal.sigma_px)
+        wound = self.case.wound
+        return compose(
+            self.case.spot_ids[0], wound.box, wound.od, self.case.source, self.weight, layers, strength
+        )
+
+    def verdict(self, patch: Patch) -> Verdict:
+        """Judge the patch as it will be written, rounding included."""
+        od = self.case.wound.od.copy()
+        cut = patch.box.within(self.case.wound.box).slices
+        od[cut] = np.where(patch.changed[..., None], density(patch.pixels), od[cut])
+        before = measure(self.before, self.shape, _HERE)
+        return judge(measure(bands(od), self.shape, _HERE), self.null, before)
+
+
+def healed(case: Case, recipe: Recipe) -> Outcome:
+    """Walk the ladder: next donor, other healer, less low-band strength, and then leave the spot."""
+    if recipe.strength == 0:
+        return Outcome(case.spot_ids, None, "strength is 0")
+    bench = Bench.of(case)
+    tried: list[str] = []
+    first: Heal | None = None
+    for healer_id in case.healers:
+        for heal in HEALERS[healer_id].attempts(case.wound):
+            first = first or heal
+            outcome = _attempt(bench, heal, recipe.strength / 100, tried)
+            if outcome is not None:
+                return outcome
+    for weaker in _STRENGTHS[1:]:
+        outcome = None if first is None else _attempt(bench, first, weaker * recipe.strength / 100, tried)
+        if outcome is not None:
+            return outcome
+    reason = (
+        f"no heal passed the guard: {', '.join(tried)}" if tried else "no clean skin near enough to heal from"
+    )
+    return Outcome(case.spot_ids, None, reason, tried=tuple(tried))
+
+
+def _attempt(bench: Bench, heal: Heal, strength: float, tried: list[str]) -> Outcome | None:
+    """One rung; None when the guard refused it."""
+    patch = bench.composed(heal, strength)
+    if patch is None:
+        return None
+    verdict = bench.verdict(patch)
+    if verdict.accepted:
+        figures = {**verdict.figures, "strength": round(strength, 3)}
+        return Outcome(bench.case.spot_ids, patch, "healed", heal.healer, figures, tuple(tried))
+    tried.append(f"{heal.healer}@{strength:.2f}: {verdict.failed}")
+    return None
