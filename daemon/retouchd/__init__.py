@@ -7,7 +7,7 @@ pixels lives behind the front door of :mod:`retouch_engine`.
 The floors, each importing only what lies below it (import-linter checks it)::
 
     __main__ → cli → app | batch | doctor → intake | dispatch
-             → publish | contact | supervisor | worker | scanner | wake | overrides
-             → journal | record | settle | notify | protocol → config → mounts | ignores | naming | log | lock
-             → jobs → errors → text
+             → publish | contact | supervisor | worker | scanner | wake | roots | overrides | verdicts
+             → journal | record | settle | notify | protocol → config
+             → mounts | ignores | lock | log → naming → jobs → errors → text
 """

@@ -26,6 +26,8 @@ Exit codes follow sysexits.h where it has a word for it: 69 unavailable, 73 cann
 78 configuration. systemd does not restart after 78 (see systemd/retouchd.service).
 """
 
+# ruff: noqa: N818 - the classes are named for what happened, as the engine's are
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -74,7 +76,9 @@ class ConfigNotFound(RetouchdError):
 
     def __init__(self, looked: Sequence[Path]) -> None:
         places = ", ".join(shown(p) for p in looked)
-        super().__init__(f"no configuration found in {places}; write one with: retouchd init-config --watch DIR")
+        super().__init__(
+            f"no configuration found in {places}; write one with: retouchd init-config --watch DIR"
+        )
 
 
 class ConfigExists(RetouchdError):
@@ -144,7 +148,9 @@ class BadName(JobError):
     code = "bad-name"
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"unusable name {shown(path.name)}: it or its folder holds control characters; rename it")
+        super().__init__(
+            f"unusable name {shown(path.name)}: it or its folder holds control characters; rename it"
+        )
 
 
 class NameTooLong(JobError):
@@ -154,7 +160,7 @@ class NameTooLong(JobError):
 
     def __init__(self, path: Path, needed: int) -> None:
         super().__init__(
-            f"unusable name: the result of {shown(path.name)[:40]}... would need {needed} bytes, a name has at"
+            f"unusable name: the result of {shown(path.name)[:40]}... would need {needed} bytes, names have at"
             " most 255; shorten it"
         )
 

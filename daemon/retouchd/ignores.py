@@ -9,7 +9,6 @@ import re
 from pathlib import PurePath
 
 from retouch_engine import PHOTO_SUFFIXES
-
 from retouchd.naming import OWN_FOLDER, is_own_result
 
 FOLDER_RULES: tuple[tuple[str, str], ...] = (

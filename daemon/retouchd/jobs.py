@@ -42,8 +42,9 @@ WAITING = frozenset({State.SEEN, State.SETTLING, State.QUEUED, State.RETRY})
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What the file system says of a file. Includes ctime: a rewrite of the same size with its mtime
-    put back is caught by ctime alone.
+    """What the file system says of a file.
+
+    Includes ctime: a rewrite of the same size with its mtime put back is caught by ctime alone.
     """
 
     dev: int

@@ -21,10 +21,9 @@ def _printable(_logger: Any, _method: str, event: structlog.typing.EventDict) ->
     return {k: shown(v) if isinstance(v, (str, bytes, os.PathLike)) else v for k, v in event.items()}
 
 
-def _with_priority(_logger: Any, method: str, line: str | bytes) -> str:
+def _with_priority(_logger: Any, method: str, line: Any) -> str:
     """Prefix the level that journald reads from the start of a line (sd-daemon(3))."""
-    text = line if isinstance(line, str) else line.decode()
-    return f"<{_PRIORITY.get(method, 6)}>{text}"
+    return f"<{_PRIORITY.get(method, 6)}>{line}"
 
 
 def wants_json(chosen: Format) -> bool:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retouch_engine import Role
-
 from retouchd.errors import BadName, NameTooLong
 
 OWN_FOLDER = "_retouchd"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
-from retouch_engine import Recipe
 
+from retouch_engine import Recipe
 from retouchd.config import Preset, Settings
 from retouchd.config.load import read_toml, recipe_mistakes, validated
 from retouchd.config.settings import untangled

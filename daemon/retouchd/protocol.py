@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Finish, Recipe
-
 from retouchd.jobs import Failure, Outcome
 
 ENGINE_FACTORY = "retouch_engine:open_engine"
@@ -32,7 +31,7 @@ def decode(line: bytes) -> dict[str, Any]:
     """The message in a line."""
     message = json.loads(line)
     if not isinstance(message, dict):
-        raise ValueError(f"not a message: {line[:80]!r}")
+        raise TypeError(f"not a message: {line[:80]!r}")
     return message
 
 

@@ -57,4 +57,4 @@ def _note(entry: os.DirEntry[bytes], found: Found) -> None:
     except FileNotFoundError:
         pass  # renamed or removed between the listing and the stat: the next look sees
     except OSError as error:
-        found.unreadable[os.path.dirname(entry.path)] = error.strerror or str(error)
+        found.unreadable[entry.path.rpartition(b"/")[0]] = error.strerror or str(error)

@@ -5,6 +5,7 @@ One order at a time. The daemon never blocks here: it polls, and sleeps on the w
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -32,7 +33,15 @@ class WorkerPlan:
 
     def command(self) -> list[str]:
         """The command line."""
-        line = [sys.executable, "-m", "retouchd.worker", "--engine", self.engine, "--parent", str(os.getpid())]
+        line = [
+            sys.executable,
+            "-m",
+            "retouchd.worker",
+            "--engine",
+            self.engine,
+            "--parent",
+            str(os.getpid()),
+        ]
         line += ["--megapixels", str(self.max_megapixels)]
         return [*line, "--scratch", str(self.scratch)] if self.scratch else line
 
@@ -40,7 +49,9 @@ class WorkerPlan:
 class Supervisor:
     """Owns the worker process."""
 
-    def __init__(self, plan: WorkerPlan, job_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, plan: WorkerPlan, job_seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.plan = plan
         self.job_seconds = job_seconds
         self.ready = False
@@ -79,10 +90,8 @@ class Supervisor:
         """Give the idle worker an order. A worker that just died is noticed by the next poll."""
         assert self._process is not None and self._process.stdin is not None and not self.busy  # noqa: PT018
         self.busy, self.stage, self._began_s = True, "", self._clock()
-        try:
+        with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(protocol.encode(message))
-        except BrokenPipeError:
-            pass
 
     def poll(self) -> Iterator[dict[str, Any] | Outcome]:
         """What happened since the last call: messages, and outcomes of the order in hand."""
@@ -159,9 +168,7 @@ class Supervisor:
             return
         if self._process.stdin is not None and not self.busy:
             self._process.stdin.close()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(patience_s)
-            except subprocess.TimeoutExpired:
-                pass
         self.kill()
         self._drop()

@@ -25,7 +25,7 @@ class _Handler(FileSystemEventHandler):
         self._root, self._poke = root, poke
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        names = [os.path.basename(os.fsdecode(p)) for p in (event.src_path, event.dest_path) if p]
+        names = [Path(os.fsdecode(p)).name for p in (event.src_path, event.dest_path) if p]
         telling = event.event_type in _TELLING
         if telling and (event.is_directory or not all(ignores.file_ignored(name) for name in names)):
             self._poke(self._root)

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from retouch_engine import Compression, Engine, EngineError, Finish, Limits, Order, Recipe
 
+from retouch_engine import Compression, Engine, EngineError, Finish, Limits, Order, Recipe
 from retouchd import protocol
 from retouchd.text import shown
 

@@ -10,9 +10,9 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from retouch_engine import Kind, Recipe
-from retouch_engine import EngineError as RecipeProblem
 
+from retouch_engine import EngineError as RecipeProblem
+from retouch_engine import Kind, Recipe
 from retouchd import mounts
 from retouchd.config.settings import BUILT_IN_PRESET, Preset, Settings
 from retouchd.errors import ConfigMistakes, ConfigNotFound, Mistake
@@ -49,7 +49,9 @@ def load(path: Path, table: Sequence[mounts.Mount] | None = None) -> Settings:
     """
     raw = read_toml(path)
     settings, mistakes = validated(Settings, raw, path)
-    mistakes += _recipe_mistakes(raw, path) + _place_mistakes(raw, path, mounts.current() if table is None else table)
+    mistakes += _recipe_mistakes(raw, path) + _place_mistakes(
+        raw, path, mounts.current() if table is None else table
+    )
     if settings is None or mistakes:
         raise ConfigMistakes(mistakes)
     return settings
@@ -75,7 +77,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise ConfigMistakes([Mistake(path, "file", error.strerror or "an error", "a readable file")]) from None
+        raise ConfigMistakes(
+            [Mistake(path, "file", error.strerror or "an error", "a readable file")]
+        ) from None
     except UnicodeDecodeError:
         raise ConfigMistakes([Mistake(path, "file", "bytes that are not UTF-8", "UTF-8 text")]) from None
     except tomllib.TOMLDecodeError as error:
@@ -153,7 +157,9 @@ def recipe_mistakes(preset: Preset, key: str, path: Path | None) -> list[Mistake
 def _place_mistakes(raw: Mapping[str, Any], path: Path, table: Sequence[mounts.Mount]) -> list[Mistake]:
     """Roots inside each other, presets that do not exist, a state folder where it must not be."""
     roots = {key: w["path"] for key, w in _tables(raw, "watch") if isinstance(w.get("path"), str)}
-    real = {key: Path(os.path.realpath(Path(p).expanduser())) for key, p in roots.items() if Path(p).is_absolute()}
+    real = {
+        key: Path(os.path.realpath(Path(p).expanduser())) for key, p in roots.items() if Path(p).is_absolute()
+    }
     mistakes = list(_overlaps(real, path))
     known = sorted({BUILT_IN_PRESET, *(raw["presets"] if isinstance(raw.get("presets"), dict) else ())})
     for key, watch in _tables(raw, "watch"):
@@ -194,5 +200,7 @@ def preset_recipe(settings: Settings, name: str) -> Recipe:
         ConfigMistakes: there is no such preset.
     """
     if name not in settings.presets:
-        raise ConfigMistakes([Mistake(None, "preset", repr(name), "one of " + ", ".join(sorted(settings.presets)))])
+        raise ConfigMistakes(
+            [Mistake(None, "preset", repr(name), "one of " + ", ".join(sorted(settings.presets)))]
+        )
     return settings.presets[name].recipe(name)

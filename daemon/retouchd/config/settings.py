@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
 from retouch_engine import Compression, Finish, Kind, Limits, Recipe
 
 BUILT_IN_PRESET = "studio"
@@ -32,7 +33,7 @@ class Watch(Tree):
     """One hot folder. Repeat the block for more; none may lie inside another."""
 
     path: AbsolutePath = Field(description="The folder to watch. Results appear beside each photo.")
-    preset: str = Field(BUILT_IN_PRESET, description="The preset for its photos; see [presets.NAME].")
+    preset: str = Field(default=BUILT_IN_PRESET, description="The preset for its photos; see [presets.NAME].")
     recursive: bool = Field(default=True, description="Whether folders inside it are watched as well.")
 
 
@@ -40,28 +41,31 @@ class Scan(Tree):
     """How folders are looked at. The scan is the authority; events of the kernel only hasten it."""
 
     interval_local_s: float = Field(
-        2.0, gt=0, le=3600, description="Seconds between two looks at a folder on a local disk."
+        default=2.0, gt=0, le=3600, description="Seconds between two looks at a folder on a local disk."
     )
     interval_network_s: float = Field(
-        10.0,
+        default=10.0,
         gt=0,
         le=3600,
-        description="The same for NFS, SMB and other network file systems, which are polled and tell no events.",
+        description="The same for NFS, SMB and other network file systems, which tell no events.",
     )
     settle_local_s: float = Field(
-        2.0,
+        default=2.0,
         ge=0,
         le=3600,
         description="Seconds that size, mtime and ctime of a photo must stand still before it is taken.",
     )
     settle_network_s: float = Field(
-        10.0, ge=0, le=3600, description="The same on network file systems, whose answers may be a few seconds old."
+        default=10.0,
+        ge=0,
+        le=3600,
+        description="The same on network file systems, whose answers may be a few seconds old.",
     )
     incomplete_grace_s: float = Field(
-        900.0,
+        default=900.0,
         ge=0,
         le=86_400,
-        description="A photo whose end is missing is taken for a copy under way for this long, then tried rarely."
+        description="A photo whose end is missing counts as a copy under way for this long, then is tried rarely."
         " It is never dropped.",
     )
 
@@ -70,19 +74,31 @@ class LimitSettings(Tree):
     """What is accepted, and for how long one photo may work."""
 
     max_megapixels: float = Field(
-        300.0, gt=0, le=4000, description="Larger photos are refused, from the header, before decoding."
+        default=300.0,
+        gt=0,
+        le=4000,
+        description="Larger photos are refused, from the header, before decoding.",
     )
     job_seconds: float = Field(
-        900.0, gt=0, le=86_400, description="A photo that takes longer is stopped and its worker replaced."
+        default=900.0,
+        gt=0,
+        le=86_400,
+        description="A photo that takes longer is stopped and its worker replaced.",
     )
     max_attempts: int = Field(
-        4, ge=1, le=100, description="Failures that may pass by themselves are tried this often, with growing pauses."
+        default=4,
+        ge=1,
+        le=100,
+        description="Failures that may pass by themselves are tried this often, with growing pauses.",
     )
     worker_deaths: int = Field(
-        2, ge=1, le=1000, description="A photo whose worker died this often is put in quarantine; the rest goes on."
+        default=2,
+        ge=1,
+        le=1000,
+        description="A photo whose worker died this often is put in quarantine; the rest goes on.",
     )
     free_space_mb: int = Field(
-        512, ge=0, le=10_000_000, description="Megabytes that stay free wherever results are written."
+        default=512, ge=0, le=10_000_000, description="Megabytes that stay free wherever results are written."
     )
 
 
@@ -90,23 +106,27 @@ class Output(Tree):
     """What is written beside a photo."""
 
     compression: Compression = Field(
-        Compression.DEFLATE, description="How TIFF samples are packed. Deflate is the smallest; none is the fastest."
+        default=Compression.DEFLATE,
+        description="How TIFF samples are packed. Deflate is the smallest; none is the fastest.",
     )
     xmp_sidecar: bool = Field(
         default=True, description="Also write NAME-retouched.xmp with the XMP that the TIFF carries inside."
     )
     contact_sheet: bool = Field(
-        default=True, description="Keep _retouchd/contact.html: before, after and mask of every spot at 100 %."
+        default=True,
+        description="Keep _retouchd/contact.html: before, after and mask of every spot at 100 %.",
     )
-    threads: int = Field(2, ge=1, le=64, description="Threads for packing and unpacking samples.")
+    threads: int = Field(default=2, ge=1, le=64, description="Threads for packing and unpacking samples.")
 
 
 class Log(Tree):
     """What is logged, to standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level shown.")
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least level shown."
+    )
     format: Literal["auto", "json", "console"] = Field(
-        "auto", description="auto: JSON for the system journal, readable on a terminal."
+        default="auto", description="auto: JSON for the system journal, readable on a terminal."
     )
 
 
@@ -117,25 +137,42 @@ class Preset(Tree):
     """How photos are retouched. A retouch.toml in a client's folder overrides these for that folder."""
 
     sensitivity: int = Field(
-        _RECIPE.sensitivity, ge=0, le=100, description="How faint a spot may be and still be found; 50 is cautious."
+        default=_RECIPE.sensitivity,
+        ge=0,
+        le=100,
+        description="How faint a spot may be and still be found; 50 is cautious.",
     )
     strength: int = Field(
-        _RECIPE.strength, ge=0, le=100, description="How much of each heal is applied, in percent; pores stay whole."
+        default=_RECIPE.strength,
+        ge=0,
+        le=100,
+        description="How much of each heal is applied, in percent; pores stay whole.",
     )
-    remove: tuple[Kind, ...] = Field(_RECIPE.remove, description="Kinds that are healed when the engine is sure.")
+    remove: tuple[Kind, ...] = Field(
+        default=_RECIPE.remove, description="Kinds that are healed when the engine is sure."
+    )
     review: tuple[Kind, ...] = Field(
-        _RECIPE.review, description="Kinds that are offered to a person and left as they are. All others are kept."
+        default=_RECIPE.review,
+        description="Kinds that are offered to a person and left as they are. All others are kept.",
     )
     largest_px: int = Field(
-        _RECIPE.largest_px, ge=1, le=4000, description="Larger spots, by diameter in pixels, are for review."
+        default=_RECIPE.largest_px,
+        ge=1,
+        le=4000,
+        description="Larger spots, by diameter in pixels, are for review.",
     )
     largest_healed_share: float = Field(
-        _RECIPE.largest_healed_share,
+        default=_RECIPE.largest_healed_share,
         gt=0,
         le=1,
         description="When heals would cover more of the skin than this share, all of them are for review.",
     )
-    seed: int = Field(_RECIPE.seed, ge=0, le=2_147_483_647, description="Seeds random choices: same photo, same pixels.")
+    seed: int = Field(
+        default=_RECIPE.seed,
+        ge=0,
+        le=2_147_483_647,
+        description="Seeds random choices: same photo, same pixels.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -164,14 +201,14 @@ class Settings(Tree):
     """Settings of retouchd: the documented default."""
 
     state_dir: AbsolutePath = Field(
-        Path("/var/lib/retouchd"),
+        default=Path("/var/lib/retouchd"),
         description="Journal and staged results. On a local disk, outside of every watched folder.",
     )
-    watch: tuple[Watch, ...] = Field((), description="The hot folders.")
-    scan: Scan = Field(default_factory=Scan)
-    limits: LimitSettings = Field(default_factory=LimitSettings)
-    output: Output = Field(default_factory=Output)
-    log: Log = Field(default_factory=Log)
+    watch: tuple[Watch, ...] = Field(default=(), description="The hot folders.")
+    scan: Scan = Field(default=Scan())
+    limits: LimitSettings = Field(default=LimitSettings())
+    output: Output = Field(default=Output())
+    log: Log = Field(default=Log())
     presets: Annotated[dict[str, Preset], AfterValidator(_with_built_in)] = Field(
         default_factory=lambda: {BUILT_IN_PRESET: Preset()}, description="Presets by name."
     )

@@ -72,7 +72,9 @@ def _doc(tree: BaseModel) -> str:
 
 
 def _sentence(field: FieldInfo) -> str:
-    limits = [f"{word} {getattr(m, attr):g}" for m in field.metadata for attr, word in _BOUNDS if hasattr(m, attr)]
+    limits = [
+        f"{word} {getattr(m, attr):g}" for m in field.metadata for attr, word in _BOUNDS if hasattr(m, attr)
+    ]
     return f"{field.description or ''}{' Allowed: ' + ', '.join(limits) + '.' if limits else ''}"
 
 

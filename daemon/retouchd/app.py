@@ -1,0 +1,272 @@
+"""The service, put together: what lives how long, and the loop that drives it.
+
+One thread, one loop: look at folders, move jobs, write pages, tell systemd. Signal handlers only set a flag
+and wake the loop. Nothing in the loop waits for long, so each turn is the progress that feeds the watchdog.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from retouchd import config, lock, log, protocol
+from retouchd.config import Settings
+from retouchd.contact import ContactPages
+from retouchd.dispatch import Desk, Dispatcher
+from retouchd.errors import EngineUnavailable, RetouchdError
+from retouchd.intake import Intake
+from retouchd.jobs import InstanceId, State
+from retouchd.journal import Journal
+from retouchd.notify import Notifier
+from retouchd.supervisor import Supervisor, WorkerPlan
+from retouchd.text import shown
+from retouchd.wake import Wake
+
+_TURN_S = 1.0
+"""The longest sleep: the watchdog is fed and time limits are kept even when nothing happens."""
+_BEAT_S = 5.0
+_EXTEND_S = 30.0
+_START_FAILURES = 3
+
+
+@dataclass(slots=True)
+class Flags:
+    """What signals asked for. Handlers write, the loop reads."""
+
+    stops: int = 0
+    reload: bool = False
+
+
+@dataclass(slots=True)
+class Alarm:
+    """A pipe that ends the loop's sleep, from signal handlers and other threads."""
+
+    read_fd: int = -1
+    write_fd: int = -1
+
+    def __post_init__(self) -> None:
+        """Make the pipe."""
+        self.read_fd, self.write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def ring(self) -> None:
+        """End the sleep. A full pipe has rung already."""
+        with contextlib.suppress(BlockingIOError):
+            os.write(self.write_fd, b"!")
+
+    def clear(self) -> None:
+        """Be ready to sleep again."""
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self.read_fd, 4096):
+                pass
+
+
+@dataclass(slots=True)
+class Service:
+    """The running service. :meth:`run` returns when it was told to stop."""
+
+    path: Path
+    settings: Settings
+    engine: str = protocol.ENGINE_FACTORY
+    clock: Callable[[], float] = time.monotonic
+    flags: Flags = field(default_factory=Flags)
+    alarm: Alarm = field(default_factory=Alarm)
+    instance: InstanceId = field(default_factory=lambda: InstanceId(uuid.uuid4().hex))
+    notifier: Notifier = field(default_factory=Notifier)
+    pages: ContactPages = field(default_factory=ContactPages)
+    journal: Journal = field(init=False)
+    supervisor: Supervisor = field(init=False)
+    intake: Intake = field(init=False)
+    dispatcher: Dispatcher = field(init=False)
+    _told_ready: bool = False
+    _beat_s: float = 0.0
+    _extended_s: float = 0.0
+    _restart_worker: bool = False
+
+    def run(self) -> None:
+        """Serve until a signal says stop.
+
+        Raises:
+            RetouchdError: the service cannot start.
+        """
+        held = lock.hold(self.settings.state_dir)
+        self.journal = Journal.create(self.settings.state_dir)
+        wake = Wake(self._poked)
+        try:
+            self._put_together(wake)
+            self._install_signals()
+            log.get().info("started", config=self.path, watching=len(self.settings.watch))
+            while not self._finished():
+                self._turn_calmly()
+                self._sleep()
+        finally:
+            self._close(wake, held)
+
+    def _put_together(self, wake: Wake) -> None:
+        self.supervisor = Supervisor(self._plan(), self.settings.limits.job_seconds, self.clock)
+        self.intake = Intake(self.settings, self.journal, clock=self.clock, wake=wake)
+        desk = Desk(
+            journal=self.journal,
+            supervisor=self.supervisor,
+            instance=self.instance,
+            state_dir=self.settings.state_dir,
+            is_online=self.intake.is_online,
+            published=self._published,
+            alive=self.notifier.alive,
+        )
+        self.dispatcher = Dispatcher(self.settings, desk)
+        self.dispatcher.recover()
+
+    def _plan(self) -> WorkerPlan:
+        scratch = self.settings.state_dir / "scratch"
+        scratch.mkdir(parents=True, exist_ok=True)
+        return WorkerPlan(self.engine, self.settings.limits.max_megapixels, scratch)
+
+    def _published(self, folder: Path, files: list[Path]) -> None:
+        self.intake.add_own(files)
+        if self.settings.output.contact_sheet:
+            self.pages.touch(folder)
+
+    def _poked(self, root: Path) -> None:
+        self.intake.poke(root)
+        self.alarm.ring()
+
+    def _install_signals(self) -> None:
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            self.flags.stops += 1
+            self.alarm.ring()
+
+        def reload(_number: int, _frame: FrameType | None) -> None:
+            self.flags.reload = True
+            self.alarm.ring()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGHUP, reload)
+
+    def _turn_calmly(self) -> None:
+        """One turn; a journal that cannot be written (a full disk) pauses the work and is tried again."""
+        try:
+            self._turn()
+        except sqlite3.OperationalError as error:
+            log.get().error("journal", why=str(error))
+            self.notifier.status(f"degraded: {error}")
+            self.notifier.alive()
+            time.sleep(_TURN_S)
+
+    def _turn(self) -> None:
+        if self.flags.reload:
+            self.flags.reload = False
+            self._reload()
+        if self.flags.stops and not self.dispatcher.draining:
+            self._begin_to_stop()
+        self._keep_worker()
+        if not self.dispatcher.draining:
+            self.intake.look()
+        while self.dispatcher.step() and self.flags.stops < 2:
+            self.notifier.alive()
+        self.pages.step()
+        self._tell()
+
+    def _keep_worker(self) -> None:
+        if self._restart_worker and not self.supervisor.busy:
+            self._restart_worker = False
+            self.supervisor.stop()
+        if not self.dispatcher.draining:
+            self.supervisor.keep_running()
+        if not self._told_ready and self.supervisor.failures >= _START_FAILURES:
+            raise EngineUnavailable(self.supervisor.why_not_ready)
+
+    def _tell(self) -> None:
+        """Beat in the journal, then tell systemd: so the watchdog vouches for the journal."""
+        now = self.clock()
+        status = self._status()
+        if now - self._beat_s >= _BEAT_S:
+            self._beat_s = now
+            current = self.dispatcher.current
+            self.journal.requeue_lost(self.instance, current.id if current else None)
+            self.journal.beat(self.instance, os.getpid(), status)
+        if self.supervisor.ready and not self._told_ready and not self.dispatcher.draining:
+            self._told_ready = True
+            self.notifier.ready(status)
+            log.get().info("ready", engine=self.engine)
+        if (self.dispatcher.draining or not self._told_ready) and now - self._extended_s >= _EXTEND_S / 3:
+            self._extended_s = now
+            self.notifier.extend(_EXTEND_S)
+        self.notifier.status(status)
+        self.notifier.alive()
+
+    def _status(self) -> str:
+        if self.dispatcher.draining:
+            return "stopping after the current photo"
+        if not self.supervisor.ready:
+            return "loading the engine"
+        counts = self.journal.counts()
+        waiting = sum(counts[s] for s in (State.SETTLING, State.QUEUED, State.RETRY))
+        parts = [f"{waiting} waiting", f"{counts[State.DONE]} done"]
+        if self.dispatcher.current:
+            parts.append(f"{shown(self.dispatcher.current.file.name)}: {self.supervisor.stage or 'starting'}")
+        offline = [shown(p) for p, root in self.intake.roots.items() if root.offline]
+        return ", ".join(parts) + (f"; offline: {', '.join(offline)}" if offline else "")
+
+    def _sleep(self) -> None:
+        wait = min(_TURN_S, max(0.0, self.intake.next_due_s() - self.clock()))
+        if self.dispatcher.draining:
+            wait = _TURN_S / 5
+        fds = [self.alarm.read_fd, *([self.supervisor.fd] if self.supervisor.fd is not None else [])]
+        select.select(fds, [], [], wait)
+        self.alarm.clear()
+
+    def _begin_to_stop(self) -> None:
+        self.dispatcher.draining = True
+        self.notifier.stopping("stopping after the current photo")
+        log.get().info("stopping", in_work=bool(self.dispatcher.current))
+
+    def _finished(self) -> bool:
+        if self.flags.stops >= 2:
+            return True
+        draining = self.flags.stops == 1 and self.dispatcher.draining
+        return draining and self.dispatcher.current is None and self.journal.next_rendered() is None
+
+    def _reload(self) -> None:
+        """Take over a changed configuration; a broken one is reported and the old one stays."""
+        self.notifier.reloading()
+        try:
+            fresh = config.load(self.path)
+        except RetouchdError as error:
+            log.get().error("configuration kept", why=str(error))
+        else:
+            self._take_over(fresh)
+        self.notifier.ready(self._status())
+
+    def _take_over(self, fresh: Settings) -> None:
+        if fresh.state_dir != self.settings.state_dir:
+            log.get().warning("state_dir changes with the next start", kept=self.settings.state_dir)
+            fresh = fresh.model_copy(update={"state_dir": self.settings.state_dir})
+        self._restart_worker = fresh.limits.max_megapixels != self.settings.limits.max_megapixels
+        self.settings = self.dispatcher.settings = fresh
+        self.supervisor.plan, self.supervisor.job_seconds = self._plan(), fresh.limits.job_seconds
+        self.intake.reconfigure(fresh)
+        log.configure(fresh.log.level, fresh.log.format)
+        log.get().info("reloaded", watching=len(fresh.watch))
+
+    def _close(self, wake: Wake, held: int) -> None:
+        self.notifier.stopping("stopped")
+        wake.close()
+        if hasattr(self, "dispatcher"):
+            if self.flags.stops >= 2:
+                self.supervisor.kill()
+            self.supervisor.stop()
+            self.dispatcher.abandon()
+            self.pages.step(everything=True)
+        self.journal.close()
+        os.close(held)
+        log.get().info("stopped")

@@ -1,0 +1,196 @@
+"""The same work once, without a daemon: ``retouchd process``.
+
+Uses the same worker process, recipes, names and publisher as the service, so that a file gets the same
+result whichever way it came; it only keeps no journal. What it remembers lies in the decision records.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import tempfile
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from retouch_engine import Recipe
+from retouchd import naming, overrides, protocol, publish, scanner
+from retouchd.config import Settings
+from retouchd.contact import ContactPages
+from retouchd.dispatch import staged_files
+from retouchd.errors import EngineUnavailable, JobError, SourceGone
+from retouchd.jobs import Digest, Failure, Outcome, Signature
+from retouchd.publish import Parcel
+from retouchd.supervisor import Supervisor, WorkerPlan
+
+_START_FAILURES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file to do: where from, where to, and how far up a ``retouch.toml`` counts."""
+
+    source: Path
+    folder: Path
+    top: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line asked for."""
+
+    preset: str
+    out: Path | None = None
+    mask: Path | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How one file ended."""
+
+    source: Path
+    record: dict[str, Any] | None = None
+    result: Path | None = None
+    adopted: bool = False
+    failure: Failure | None = None
+
+
+def items(paths: Iterable[Path], out: Path | None) -> list[Item]:
+    """The files to do: the named ones, and the photos below the named folders, each once."""
+    found: dict[Path, Item] = {}
+    for given in paths:
+        path = Path(os.path.abspath(given))  # noqa: PTH100 - resolve() would follow symlinks
+        if path.is_dir():
+            for name in scanner.scan(os.fsencode(path), recursive=True).files:
+                source = Path(os.fsdecode(name))
+                folder = out / source.parent.relative_to(path) if out else source.parent
+                found.setdefault(source, Item(source, folder, path))
+        else:
+            found.setdefault(path, Item(path, out or path.parent, Path(path.anchor)))
+    return list(found.values())
+
+
+class Batch:
+    """Does files one after another. Use as a context manager."""
+
+    def __init__(self, settings: Settings, wish: Wish, engine: str = protocol.ENGINE_FACTORY) -> None:
+        self._settings, self._wish = settings, wish
+        self._scratch = tempfile.TemporaryDirectory(prefix="retouchd-")
+        plan = WorkerPlan(engine, settings.limits.max_megapixels, Path(self._scratch.name))
+        self._keeper = Supervisor(plan, settings.limits.job_seconds)
+        self._pages = ContactPages()
+
+    def __enter__(self) -> Self:
+        """Nothing is started before the first file."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the worker, write the pages, remove what was staged."""
+        self._keeper.stop()
+        self._pages.step(everything=True)
+        self._scratch.cleanup()
+
+    def do(self, item: Item, stage: Callable[[str], None] = lambda _: None) -> Report:
+        """Do one file; failures are values.
+
+        Raises:
+            EngineUnavailable: no worker can be started at all.
+        """
+        try:
+            return self._attempt(item, stage)
+        except JobError as error:
+            return Report(item.source, failure=Failure.of(error))
+        except OSError as error:
+            return Report(
+                item.source, failure=Failure("folder", error.strerror or str(error), retryable=True)
+            )
+
+    def _attempt(self, item: Item, stage: Callable[[str], None]) -> Report:
+        naming.first_set(item.source, item.folder)
+        try:
+            signature = Signature.of(item.source.stat())
+        except FileNotFoundError:
+            raise SourceGone(item.source) from None
+        recipe = overrides.recipe_for(item.source, item.top, self._wish.preset, self._settings)
+        if not self._wish.dry_run and (done := self._done_before(item, recipe)):
+            return done
+        outcome = self._ask(item, recipe, stage)
+        if outcome.failure:
+            return Report(item.source, failure=outcome.failure)
+        if self._wish.dry_run:
+            return Report(item.source, record=outcome.record)
+        return self._publish(item, recipe, signature, outcome)
+
+    def _done_before(self, item: Item, recipe: Recipe) -> Report | None:
+        """The result that already lies there for this very work, untouched."""
+        if self._wish.mask or not publish.has_record(item.source, item.folder):
+            return None
+        answer = self._talk({"op": "digest", "source": str(item.source)}, lambda _: None)
+        if isinstance(answer, Outcome):
+            return Report(item.source, failure=answer.failure)
+        digest = Digest(answer["sha256"])
+        done = publish.find_done(item.source, item.folder, digest, Digest(recipe.digest))
+        if done is None:
+            return None
+        self._touch(done.names.folder)
+        return Report(item.source, done.record, done.names.path("result"), adopted=True)
+
+    def _ask(self, item: Item, recipe: Recipe, stage: Callable[[str], None]) -> Outcome:
+        staging = Path(tempfile.mkdtemp(dir=self._scratch.name, prefix="job-"))
+        op = "preview" if self._wish.dry_run else "retouch"
+        order = protocol.order(op, item.source, recipe, self._settings.finish, staging, self._wish.mask)
+        answer = self._talk(order, stage)
+        assert isinstance(answer, Outcome)
+        return answer
+
+    def _talk(self, order: dict[str, Any], stage: Callable[[str], None]) -> dict[str, Any] | Outcome:
+        """Send one order and wait for its end."""
+        while not self._keeper.ready:
+            self._listen()
+        self._keeper.send(order)
+        while True:
+            for message in self._listen():
+                if isinstance(message, Outcome) or message["event"] == "digest":
+                    return message
+                if message["event"] == "stage":
+                    stage(message["name"])
+
+    def _listen(self) -> list[dict[str, Any] | Outcome]:
+        """What the worker says next; a worker that died is started again."""
+        self._keeper.keep_running()
+        if self._keeper.fd is not None:
+            select.select([self._keeper.fd], [], [], 0.5)
+        messages = list(self._keeper.poll())
+        if self._keeper.failures >= _START_FAILURES:
+            raise EngineUnavailable(self._keeper.why_not_ready)
+        return messages
+
+    def _publish(self, item: Item, recipe: Recipe, signature: Signature, outcome: Outcome) -> Report:
+        item.folder.mkdir(parents=True, exist_ok=True)
+        parcel = Parcel(
+            source=item.source,
+            signature=signature,
+            folder=item.folder,
+            token=f"p{os.getpid()}-{uuid.uuid4().hex[:8]}",
+            record=outcome.record,
+            files=staged_files(outcome, self._settings),
+            recipe=Digest(recipe.digest),
+            reserve_bytes=self._settings.limits.free_space_mb * 1_000_000,
+            collected=self._wish.out is not None,
+            adopt=self._wish.mask is None,
+        )
+        published = publish.publish(parcel)
+        for staged in parcel.files.values():
+            staged.path.unlink(missing_ok=True)
+        self._touch(published.names.folder)
+        return Report(
+            item.source, published.record, published.names.path("result"), adopted=published.adopted
+        )
+
+    def _touch(self, folder: Path) -> None:
+        if self._settings.output.contact_sheet:
+            self._pages.touch(folder)
+            self._pages.step()

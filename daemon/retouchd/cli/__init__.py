@@ -1,0 +1,56 @@
+"""The command line: one file for each group of commands, listed here.
+
+Exit codes: 0 done; 1 at least one file failed, or what was asked for is not there; 2 wrong usage;
+69 the engine does not load; 73 a file exists already; 75 another retouchd is running, try later;
+78 mistakes in the configuration; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from retouch_engine import __version__
+from retouchd.cli.act import retry
+from retouchd.cli.doctor import doctor
+from retouchd.cli.look import list_jobs, status, why
+from retouchd.cli.process import process
+from retouchd.cli.run import run
+from retouchd.cli.setup import check_config, init_config
+from retouchd.errors import RetouchdError
+
+_EPILOG = (
+    "Exit codes: 0 done; 1 a file failed or is not known; 2 wrong usage; 69 the engine does not load;"
+    " 73 a file exists already; 75 another retouchd is running; 78 mistakes in the configuration;"
+    " 130 interrupted."
+)
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="retouchd")
+def cli() -> None:
+    """Heal skin blemishes in exported photos, and keep the pores."""
+
+
+for _command in (run, process, init_config, check_config, status, list_jobs, why, retry, doctor):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line; failures are one line each on standard error, and an exit code."""
+    # A name that is not UTF-8 must never end a command in the middle of its output.
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except RetouchdError as error:
+        click.echo(f"retouchd: {error}".replace("\n", "\nretouchd: "), err=True)
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        click.echo("retouchd: interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)

@@ -1,0 +1,136 @@
+"""``retouchd status``, ``list`` and ``why``: read the journal, beside a daemon or without one."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from retouchd import config, ignores, naming
+from retouchd.cli.options import absolute, config_option, journal_of, json_option
+from retouchd.jobs import State
+from retouchd.journal import InstanceRow, Journal, Row
+from retouchd.text import duration, shown
+
+_FRESH_S = 60.0
+
+
+def _is_running(instance: InstanceRow | None, now: float) -> bool:
+    """Whether the daemon of this journal lives: it beat lately, and its process is there."""
+    if instance is None or now - instance.beat_at > _FRESH_S:
+        return False
+    return Path(f"/proc/{instance.pid}").is_dir()
+
+
+def _overview(settings: config.Settings, journal: Journal) -> dict[str, Any]:
+    now, instance = journal.now(), journal.instance()
+    running = _is_running(instance, now)
+    watched = {os.fsencode(w.path) for w in settings.watch}
+    queued = journal.listed((State.QUEUED, State.RETRY))
+    return {
+        "running": running,
+        "pid": instance.pid if instance and running else None,
+        "status": instance.status if instance and running else "not running",
+        "roots": [
+            {
+                "path": os.fsdecode(r.path),
+                "state": r.state,
+                "note": r.note,
+                "looked_s_ago": round(now - r.checked_at, 1),
+            }
+            for r in journal.roots()
+            if r.path in watched
+        ],
+        "counts": {str(state): count for state, count in journal.counts().items()},
+        "oldest_queued_s": round(max((now - r.seen_at for r in queued), default=0.0), 1),
+    }
+
+
+@click.command()
+@config_option
+@json_option
+def status(config_path: Path | None, as_json: bool) -> None:
+    """What the service is doing."""
+    with journal_of(config_path) as (settings, journal):
+        told = _overview(settings, journal)
+    if as_json:
+        click.echo(json.dumps(told))
+        return
+    click.echo(f"daemon: {shown(told['status'])}" + (f" (pid {told['pid']})" if told["pid"] else ""))
+    for root in told["roots"]:
+        ago = duration(root["looked_s_ago"])
+        click.echo(f"folder: {shown(root['path'])}: {root['state']}, {shown(root['note'])}, looked {ago} ago")
+    for state, count in told["counts"].items():
+        if count:
+            click.echo(f"{count:8d} {state}")
+
+
+def _as_dict(row: Row) -> dict[str, Any]:
+    return {
+        "job": row.id,
+        "file": str(row.file),
+        "state": str(row.state),
+        "reason": row.reason,
+        "code": row.code,
+        "attempts": row.attempts,
+    }
+
+
+@click.command("list")
+@click.option("--state", type=click.Choice([str(s) for s in State]), help="Only photos in this state.")
+@config_option
+@json_option
+def list_jobs(state: str | None, config_path: Path | None, as_json: bool) -> None:
+    """The photos in the journal, one a line."""
+    with journal_of(config_path) as (_, journal):
+        rows = journal.listed((State(state),) if state else tuple(State))
+    for row in rows:
+        if as_json:
+            click.echo(json.dumps(_as_dict(row)))
+        else:
+            reason = f"  {shown(row.reason)}" if row.reason else ""
+            click.echo(f"{row.id:6d}  {row.state:<11}  {shown(row.file)}{reason}")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@config_option
+def why(file: Path, config_path: Path | None) -> None:
+    """Why a photo is where it is. Exit code 1 when the service does not know it."""
+    path = absolute(file)
+    with journal_of(config_path) as (settings, journal):
+        row = journal.find(os.fsencode(path)) or journal.find(os.fsencode(Path(os.path.realpath(path))))
+        now = journal.now()
+        own = os.fsencode(path) in journal.published()
+    click.echo(_told(row, now) if row else _unknown(path, settings, own=own))
+    sys.exit(0 if row else 1)
+
+
+def _told(row: Row, now: float) -> str:
+    """``settling: size still grows``, ``skipped: own output``, ``done: 7 healed, 3 kept, 1 for review``."""
+    reason = shown(row.reason)
+    if row.state == State.RETRY or (row.state == State.SETTLING and row.not_before > now):
+        reason += f"; next try in {duration(row.not_before - now)}"
+    return f"{row.state}: {reason}" if reason else str(row.state)
+
+
+def _unknown(path: Path, settings: config.Settings, *, own: bool) -> str:
+    """Why a file is not in the journal."""
+    above = [w for w in settings.watch if path.is_relative_to(w.path)]
+    if not above:
+        return "not seen: outside every watched folder"
+    inner = path.relative_to(above[0].path).parts[:-1]
+    for folder in inner:
+        if rule := ignores.folder_ignored(folder):
+            return f"skipped: {rule}" if folder == naming.OWN_FOLDER else f"skipped: inside {rule}"
+    if inner and not above[0].recursive:
+        return "not seen: in a subfolder, and recursive is off"
+    if own or (rule := ignores.file_ignored(path.name)):
+        return "skipped: own output" if own else f"skipped: {rule}"
+    if not path.exists():
+        return "not seen: no such file"
+    return "skipped: a symlink" if path.is_symlink() else "not seen yet: the next look at the folder takes it"

@@ -1,0 +1,109 @@
+"""``retouchd process``: the same engine once, no daemon."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from retouchd import batch, config, log, record
+from retouchd.cli.options import absolute, config_option, engine_option
+from retouchd.config.load import preset_recipe
+from retouchd.config.settings import BUILT_IN_PRESET
+from retouchd.text import shown
+
+Stage = Callable[[str], None]
+
+
+@click.command()
+@click.argument("paths", metavar="FILE|DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Put results below this folder."
+)
+@click.option(
+    "--mask", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A painted mask: 255 heals."
+)
+@click.option("--preset", default=BUILT_IN_PRESET, show_default=True, help="A preset of the configuration.")
+@click.option("--dry-run", is_flag=True, help="Find and decide, but write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="One decision record a line on standard output.")
+@config_option
+@engine_option
+def process(
+    paths: tuple[Path, ...], as_json: bool, config_path: Path | None, engine: str, **wish: Any
+) -> None:
+    """Retouch files and folders now. Works without a configuration.
+
+    Exit code 0 only when every file succeeded. With --json a failure is a line
+    {"source": ..., "error": {"code": ..., "message": ...}}.
+    """
+    out = absolute(wish["out"]) if wish["out"] else None
+    mask = absolute(wish["mask"]) if wish["mask"] else None
+    todo = batch.items(paths, out)
+    if mask and len(todo) != 1:
+        raise click.UsageError("--mask fits exactly one photo")
+    settings = config.load_or_default(config_path)
+    preset_recipe(settings, wish["preset"])
+    log.configure("warning", settings.log.format)
+    asked = batch.Wish(preset=wish["preset"], out=out, mask=mask, dry_run=wish["dry_run"])
+    with batch.Batch(settings, asked, engine) as work:
+        failures = _all(work, todo, as_json=as_json)
+    if not todo:
+        click.echo("retouchd: no photos found", err=True)
+    sys.exit(1 if failures else 0)
+
+
+def _all(work: batch.Batch, todo: list[batch.Item], *, as_json: bool) -> int:
+    """Do everything; the answer is how many failed."""
+    failures = 0
+    with _progress(len(todo)) as (stage_for, advance):
+        for item in todo:
+            report = work.do(item, stage_for(item.source))
+            failures += report.failure is not None
+            click.echo(
+                _json_line(report) if as_json else _line(report), err=bool(report.failure) and not as_json
+            )
+            advance()
+    return failures
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[tuple[Callable[[Path], Stage], Callable[[], None]]]:
+    """A progress bar on a terminal; silence elsewhere. On standard error, so that output stays clean."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("starting", total=total)
+
+        def stage_for(source: Path) -> Stage:
+            name = escape(shown(source.name))
+            bar.update(task, description=name)
+            return lambda stage: bar.update(task, description=f"{name}: {escape(stage)}")
+
+        yield stage_for, lambda: bar.advance(task)
+
+
+def _json_line(report: batch.Report) -> str:
+    if report.failure:
+        error = {"code": report.failure.code, "message": report.failure.message}
+        return json.dumps({"source": str(report.source), "error": error})
+    return json.dumps(report.record, default=str)
+
+
+def _line(report: batch.Report) -> str:
+    if report.failure:
+        return f"{shown(report.source)}: {report.failure.message}"
+    assert report.record is not None
+    words = (
+        f"{shown(report.source)}: {record.summary(report.record)} in {record.seconds(report.record):.1f} s"
+    )
+    if report.result is None:
+        return f"{words} (dry run)"
+    return f"{words} -> {shown(report.result.name)}{' (was done already)' if report.adopted else ''}"

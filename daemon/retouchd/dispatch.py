@@ -1,0 +1,295 @@
+"""From queued to done: gives the worker one photo after another and publishes what comes back.
+
+The worker gets its next photo before the last one is published, so that copying to a slow share and
+computing overlap. Every step is written to the journal before it is taken, so that a crash at any point
+leaves a row from which the work resumes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import random
+import shutil
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from retouch_engine import Recipe, Role
+from retouchd import log, naming, overrides, protocol, publish, record
+from retouchd.config import Settings
+from retouchd.errors import JobError, SourceChanged, SourceGone
+from retouchd.jobs import Digest, Failure, InstanceId, JobId, Outcome, Signature, Staged, State
+from retouchd.journal import Journal, Row
+from retouchd.publish import Parcel, Published
+from retouchd.supervisor import Supervisor
+from retouchd.verdicts import after_failure, after_publishing_failed
+
+_FULL_PAUSE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the dispatcher works with."""
+
+    journal: Journal
+    supervisor: Supervisor
+    instance: InstanceId
+    state_dir: Path
+    is_online: Callable[[bytes], bool]
+    published: Callable[[Path, list[Path]], None]
+    """Told of each folder that changed and of the files that were put there."""
+    alive: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """The photo that the worker has."""
+
+    row: Row
+    recipe: Recipe
+
+
+class Dispatcher:
+    """One photo in the worker, one render on its way out."""
+
+    def __init__(self, settings: Settings, desk: Desk) -> None:
+        self.settings = settings
+        self.draining = False
+        self._desk = desk
+        self._hand: InHand | None = None
+        self._paused_until = 0.0
+
+    @property
+    def current(self) -> Row | None:
+        """The photo in work."""
+        return self._hand.row if self._hand else None
+
+    def step(self) -> bool:
+        """Do what can be done now; True when something was."""
+        heard = list(self._desk.supervisor.poll())
+        for message in heard:
+            self._hear(message)
+        fed = not self.draining and self._feed()
+        return self._publish_one() or fed or bool(heard)
+
+    def abandon(self) -> None:
+        """Queue the photo in hand again: we are told to go at once."""
+        if self._hand:
+            self._desk.journal.save(replace(self._hand.row, state=State.QUEUED, owner="", lease_until=0.0))
+            self._hand = None
+
+    def staging(self, job: JobId) -> Path:
+        """The folder where the engine writes a job's files."""
+        return self._desk.state_dir / "staging" / str(job)
+
+    def recover(self) -> None:
+        """After a start: queue what a dead daemon had in hand, and sweep staging folders nobody waits for."""
+        self._desk.journal.reclaim(self._desk.instance)
+        kept = {str(r.id) for r in self._desk.journal.listed((State.RENDERED, State.PUBLISHING))}
+        place = self._desk.state_dir / "staging"
+        place.mkdir(parents=True, exist_ok=True)
+        for entry in os.scandir(place):
+            if entry.name not in kept:
+                shutil.rmtree(entry.path, ignore_errors=True)
+
+    def _feed(self) -> bool:
+        keeper, now = self._desk.supervisor, self._desk.journal.now()
+        if self._hand or not keeper.ready or keeper.busy or now < self._paused_until:
+            return False
+        row = self._desk.journal.next_queued()
+        if row is None:
+            return False
+        if not self._desk.is_online(row.root):
+            self._desk.journal.save(replace(row, not_before=now + 10.0, reason="its folder is offline"))
+            return True
+        try:
+            recipe = self._prepare(row)
+        except JobError as error:
+            self._failed(row, Failure.of(error))
+            return True
+        except OSError as error:
+            self._failed(row, _disk_failure(error))
+            return True
+        claimed = self._desk.journal.claim(row, self._desk.instance)
+        if claimed:
+            self._hand = InHand(claimed, recipe)
+            self._hear({"event": "claimed"})
+        return True
+
+    def _prepare(self, row: Row) -> Recipe:
+        """Everything that can be wrong before the worker is troubled."""
+        naming.first_set(row.file, row.file.parent)
+        try:
+            found = row.file.lstat()
+        except FileNotFoundError:
+            raise SourceGone(row.file) from None
+        if not stat.S_ISREG(found.st_mode) or not Signature.of(found).same_file(row.sig):
+            raise SourceChanged(row.file)
+        watch = next(w for w in self.settings.watch if os.fsencode(w.path) == row.root)
+        return overrides.recipe_for(row.file, watch.path, watch.preset, self.settings)
+
+    def _order(self, hand: InHand) -> None:
+        """Ask for the digest first when this work may lie there done already: it is cheap, healing is not."""
+        source = hand.row.file
+        if publish.has_record(source, source.parent):
+            self._desk.supervisor.send({"op": "digest", "source": str(source)})
+        else:
+            self._retouch(hand)
+
+    def _retouch(self, hand: InHand) -> None:
+        staging = self.staging(hand.row.id)
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+        finish = self.settings.finish
+        order = protocol.order("retouch", hand.row.file, hand.recipe, finish, staging)
+        self._desk.supervisor.send(order)
+
+    def _hear(self, message: dict[str, Any] | Outcome) -> None:
+        hand = self._hand
+        if hand is None:
+            return
+        try:
+            self._heard(hand, message)
+        except OSError as error:
+            self._hand = None
+            self._failed(hand.row, _disk_failure(error))
+
+    def _heard(self, hand: InHand, message: dict[str, Any] | Outcome) -> None:
+        if isinstance(message, Outcome):
+            self._hand = None
+            if message.failure:
+                self._clean(hand.row.id)
+                self._failed(hand.row, message.failure)
+            else:
+                self._rendered(hand, message)
+        elif message["event"] == "claimed":
+            self._order(hand)
+        elif message["event"] == "digest":
+            self._known_or_retouch(hand, Digest(message["sha256"]))
+
+    def _known_or_retouch(self, hand: InHand, digest: Digest) -> None:
+        row, recipe = hand.row, Digest(hand.recipe.digest)
+        done = publish.find_done(row.file, row.file.parent, digest, recipe, edited=True)
+        if done is None:
+            self._retouch(hand)
+            return
+        self._hand = None
+        self._done(replace(row, source_digest=digest, recipe_digest=recipe), done)
+
+    def _failed(self, row: Row, failure: Failure) -> None:
+        now = self._desk.journal.now()
+        after = after_failure(row, failure, self.settings, now, random.random())  # noqa: S311 - spreads retries
+        self._desk.journal.save(after)
+        if failure.code == "disk-full":
+            self._paused_until = now + _FULL_PAUSE_S
+        say = log.get().info if after.state in {State.SETTLING, State.SKIPPED} else log.get().warning
+        say(str(after.state), file=row.file, job=row.id, code=failure.code, why=failure.message)
+
+    def _rendered(self, hand: InHand, outcome: Outcome) -> None:
+        """Write down what is to be published, with digests, before anything is."""
+        plan = {
+            "files": {r: _as_json(s) for r, s in staged_files(outcome, self.settings).items()},
+            "record": outcome.record,
+            "recipe": hand.recipe.digest,
+        }
+        row = replace(hand.row, state=State.RENDERED, plan=json.dumps(plan, default=str), not_before=0.0)
+        digests = (record.source_digest(outcome.record), Digest(hand.recipe.digest))
+        self._desk.journal.save(replace(row, source_digest=digests[0], recipe_digest=digests[1]))
+
+    def _publish_one(self) -> bool:
+        """Publish the next finished render: of this run, or of a daemon that crashed."""
+        row = self._desk.journal.next_rendered()
+        if row is None:
+            return False
+        now = self._desk.journal.now()
+        if not self._desk.is_online(row.root):
+            waiting = replace(
+                row, state=State.RENDERED, not_before=now + 5.0, reason="finished; its folder is offline"
+            )
+            self._desk.journal.save(waiting)
+            return False
+        saved = self._desk.journal.save(replace(row, state=State.PUBLISHING))
+        if saved is None:
+            return True
+        try:
+            self._done(saved, publish.publish(self._parcel(saved)))
+        except JobError as error:
+            after = after_publishing_failed(saved, Failure.of(error), now)
+            self._desk.journal.save(after)
+            log.get().warning("not published", file=row.file, job=row.id, code=error.code, why=str(error))
+            if after.state != State.RENDERED:
+                self._clean(row.id)
+        return True
+
+    def _parcel(self, row: Row) -> Parcel:
+        plan = json.loads(row.plan)
+        return Parcel(
+            source=row.file,
+            signature=row.sig,
+            folder=row.file.parent,
+            token=f"{self._desk.journal.id}-{row.id}",
+            record=plan["record"],
+            files={role: _from_json(entry) for role, entry in plan["files"].items()},
+            recipe=Digest(plan["recipe"]),
+            reserve_bytes=self.settings.limits.free_space_mb * 1_000_000,
+            alive=self._desk.alive,
+        )
+
+    def _done(self, row: Row, published: Published) -> None:
+        names, final = published.names, published.record
+        told = final.get("outputs", {})
+        # Paths come from the names we give, never from a record that others could have written.
+        files = [(names.path(r), str(told[r].get("sha256", ""))) for r in naming.PUBLISH_ORDER if r in told]
+        self._desk.journal.note_published(row.id, files)
+        words = record.summary(final)
+        reason = f"{words} (was done already)" if published.adopted else words
+        after = replace(row, state=State.DONE, reason=reason, code="", plan="", owner="", lease_until=0.0)
+        self._desk.journal.save(after)
+        self._clean(row.id)
+        self._desk.published(names.folder, [path for path, _ in files])
+        log.get().info(
+            "done",
+            file=row.file,
+            job=row.id,
+            result=names.path(Role.RESULT).name,
+            adopted=published.adopted,
+            seconds=round(record.seconds(final), 2),
+            **{k: v for k, v in final.get("counts", {}).items() if isinstance(v, int)},
+        )
+
+    def _clean(self, job: JobId) -> None:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(self.staging(job))
+
+
+def staged_files(outcome: Outcome, settings: Settings) -> dict[str, Staged]:
+    """The files to publish, with the digests that the engine promised for them."""
+    wanted = dict(outcome.files)
+    if not settings.output.xmp_sidecar:
+        wanted.pop(Role.XMP, None)
+    if not settings.output.contact_sheet:
+        wanted.pop(Role.CONTACT, None)
+    told = outcome.record.get("outputs", {})
+    staged = {}
+    for role, path in wanted.items():
+        promised = told.get(role, {}).get("sha256") or record.digest_of(path)
+        staged[str(role)] = Staged(path, Digest(promised), path.stat().st_size)
+    return staged
+
+
+def _disk_failure(error: OSError) -> Failure:
+    code = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "folder"
+    return Failure(code, error.strerror or str(error), retryable=True)
+
+
+def _as_json(staged: Staged) -> dict[str, Any]:
+    return {"path": str(staged.path), "sha256": staged.sha256, "size": staged.size}
+
+
+def _from_json(entry: dict[str, Any]) -> Staged:
+    return Staged(Path(entry["path"]), Digest(entry["sha256"]), entry["size"])

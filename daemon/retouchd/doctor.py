@@ -1,0 +1,118 @@
+"""Looking at the machine: what the service needs, what it found, and what that means."""
+
+from __future__ import annotations
+
+import os
+import platform
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from retouch_engine import __version__
+from retouchd import mounts, protocol
+from retouchd.config import Settings
+from retouchd.roots import probe
+from retouchd.supervisor import Supervisor, WorkerPlan
+from retouchd.text import shown, size
+
+_LOAD_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: what was looked at, what was found, and whether it is well."""
+
+    subject: str
+    found: str
+    well: bool = True
+
+
+def examine(settings: Settings, engine: str = protocol.ENGINE_FACTORY) -> Iterator[Finding]:
+    """Every finding, as it is made."""
+    yield Finding("retouchd", __version__)
+    yield Finding("python", f"{platform.python_version()} on {platform.platform()}")
+    yield _exiftool()
+    yield _inotify()
+    for watch in settings.watch:
+        how = probe(watch.path, mounts.current)
+        yield Finding(f"watched {shown(watch.path)}", how, well=not how.startswith("offline"))
+        yield _room(f"room in {shown(watch.path)}", watch.path, settings)
+    yield _state(settings)
+    yield _room("room for staging", settings.state_dir, settings)
+    yield from _engine(engine)
+
+
+def _exiftool() -> Finding:
+    path = shutil.which("exiftool")
+    if path is None:
+        return Finding("exiftool", "not found: only the essential tags are carried over", well=False)
+    try:
+        answer = subprocess.run([path, "-ver"], capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding("exiftool", f"{path} does not run: {error}", well=False)
+    return Finding("exiftool", f"{answer.stdout.strip()} ({path})")
+
+
+def _inotify() -> Finding:
+    try:
+        limit = int(Path("/proc/sys/fs/inotify/max_user_watches").read_text("ascii"))
+    except (OSError, ValueError):
+        return Finding("inotify", "not to be had: folders are scanned only")
+    return Finding("inotify", f"{limit} watches; folders beyond that are scanned only")
+
+
+def _above(path: Path) -> Path:
+    """The path, or the closest folder above it that exists."""
+    return next((p for p in (path, *path.parents) if p.is_dir()), Path("/"))
+
+
+def _room(subject: str, path: Path, settings: Settings) -> Finding:
+    try:
+        space = os.statvfs(_above(path))
+    except OSError as error:
+        return Finding(subject, error.strerror or str(error), well=False)
+    free = space.f_bavail * space.f_frsize
+    return Finding(subject, f"{size(free)} free", well=free > settings.limits.free_space_mb * 1_000_000)
+
+
+def _state(settings: Settings) -> Finding:
+    folder = _above(settings.state_dir)
+    mount = mounts.covering(folder, mounts.current())
+    writable = os.access(folder, os.W_OK)
+    found = f"{shown(settings.state_dir)} on {mount.fstype}" + ("" if writable else ", not writable")
+    return Finding("state folder", found, well=writable and not mount.network)
+
+
+def _engine(engine: str) -> Iterator[Finding]:
+    """Load the engine in a worker, as the service does, and ask it about itself."""
+    with tempfile.TemporaryDirectory(prefix="retouchd-") as scratch:
+        keeper = Supervisor(WorkerPlan(engine, scratch=Path(scratch)), _LOAD_S)
+        try:
+            yield from _asked(keeper, time.monotonic() + _LOAD_S)
+        finally:
+            keeper.stop()
+
+
+def _asked(keeper: Supervisor, deadline_s: float) -> Iterator[Finding]:
+    while time.monotonic() < deadline_s:
+        keeper.keep_running()
+        for message in keeper.poll():
+            if not isinstance(message, dict):
+                break
+            if message["event"] == "ready":
+                keeper.send({"op": "about"})
+            elif message["event"] == "about":
+                yield Finding("engine", "loads")
+                for name, value in message["about"].items():
+                    yield Finding(f"engine: {name}", shown(str(value)))
+                return
+        if keeper.failures:
+            yield Finding("engine", f"does not load: {shown(keeper.why_not_ready)}", well=False)
+            return
+        select.select([] if keeper.fd is None else [keeper.fd], [], [], 0.5)
+    yield Finding("engine", "does not answer", well=False)

@@ -1,0 +1,215 @@
+"""From files in folders to queued jobs: looks at every root in turn and moves rows as far as ``queued``.
+
+Every look reconsiders every file, so nothing is stuck for ever and nothing depends on an event.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from retouchd import log, mounts, publish, scanner
+from retouchd.config import Settings
+from retouchd.jobs import AT_REST, IN_HAND, WAITING, Signature, State
+from retouchd.journal import Journal, Row
+from retouchd.roots import MountTable, Root
+from retouchd.settle import SettleTracker
+from retouchd.wake import Wake
+
+_LEAST_PAUSE_S = 0.3
+"""Between two looks at one root, however often events poke it."""
+_GONE = "gone"
+
+
+class Intake:
+    """Looks at the roots when they are due."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        journal: Journal,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        table: MountTable = mounts.current,
+        wake: Wake | None = None,
+    ) -> None:
+        self._journal, self._clock, self._table, self._wake = journal, clock, table, wake
+        self._settings = settings
+        self._own = journal.published()
+        self.roots: dict[Path, Root] = {}
+        self._trackers: dict[Path, SettleTracker] = {}
+        self.reconfigure(settings)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Take over new settings; roots that stay keep what is known of them."""
+        self._settings = settings
+        wanted = {w.path: w for w in settings.watch}
+        for path in set(self.roots) - set(wanted):
+            del self.roots[path]
+            if self._wake:
+                self._wake.forget(path)
+        for path, watch in wanted.items():
+            root = self.roots.setdefault(path, Root(watch))
+            root.watch, root.next_look_s = watch, 0.0
+            self._trackers.setdefault(path, SettleTracker())
+
+    def poke(self, path: Path) -> None:
+        """An event below this root. Called from other threads: it only sets a flag."""
+        root = self.roots.get(path)
+        if root is not None:
+            root.poked = True
+
+    def add_own(self, paths: list[Path]) -> None:
+        """Files that were just published by us."""
+        self._own |= {os.fsencode(path) for path in paths}
+
+    def is_online(self, key: bytes) -> bool:
+        """Whether the root of a row is watched and well."""
+        root = self.roots.get(Path(os.fsdecode(key)))
+        return root is not None and not root.offline
+
+    def next_due_s(self) -> float:
+        """When a root is to be looked at next."""
+        return min((r.next_look_s for r in self.roots.values()), default=self._clock() + 3600)
+
+    def look(self) -> None:
+        """Look at every root that is due or was poked."""
+        for path, root in self.roots.items():
+            if root.poked:
+                root.next_look_s = min(root.next_look_s, self._clock() + _LEAST_PAUSE_S)
+                root.poked = False
+            if self._clock() >= root.next_look_s:
+                self._look_at(path, root)
+
+    def _look_at(self, path: Path, root: Root) -> None:
+        before = (root.offline, root.mount)
+        root.check(self._table)
+        found = scanner.Found() if root.offline else scanner.scan(root.key, recursive=root.watch.recursive)
+        root.offline = root.offline or found.unreadable.get(root.key, "")
+        if (root.offline, root.mount) != before or not root.mount:
+            self._health_changed(root)
+        if not root.offline:
+            self._sweep_once(root, found)
+            self._reconcile(root, found)
+        self._journal.note_root(root.key, "offline" if root.offline else "online", root.offline or root.mode)
+        self._plan_next(path, root)
+
+    def _plan_next(self, path: Path, root: Root) -> None:
+        """The next look comes early when a file could have settled by then."""
+        now = self._clock()
+        due = self._trackers[path].next_due(root.settle_s(self._settings))
+        latest = now + root.interval_s(self._settings)
+        root.next_look_s = (
+            latest if due is None or root.offline else min(latest, max(due, now + _LEAST_PAUSE_S))
+        )
+
+    def _health_changed(self, root: Root) -> None:
+        if root.offline:
+            log.get().warning("root offline", root=root.watch.path, why=root.offline)
+        else:
+            log.get().info("root online", root=root.watch.path)
+        if self._wake is None:
+            return
+        # An observer does not outlive its mount, so each return gets a new one.
+        self._wake.forget(root.watch.path)
+        root.events = False
+        if not root.offline and not root.network:
+            why = self._wake.watch(root.watch.path, recursive=root.watch.recursive)
+            root.events = why is None
+            if why:
+                log.get().warning("no events, scanning only", root=root.watch.path, why=why)
+
+    def _sweep_once(self, root: Root, found: scanner.Found) -> None:
+        if root.swept:
+            return
+        root.swept = True
+        rows = self._journal.under(root.key)
+        for folder in {path.rpartition(b"/")[0] for path in (*found.files, *rows)}:
+            for part in publish.sweep(Path(os.fsdecode(folder)), self._journal.id, time.time()):
+                log.get().info("removed what a crash left", file=part)
+
+    def _reconcile(self, root: Root, found: scanner.Found) -> None:
+        """Bring the journal's rows and the files together."""
+        tracker = self._trackers[root.watch.path]
+        rows = self._journal.under(root.key)
+        with self._journal.together():
+            for path, signature in found.files.items():
+                if path not in self._own:
+                    self._consider(root, tracker, rows.get(path), path, signature)
+            for path, row in rows.items():
+                if path not in found.files and row.state in WAITING and found.covers(path):
+                    tracker.forget(path)
+                    gone = replace(
+                        row, state=State.SKIPPED, code=_GONE, reason="removed or renamed before its turn"
+                    )
+                    self._journal.save(gone)
+
+    def _consider(
+        self, root: Root, tracker: SettleTracker, row: Row | None, path: bytes, signature: Signature
+    ) -> None:
+        """Decide about one file."""
+        if row is None:
+            watched = tracker.observe(path, signature, self._clock())
+            self._journal.see(path, root.key, signature, watched.why)
+            return
+        same = signature.same_file(row.sig)
+        if row.state in IN_HAND or (same and row.state in AT_REST and row.code != _GONE):
+            return
+        if same and row.state in {State.QUEUED, State.RETRY}:
+            return
+        watched = tracker.observe(path, signature, self._clock())
+        if not same or row.state not in {State.SEEN, State.SETTLING}:
+            self._settle_anew(row, signature, watched.why)
+        elif tracker.settled(path, self._clock(), root.settle_s(self._settings)):
+            self._settled(root, tracker, row)
+        elif row.reason != watched.why and not row.code:
+            self._journal.save(replace(row, reason=watched.why))
+
+    def _settle_anew(self, row: Row, signature: Signature, why: str) -> None:
+        now = self._journal.now()
+        fresh = replace(row, state=State.SETTLING, reason=why, code="", signature=str(signature), plan="")
+        self._journal.save(replace(fresh, attempts=0, deaths=0, not_before=0.0, seen_at=now))
+
+    def _settled(self, root: Root, tracker: SettleTracker, row: Row) -> None:
+        """The file stands still. Three more reasons to wait, then it is queued."""
+        now = self._journal.now()
+        if now < row.not_before:
+            return
+        waits = ""
+        if row.sig.size == 0 and now - row.seen_at < self._settings.scan.incomplete_grace_s:
+            waits = "the file is still empty"
+        elif not root.network and has_writer(row.path):
+            waits = "a program still has it open for writing"
+        if not waits:
+            tracker.forget(row.path)
+            self._journal.save(replace(row, state=State.QUEUED, reason="", code="", not_before=now))
+        elif row.reason != waits:
+            self._journal.save(replace(row, reason=waits))
+
+
+def has_writer(path: bytes) -> bool:
+    """Whether a process has the file open for writing, as far as the kernel tells.
+
+    A read lease is refused with EAGAIN while there is a writer: this sees the copy whose size was set in
+    advance. Other answers (not the owner, not a local file system) say nothing.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # A lease that is broken raises SIGIO, which would end us; SIGURG is ignored by default.
+        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    finally:
+        os.close(fd)
+    return False

@@ -1,0 +1,320 @@
+"""The journal: what became of every photo, on local disk, true after a crash.
+
+SQLite with a write-ahead log and full synchronisation. One row a photo, keyed by its path as bytes. A row is
+changed only from the revision that was read, so that two writers (the daemon and ``retouchd retry``) cannot
+undo each other's decisions.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import astuple, dataclass, fields, replace
+from pathlib import Path
+
+from retouchd.errors import JournalMissing, JournalTooNew, StateDirUnusable
+from retouchd.jobs import Digest, InstanceId, JobId, Signature, State
+
+FILE_NAME = "journal.sqlite"
+LEASE_S = 60.0
+
+# One script for each version; the number of scripts is the schema's version (PRAGMA user_version).
+MIGRATIONS = (
+    """
+    CREATE TABLE job (
+        id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, root BLOB NOT NULL, state TEXT NOT NULL,
+        reason TEXT NOT NULL, code TEXT NOT NULL, signature TEXT NOT NULL, source_digest TEXT NOT NULL,
+        recipe_digest TEXT NOT NULL, attempts INTEGER NOT NULL, deaths INTEGER NOT NULL,
+        not_before REAL NOT NULL, owner TEXT NOT NULL, lease_until REAL NOT NULL, plan TEXT NOT NULL,
+        seen_at REAL NOT NULL, changed_at REAL NOT NULL, revision INTEGER NOT NULL
+    );
+    CREATE INDEX job_by_state ON job (state, not_before, id);
+    CREATE INDEX job_by_work ON job (source_digest, recipe_digest);
+    CREATE TABLE published (
+        path BLOB PRIMARY KEY, sha256 TEXT NOT NULL, job INTEGER NOT NULL, at REAL NOT NULL
+    );
+    CREATE TABLE root (
+        path BLOB PRIMARY KEY, state TEXT NOT NULL, note TEXT NOT NULL, checked_at REAL NOT NULL
+    );
+    CREATE TABLE instance (
+        one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, pid INTEGER NOT NULL,
+        started_at REAL NOT NULL, beat_at REAL NOT NULL, status TEXT NOT NULL
+    );
+    CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+    INSERT INTO about VALUES ('id', lower(hex(randomblob(4))));
+    """,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One photo's line in the journal; the fields are the columns, in order."""
+
+    id: JobId
+    path: bytes
+    root: bytes
+    state: State
+    reason: str
+    code: str
+    signature: str
+    source_digest: Digest
+    recipe_digest: Digest
+    attempts: int
+    deaths: int
+    not_before: float
+    owner: str
+    lease_until: float
+    plan: str
+    seen_at: float
+    changed_at: float
+    revision: int
+
+    @property
+    def file(self) -> Path:
+        """The photo."""
+        return Path(os.fsdecode(self.path))
+
+    @property
+    def sig(self) -> Signature:
+        """The photo's signature when this row was last decided."""
+        return Signature.parse(self.signature)
+
+
+@dataclass(frozen=True, slots=True)
+class RootRow:
+    """What the daemon last saw of a watched folder."""
+
+    path: bytes
+    state: str
+    note: str
+    checked_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRow:
+    """The daemon that writes, or last wrote, this journal."""
+
+    id: str
+    pid: int
+    started_at: float
+    beat_at: float
+    status: str
+
+
+_SELECT = "SELECT " + ", ".join(f.name for f in fields(Row)) + " FROM job "  # noqa: S608 - our own column names
+
+
+def _row(values: tuple[object, ...]) -> Row:
+    row = Row(*values)  # type: ignore[arg-type]
+    return replace(row, state=State(row.state))
+
+
+class Journal:
+    """Open with :meth:`create` in the daemon and :meth:`attach` elsewhere; close when done."""
+
+    def __init__(self, database: sqlite3.Connection, clock: Callable[[], float] = time.time) -> None:
+        self._db = database
+        self._clock = clock
+
+    @classmethod
+    def create(cls, state_dir: Path, clock: Callable[[], float] = time.time) -> Journal:
+        """Open for writing, making or migrating the file as needed.
+
+        Raises:
+            JournalTooNew: a later version wrote it.
+            StateDirUnusable: it cannot be opened.
+        """
+        path = state_dir / FILE_NAME
+        try:
+            state_dir.mkdir(parents=True, exist_ok=True)
+            db = sqlite3.connect(path, timeout=30, isolation_level=None)
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            _migrate(db, path)
+        except (OSError, sqlite3.Error) as error:
+            raise StateDirUnusable(state_dir, str(error)) from None
+        return cls(db, clock)
+
+    @classmethod
+    def attach(cls, state_dir: Path, clock: Callable[[], float] = time.time) -> Journal:
+        """Open the journal of a daemon beside it.
+
+        Raises:
+            JournalMissing: there is none.
+        """
+        if not (state_dir / FILE_NAME).is_file():
+            raise JournalMissing(state_dir / FILE_NAME)
+        return cls.create(state_dir, clock)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def now(self) -> float:
+        """The journal's clock."""
+        return self._clock()
+
+    @property
+    def id(self) -> str:
+        """This journal's own name: it marks our temporary files, so that we never sweep another's."""
+        (value,) = self._db.execute("SELECT value FROM about WHERE key = 'id'").fetchone()
+        return str(value)
+
+    def find(self, path: bytes) -> Row | None:
+        """The row of a photo."""
+        return self._one(_SELECT + "WHERE path = ?", path)
+
+    def get(self, job: JobId) -> Row | None:
+        """The row of a job."""
+        return self._one(_SELECT + "WHERE id = ?", job)
+
+    def under(self, root: bytes) -> dict[bytes, Row]:
+        """All rows of a root, by path."""
+        rows = self._db.execute(_SELECT + "WHERE root = ?", (root,))
+        return {row.path: row for row in map(_row, rows)}
+
+    def listed(self, states: Iterable[State] = State) -> list[Row]:
+        """The rows in some states, oldest first."""
+        wanted = [str(s) for s in states]
+        marks = ", ".join("?" * len(wanted))
+        return [_row(v) for v in self._db.execute(_SELECT + f"WHERE state IN ({marks}) ORDER BY id", wanted)]
+
+    def counts(self) -> dict[State, int]:
+        """How many rows are in each state."""
+        found = dict(self._db.execute("SELECT state, count(*) FROM job GROUP BY state"))
+        return {state: found.get(str(state), 0) for state in State}
+
+    def see(self, path: bytes, root: bytes, signature: Signature, reason: str) -> None:
+        """A photo that was never seen before."""
+        now = self._clock()
+        self._db.execute(
+            "INSERT OR IGNORE INTO job VALUES (NULL, ?, ?, ?, ?, '', ?, '', '', 0, 0, 0, '', 0, '', ?, ?, 1)",
+            (path, root, State.SETTLING, reason, str(signature), now, now),
+        )
+
+    def save(self, row: Row) -> Row | None:
+        """Write a changed row back; None when somebody else changed it since it was read."""
+        after = replace(row, changed_at=self._clock(), revision=row.revision + 1)
+        columns = astuple(after)
+        changed = self._db.execute(
+            "UPDATE job SET id=?, path=?, root=?, state=?, reason=?, code=?, signature=?, source_digest=?,"
+            " recipe_digest=?, attempts=?, deaths=?, not_before=?, owner=?, lease_until=?, plan=?, seen_at=?,"
+            " changed_at=?, revision=? WHERE id=? AND revision=?",
+            (*columns, row.id, row.revision),
+        )
+        return after if changed.rowcount else None
+
+    def next_queued(self) -> Row | None:
+        """The photo whose turn it is."""
+        return self._one(
+            _SELECT + "WHERE state IN (?, ?) AND not_before <= ? ORDER BY not_before, id LIMIT 1",
+            State.QUEUED,
+            State.RETRY,
+            self._clock(),
+        )
+
+    def next_rendered(self) -> Row | None:
+        """The finished render that waits to be published."""
+        return self._one(
+            _SELECT + "WHERE state IN (?, ?) AND not_before <= ? ORDER BY not_before, id LIMIT 1",
+            State.RENDERED,
+            State.PUBLISHING,
+            self._clock(),
+        )
+
+    def claim(self, row: Row, owner: InstanceId) -> Row | None:
+        """Take a photo in hand, with a lease."""
+        return self.save(
+            replace(
+                row, state=State.RUNNING, owner=owner, lease_until=self._clock() + LEASE_S, reason="", code=""
+            )
+        )
+
+    def reclaim(self, alive: InstanceId) -> int:
+        """Queue again what a daemon had in hand that is gone, as the lock of the state folder proves."""
+        changed = self._db.execute(
+            "UPDATE job SET state=?, owner='', lease_until=0, revision=revision+1 WHERE state=? AND owner<>?",
+            (State.QUEUED, State.RUNNING, alive),
+        )
+        return changed.rowcount
+
+    def requeue_lost(self, owner: InstanceId, in_hand: JobId | None) -> None:
+        """Queue what we claimed but do not have in hand: writes that fail on a full disk leave such rows."""
+        self._db.execute(
+            "UPDATE job SET state=?, owner='', revision=revision+1 WHERE state=? AND owner=? AND id IS NOT ?",
+            (State.QUEUED, State.RUNNING, owner, in_hand),
+        )
+
+    def beat(self, instance: InstanceId, pid: int, status: str) -> None:
+        """Show that this daemon lives, and keep its leases."""
+        now = self._clock()
+        self._db.execute(
+            "INSERT INTO instance VALUES (1, ?, ?, ?, ?, ?) ON CONFLICT (one) DO UPDATE SET id=excluded.id,"
+            " pid=excluded.pid, beat_at=excluded.beat_at, status=excluded.status, started_at="
+            "CASE WHEN id=excluded.id THEN started_at ELSE excluded.started_at END",
+            (instance, pid, now, now, status),
+        )
+        self._db.execute(
+            "UPDATE job SET lease_until=? WHERE state=? AND owner=?", (now + LEASE_S, State.RUNNING, instance)
+        )
+
+    def instance(self) -> InstanceRow | None:
+        """The last daemon."""
+        found = self._db.execute("SELECT id, pid, started_at, beat_at, status FROM instance").fetchone()
+        return InstanceRow(*found) if found else None
+
+    def note_root(self, path: bytes, state: str, note: str) -> None:
+        """What was seen of a root."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO root VALUES (?, ?, ?, ?)", (path, state, note, self._clock())
+        )
+
+    def roots(self) -> list[RootRow]:
+        """Every root that was ever watched."""
+        return [RootRow(*v) for v in self._db.execute("SELECT path, state, note, checked_at FROM root")]
+
+    def note_published(self, job: JobId, files: Iterable[tuple[Path, str]]) -> None:
+        """Remember what we put where: one of the guards against taking our own results."""
+        now = self._clock()
+        rows = [(os.fsencode(path), digest, job, now) for path, digest in files]
+        with self.together():
+            self._db.executemany("INSERT OR REPLACE INTO published VALUES (?, ?, ?, ?)", rows)
+
+    def published(self) -> frozenset[bytes]:
+        """Every path that we ever published to."""
+        return frozenset(path for (path,) in self._db.execute("SELECT path FROM published"))
+
+    def together(self) -> Transaction:
+        """Several changes in one transaction: ``with journal.together(): ...``."""
+        return Transaction(self._db)
+
+    def _one(self, query: str, *values: object) -> Row | None:
+        found = self._db.execute(query, values).fetchone()
+        return _row(found) if found else None
+
+
+class Transaction:
+    """Begins, and commits or rolls back."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._db = database
+        self._outer = False
+
+    def __enter__(self) -> None:
+        self._outer = not self._db.in_transaction
+        if self._outer:
+            self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if self._outer:
+            self._db.execute("ROLLBACK" if kind else "COMMIT")
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    (found,) = db.execute("PRAGMA user_version").fetchone()
+    if found > len(MIGRATIONS):
+        raise JournalTooNew(path, found, len(MIGRATIONS))
+    for version in range(found, len(MIGRATIONS)):
+        db.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[version]} PRAGMA user_version={version + 1}; COMMIT;")

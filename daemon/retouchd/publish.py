@@ -1,0 +1,300 @@
+"""From staging to the client's folder: whole files only, nobody's work overwritten, the main TIFF last.
+
+For each file: a temporary name in the target folder, write, fsync, rename, and at the end fsync of the
+folder. A new name is taken with ``link``, which fails when the name exists; only a file that is still
+exactly as we left it is replaced. The record goes first: it claims the names of the set and carries the
+digests by which a later run, after a crash in between, knows its own files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import errno
+import fcntl
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from retouch_engine import Role
+from retouchd import naming, record
+from retouchd.errors import (
+    JobError,
+    SourceChanged,
+    SourceGone,
+    StagedDamaged,
+    TargetFull,
+    TargetUnavailable,
+    UnsafeFolder,
+)
+from retouchd.jobs import Digest, Signature, Staged
+from retouchd.naming import RECORD, ResultSet
+
+_CHUNK = 4 << 20
+_ABANDONED_S = 86_400.0
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES})
+_NO_FSYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES})
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One finished render on its way out."""
+
+    source: Path
+    signature: Signature
+    """The source as it was when the engine began."""
+    folder: Path
+    token: str
+    record: dict[str, Any]
+    files: Mapping[str, Staged]
+    recipe: Digest
+    reserve_bytes: int = 0
+    collected: bool = False
+    """Results of several folders come together in ``folder``, so that a name alone does not say whose."""
+    adopt: bool = True
+    """Whether the same work, done already, is good enough. A painted mask makes it other work."""
+    alive: Callable[[], None] = field(default=lambda: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What lies in the folder now."""
+
+    names: ResultSet
+    record: dict[str, Any]
+    adopted: bool = False
+
+
+def publish(parcel: Parcel) -> Published:
+    """Put a finished render in its place.
+
+    Raises:
+        JobError: one subclass for each way to fail; the folder holds whole files only.
+    """
+    first = naming.first_set(parcel.source, parcel.folder)
+    try:
+        with _locked(first.path(RECORD).parent):
+            _check_source(parcel)
+            names, before = _choose(first, parcel)
+            if before and _done_already(before, names, parcel):
+                return Published(names, before, adopted=True)
+            _check_room(parcel)
+            return _deliver(parcel, names, before)
+    except OSError as error:
+        raise _classified(error, parcel.folder) from error
+
+
+def find_done(
+    source: Path, folder: Path, digest: Digest, recipe: Digest, *, edited: bool = False
+) -> Published | None:
+    """The set that already holds this very work. ``edited`` also takes one whose TIFF was edited since."""
+    names = naming.first_set(source, folder)
+    while os.path.lexists(names.path(RECORD)):
+        found = record.read(names.path(RECORD))
+        if found and record.same_source(found, source) and record.same_work(found, digest, recipe):
+            main = names.path(Role.RESULT)
+            there = main.is_file() and main.stat().st_size > 0
+            if there and (edited or record.is_complete(found, names, lambda: None)):
+                return Published(names, found, adopted=True)
+        names = names.next()
+    return None
+
+
+def has_record(source: Path, folder: Path) -> bool:
+    """Whether there is a record that may tell of this photo; cheap."""
+    return os.path.lexists(naming.first_set(source, folder).path(RECORD))
+
+
+def sweep(folder: Path, token: str, now: float) -> list[Path]:
+    """Remove temporary files that a crash left in a folder and in our folders below it.
+
+    Only those whose name begins with our token, and any of the day before: a younger one may belong to
+    another process at work.
+    """
+    gone = []
+    own = folder / naming.OWN_FOLDER
+    for place in (folder, own, own / naming.CONTACT_FOLDER):
+        with contextlib.suppress(OSError):
+            for path in map(Path, os.scandir(place)):
+                if naming.is_part(path.name) and _abandoned(path, token, now):
+                    path.unlink()
+                    gone.append(path)
+    return gone
+
+
+def _abandoned(part: Path, token: str, now: float) -> bool:
+    ours = part.name.startswith(f"{naming.PART_PREFIX}{token}")
+    return ours or now - part.lstat().st_mtime > _ABANDONED_S
+
+
+def _done_already(before: dict[str, Any], names: ResultSet, parcel: Parcel) -> bool:
+    same = record.same_work(before, record.source_digest(parcel.record), parcel.recipe)
+    return parcel.adopt and same and record.is_complete(before, names, parcel.alive)
+
+
+def _check_source(parcel: Parcel) -> None:
+    try:
+        now = Signature.of(parcel.source.lstat())
+    except FileNotFoundError:
+        raise SourceGone(parcel.source) from None
+    if not now.same_file(parcel.signature):
+        raise SourceChanged(parcel.source)
+
+
+def _choose(names: ResultSet, parcel: Parcel) -> tuple[ResultSet, dict[str, Any] | None]:
+    """The first set that is free, or that is ours and untouched; with its record in the second case."""
+    while True:
+        roles = naming.PUBLISH_ORDER
+        if not any(os.path.lexists(names.path(role)) for role in roles):
+            return names, None
+        before = record.read(names.path(RECORD))
+        ours = before is not None and record.same_source(before, parcel.source)
+        if ours and before and all(record.untouched(before, names, role, parcel.alive) for role in roles):
+            return names, before
+        names = names.next()
+
+
+def _check_room(parcel: Parcel) -> None:
+    needed = sum(f.size for f in parcel.files.values()) + parcel.reserve_bytes
+    space = os.statvfs(parcel.folder)
+    if space.f_blocks > 0 and space.f_bavail * space.f_frsize < needed:
+        raise TargetFull(parcel.folder)
+
+
+def _deliver(parcel: Parcel, names: ResultSet, before: dict[str, Any] | None) -> Published:
+    final = _final_record(parcel, names, before)
+    for role in naming.PUBLISH_ORDER:
+        target = names.path(role)
+        part = target.parent / naming.part_name(parcel.token, role)
+        if role != RECORD and role not in parcel.files:
+            continue
+        _make_folder(target.parent)
+        try:
+            if role == RECORD:
+                _write(part, [record.dump(final)], parcel)
+            else:
+                _copy(parcel.files[role], part, parcel)
+            if role == Role.RESULT:
+                _check_source(parcel)  # copying takes a while; the editor may have saved meanwhile
+            _take_name(part, target, may_replace=before is not None)
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink()
+        _sync_folder(target.parent)
+    return Published(names, final)
+
+
+def _final_record(parcel: Parcel, names: ResultSet, before: dict[str, Any] | None) -> dict[str, Any]:
+    """The engine's record with what only the publisher knows: names, and what they replace."""
+    final = copy.deepcopy(parcel.record)
+    source = final.setdefault("source", {})
+    source["name"] = parcel.source.name
+    if parcel.collected:
+        source["folder"] = str(parcel.source.parent)
+    final.setdefault("recipe", {}).setdefault("digest", parcel.recipe)
+    told = final.get("outputs", {})
+    final["outputs"] = {}
+    for role, staged in parcel.files.items():
+        path = names.path(role)
+        entry = {**told.get(role, {}), "name": str(path.relative_to(names.folder))}
+        entry |= {"sha256": staged.sha256, "bytes": staged.size}
+        if before is not None and os.path.lexists(path) and path.stat().st_size:
+            entry["replaces"] = record.digest_of(path, parcel.alive)
+        final["outputs"][str(role)] = entry
+    if Role.CONTACT not in parcel.files:
+        final.pop("contact", None)
+    return final
+
+
+def _make_folder(folder: Path) -> None:
+    if folder.name in {naming.OWN_FOLDER, naming.CONTACT_FOLDER} and folder.is_symlink():
+        raise UnsafeFolder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _copy(staged: Staged, part: Path, parcel: Parcel) -> None:
+    """Copy a staged file and prove on the way that it is what the engine wrote."""
+    digest = hashlib.sha256()
+
+    def pieces() -> Iterator[bytes]:
+        try:
+            with staged.path.open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    digest.update(chunk)
+                    yield chunk
+        except FileNotFoundError:
+            raise StagedDamaged(staged.path) from None
+
+    _write(part, pieces(), parcel)
+    if digest.hexdigest() != staged.sha256:
+        raise StagedDamaged(staged.path)
+
+
+def _write(part: Path, pieces: Iterator[bytes] | list[bytes], parcel: Parcel) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        part.unlink()  # of this very job, before a crash
+    # 0o666 less the umask: the permissions of any new file, whatever staging has.
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    with os.fdopen(fd, "wb", buffering=0) as file:
+        for piece in pieces:
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[file.write(rest) :]
+            parcel.alive()
+        os.fsync(fd)
+
+
+def _take_name(part: Path, target: Path, *, may_replace: bool) -> None:
+    """Give a finished file its name."""
+    if may_replace and os.path.lexists(target):
+        part.replace(target)
+        return
+    try:
+        os.link(part, target, follow_symlinks=False)
+    except FileExistsError:
+        raise TargetUnavailable(target.parent, f"{target.name} appeared meanwhile") from None
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # SMB and FAT have no hard links: reserve the name, then rename over our own empty file.
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        part.replace(target)
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in _NO_FSYNC:  # SMB cannot sync a folder
+            raise
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other processes of this machine out of the folder while names are chosen and taken."""
+    _make_folder(folder)
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems cannot; no-clobber still holds
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _classified(error: OSError, folder: Path) -> JobError:
+    """Disk full is told by the free space as well: some writers raise without an errno."""
+    if error.errno in _FULL:
+        return TargetFull(folder)
+    with contextlib.suppress(OSError):
+        space = os.statvfs(folder)
+        if error.errno is None and space.f_blocks > 0 and space.f_bavail * space.f_frsize < _CHUNK:
+            return TargetFull(folder)
+    return TargetUnavailable(folder, error.strerror or str(error))

@@ -1,0 +1,121 @@
+"""Decision records on disk: reading them, and what they say about who owns which file.
+
+The record beside the mask is the proof of ownership, and works without any journal: it names its source and
+holds the digest of every file of its set. A file with another digest is no longer ours: somebody's edit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from retouch_engine import RECORD_SCHEMA, Role
+from retouchd.jobs import Digest
+from retouchd.naming import RECORD, ResultSet
+
+_CHUNK = 1 << 20
+_MAX_BYTES = 64 << 20
+"""A larger file is no record of ours."""
+
+
+def dump(record: dict[str, Any]) -> bytes:
+    """The record as it lies on disk: ASCII, because names may hold bytes that are not UTF-8."""
+    return json.dumps(record, indent=1, ensure_ascii=True, default=str).encode("ascii") + b"\n"
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """The record in a file, or None when there is none that we know."""
+    try:
+        if path.is_symlink() or path.stat().st_size > _MAX_BYTES:
+            return None
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) and record.get("schema") == RECORD_SCHEMA else None
+
+
+def digest_of(path: Path, alive: Callable[[], None] = lambda: None) -> Digest:
+    """SHA-256 of a file; ``alive`` is told of each piece."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            alive()
+    return Digest(digest.hexdigest())
+
+
+def _table(record: dict[str, Any], key: str) -> dict[str, Any]:
+    value = record.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def source_digest(record: dict[str, Any]) -> Digest:
+    """The digest of the source that the record tells of; empty when it does not say."""
+    return Digest(str(_table(record, "source").get("sha256", "")))
+
+
+def recipe_digest(record: dict[str, Any]) -> Digest:
+    """The digest of the recipe that was used; empty when the record does not say."""
+    return Digest(str(_table(record, "recipe").get("digest", "")))
+
+
+def same_work(record: dict[str, Any], source: Digest, recipe: Digest) -> bool:
+    """Whether the record tells of these very source bytes under this very recipe."""
+    return bool(source) and source_digest(record) == source and recipe_digest(record) == recipe
+
+
+def same_source(record: dict[str, Any], source: Path) -> bool:
+    """Whether the record belongs to this photo. Results collected in one folder also compare the folder."""
+    about = _table(record, "source")
+    folder = about.get("folder")
+    return about.get("name") == source.name and folder in {None, str(source.parent)}
+
+
+def our_digests(record: dict[str, Any], role: str) -> set[str]:
+    """The digests under which a file of the set is ours: the one published, and the one that it replaces.
+
+    The second counts because the record is written first: a crash right after it leaves the older files
+    beside the newer record, and they must not look like somebody's edits.
+    """
+    entry = _table(record, "outputs").get(role)
+    values = (entry.get("sha256"), entry.get("replaces")) if isinstance(entry, dict) else ()
+    return {v for v in values if isinstance(v, str)}
+
+
+def untouched(record: dict[str, Any], names: ResultSet, role: str, alive: Callable[[], None]) -> bool:
+    """Whether a file of the set is absent or still as we left it."""
+    path = names.path(role)
+    if role == RECORD or not os.path.lexists(path):
+        return True
+    if path.is_symlink() or not path.is_file():
+        return False
+    # An empty file is a reservation of ours that a crash left, see publish; nobody's work is lost with it.
+    return path.stat().st_size == 0 or digest_of(path, alive) in our_digests(record, role)
+
+
+def is_complete(record: dict[str, Any], names: ResultSet, alive: Callable[[], None]) -> bool:
+    """Whether the main TIFF of the record's set lies there whole; it is published last, so the rest does."""
+    path = names.path(Role.RESULT)
+    entry = _table(record, "outputs").get(Role.RESULT)
+    if not isinstance(entry, dict) or path.is_symlink() or not path.is_file():
+        return False
+    return digest_of(path, alive) == entry.get("sha256")
+
+
+def summary(record: dict[str, Any]) -> str:
+    """``7 healed, 3 kept, 1 for review``."""
+    counts = _table(record, "counts")
+    words = (("healed", "healed"), ("kept", "kept"), ("review", "for review"), ("failed", "failed"))
+    parts = [f"{counts[key]} {word}" for key, word in words if counts.get(key)]
+    return ", ".join(parts) or "nothing to heal"
+
+
+def seconds(record: dict[str, Any]) -> float:
+    """All stages together."""
+    return sum(
+        v for k, v in _table(record, "seconds").items() if isinstance(v, (int, float)) and k != "total"
+    )

@@ -1,0 +1,121 @@
+"""A hot folder, its configuration, and a daemon with the fake engine to run over it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+FAKE = "fake_engine:open_engine"
+PATIENCE_S = 60.0
+CONFIG = """
+state_dir = "{state}"
+[[watch]]
+path = "{hot}"
+[scan]
+interval_local_s = 0.2
+settle_local_s = 0.2
+[limits]
+free_space_mb = 1
+worker_deaths = {deaths}
+"""
+
+
+def wait_for(condition: Callable[[], Any], what: str = "") -> Any:
+    """Wait for something to become true; the limit is only there to end a broken test."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"waited in vain for {what or condition}")
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(HERE), **more}
+
+
+@dataclass
+class Hot:
+    """A hot folder and the commands that work on it."""
+
+    base: Path
+    env: dict[str, str] = field(default_factory=environment)
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        return self.base / "hot"
+
+    @property
+    def state(self) -> Path:
+        return self.base / "state"
+
+    @property
+    def config(self) -> Path:
+        return self.base / "config.toml"
+
+    def configure(self, *, deaths: int = 2, more: str = "") -> None:
+        self.folder.mkdir(exist_ok=True)
+        self.config.write_text(CONFIG.format(state=self.state, hot=self.folder, deaths=deaths) + more)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        log = (self.base / "log").open("ab")
+        command = [sys.executable, "-m", "retouchd", "run", "--config", str(self.config), "--engine", FAKE]
+        process = subprocess.Popen(command, env=self.env, stderr=log, stdout=log, cwd=self.base)
+        self.running.append(process)
+        return process
+
+    def cli(self, *words: str | bytes | Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "retouchd", *words]
+        return subprocess.run(
+            command,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.base,
+            errors="replace",
+        )
+
+    def about(self, command: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        return self.cli(command, *words, "--config", self.config)
+
+    def process(self, *words: str | bytes | Path) -> subprocess.CompletedProcess[str]:
+        return self.cli("process", *words, "--engine", FAKE)
+
+    def drop(self, name: str, data: bytes = b"photo") -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return path
+
+    def rows(self, state: str = "") -> list[dict[str, Any]]:
+        words = ["--state", state] if state else []
+        told = self.about("list", "--json", *words).stdout
+        return [json.loads(line) for line in told.splitlines()]
+
+    def log(self) -> str:
+        path = self.base / "log"
+        return path.read_text() if path.exists() else ""
+
+
+@pytest.fixture
+def hot(tmp_path: Path) -> Iterator[Hot]:
+    made = Hot(tmp_path)
+    made.configure()
+    yield made
+    for process in made.running:
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+        process.wait()

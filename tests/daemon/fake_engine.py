@@ -1,0 +1,116 @@
+"""An engine without pixels: the words in a file say what becomes of it. Workers load it by name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from retouch_engine import RECORD_SCHEMA, Limits, Order, Rendered, Role, errors
+
+MARK = b"made by retouchd"
+
+
+def _refuse(path: Path, data: bytes) -> None:
+    if MARK in data:
+        raise errors.OwnOutput(path)
+    if not data:
+        raise errors.NotAPhoto(path, "an empty file")
+    if b"INCOMPLETE" in data:
+        raise errors.IncompletePhoto(path, "strip 3 of 9 lies past the end")
+    if b"DAMAGED" in data:
+        raise errors.DamagedPhoto(path, "bad block")
+    if b"RAISE" in data:
+        raise RuntimeError("a bug\nof ours")
+    if b"KILL" in data:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if b"PRINT" in data:
+        os.write(1, b"noise of a C library\n")
+        print('{"event": "done"}')
+    for word in data.split():
+        if word.startswith(b"SLEEP="):
+            time.sleep(float(word[6:]))
+
+
+def record_of(order: Order, data: bytes) -> dict[str, Any]:
+    review = int(b"REVIEW" in data)
+    spots = [
+        {
+            "id": 1,
+            "box": [1, 2, 3, 4],
+            "diameter_px": 12.0,
+            "diameter_mm": None,
+            "kind": "pimple",
+            "score": 0.9,
+            "decision": "healed",
+            "reason": "sure <b>indeed</b>",
+        },
+        *(
+            [{"id": 2, "diameter_px": 9.0, "kind": "unknown", "decision": "review", "reason": "unsure"}]
+            * review
+        ),
+    ]
+    return {
+        "schema": RECORD_SCHEMA,
+        "source": {"name": order.source.name, "sha256": hashlib.sha256(data).hexdigest()},
+        "recipe": {"digest": order.recipe.digest, **order.recipe.as_json()},
+        "counts": {"found": 1 + review, "healed": 1, "kept": 0, "review": review, "failed": 0},
+        "seconds": {"decode": 0.1, "heal": 0.2},
+        "spots": spots,
+        "outputs": {},
+        "contact": {
+            "width": 96,
+            "height": 32 * (1 + review),
+            "rows": [{"spot": s["id"], "y": 32 * i, "tile": 32} for i, s in enumerate(spots)],
+        },
+    }
+
+
+class FakeEngine:
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+
+    def retouch(self, order: Order, progress: Callable[[str], None]) -> Rendered:
+        progress("decode")
+        data = order.source.read_bytes()
+        _refuse(order.source, data)
+        progress("heal")
+        record = record_of(order, data)
+        files = {}
+        for role in Role:
+            path = order.staging / f"{role}.bin"
+            path.write_bytes(MARK + b" " + role.encode() + b" of " + data + order.recipe.digest.encode())
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            record["outputs"][str(role)] = {"sha256": digest, "bytes": path.stat().st_size}
+            files[role] = path
+        return Rendered(files, record)
+
+    def preview(self, order: Order, progress: Callable[[str], None]) -> dict[str, Any]:
+        data = order.source.read_bytes()
+        _refuse(order.source, data)
+        return record_of(order, data)
+
+    def about(self) -> dict[str, str]:
+        return {"numpy": "none"}
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def open_engine(limits: Limits) -> FakeEngine:
+    return FakeEngine(limits)
+
+
+def broken(limits: Limits) -> FakeEngine:
+    raise ImportError("no module named pixels")

@@ -1,0 +1,157 @@
+"""Settling, scanning and ignoring: pure parts, with a clock that the test turns."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retouchd import ignores, mounts, scanner, text
+from retouchd.intake import has_writer
+from retouchd.jobs import Signature
+from retouchd.settle import SettleTracker
+
+SIG = Signature(1, 2, 100, 10, 10)
+
+
+def sig(**changes: int) -> Signature:
+    return Signature(
+        **{**{k: getattr(SIG, k) for k in ("dev", "ino", "size", "mtime_ns", "ctime_ns")}, **changes}
+    )
+
+
+def test_a_file_settles_when_it_stood_still_for_long_enough() -> None:
+    tracker = SettleTracker()
+    tracker.observe(b"a", SIG, 0.0)
+    tracker.observe(b"a", SIG, 1.0)
+
+    assert not tracker.settled(b"a", 1.9, 2.0)
+    assert tracker.settled(b"a", 2.0, 2.0)
+    assert tracker.next_due(2.0) == 2.0
+
+
+def test_a_growing_file_starts_anew_and_says_so() -> None:
+    tracker = SettleTracker()
+    for second in range(600):
+        watched = tracker.observe(b"a", sig(size=100 + second), float(second))
+
+    assert watched.why == "size still grows (699 B so far)"
+    assert not tracker.settled(b"a", 600.0, 2.0)
+    tracker.observe(b"a", sig(size=699), 601.0)
+    assert tracker.settled(b"a", 601.0, 2.0)
+
+
+def test_a_rewrite_of_the_same_size_with_its_old_time_is_caught_by_ctime() -> None:
+    tracker = SettleTracker()
+    tracker.observe(b"a", SIG, 0.0)
+    watched = tracker.observe(b"a", sig(ctime_ns=11), 1.0)
+
+    assert watched.why == "rewritten with its old time"
+    assert not tracker.settled(b"a", 2.5, 2.0)
+
+
+@given(st.builds(Signature, *[st.integers(0, 2**64 - 1)] * 5))
+def test_a_signature_survives_the_journal(signature: Signature) -> None:
+    assert Signature.parse(str(signature)) == signature
+
+
+def test_a_new_device_number_is_the_same_file() -> None:
+    assert SIG.same_file(sig(dev=99))
+    assert not SIG.same_file(sig(ctime_ns=11))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "._a.tif",
+        ".a.tif",
+        "a.tif.tmp",
+        "a.tif.part",
+        ".nfs000000000123.tif",
+        ".smbdeleteAAA001.tif",
+        ".syncthing.a.tif.tmp",
+        "~syncthing~a.tif.tmp",
+        ".a.tif.Xy12Zz",
+        "a.tif_exiftool_tmp",
+        ".retouchd-1-2-result.part",
+        "a-retouched.tif",
+        "a-retouched-12.tif",
+        "a-RETOUCHED.TIF",
+        "a.xmp",
+        "a.cr3",
+        "a",
+    ],
+)
+def test_files_that_are_never_taken(name: str) -> None:
+    assert ignores.file_ignored(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.tif", "A.TIFF", "a.jpg", "a.JPEG", "a.png", "-x.tif", "a-retouched-x.tif", "a\nb.tif", "%s.tif"],
+)
+def test_files_that_are_taken(name: str) -> None:
+    assert ignores.file_ignored(name) is None
+
+
+def test_the_scan_finds_photos_depth_first_and_nothing_else(tmp_path: Path) -> None:
+    for name in (
+        "b.tif",
+        "a/z.tif",
+        "a/k/y.jpg",
+        "_retouchd/a-heal.tif",
+        "@eaDir/a.tif",
+        ".hid/a.tif",
+        "a/n.txt",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "link.tif").symlink_to(tmp_path / "b.tif")
+    (tmp_path / "out").symlink_to("/")
+    odd = os.fsencode(tmp_path) + b"/\xff\xfe.tif"
+    Path(os.fsdecode(odd)).write_bytes(b"x")
+    root = os.fsencode(tmp_path)
+
+    found = [path[len(root) + 1 :] for path in scanner.scan(root, recursive=True).files]
+    flat = [path[len(root) + 1 :] for path in scanner.scan(root, recursive=False).files]
+
+    assert found == [b"b.tif", b"\xff\xfe.tif", b"a/z.tif", b"a/k/y.jpg"]
+    assert flat == [b"b.tif", b"\xff\xfe.tif"]
+
+
+def test_a_folder_that_cannot_be_listed_hides_nothing_from_us() -> None:
+    found = scanner.scan(b"/nowhere/at/all", recursive=True)
+
+    assert not found.covers(b"/nowhere/at/all/a.tif")
+    assert found.covers(b"/elsewhere/a.tif")
+
+
+def test_a_writer_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    with path.open("wb"):
+        writing = has_writer(os.fsencode(path))
+
+    assert writing
+    assert not has_writer(os.fsencode(path))
+    assert not has_writer(b"/nowhere")
+
+
+def test_the_mount_table_is_read_with_its_escapes() -> None:
+    table = b"36 35 98:0 / /mnt/a\\040b rw,noatime master:1 - nfs4 nas:/x rw\n27 1 254:0 / / rw - ext4 /dev/a rw\n"
+
+    found = mounts.parse(table)
+
+    assert mounts.covering(Path("/mnt/a b/c"), found).network
+    assert not mounts.covering(Path("/mnt/a"), found).network
+
+
+@given(st.binary(max_size=40))
+def test_any_name_is_shown_as_one_printable_line(name: bytes) -> None:
+    shown = text.shown(name)
+
+    assert shown.isprintable()
+    assert text.ascii_line(os.fsdecode(name)).isascii()
+    shown.encode("utf-8")
