@@ -41,6 +41,8 @@ _COPY = (
     "-MakerNotes",
     "-Photoshop:all",
     *(f"-IFD0:{tag}" for tag in _FIRST_DIRECTORY),
+    "--ExifIFD:ComponentsConfiguration",
+    "--ExifIFD:CompressedBitsPerPixel",
     # Each of these shows the face as it was.
     "--ThumbnailImage",
     "--PhotoshopThumbnail",

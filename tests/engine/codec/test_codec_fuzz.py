@@ -1,0 +1,123 @@
+"""However a file is cut or changed, the answer is a photo or one of our own errors, never a foreign one."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from functools import cache
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.engine.codec import pictures
+
+from retouch_engine.codec.read import read_photo
+from retouch_engine.codec.xmp import packet_trouble
+from retouch_engine.errors import EngineError, UnreadablePhoto
+from retouch_engine.recipe import Limits
+
+LIMITS = Limits(max_megapixels=1)
+QUIET = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@cache
+def samples() -> dict[str, bytes]:
+    """One small file of each kind."""
+    rgb = pictures.ramp(3, np.uint8)
+    found = {"a.jpg": bytes(imagecodecs.jpeg8_encode(rgb)), "a.png": bytes(imagecodecs.png_encode(rgb))}
+    for name, options in {
+        "raw.tif": {},
+        "lzw.tif": {"compression": "lzw", "predictor": True, "rowsperstrip": 32},
+        "zip.tif": {"compression": "zlib", "tile": (64, 64), "byteorder": ">"},
+        "big.tif": {"compression": "zlib", "bigtiff": True},
+        "jpeg.tif": {"compression": "jpeg"},
+    }.items():
+        stream = io.BytesIO()
+        tifffile.imwrite(stream, rgb, photometric="rgb", metadata=None, **options)
+        found[name] = stream.getvalue()
+    return found
+
+
+NAMES = ["a.jpg", "a.png", "raw.tif", "lzw.tif", "zip.tif", "big.tif", "jpeg.tif"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_cut_anywhere_is_refused_as_ours(tmp_path: Path, name: str) -> None:
+    content, path = samples()[name], tmp_path / name
+    read = path.write_bytes(content)
+    read_photo(path, LIMITS)
+    cuts = {*range(40), *np.linspace(40, read - 1, 60).astype(int).tolist(), *range(read - 12, read)}
+    for cut in sorted(cuts):
+        path.write_bytes(content[:cut])
+        with pytest.raises(UnreadablePhoto):
+            read_photo(path, LIMITS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@QUIET
+@given(data=st.data())
+def test_a_file_with_changed_bytes_never_gives_a_foreign_exception(
+    tmp_path: Path, name: str, data: st.DataObject
+) -> None:
+    content = bytearray(samples()[name])
+    size = len(content)
+    # The structure lies at both ends: there most changes are made.
+    places = st.one_of(st.integers(0, min(400, size - 1)), st.integers(max(0, size - 400), size - 1))
+    changes = st.lists(st.tuples(places, st.integers(0, 255)), min_size=1, max_size=12)
+    for at, value in data.draw(changes):
+        content[at] = value
+    path = tmp_path / name
+    path.write_bytes(content)
+    try:
+        photo = read_photo(path, LIMITS)
+    except EngineError as error:
+        assert str(error).isprintable()  # one line
+    else:
+        assert photo.pixels.size <= 3_000_000
+
+
+@QUIET
+@given(
+    noise=st.binary(max_size=300),
+    head=st.sampled_from([b"II*\0", b"MM\0*", b"II+\0", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"]),
+)
+def test_noise_behind_a_signature_never_gives_a_foreign_exception(
+    tmp_path: Path, noise: bytes, head: bytes
+) -> None:
+    name = {b"\xff\xd8\xff": "a.jpg", b"\x89PNG\r\n\x1a\n": "a.png"}.get(head, "a.tif")
+    (tmp_path / name).write_bytes(head + noise)
+    with pytest.raises(UnreadablePhoto):
+        read_photo(tmp_path / name, LIMITS)
+
+
+@QUIET
+@given(noise=st.binary(max_size=300))
+def test_noise_as_a_packet_is_only_trouble(noise: bytes) -> None:
+    assert packet_trouble(noise) is not None
+
+
+def test_a_file_that_shrinks_and_grows_while_it_is_read_gives_our_errors_only(tmp_path: Path) -> None:
+    path = pictures.write_tiff(tmp_path / "a.tif", pictures.ramp(), compression="lzw", rowsperstrip=8)
+    content, stop = path.read_bytes(), threading.Event()
+
+    def meddle() -> None:
+        while not stop.is_set():
+            os.truncate(path, len(content) // 3)
+            path.write_bytes(content)
+
+    meddler = threading.Thread(target=meddle)
+    meddler.start()
+    try:
+        for _ in range(60):
+            try:
+                read_photo(path, LIMITS)
+            except EngineError as error:
+                assert str(error).isprintable()
+    finally:
+        stop.set()
+        meddler.join()

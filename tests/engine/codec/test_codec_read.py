@@ -1,0 +1,371 @@
+"""Every kind of photo we take arrives with its samples and its profile; every other is refused by name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import tracemalloc
+import zlib
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from tests.engine.codec import pictures
+
+from retouch_engine import errors
+from retouch_engine.codec.painted import read_painted_mask
+from retouch_engine.codec.read import read_photo
+from retouch_engine.codec.sniff import is_own_output
+from retouch_engine.recipe import Finish, Limits
+
+LIMITS = Limits()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"compression": "zlib", "predictor": True, "rowsperstrip": 64},
+        {"compression": "lzw", "rowsperstrip": 7},
+        {"compression": "lzw", "predictor": True, "byteorder": ">"},
+        {"compression": "packbits"},
+        {"compression": "zstd"},
+        {"byteorder": ">"},
+        {"tile": (64, 48), "compression": "zlib", "predictor": True},
+        {"tile": (32, 32), "byteorder": ">"},
+        {"bigtiff": True, "compression": "lzw"},
+    ],
+    ids=str,
+)
+def test_a_tiff_of_any_layout_gives_its_samples(tmp_path: Path, dtype: type, options: dict[str, Any]) -> None:
+    data = pictures.ramp(3, dtype)
+    path = pictures.write_tiff(tmp_path / "a.tif", data, iccprofile=pictures.rgb_profile(), **options)
+    photo = read_photo(path, LIMITS)
+    assert photo.pixels.dtype == dtype
+    assert photo.pixels.dtype.isnative
+    np.testing.assert_array_equal(photo.pixels, data)
+    assert photo.profile == pictures.rgb_profile()
+    assert not photo.lossy
+    assert not photo.grey
+    assert photo.extra is None
+    assert photo.digest == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_planar_tiff_gives_its_samples(tmp_path: Path, compression: str | None) -> None:
+    data = pictures.ramp(4)
+    path = pictures.write_tiff(
+        tmp_path / "a.tif",
+        np.moveaxis(data, -1, 0),
+        photometric="rgb",
+        planarconfig="separate",
+        compression=compression,
+        extrasamples=[2],
+        byteorder=">",
+    )
+    photo = read_photo(path, LIMITS)
+    np.testing.assert_array_equal(photo.pixels, data[..., :3])
+    assert photo.extra is not None
+    np.testing.assert_array_equal(photo.extra, data[..., 3:])
+    assert photo.extra_meaning == (2,)
+
+
+@pytest.mark.parametrize("meaning", [(1,), (2,), (0,), (1, 0), (2, 0, 0)], ids=str)
+def test_extra_channels_keep_their_samples_and_their_meaning(
+    tmp_path: Path, meaning: tuple[int, ...]
+) -> None:
+    data = pictures.ramp(3 + len(meaning), np.uint8)
+    path = pictures.write_tiff(tmp_path / "a.tif", data, photometric="rgb", extrasamples=meaning)
+    photo = read_photo(path, LIMITS)
+    assert photo.extra is not None
+    np.testing.assert_array_equal(photo.extra, data[..., 3:])
+    assert photo.extra_meaning == meaning
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_grey_tiff_repeats_its_channel(tmp_path: Path, dtype: type) -> None:
+    data = pictures.ramp(1, dtype)[..., 0]
+    photo = read_photo(pictures.write_tiff(tmp_path / "a.tiff", data), LIMITS)
+    assert photo.grey
+    for channel in range(3):
+        np.testing.assert_array_equal(photo.pixels[..., channel], data)
+
+
+@pytest.mark.parametrize(("space", "code"), [({}, 6), ({"colorspace": "rgb", "outcolorspace": "rgb"}, 2)])
+def test_a_jpeg_in_a_tiff_is_rgb_and_lossy(tmp_path: Path, space: dict[str, str], code: int) -> None:
+    y, x = np.mgrid[0:150, 0:130]
+    data = np.stack([60 + x, 200 - y, np.full_like(x, 90)], -1).astype(np.uint8)
+    path = pictures.write_tiff(
+        tmp_path / "a.tif", data, compression="jpeg", compressionargs={"level": 97, **space}
+    )
+    with tifffile.TiffFile(path) as tif:
+        assert tif.pages[0].photometric == code
+    photo = read_photo(path, LIMITS)
+    assert photo.lossy
+    assert np.abs(photo.pixels.astype(int) - data).max() <= 4
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_jpeg_gives_what_libjpeg_gives(tmp_path: Path, channels: int) -> None:
+    data = np.squeeze(pictures.ramp(channels, np.uint8))
+    packed = imagecodecs.jpeg8_encode(data, level=95)
+    profile = os.urandom(150_000)
+    (tmp_path / "a.JPG").write_bytes(pictures.jpeg_with_profile(packed, profile, 3))
+    photo = read_photo(tmp_path / "a.JPG", LIMITS)
+    assert photo.lossy
+    assert photo.grey == (channels == 1)
+    assert photo.profile == profile
+    expected = imagecodecs.jpeg8_decode(packed).reshape(150, 130, -1)
+    np.testing.assert_array_equal(photo.pixels, np.broadcast_to(expected, (150, 130, 3)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_a_png_gives_its_samples_alpha_and_profile(tmp_path: Path, dtype: type, channels: int) -> None:
+    data = pictures.ramp(channels, dtype)
+    profile = pictures.rgb_profile()
+    packed = imagecodecs.png_encode(np.squeeze(data))
+    packed = pictures.with_chunk(packed, b"iCCP", b"p\0\0" + zlib.compress(profile))
+    packed = pictures.with_chunk(packed, b"pHYs", struct.pack(">LLB", 11811, 11811, 1))
+    (tmp_path / "a.png").write_bytes(packed)
+    photo = read_photo(tmp_path / "a.png", LIMITS)
+    assert photo.pixels.dtype == dtype
+    np.testing.assert_array_equal(photo.pixels[..., 0], data[..., 0])
+    if channels >= 3:
+        np.testing.assert_array_equal(photo.pixels, data[..., :3])
+    if channels in {2, 4}:
+        assert photo.extra is not None
+        np.testing.assert_array_equal(photo.extra, data[..., -1:])
+        assert photo.extra_meaning == (2,)
+    assert photo.profile == profile
+    assert photo.metadata.resolution == ((11811, 100), (11811, 100))
+    assert photo.metadata.resolution_unit == 3
+
+
+def _save(path: Path, kind: str) -> None:
+    """One of the kinds that we do not take."""
+    y = np.linspace(0, 1, 40 * 40 * 4, dtype=np.float32).reshape(40, 40, 4)
+    eight = (y * 255).astype(np.uint8)
+    match kind:
+        case "CMYK":
+            pictures.write_tiff(path, eight, photometric="separated")
+        case "CIE Lab":
+            pictures.write_tiff(path, eight[..., :3].copy(), photometric="cielab")
+        case "floating point":
+            pictures.write_tiff(path, y[..., :3].copy())
+        case "signed whole numbers":
+            pictures.write_tiff(path, eight[..., :3].astype(np.int16))
+        case "palette":
+            colours = np.zeros((3, 256), np.uint16)
+            pictures.write_tiff(path, eight[..., 0].copy(), photometric="palette", colormap=colours)
+        case "1-bit":
+            pictures.write_tiff(path, eight[..., 0] > 100, bitspersample=1)
+        case "32-bit":
+            pictures.write_tiff(path, eight[..., :3].astype(np.uint32))
+        case "white as zero":
+            pictures.write_tiff(path, eight[..., 0].copy(), photometric="miniswhite")
+        case "2 pages":
+            with tifffile.TiffWriter(path) as tif:
+                tif.write(eight[..., :3].copy(), photometric="rgb", metadata=None)
+                tif.write(eight[..., :3].copy(), photometric="rgb", metadata=None)
+        case "CMYK ":
+            path.write_bytes(imagecodecs.jpeg8_encode(eight, colorspace="cmyk", outcolorspace="cmyk"))
+        case "palette ":
+            head = pictures.png_chunk(b"IHDR", struct.pack(">LLBBBBB", 40, 40, 8, 3, 0, 0, 0))
+            path.write_bytes(b"\x89PNG\r\n\x1a\n" + head + pictures.png_chunk(b"IEND", b""))
+        case "2-bit":
+            head = pictures.png_chunk(b"IHDR", struct.pack(">LLBBBBB", 40, 40, 2, 0, 0, 0, 0))
+            path.write_bytes(b"\x89PNG\r\n\x1a\n" + head + pictures.png_chunk(b"IEND", b""))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *(("a.tif", k) for k in ("CMYK", "CIE Lab", "floating point", "signed whole numbers", "palette")),
+        *(("a.tif", k) for k in ("1-bit", "32-bit", "white as zero", "2 pages")),
+        ("a.jpg", "CMYK "),
+        ("a.png", "palette "),
+        ("a.png", "2-bit"),
+    ],
+)
+def test_other_kinds_are_refused_in_plain_words(tmp_path: Path, name: str, kind: str) -> None:
+    _save(tmp_path / name, kind)
+    with pytest.raises(errors.UnsupportedPhoto, match=kind.strip()) as caught:
+        read_photo(tmp_path / name, LIMITS)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_preview_page_beside_the_photo_is_fine(tmp_path: Path) -> None:
+    data = pictures.ramp()
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
+        tif.write(data[::4, ::4].copy(), photometric="rgb", metadata=None, subfiletype=1)
+        tif.write(data, photometric="rgb", metadata=None)
+    np.testing.assert_array_equal(read_photo(tmp_path / "a.tif", LIMITS).pixels, data)
+
+
+def test_names_and_bytes_must_agree(tmp_path: Path) -> None:
+    pictures.write_tiff(tmp_path / "a.tif", pictures.ramp())
+    (tmp_path / "a.tif").rename(tmp_path / "a.jpg")
+    with pytest.raises(errors.MislabelledPhoto, match="TIFF"):
+        read_photo(tmp_path / "a.jpg", LIMITS)
+    for content, found in ((b"", "empty"), (b"8BPS....", "Photoshop"), (b"hello there", "no known")):
+        (tmp_path / "b.tif").write_bytes(content)
+        with pytest.raises(errors.NotAPhoto, match=found):
+            read_photo(tmp_path / "b.tif", LIMITS)
+    with pytest.raises(errors.NotAPhoto, match="regular"):
+        read_photo(tmp_path, LIMITS)
+    with pytest.raises(errors.SourceMissing):
+        read_photo(tmp_path / "none.tif", LIMITS)
+    os.mkfifo(tmp_path / "pipe.tif")
+    with pytest.raises(errors.NotAPhoto):
+        read_photo(tmp_path / "pipe.tif", LIMITS)
+
+
+@pytest.mark.parametrize("name", [b"new\nline.tif", b"-dash.tif", b"\xff\xfe.tif", b"a" * 251 + b".tif"])
+def test_any_bytes_make_a_name(tmp_path: Path, name: bytes) -> None:
+    path = tmp_path / os.fsdecode(name)
+    pictures.write_tiff(tmp_path / "a.tif", pictures.ramp())
+    (tmp_path / "a.tif").rename(path)
+    assert read_photo(path, LIMITS).width == pictures.WIDTH
+    path.write_bytes(b"")
+    with pytest.raises(errors.NotAPhoto) as caught:
+        read_photo(path, LIMITS)
+    assert str(caught.value).isprintable()
+
+
+def test_a_name_that_no_system_takes_is_said_to_be_one(tmp_path: Path) -> None:
+    with pytest.raises(errors.UnusableName):
+        read_photo(tmp_path / "a\0b.tif", LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "error"),
+    [
+        (pictures.hostile_tiff(60_000, 60_000), "a.tif", errors.PhotoTooLarge),
+        (pictures.hostile_tiff(65_001, 20), "a.tif", errors.PhotoTooLarge),
+        (pictures.hostile_tiff(1, 1), "a.tif", errors.PhotoTooSmall),
+        (pictures.hostile_tiff(2**31, 2**31), "a.tif", errors.PhotoTooLarge),
+        (pictures.hostile_tiff(17_000, 17_000, t277=60_000), "a.tif", errors.UnsupportedPhoto),
+        (pictures.hostile_tiff(17_000, 17_000, t322=2**30, t323=2**30), "a.tif", errors.DamagedPhoto),
+        (pictures.hostile_tiff(17_000, 17_000, t278=1), "a.tif", errors.IncompletePhoto),
+        (pictures.hostile_tiff(17_000, 17_000, t279=2**31), "a.tif", errors.IncompletePhoto),
+        (pictures.hostile_tiff(17_000, 17_000, t279=0), "a.tif", errors.IncompletePhoto),
+        (pictures.hostile_tiff(17_000, 17_000, t259=1), "a.tif", errors.IncompletePhoto),
+        (
+            b"\xff\xd8\xff\xc0\0\x11\x08\xff\xff\xff\xff\x03\x01\x11\0\x02\x11\0\x03\x11\0",
+            "a.jpg",
+            errors.IncompletePhoto,
+        ),
+        (
+            b"\xff\xd8\xff\xc0\0\x11\x08\xff\xff\xff\xff\x03\x01\x11\0\x02\x11\0\x03\x11\0"
+            b"\xff\xda\0\x0c\x03\x01\0\x02\0\x03\0\0\x3f\0\0\xff\xd9",
+            "a.jpg",
+            errors.PhotoTooLarge,
+        ),
+        (
+            b"\x89PNG\r\n\x1a\n"
+            + pictures.png_chunk(b"IHDR", struct.pack(">LLBBBBB", 2**31, 9000, 16, 6, 0, 0, 0)),
+            "a.png",
+            errors.PhotoTooLarge,
+        ),
+    ],
+)
+def test_a_hostile_header_is_refused_before_memory_is_taken(
+    tmp_path: Path, content: bytes, name: str, error: type[errors.EngineError]
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(error):
+            read_photo(tmp_path / name, LIMITS)
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_jpeg_in_a_strip_may_not_claim_more_than_its_strip(tmp_path: Path) -> None:
+    path = pictures.write_tiff(tmp_path / "a.tif", pictures.ramp(3, np.uint8), compression="jpeg")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"\xff\xc0")
+    data[at + 5 : at + 9] = b"\xff\xf0\xff\xf0"
+    path.write_bytes(data)
+    with pytest.raises(errors.DamagedPhoto, match="claims"):
+        read_photo(path, LIMITS)
+
+
+def test_a_profile_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path: Path) -> None:
+    packer = zlib.compressobj(9)
+    bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(200)) + packer.flush()
+    packed = imagecodecs.png_encode(pictures.ramp(3, np.uint8))
+    (tmp_path / "a.png").write_bytes(pictures.with_chunk(packed, b"iCCP", b"p\0\0" + bomb))
+    with pytest.raises(errors.DamagedPhoto, match="unpacks to more"):
+        read_photo(tmp_path / "a.png", LIMITS)
+
+
+def test_a_folder_of_pages_that_turns_in_a_circle_ends(tmp_path: Path) -> None:
+    content = bytearray(pictures.hostile_tiff(100, 100))
+    content[-4:] = struct.pack("<L", 12)
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(errors.DamagedPhoto, match="does not end"):
+        read_photo(tmp_path / "a.tif", LIMITS)
+
+
+def test_a_half_written_uncompressed_file_is_incomplete_not_black(tmp_path: Path) -> None:
+    path = pictures.write_tiff(tmp_path / "a.tif", pictures.ramp())
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(errors.IncompletePhoto) as caught:
+        read_photo(path, LIMITS)
+    assert caught.value.retryable
+
+
+def test_own_results_are_known_by_software_or_namespace(tmp_path: Path) -> None:
+    data = pictures.ramp()
+    ours = pictures.write_tiff(tmp_path / "a.tif", data, software="retouchd 0.0.9")
+    packet = b'<x xmlns:retouchd="http://ns.retouchd.org/1.0/"/>'
+    named = pictures.write_tiff(tmp_path / "b.tif", data, extratags=[(700, 1, len(packet), packet, True)])
+    other = pictures.write_tiff(tmp_path / "c.tif", data, software="Adobe Lightroom")
+    assert [is_own_output(p) for p in (ours, named, other, tmp_path / "none.tif")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    for path in (ours, named):
+        with pytest.raises(errors.OwnOutput):
+            read_photo(path, LIMITS)
+
+
+@pytest.mark.parametrize("name", ["m.tif", "m.png", "m.jpg"])
+def test_a_painted_mask_of_any_format_is_read(tmp_path: Path, name: str) -> None:
+    photo = read_photo(pictures.write_tiff(tmp_path / "a.tif", pictures.ramp()), LIMITS)
+    mask = np.zeros((150, 130), np.uint8)
+    mask[32:64, 40:80] = 255
+    if name == "m.tif":
+        pictures.write_tiff(tmp_path / name, mask.astype(np.uint16) * 257, software="retouchd 0.1.0")
+    elif name == "m.png":
+        rgba = np.dstack([np.full((150, 130, 3), 255, np.uint8), mask])
+        (tmp_path / name).write_bytes(imagecodecs.png_encode(rgba))
+    else:
+        (tmp_path / name).write_bytes(imagecodecs.jpeg8_encode(mask, level=98))
+    got = read_painted_mask(tmp_path / name, photo, LIMITS)
+    assert got.dtype == np.uint8
+    np.testing.assert_array_equal(got > 127, mask > 127)
+
+
+def test_a_painted_mask_of_another_size_is_refused(tmp_path: Path) -> None:
+    photo = read_photo(pictures.write_tiff(tmp_path / "a.tif", pictures.ramp()), LIMITS)
+    pictures.write_tiff(tmp_path / "m.tif", np.zeros((149, 130), np.uint8))
+    with pytest.raises(errors.MaskMismatch, match="130 x 149"):
+        read_painted_mask(tmp_path / "m.tif", photo, LIMITS)
+
+
+def test_the_arrays_cannot_be_written(tmp_path: Path) -> None:
+    photo = read_photo(pictures.write_tiff(tmp_path / "a.tif", pictures.ramp()), LIMITS)
+    with pytest.raises(ValueError, match="read-only"):
+        photo.pixels[0, 0] = 0
+    assert Finish().threads >= 1
