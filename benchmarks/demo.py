@@ -20,8 +20,10 @@ from benchmarks.chart import Chart, render
 from benchmarks.files import write_photo
 from benchmarks.hotfolder import Daemon, Outcome
 from benchmarks.truth import Score, score
+from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 
 OUT = Path("demo-out")
 PATIENCE_S = 600.0
@@ -45,17 +47,26 @@ def drop(folder: Path, own: list[Path]) -> tuple[list[Path], Chart | None]:
 
 def show(console: Console, outcomes: list[Outcome]) -> None:
     """The table: one line for each photo."""
-    table = Table("file", "found", "healed", "kept", "review", "failed", "seconds", "pores kept", "outside")
+    heads = ("file", "found", "healed", "kept", "review", "seconds", "pores kept", "outside")
+    figures_of = (Column(h, no_wrap=True, justify="right", min_width=len(h)) for h in heads[1:])
+    table = Table(Column(heads[0], no_wrap=True), *figures_of)
+    table.box, table.pad_edge = SIMPLE, False
     for o in outcomes:
         if o.problem:
-            table.add_row(o.name, f"[red]{o.problem}[/red]")
+            table.add_row(escape(o.name), *["-"] * 7)
             continue
-        figures = [str(o.counts.get(k, 0)) for k in ("found", "healed", "kept", "review", "failed")]
+        figures = [str(o.counts.get(k, 0)) for k in ("found", "healed", "kept", "review")]
         pores = "-" if o.pores is None else f"{100 * o.pores:.0f} %"
-        table.add_row(
-            o.name, *figures, f"{o.seconds:.1f}", pores, "unchanged" if o.unchanged else "[red]CHANGED[/red]"
-        )
+        outside = "equal" if o.unchanged else "[red]CHANGED[/red]"
+        table.add_row(escape(o.name), *figures, f"{o.seconds:.1f}", pores, outside)
     console.print(table)
+    for o in outcomes:
+        if o.problem:
+            console.print(f"[red]{escape(o.name)}: {escape(o.problem)}[/red]", soft_wrap=True)
+        if failed := o.counts.get("failed"):
+            console.print(
+                f"[red]{escape(o.name)}: {failed} heals failed, see its record[/red]", soft_wrap=True
+            )
     console.print(
         "pores kept: contrast of the finest texture inside the heals, against the skin around them (median);"
         " outside: every sample outside the heals, read back from the written file.",
