@@ -49,7 +49,7 @@ def show(console: Console, outcomes: list[Outcome]) -> None:
     """The table: one line for each photo."""
     heads = ("file", "found", "healed", "kept", "review", "seconds", "pores kept", "outside")
     figures_of = (Column(h, no_wrap=True, justify="right", min_width=len(h)) for h in heads[1:])
-    table = Table(Column(heads[0], no_wrap=True), *figures_of)
+    table = Table(Column(heads[0], no_wrap=True, max_width=18), *figures_of)
     table.box, table.pad_edge = SIMPLE, False
     for o in outcomes:
         if o.problem:
