@@ -38,11 +38,11 @@ Not Software, which names us; not ImageSourceData, which holds Photoshop's unhea
 _GROUPS = ("ExifIFD:all", "InteropIFD:all", "GPS:all", "IPTC:all")
 _COPY = (
     *(f"-{group}" for group in _GROUPS),
+    # Not part of IPTC:all, and without it a name in UTF-8 becomes question marks.
+    "-IPTC:CodedCharacterSet",
     "-MakerNotes",
     "-Photoshop:all",
     *(f"-IFD0:{tag}" for tag in _FIRST_DIRECTORY),
-    "--ExifIFD:ComponentsConfiguration",
-    "--ExifIFD:CompressedBitsPerPixel",
     # Each of these shows the face as it was.
     "--ThumbnailImage",
     "--PhotoshopThumbnail",

@@ -215,10 +215,10 @@ def read_directory(span: Span, layout: Layout, offset: int) -> Directory:
 
 
 def directories(span: Span) -> Iterator[Directory]:
-    """The main chain of directories, each once.
+    """The main chain of directories, each once, at most :data:`MOST_PAGES`.
 
     Raises:
-        StructureError: absurd, cut off, circular or endless.
+        StructureError: absurd, cut off or circular.
     """
     layout, offset = read_layout(span)
     if offset == 0:
@@ -226,8 +226,10 @@ def directories(span: Span) -> Iterator[Directory]:
         raise StructureError("its first directory is not written yet", incomplete=True)
     seen: set[int] = set()
     while offset:
-        if offset in seen or len(seen) >= MOST_PAGES:
+        if offset in seen:
             raise StructureError("its list of pages does not end")
+        if len(seen) == MOST_PAGES:
+            return
         seen.add(offset)
         directory = read_directory(span, layout, offset)
         yield directory

@@ -6,6 +6,7 @@ The header is read by :mod:`retouch_engine.codec.ifd`, because tifffile has no g
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from retouch_engine.codec.metadata import from_directory
 from retouch_engine.codec.sniff import bears_our_mark, check_size
 from retouch_engine.errors import DamagedPhoto, IncompletePhoto, OwnOutput, UnsupportedPhoto
 from retouch_engine.recipe import Limits
+
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # our errors say what is wrong with a file
 
 LOSSLESS = frozenset({1, 5, 8, 32773, 32946, 34925, 34926, 50000})
 """None, LZW, Deflate, PackBits, old Deflate, LZMA, ZSTD."""

@@ -147,57 +147,51 @@ def test_a_png_gives_its_samples_alpha_and_profile(tmp_path: Path, dtype: type, 
     assert photo.metadata.resolution_unit == 3
 
 
-def _save(path: Path, kind: str) -> None:
-    """One of the kinds that we do not take."""
-    y = np.linspace(0, 1, 40 * 40 * 4, dtype=np.float32).reshape(40, 40, 4)
-    eight = (y * 255).astype(np.uint8)
-    match kind:
-        case "CMYK":
-            pictures.write_tiff(path, eight, photometric="separated")
-        case "CIE Lab":
-            pictures.write_tiff(path, eight[..., :3].copy(), photometric="cielab")
-        case "floating point":
-            pictures.write_tiff(path, y[..., :3].copy())
-        case "signed whole numbers":
-            pictures.write_tiff(path, eight[..., :3].astype(np.int16))
-        case "palette":
-            colours = np.zeros((3, 256), np.uint16)
-            pictures.write_tiff(path, eight[..., 0].copy(), photometric="palette", colormap=colours)
-        case "1-bit":
-            pictures.write_tiff(path, eight[..., 0] > 100, bitspersample=1)
-        case "32-bit":
-            pictures.write_tiff(path, eight[..., :3].astype(np.uint32))
-        case "white as zero":
-            pictures.write_tiff(path, eight[..., 0].copy(), photometric="miniswhite")
-        case "2 pages":
-            with tifffile.TiffWriter(path) as tif:
-                tif.write(eight[..., :3].copy(), photometric="rgb", metadata=None)
-                tif.write(eight[..., :3].copy(), photometric="rgb", metadata=None)
-        case "CMYK ":
-            path.write_bytes(imagecodecs.jpeg8_encode(eight, colorspace="cmyk", outcolorspace="cmyk"))
-        case "palette ":
-            head = pictures.png_chunk(b"IHDR", struct.pack(">LLBBBBB", 40, 40, 8, 3, 0, 0, 0))
-            path.write_bytes(b"\x89PNG\r\n\x1a\n" + head + pictures.png_chunk(b"IEND", b""))
-        case "2-bit":
-            head = pictures.png_chunk(b"IHDR", struct.pack(">LLBBBBB", 40, 40, 2, 0, 0, 0, 0))
-            path.write_bytes(b"\x89PNG\r\n\x1a\n" + head + pictures.png_chunk(b"IEND", b""))
+EIGHT = (np.linspace(0, 1, 40 * 40 * 4) * 255).reshape(40, 40, 4).astype(np.uint8)
+REFUSED_TIFFS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "CMYK": (EIGHT, {"photometric": "separated"}),
+    "CIE Lab": (EIGHT[..., :3], {"photometric": "cielab"}),
+    "floating point": (EIGHT[..., :3].astype(np.float32), {}),
+    "signed whole numbers": (EIGHT[..., :3].astype(np.int16), {}),
+    "palette": (EIGHT[..., 0], {"photometric": "palette", "colormap": np.zeros((3, 256), np.uint16)}),
+    "1-bit": (EIGHT[..., 0] > 100, {"bitspersample": 1}),
+    "32-bit": (EIGHT[..., :3].astype(np.uint32), {}),
+    "white as zero": (EIGHT[..., 0], {"photometric": "miniswhite"}),
+    "2 pages": (EIGHT[None, ..., :3].repeat(2, 0), {"photometric": "rgb"}),
+    "64 pages": (EIGHT[None, ..., 0].repeat(70, 0), {}),
+}
+
+
+def _png(bits: int, colour: int) -> bytes:
+    """A PNG's header and end."""
+    head = pictures.png_chunk(b"IHDR", struct.pack(">LLBBBBB", 40, 40, bits, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + pictures.png_chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("kind", REFUSED_TIFFS)
+def test_other_kinds_of_tiff_are_refused_in_plain_words(tmp_path: Path, kind: str) -> None:
+    data, options = REFUSED_TIFFS[kind]
+    path = pictures.write_tiff(tmp_path / "a.tif", np.ascontiguousarray(data), **options)
+    with pytest.raises(errors.UnsupportedPhoto, match=kind) as caught:
+        read_photo(path, LIMITS)
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"),
+    ("name", "content", "kind"),
     [
-        *(("a.tif", k) for k in ("CMYK", "CIE Lab", "floating point", "signed whole numbers", "palette")),
-        *(("a.tif", k) for k in ("1-bit", "32-bit", "white as zero", "2 pages")),
-        ("a.jpg", "CMYK "),
-        ("a.png", "palette "),
-        ("a.png", "2-bit"),
+        ("a.jpg", imagecodecs.jpeg8_encode(EIGHT, colorspace="cmyk", outcolorspace="cmyk"), "CMYK"),
+        ("a.png", _png(8, 3), "palette"),
+        ("a.png", _png(2, 0), "2-bit"),
     ],
+    ids=["cmyk", "palette", "2-bit"],
 )
-def test_other_kinds_are_refused_in_plain_words(tmp_path: Path, name: str, kind: str) -> None:
-    _save(tmp_path / name, kind)
-    with pytest.raises(errors.UnsupportedPhoto, match=kind.strip()) as caught:
+def test_other_kinds_of_jpeg_and_png_are_refused(
+    tmp_path: Path, name: str, content: bytes, kind: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(errors.UnsupportedPhoto, match=kind):
         read_photo(tmp_path / name, LIMITS)
-    assert "\n" not in str(caught.value)
 
 
 def test_a_preview_page_beside_the_photo_is_fine(tmp_path: Path) -> None:
@@ -243,6 +237,9 @@ def test_a_name_that_no_system_takes_is_said_to_be_one(tmp_path: Path) -> None:
         read_photo(tmp_path / "a\0b.tif", LIMITS)
 
 
+HUGE_JPEG = b"\xff\xd8\xff\xc0\0\x11\x08\xff\xff\xff\xff\x03\x01\x11\0\x02\x11\0\x03\x11\0"
+
+
 @pytest.mark.parametrize(
     ("content", "name", "error"),
     [
@@ -256,14 +253,9 @@ def test_a_name_that_no_system_takes_is_said_to_be_one(tmp_path: Path) -> None:
         (pictures.hostile_tiff(17_000, 17_000, t279=2**31), "a.tif", errors.IncompletePhoto),
         (pictures.hostile_tiff(17_000, 17_000, t279=0), "a.tif", errors.IncompletePhoto),
         (pictures.hostile_tiff(17_000, 17_000, t259=1), "a.tif", errors.IncompletePhoto),
+        (HUGE_JPEG, "a.jpg", errors.IncompletePhoto),
         (
-            b"\xff\xd8\xff\xc0\0\x11\x08\xff\xff\xff\xff\x03\x01\x11\0\x02\x11\0\x03\x11\0",
-            "a.jpg",
-            errors.IncompletePhoto,
-        ),
-        (
-            b"\xff\xd8\xff\xc0\0\x11\x08\xff\xff\xff\xff\x03\x01\x11\0\x02\x11\0\x03\x11\0"
-            b"\xff\xda\0\x0c\x03\x01\0\x02\0\x03\0\0\x3f\0\0\xff\xd9",
+            HUGE_JPEG + b"\xff\xda\0\x0c\x03\x01\0\x02\0\x03\0\0\x3f\0\0\xff\xd9",
             "a.jpg",
             errors.PhotoTooLarge,
         ),

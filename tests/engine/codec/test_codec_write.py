@@ -179,6 +179,12 @@ def test_more_than_a_classic_tiff_holds_is_refused_and_nothing_is_left(
     assert not list(tmp_path.iterdir())
 
 
+def _half_written(path: Path, error: OSError) -> None:
+    with strips.writing(path, 1_000_000):
+        path.write_bytes(b"half")
+        raise error
+
+
 def test_a_full_disk_is_said_to_be_full_with_an_errno_or_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,9 +194,8 @@ def test_a_full_disk_is_said_to_be_full_with_an_errno_or_without(
         OSError("Not enough free space to write"),
     ):
         path = tmp_path / "r.tif"
-        with pytest.raises(errors.StagingFull) as caught, strips.writing(path, 1_000_000):
-            path.write_bytes(b"half")
-            raise error
+        with pytest.raises(errors.StagingFull) as caught:
+            _half_written(path, error)
         assert caught.value.retryable
         assert not path.exists()
 

@@ -148,7 +148,7 @@ def test_the_heal_layer_over_the_source_is_the_result(tmp_path: Path, dtype: typ
     path, photo = tmp_path / "h.tif", _photo(dtype)
     write_heal_layer(path, photo, PATCHES, FINISH)
     assert prove_heal_layer(path, photo, PATCHES, FINISH).outside_unchanged
-    with pytest.raises(ProofFailed, match="not the result|not empty"):
+    with pytest.raises(ProofFailed, match=r"not the result|not empty"):
         prove_heal_layer(path, photo, PATCHES[:1], FINISH)
     data = tifffile.imread(path)
     for y, x, c in ((5, 5, 0), (5, 5, 3), (65, 65, 3), (65, 65, 1)):

@@ -1,0 +1,224 @@
+"""Metadata arrives, structure stays, and no name that a person chose reaches exiftool."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+from tests.engine.codec import pictures
+
+from retouch_engine.codec import exiftool as carrier_module
+from retouch_engine.codec.exiftool import MetadataCarrier
+from retouch_engine.codec.read import read_photo
+from retouch_engine.codec.write import write_result
+from retouch_engine.codec.xmp import XmpFacts, build_packet
+from retouch_engine.prove import prove_result
+from retouch_engine.recipe import Finish, Limits
+from retouch_engine.types import Photo
+
+needs_exiftool = pytest.mark.skipif(
+    shutil.which("exiftool") is None, reason="exiftool is not installed: carrying is tested without it only"
+)
+TAGS = [
+    *("-Make=Nikon", "-Model=Z 8", "-Artist=Jos\u00e9", "-Copyright=me", "-Software=Adobe Lightroom"),
+    *(
+        "-DateTimeOriginal=2026:01:02 03:04:05",
+        "-OffsetTimeOriginal=+02:00",
+        "-ModifyDate=2026:01:03 04:05:06",
+    ),
+    *("-ExposureTime=1/200", "-FNumber=2.8", "-ISO=400", "-LensModel=50mm", "-UserComment=hello"),
+    *(
+        "-GPSLatitude=52.5",
+        "-GPSLatitudeRef=N",
+        "-GPSLongitude=13.4",
+        "-GPSLongitudeRef=E",
+        "-GPSAltitude=34.5",
+    ),
+    *("-IPTC:CodedCharacterSet=UTF8", "-IPTC:Keywords=bride", "-IPTC:Keywords=Krak\u00f3w"),
+    *("-IPTC:Caption-Abstract=a bride", "-XMP-dc:Title=T", "-XMP-crs:Exposure2012=1"),
+    *("-Orientation#=6", "-XResolution=300", "-YResolution=300", "-ResolutionUnit=inches"),
+]
+
+
+def _exiftool(*args: str) -> str:
+    return subprocess.run(["exiftool", *args], check=True, capture_output=True, text=True).stdout
+
+
+def _source(folder: Path, name: str) -> Path:
+    """A photo with everything in it, its tags written by exiftool, a thumbnail where the format has one."""
+    path, picture = folder / name, pictures.ramp(3, np.uint8)
+    if name.endswith(".tif"):
+        pictures.write_tiff(path, picture, iccprofile=pictures.rgb_profile())
+    elif name.endswith(".png"):
+        path.write_bytes(imagecodecs.png_encode(picture))
+    else:
+        path.write_bytes(imagecodecs.jpeg8_encode(picture, level=95))
+        (folder / "small.jpg").write_bytes(imagecodecs.jpeg8_encode(picture[::2, ::2].copy()))
+        _exiftool("-q", "-overwrite_original", f"-ThumbnailImage<={folder / 'small.jpg'}", str(path))
+    _exiftool("-q", "-overwrite_original", *TAGS, str(path))
+    return path
+
+
+def _staged(folder: Path, source: Path) -> tuple[Path, Path, Photo, bytes]:
+    """A link to the source and a result without exiftool's part, both by names of ours."""
+    photo = read_photo(source, Limits())
+    facts = XmpFacts(
+        photo.digest, "00", datetime(2026, 1, 1, tzinfo=UTC), healed=1, fallback=photo.metadata.fallback
+    )
+    xmp = build_packet(photo.metadata.xmp, facts)
+    link, result = folder / f"source{source.suffix}", folder / "result.tif"
+    link.symlink_to(source)
+    write_result(result, photo, [pictures.patch()], Finish(), xmp)
+    return link, result, photo, xmp
+
+
+def _tags(path: Path) -> dict[str, Any]:
+    (tags,) = json.loads(_exiftool("-j", "-G1", "-n", str(path)))
+    return dict(tags)
+
+
+@needs_exiftool
+@pytest.mark.parametrize("name", ["s.jpg", "s.tif", "s.png"])
+def test_everything_is_carried_and_nothing_else_moves(tmp_path: Path, name: str) -> None:
+    staging = tmp_path / "staging"
+    staging.mkdir()
+    source = _source(tmp_path, name)
+    before = source.read_bytes()
+    link, result, photo, xmp = _staged(staging, source)
+    with MetadataCarrier() as carrier:
+        assert carrier.available
+        report = carrier.carry(link, result)
+    assert report.carried_by.startswith("exiftool ")
+    assert report.missing == ()
+    assert report.note == ""
+    prove_result(result, photo, [pictures.patch()], Finish(), xmp)
+    assert source.read_bytes() == before
+    assert sorted(p.name for p in staging.iterdir()) == ["result.tif", link.name]
+    old, new = _tags(source), _tags(result)
+    for key in (
+        *(
+            "ExifIFD:ExposureTime",
+            "ExifIFD:FNumber",
+            "ExifIFD:ISO",
+            "ExifIFD:LensModel",
+            "ExifIFD:UserComment",
+        ),
+        *("ExifIFD:DateTimeOriginal", "ExifIFD:OffsetTimeOriginal", "IFD0:Make", "IFD0:Model", "IFD0:Artist"),
+        *("GPS:GPSLatitude", "GPS:GPSLongitude", "GPS:GPSAltitude", "IFD0:Orientation", "IFD0:XResolution"),
+        *("IPTC:Keywords", "IPTC:Caption-Abstract", "IFD0:Copyright", "IFD0:ResolutionUnit"),
+    ):
+        assert new[key] == old[key], key
+    assert new["IFD0:Software"].startswith("retouchd ")
+    assert not [key for key in new if "Thumbnail" in key or "Preview" in key or key.startswith("IFD1")]
+
+
+@needs_exiftool
+def test_a_killed_exiftool_is_started_again(tmp_path: Path) -> None:
+    link, result, photo, xmp = _staged(tmp_path, _source(tmp_path, "s.tif"))
+    with MetadataCarrier() as carrier:
+        for _ in range(2):
+            assert carrier.version
+            assert carrier._tool is not None
+            os.kill(carrier._tool._process.pid, signal.SIGKILL)
+            time.sleep(0.05)
+            report = carrier.carry(link, result)
+            assert report.carried_by.startswith("exiftool ")
+            assert report.missing == ()
+    prove_result(result, photo, [pictures.patch()], Finish(), xmp)
+
+
+@needs_exiftool
+def test_an_exiftool_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link, result, _, _ = _staged(tmp_path, _source(tmp_path, "s.tif"))
+    monkeypatch.setattr(carrier_module, "CARRY_TIMEOUT_S", 0.3)
+    with MetadataCarrier() as carrier:
+        assert carrier.version
+        assert carrier._tool is not None
+        os.kill(carrier._tool._process.pid, signal.SIGSTOP)
+        begin = time.monotonic()
+        report = carrier.carry(link, result)
+        assert time.monotonic() - begin < 5
+        assert report.carried_by == "built-in"
+        assert "did not answer" in report.note
+        monkeypatch.setattr(carrier_module, "CARRY_TIMEOUT_S", 30.0)
+        assert carrier.carry(link, result).missing == ()
+
+
+def test_without_exiftool_the_report_says_what_was_not_carried(tmp_path: Path) -> None:
+    with MetadataCarrier("no-such-exiftool") as carrier:
+        assert not carrier.available
+        report = carrier.carry(tmp_path / "a.tif", tmp_path / "b.tif")
+    assert report.carried_by == "built-in"
+    assert "not installed" in report.note
+    assert "MakerNotes" in report.missing
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [("#!/bin/sh\nexit 3\n", "start"), ("#!/bin/sh\necho broken >&2\nsleep 0.2\n", "start")],
+)
+def test_an_exiftool_that_does_not_work_is_told_not_waited_for(
+    tmp_path: Path, script: str, words: str
+) -> None:
+    broken = tmp_path / "exiftool"
+    broken.write_text(script)
+    broken.chmod(0o755)
+    with MetadataCarrier(str(broken)) as carrier:
+        report = carrier.carry(tmp_path / "a.tif", tmp_path / "b.tif")
+    assert report.carried_by == "built-in"
+    assert words in report.note
+
+
+@needs_exiftool
+def test_an_old_exiftool_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carrier_module, "LEAST_VERSION", (99, 0))
+    with MetadataCarrier() as carrier:
+        report = carrier.carry(tmp_path / "a.tif", tmp_path / "b.tif")
+    assert "older than 99.0" in report.note
+
+
+@needs_exiftool
+def test_a_file_that_exiftool_refuses_fails_nothing(tmp_path: Path) -> None:
+    link, result, _, _ = _staged(tmp_path, _source(tmp_path, "s.tif"))
+    result.write_bytes(b"not a tiff at all")
+    with MetadataCarrier() as carrier:
+        report = carrier.carry(link, result)
+    assert report.carried_by == "built-in" or report.missing
+    assert report.note
+    assert result.read_bytes() == b"not a tiff at all"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        'a.tif\n-if\nsystem("touch PWNED") or 1',
+        "a b.tif",
+        "a|b.tif",
+        "a\x7f.tif",
+        "\udcff.tif",
+        "a%f.tif",
+        "#.tif",
+        "é.tif",
+    ],
+)
+def test_a_name_that_a_person_chose_is_refused(tmp_path: Path, name: str) -> None:
+    good = tmp_path / "good.tif"
+    with MetadataCarrier() as carrier:
+        for pair in ((tmp_path / name, good), (good, tmp_path / name)):
+            with pytest.raises(ValueError, match="not a staged name"):
+                carrier.carry(*pair)
+        with pytest.raises(ValueError, match="not a staged name"):
+            carrier.carry(Path("relative.tif"), good)
+        with pytest.raises(ValueError, match="not a staged name"):
+            carrier.carry(tmp_path / "new\nline" / "a.tif", good)
+    assert not list(tmp_path.iterdir())
