@@ -47,7 +47,7 @@ def drop(folder: Path, own: list[Path]) -> tuple[list[Path], Chart | None]:
 
 def show(console: Console, outcomes: list[Outcome]) -> None:
     """The table: one line for each photo."""
-    heads = ("file", "found", "healed", "kept", "review", "seconds", "pores kept", "outside")
+    heads = ("file", "found", "healed", "kept", "review", "seconds", "pores", "outside")
     figures_of = (Column(h, no_wrap=True, justify="right", min_width=len(h)) for h in heads[1:])
     table = Table(Column(heads[0], no_wrap=True, max_width=18), *figures_of)
     table.box, table.pad_edge = SIMPLE, False
@@ -68,7 +68,7 @@ def show(console: Console, outcomes: list[Outcome]) -> None:
                 f"[red]{escape(o.name)}: {failed} heals failed, see its record[/red]", soft_wrap=True
             )
     console.print(
-        "pores kept: contrast of the finest texture inside the heals, against the skin around them (median);"
+        "pores: contrast kept of the finest texture inside the heals, against the skin around them (median);"
         " outside: every sample outside the heals, read back from the written file.",
         style="dim",
     )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
 HEAVY = ("numpy", "cv2", "torch", "onnxruntime", "imagecodecs", "tifffile", "numba")
 PROGRAM = "import sys\n{what}\nprint(*sorted(set(sys.modules) & set({heavy!r})))"
 HELP = """
@@ -30,5 +28,4 @@ def test_the_engines_front_door_loads_no_array_library() -> None:
 
 
 def test_asking_for_help_loads_no_array_library() -> None:
-    pytest.importorskip("retouchd.__main__", reason="the command line is not built yet")
     assert _loaded(HELP) == ""

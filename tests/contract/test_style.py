@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("daemon", "engine", "tests", "benchmarks")
 MODULES = sorted(p for f in FOLDERS for p in (ROOT / f).rglob("*.py"))
-PLACES = re.compile(r"/(?:home|root|Users|workspace|work|mnt|tmp)/[a-z]" + r"|/opt/[a-z]")
+PLACES = re.compile(r"/(?:home|Users|workspace|work)/[a-z]+/" + r"|/root/[.a-z]|/opt/[a-z]")
 LOCKED = r"[a-z0-9.-]+==\S+( ; .+)? \\$|    --hash=sha256:[0-9a-f]{64}( \\)?$|\s+# "
 INDEXES = re.compile(r"py" + r"pi\.|pythonhosted|index" + r"-url|find" + r"-links", re.IGNORECASE)
 
