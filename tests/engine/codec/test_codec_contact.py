@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -113,12 +114,7 @@ def test_every_orientation_is_turned_upright(orientation: int) -> None:
         1: ("top", "left"), 2: ("top", "right"), 3: ("bottom", "right"), 4: ("bottom", "left"),
         5: ("left", "top"), 6: ("right", "top"), 7: ("right", "bottom"), 8: ("left", "bottom"),
     }[orientation]  # fmt: skip
-    edge = {
-        "top": (0, slice(None)),
-        "bottom": (-1, slice(None)),
-        "left": (slice(None), 0),
-        "right": (slice(None), -1),
-    }
+    edge: dict[str, Any] = {"top": np.s_[0], "bottom": np.s_[-1], "left": np.s_[:, 0], "right": np.s_[:, -1]}
     stored = np.zeros((4, 4), np.uint8)
     stored[0] = 1
     assert upright(stored, orientation)[edge[row0]].all()

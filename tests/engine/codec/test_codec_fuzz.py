@@ -7,6 +7,7 @@ import os
 import threading
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -30,13 +31,14 @@ def samples() -> dict[str, bytes]:
     """One small file of each kind."""
     rgb = pictures.ramp(3, np.uint8)
     found = {"a.jpg": bytes(imagecodecs.jpeg8_encode(rgb)), "a.png": bytes(imagecodecs.png_encode(rgb))}
-    for name, options in {
+    kinds: dict[str, dict[str, Any]] = {
         "raw.tif": {},
         "lzw.tif": {"compression": "lzw", "predictor": True, "rowsperstrip": 32},
         "zip.tif": {"compression": "zlib", "tile": (64, 64), "byteorder": ">"},
         "big.tif": {"compression": "zlib", "bigtiff": True},
         "jpeg.tif": {"compression": "jpeg"},
-    }.items():
+    }
+    for name, options in kinds.items():
         stream = io.BytesIO()
         tifffile.imwrite(stream, rgb, photometric="rgb", metadata=None, **options)
         found[name] = stream.getvalue()

@@ -113,7 +113,7 @@ def test_a_jpeg_in_a_tiff_is_rgb_and_lossy(tmp_path: Path, space: dict[str, str]
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_jpeg_gives_what_libjpeg_gives(tmp_path: Path, channels: int) -> None:
     data = np.squeeze(pictures.ramp(channels, np.uint8))
-    packed = imagecodecs.jpeg8_encode(data, level=95)
+    packed = bytes(imagecodecs.jpeg8_encode(data, level=95))
     profile = os.urandom(150_000)
     (tmp_path / "a.JPG").write_bytes(pictures.jpeg_with_profile(packed, profile, 3))
     photo = read_photo(tmp_path / "a.JPG", LIMITS)
@@ -129,7 +129,7 @@ def test_a_jpeg_gives_what_libjpeg_gives(tmp_path: Path, channels: int) -> None:
 def test_a_png_gives_its_samples_alpha_and_profile(tmp_path: Path, dtype: type, channels: int) -> None:
     data = pictures.ramp(channels, dtype)
     profile = pictures.rgb_profile()
-    packed = imagecodecs.png_encode(np.squeeze(data))
+    packed = bytes(imagecodecs.png_encode(np.squeeze(data)))
     packed = pictures.with_chunk(packed, b"iCCP", b"p\0\0" + zlib.compress(profile))
     packed = pictures.with_chunk(packed, b"pHYs", struct.pack(">LLB", 11811, 11811, 1))
     (tmp_path / "a.png").write_bytes(packed)
@@ -158,7 +158,7 @@ REFUSED_TIFFS: dict[str, tuple[Any, dict[str, Any]]] = {
     "32-bit": (EIGHT[..., :3].astype(np.uint32), {}),
     "white as zero": (EIGHT[..., 0], {"photometric": "miniswhite"}),
     "2 pages": (EIGHT[None, ..., :3].repeat(2, 0), {"photometric": "rgb"}),
-    "64 pages": (EIGHT[None, ..., 0].repeat(70, 0), {}),
+    "64 pages": (EIGHT[None, ..., 0].repeat(70, 0), {"photometric": "minisblack"}),
 }
 
 
@@ -293,7 +293,7 @@ def test_a_jpeg_in_a_strip_may_not_claim_more_than_its_strip(tmp_path: Path) -> 
 def test_a_profile_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path: Path) -> None:
     packer = zlib.compressobj(9)
     bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(200)) + packer.flush()
-    packed = imagecodecs.png_encode(pictures.ramp(3, np.uint8))
+    packed = bytes(imagecodecs.png_encode(pictures.ramp(3, np.uint8)))
     (tmp_path / "a.png").write_bytes(pictures.with_chunk(packed, b"iCCP", b"p\0\0" + bomb))
     with pytest.raises(errors.DamagedPhoto, match="unpacks to more"):
         read_photo(tmp_path / "a.png", LIMITS)
