@@ -1,0 +1,365 @@
+"""The journal, what it becomes of failures, and the intake that fills it; clocks are turned by hand."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from retouchd import journal as journals
+from retouchd import lock
+from retouchd.config.settings import Settings
+from retouchd.errors import JournalMissing, JournalTooNew, StateDirBusy, StateDirUnusable
+from retouchd.intake import Intake
+from retouchd.jobs import AT_REST, Failure, InstanceId, Signature, State
+from retouchd.journal import Journal, Row
+from retouchd.mounts import Mount
+from retouchd.verdicts import after_failure, after_publishing_failed
+
+ME = InstanceId("me")
+SIG = Signature(1, 2**64 - 1, 3, 4, 5)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def journal(tmp_path: Path, clock: Clock) -> Iterator[Journal]:
+    made = Journal.create(tmp_path / "state", clock)
+    yield made
+    made.close()
+
+
+def seen(journal: Journal, path: bytes = b"/r/a.tif", state: State = State.QUEUED) -> Row:
+    journal.see(path, b"/r", SIG, "new")
+    row = journal.find(path)
+    assert row
+    saved = journal.save(replace(row, state=state))
+    assert saved
+    return saved
+
+
+def test_a_row_keeps_every_byte_of_its_path(journal: Journal) -> None:
+    row = seen(journal, b"/r/\xff\n-.tif")
+
+    assert journal.find(b"/r/\xff\n-.tif") == row
+    assert os.fsencode(row.file) == b"/r/\xff\n-.tif"
+    assert row.sig == SIG
+
+
+def test_a_claim_has_one_winner(journal: Journal) -> None:
+    row = seen(journal)
+
+    first, second = journal.claim(row, ME), journal.claim(row, InstanceId("other"))
+
+    assert first is not None
+    assert second is None
+    assert first.lease_until > 1000
+
+
+def test_queued_photos_come_in_order_and_not_before_their_time(journal: Journal, clock: Clock) -> None:
+    late = seen(journal, b"/r/late.tif", State.RETRY)
+    journal.save(replace(late, not_before=1100.0))
+    early = seen(journal, b"/r/early.tif")
+
+    assert journal.next_queued() == early
+    journal.claim(early, ME)
+    assert journal.next_queued() is None
+    clock.now = 1100.0
+    found = journal.next_queued()
+    assert found
+    assert found.path == b"/r/late.tif"
+
+
+def test_what_a_dead_daemon_had_in_hand_is_queued_again(journal: Journal) -> None:
+    journal.claim(seen(journal), InstanceId("dead"))
+    published = seen(journal, b"/r/b.tif", State.PUBLISHING)
+
+    assert journal.reclaim(ME) == 1
+    assert journal.next_queued()
+    rendered = journal.next_rendered()
+    assert rendered
+    assert rendered.id == published.id
+
+
+def test_a_claim_that_got_lost_is_queued_again(journal: Journal) -> None:
+    kept, lost = (journal.claim(seen(journal, p), ME) for p in (b"/r/a.tif", b"/r/b.tif"))
+    assert kept
+    assert lost
+
+    journal.requeue_lost(ME, kept.id)
+
+    assert [r.id for r in journal.listed((State.QUEUED,))] == [lost.id]
+
+
+def test_heartbeats_keep_the_lease(journal: Journal, clock: Clock) -> None:
+    claimed = journal.claim(seen(journal), ME)
+    assert claimed
+    clock.now += 30
+    journal.beat(ME, 42, "busy")
+
+    row, instance = journal.get(claimed.id), journal.instance()
+    assert row
+    assert instance
+    assert row.lease_until == 1030 + journals.LEASE_S
+    assert (instance.id, instance.pid, instance.status) == ("me", 42, "busy")
+
+
+def test_the_journal_is_durable_and_versioned(tmp_path: Path, journal: Journal) -> None:
+    seen(journal)
+    name = journal.id
+    journal.close()
+    path = tmp_path / "state" / journals.FILE_NAME
+    with sqlite3.connect(path) as raw:
+        assert raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert raw.execute("PRAGMA user_version").fetchone() == (len(journals.MIGRATIONS),)
+
+    again = Journal.attach(tmp_path / "state")
+    assert again.find(b"/r/a.tif")
+    assert again.id == name
+    again.close()
+
+
+def test_an_older_journal_is_migrated_with_its_rows(
+    tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen(journal)
+    journal.close()
+    newer = (*journals.MIGRATIONS, "CREATE TABLE pace (x INTEGER);")
+    monkeypatch.setattr(journals, "MIGRATIONS", newer)
+    migrated = Journal.attach(tmp_path / "state")
+    assert migrated.find(b"/r/a.tif")
+    migrated.close()
+
+    monkeypatch.setattr(journals, "MIGRATIONS", newer[:1])
+    with pytest.raises(JournalTooNew, match="newer"):
+        Journal.attach(tmp_path / "state")
+
+
+def test_no_journal_and_no_folder_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(JournalMissing):
+        Journal.attach(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(StateDirUnusable):
+        Journal.create(tmp_path / "file")
+
+
+def test_two_daemons_cannot_share_a_state_folder(tmp_path: Path) -> None:
+    held = lock.hold(tmp_path)
+    with pytest.raises(StateDirBusy):
+        lock.hold(tmp_path)
+    os.close(held)
+    os.close(lock.hold(tmp_path))
+
+
+# Verdicts.
+
+
+def fail(row: Row, code: str, *, retryable: bool = False, now: float = 1000.0) -> Row:
+    return after_failure(row, Failure(code, "why", retryable=retryable), Settings(), now, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("code", "retryable", "state"),
+    [
+        ("damaged", False, State.SKIPPED),
+        ("own-output", False, State.SKIPPED),
+        ("bad-name", False, State.SKIPPED),
+        ("gone", False, State.SKIPPED),
+        ("internal", False, State.QUARANTINED),
+        ("proof", False, State.QUARANTINED),
+        ("changed", True, State.SETTLING),
+        ("incomplete", True, State.SETTLING),
+        ("disk-full", True, State.RETRY),
+        ("settings", True, State.RETRY),
+        ("missing", True, State.RETRY),
+        ("worker-died", True, State.RETRY),
+    ],
+)
+def test_what_becomes_of_a_photo_that_failed(
+    journal: Journal, code: str, retryable: bool, state: State
+) -> None:
+    after = fail(seen(journal), code, retryable=retryable)
+
+    assert (after.state, after.code, after.reason) == (state, "" if code == "changed" else code, "why")
+
+
+def test_an_incomplete_photo_is_never_dropped(journal: Journal) -> None:
+    row, pauses = seen(journal), []
+    for _ in range(50):
+        row = fail(row, "incomplete", retryable=True)
+        pauses.append(row.not_before - 1000)
+    assert pauses[:3] == [10, 20, 40]
+    assert max(pauses) == 300
+    for _ in range(50):
+        row = fail(row, "incomplete", retryable=True, now=10_000.0)
+        assert row.state == State.RETRY
+
+
+def test_waiting_for_room_costs_no_attempt(journal: Journal) -> None:
+    row = seen(journal)
+    for code in ("disk-full", "folder", "settings") * 20:
+        row = fail(row, code, retryable=True)
+
+    assert row.state == State.RETRY
+    assert row.attempts == 0
+
+
+def test_failures_that_may_pass_are_tried_with_growing_pauses_and_then_set_aside(journal: Journal) -> None:
+    row, pauses = seen(journal), []
+    while row.state not in AT_REST:
+        row = fail(row, "io", retryable=True)
+        pauses.append(row.not_before - 1000)
+
+    assert pauses[:3] == [10, 40, 160]
+    assert row.state == State.QUARANTINED
+    assert "tried 4 times" in row.reason
+
+
+def test_a_photo_that_kills_the_worker_twice_is_set_aside(journal: Journal) -> None:
+    once = fail(seen(journal), "worker-died", retryable=True)
+    twice = fail(once, "time-limit", retryable=True)
+
+    assert (once.state, twice.state) == (State.RETRY, State.QUARANTINED)
+
+
+def test_a_finished_render_survives_an_outage(journal: Journal) -> None:
+    row = replace(seen(journal, state=State.PUBLISHING), plan="kept")
+
+    def after(code: str) -> Row:
+        return after_publishing_failed(row, Failure(code, "why", retryable=True), 1000.0)
+
+    assert (after("folder").state, after("folder").plan) == (State.RENDERED, "kept")
+    assert after("disk-full").not_before > 1000
+    assert (after("changed").state, after("changed").plan) == (State.SETTLING, "")
+    assert after("staging").state == State.QUEUED
+
+
+# Intake.
+
+
+class Desk:
+    """A watched folder with turned clocks and a mount table of its own."""
+
+    def __init__(self, base: Path, journal: Journal, clock: Clock) -> None:
+        self.hot = base / "hot"
+        self.hot.mkdir()
+        self.clock, self.journal = clock, journal
+        self.table = [Mount(Path("/"), "ext4", "a"), Mount(self.hot, "nfs4", "nas:/x")]
+        made = {"state_dir": str(base), "watch": [{"path": str(self.hot)}]}
+        self.intake = Intake(Settings.model_validate(made), journal, clock=clock, table=lambda: self.table)
+
+    def look(self, after: float = 10.0) -> None:
+        self.clock.now += after
+        self.intake.look()
+
+    def state(self, name: str) -> tuple[State, str]:
+        row = self.journal.find(os.fsencode(self.hot / name))
+        assert row
+        return row.state, row.reason
+
+
+@pytest.fixture
+def desk(tmp_path: Path, journal: Journal, clock: Clock) -> Desk:
+    return Desk(tmp_path, journal, clock)
+
+
+def test_a_photo_is_seen_settles_and_is_queued(desk: Desk) -> None:
+    (desk.hot / "a.tif").write_bytes(b"x")
+    desk.look()
+    assert desk.state("a.tif")[0] == State.SETTLING
+    (desk.hot / "a.tif").write_bytes(b"xx")
+    desk.look()
+    assert desk.state("a.tif") == (State.SETTLING, "size still grows (2 B so far)")
+    desk.look()
+    assert desk.state("a.tif")[0] == State.QUEUED
+
+
+def test_an_empty_photo_waits_for_a_while_and_is_then_judged(desk: Desk) -> None:
+    (desk.hot / "a.tif").touch()
+    for _ in range(5):
+        desk.look()
+    assert desk.state("a.tif") == (State.SETTLING, "the file is still empty")
+    desk.look(after=1000)
+    assert desk.state("a.tif")[0] == State.QUEUED
+
+
+def test_a_share_that_went_away_keeps_every_row_and_resumes(desk: Desk) -> None:
+    (desk.hot / "a.tif").write_bytes(b"x")
+    desk.look()
+    mounted, desk.table = desk.table, desk.table[:1]
+    (desk.hot / "a.tif").rename(desk.hot.parent / "a.tif")
+    for _ in range(9):
+        desk.look()
+    assert desk.state("a.tif")[0] == State.SETTLING
+    assert not desk.intake.is_online(os.fsencode(desk.hot))
+    assert desk.journal.roots()[0].state == "offline"
+
+    desk.table = mounted
+    (desk.hot.parent / "a.tif").rename(desk.hot / "a.tif")
+    for _ in range(3):
+        desk.look()
+    assert desk.state("a.tif")[0] == State.QUEUED
+
+
+def test_a_root_that_vanished_is_offline(desk: Desk) -> None:
+    (desk.hot / "a.tif").write_bytes(b"x")
+    desk.look()
+    desk.hot.rename(desk.hot.parent / "elsewhere")
+    desk.look()
+    assert desk.state("a.tif")[0] == State.SETTLING
+    assert not desk.intake.is_online(os.fsencode(desk.hot))
+
+
+def test_a_photo_that_was_removed_before_its_turn_says_so_and_may_return(desk: Desk) -> None:
+    photo = desk.hot / "a.tif"
+    photo.write_bytes(b"x")
+    for _ in range(3):
+        desk.look()
+    photo.rename(desk.hot.parent / "a.tif")
+    desk.look()
+    assert desk.state("a.tif") == (State.SKIPPED, "removed or renamed before its turn")
+    (desk.hot.parent / "a.tif").rename(photo)
+    for _ in range(3):
+        desk.look()
+    assert desk.state("a.tif")[0] == State.QUEUED
+
+
+def test_a_done_photo_is_taken_again_only_when_it_changes(desk: Desk) -> None:
+    photo = desk.hot / "a.tif"
+    photo.write_bytes(b"x")
+    for _ in range(3):
+        desk.look()
+    row = desk.journal.find(os.fsencode(photo))
+    assert row
+    desk.journal.save(replace(row, state=State.DONE, signature=str(replace(row.sig, dev=77))))
+    desk.look()
+    assert desk.state("a.tif")[0] == State.DONE
+    photo.write_bytes(b"exported again")
+    desk.look()
+    assert desk.state("a.tif")[0] == State.SETTLING
+
+
+def test_own_outputs_are_no_photos_however_they_are_called(desk: Desk) -> None:
+    for name in ("a-retouched.tif", "_retouchd/a-heal.tif", "other.tif"):
+        (desk.hot / name).parent.mkdir(exist_ok=True)
+        (desk.hot / name).write_bytes(b"x")
+    desk.intake.add_own([desk.hot / "other.tif"])
+    for _ in range(3):
+        desk.look()
+
+    assert desk.journal.listed() == []

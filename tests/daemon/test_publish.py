@@ -1,0 +1,337 @@
+"""Publishing: whole files only, nobody's work overwritten, the main TIFF last, crashes in between."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retouch_engine import RECORD_SCHEMA, Role
+from retouchd import naming, publish, record
+from retouchd.errors import (
+    SourceChanged,
+    SourceGone,
+    StagedDamaged,
+    TargetFull,
+    TargetUnavailable,
+    UnsafeFolder,
+)
+from retouchd.jobs import Digest, Signature, Staged
+from retouchd.naming import RECORD, ResultSet
+from retouchd.publish import Parcel
+
+
+def sha(data: bytes) -> Digest:
+    return Digest(hashlib.sha256(data).hexdigest())
+
+
+class Maker:
+    """Makes parcels the way the engine and the dispatcher do."""
+
+    def __init__(self, base: Path) -> None:
+        self.folder = base / "Client"
+        self.staging = base / "staging"
+        self.folder.mkdir()
+        self.staging.mkdir()
+
+    def __call__(
+        self, name: str = "IMG.tif", data: bytes = b"v1", stamp: bytes = b"", **changes: Any
+    ) -> Parcel:
+        source = self.folder / name
+        if not source.exists() or source.read_bytes() != data:
+            source.write_bytes(data)
+        files = {}
+        for role in Role:
+            path = self.staging / f"{name}-{role}"
+            path.write_bytes(b"%s of %s %s" % (role.encode(), data, stamp))
+            files[str(role)] = Staged(path, sha(path.read_bytes()), path.stat().st_size)
+        told = {
+            "schema": RECORD_SCHEMA,
+            "source": {"sha256": sha(data)},
+            "counts": {},
+            "contact": {"rows": []},
+        }
+        parcel = Parcel(
+            source, Signature.of(source.stat()), self.folder, "j-1", told, files, Digest("recipe")
+        )
+        return replace(parcel, **changes)
+
+    def listing(self) -> list[str]:
+        return sorted(str(p.relative_to(self.folder)) for p in self.folder.rglob("*") if p.is_file())
+
+
+@pytest.fixture
+def maker(tmp_path: Path) -> Maker:
+    return Maker(tmp_path)
+
+
+SET_1 = [
+    "IMG-retouched.tif",
+    "IMG-retouched.xmp",
+    "IMG.tif",
+    "_retouchd/IMG-heal.tif",
+    "_retouchd/IMG-mask.tif",
+    "_retouchd/IMG.json",
+    "_retouchd/contact/IMG.webp",
+]
+
+
+def test_the_whole_set_appears_with_its_record(maker: Maker) -> None:
+    done = publish.publish(maker())
+
+    assert maker.listing() == SET_1
+    told = json.loads((maker.folder / "_retouchd/IMG.json").read_bytes())
+    assert told["source"] == {"sha256": sha(b"v1"), "name": "IMG.tif"}
+    assert told["outputs"]["heal"]["name"] == "_retouchd/IMG-heal.tif"
+    for entry in told["outputs"].values():
+        data = (maker.folder / entry["name"]).read_bytes()
+        assert (sha(data), len(data)) == (entry["sha256"], entry["bytes"])
+    assert not done.adopted
+
+
+def test_results_have_the_permissions_of_new_files(maker: Maker) -> None:
+    parcel = maker()
+    parcel.files["result"].path.chmod(0o600)
+    ordinary = maker.folder / "ordinary"
+    ordinary.touch()
+    publish.publish(parcel)
+
+    mode = (maker.folder / "IMG-retouched.tif").stat().st_mode
+    assert mode == ordinary.stat().st_mode
+
+
+def test_the_main_file_is_the_last_to_appear(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    take = publish._take_name
+    monkeypatch.setattr(publish, "_take_name", lambda p, t, **k: (seen.append(t.name), take(p, t, **k)))
+
+    publish.publish(maker())
+
+    assert seen[0] == "IMG.json"
+    assert seen[-1] == "IMG-retouched.tif"
+
+
+@pytest.mark.parametrize("taken", SET_1[:2] + SET_1[3:])
+def test_a_file_of_somebody_else_is_never_overwritten(maker: Maker, taken: str) -> None:
+    parcel = maker()
+    other = maker.folder / taken
+    other.parent.mkdir(parents=True, exist_ok=True)
+    other.write_bytes(b"somebody's work")
+
+    done = publish.publish(parcel)
+
+    assert other.read_bytes() == b"somebody's work"
+    assert done.names.number == 2
+    assert (maker.folder / "IMG-retouched-2.tif").exists()
+    assert (maker.folder / "_retouchd/IMG-2.json").exists()
+
+
+def test_two_photos_of_one_stem_do_not_fight(maker: Maker) -> None:
+    for _ in range(3):
+        publish.publish(maker("IMG.tif", b"tif", adopt=False))
+        publish.publish(maker("IMG.jpg", b"jpg", adopt=False))
+
+    assert [n for n in maker.listing() if "retouched" in n and n.endswith("tif")] == [
+        "IMG-retouched-2.tif",
+        "IMG-retouched.tif",
+    ]
+    assert json.loads((maker.folder / "_retouchd/IMG-2.json").read_bytes())["source"]["name"] == "IMG.jpg"
+
+
+def test_a_new_export_replaces_our_own_untouched_result(maker: Maker) -> None:
+    publish.publish(maker(data=b"v1"))
+    publish.publish(maker(data=b"v2"))
+
+    assert maker.listing() == SET_1
+    assert b"v2" in (maker.folder / "IMG-retouched.tif").read_bytes()
+
+
+@pytest.mark.parametrize("edited", ["IMG-retouched.tif", "_retouchd/IMG-mask.tif"])
+def test_a_result_that_was_edited_is_left_alone(maker: Maker, edited: str) -> None:
+    publish.publish(maker(data=b"v1"))
+    (maker.folder / edited).write_bytes(b"edited by hand")
+    publish.publish(maker(data=b"v2"))
+    publish.publish(maker(data=b"v3"))
+
+    assert (maker.folder / edited).read_bytes() == b"edited by hand"
+    assert b"v3" in (maker.folder / "IMG-retouched-2.tif").read_bytes()
+    assert not (maker.folder / "IMG-retouched-3.tif").exists()
+
+
+def test_work_done_already_is_adopted(maker: Maker) -> None:
+    publish.publish(maker(stamp=b"first"))
+    done = publish.publish(maker(stamp=b"second"))
+
+    assert done.adopted
+    assert b"first" in (maker.folder / "IMG-retouched.tif").read_bytes()
+    found = publish.find_done(maker.folder / "IMG.tif", maker.folder, sha(b"v1"), Digest("recipe"))
+    assert found is not None
+    assert publish.find_done(maker.folder / "IMG.tif", maker.folder, sha(b"v2"), Digest("recipe")) is None
+    assert publish.find_done(maker.folder / "IMG.tif", maker.folder, sha(b"v1"), Digest("other")) is None
+
+
+def test_an_edited_result_counts_as_done_only_when_asked(maker: Maker) -> None:
+    publish.publish(maker())
+    (maker.folder / "IMG-retouched.tif").write_bytes(b"metadata added by an editor")
+    work = (maker.folder / "IMG.tif", maker.folder, sha(b"v1"), Digest("recipe"))
+
+    assert publish.find_done(*work) is None
+    assert publish.find_done(*work, edited=True) is not None
+
+
+def test_a_source_that_changed_is_not_published(maker: Maker) -> None:
+    parcel = maker()
+    parcel.source.write_bytes(b"saved again")
+
+    with pytest.raises(SourceChanged):
+        publish.publish(parcel)
+
+    assert maker.listing() == ["IMG.tif"]
+
+
+def test_a_source_that_changes_while_we_copy_never_gets_a_main_file(maker: Maker) -> None:
+    parcel = maker()
+    parcel = replace(parcel, alive=lambda: parcel.source.write_bytes(b"saved during the copy") and None)
+
+    with pytest.raises(SourceChanged):
+        publish.publish(parcel)
+
+    assert "IMG-retouched.tif" not in maker.listing()
+    assert not any(naming.is_part(Path(n).name) for n in maker.listing())
+
+
+def test_a_source_that_is_gone_says_so(maker: Maker) -> None:
+    parcel = maker()
+    parcel.source.unlink()
+
+    with pytest.raises(SourceGone):
+        publish.publish(parcel)
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("step", range(1, 7))
+@pytest.mark.parametrize("earlier", [False, True])
+def test_after_a_crash_at_any_step_one_whole_set_is_left(
+    maker: Maker, monkeypatch: pytest.MonkeyPatch, step: int, earlier: bool
+) -> None:
+    if earlier:
+        publish.publish(maker(data=b"v0", stamp=b"older"))
+    take, steps = publish._take_name, iter(range(1, 99))
+
+    def crashing(part: Path, target: Path, *, may_replace: bool) -> None:
+        take(part, target, may_replace=may_replace)
+        if next(steps) == step:
+            raise Crash
+
+    monkeypatch.setattr(publish, "_take_name", crashing)
+    with pytest.raises(Crash):
+        publish.publish(maker(stamp=b"before the crash"))
+    monkeypatch.setattr(publish, "_take_name", take)
+
+    done = publish.publish(maker(stamp=b"after the crash"))
+
+    assert maker.listing() == SET_1
+    assert done.adopted is (step == 6)
+    for role in Role:
+        path = done.names.path(role)
+        assert sha(path.read_bytes()) == done.record["outputs"][role]["sha256"]
+
+
+def test_a_staged_file_that_rotted_is_not_published(maker: Maker) -> None:
+    parcel = maker()
+    parcel.files["result"].path.write_bytes(b"half")
+
+    with pytest.raises(StagedDamaged):
+        publish.publish(parcel)
+
+    assert "IMG-retouched.tif" not in maker.listing()
+
+
+def test_without_hard_links_a_name_is_reserved(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    publish.publish(maker())
+
+    assert maker.listing() == SET_1
+    assert (maker.folder / "IMG-retouched.tif").stat().st_size
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_a_full_disk(maker: Maker, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(code, "full")
+
+    monkeypatch.setattr(publish, "_write", full)
+    with pytest.raises(TargetFull):
+        publish.publish(maker())
+    with pytest.raises(TargetFull):
+        publish.publish(maker(reserve_bytes=1 << 62))
+
+
+def test_a_folder_that_does_not_answer_is_waited_for(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stale(*_: object, **__: object) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(publish, "_write", stale)
+    with pytest.raises(TargetUnavailable, match="Stale") as caught:
+        publish.publish(maker())
+
+    assert caught.value.retryable
+
+
+def test_a_symlink_in_the_place_of_our_folder_is_not_followed(maker: Maker, tmp_path: Path) -> None:
+    (maker.folder / "_retouchd").symlink_to(tmp_path)
+
+    with pytest.raises(UnsafeFolder):
+        publish.publish(maker())
+
+
+def test_results_of_two_folders_in_one_place_do_not_replace_each_other(maker: Maker, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for client in ("a", "b"):
+        source = tmp_path / client / "IMG.tif"
+        source.parent.mkdir()
+        source.write_bytes(client.encode())
+        parcel = maker(data=client.encode(), source=source, folder=out, collected=True)
+        publish.publish(replace(parcel, signature=Signature.of(source.stat())))
+
+    assert (out / "IMG-retouched.tif").exists()
+    assert (out / "IMG-retouched-2.tif").exists()
+
+
+def test_sweeping_takes_our_own_leftovers_and_old_ones_only(maker: Maker) -> None:
+    own = maker.folder / naming.OWN_FOLDER
+    own.mkdir()
+    mine, other, old = (own / naming.part_name(t, "heal") for t in ("abc-1", "xyz-1", "old-1"))
+    for path in (mine, other, old):
+        path.touch()
+    os.utime(old, (1, 1))
+
+    gone = publish.sweep(maker.folder, "abc", other.stat().st_mtime + 5)
+
+    assert sorted(gone) == sorted([mine, old])
+    assert other.exists()
+
+
+def test_files_that_are_no_records_are_not_taken_for_any(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    for text in ("", "[]", "{}", "{", '{"schema": 3}', "[" * 100_000):
+        path.write_text(text)
+        assert record.read(path) is None
+    assert record.read(tmp_path / "absent.json") is None
+    assert record.same_source({"source": 3}, path) is False
+    assert record.our_digests({"outputs": {"heal": []}}, "heal") == set()
+    assert not record.is_complete({}, ResultSet(tmp_path, "x"), lambda: None)
+    assert RECORD in naming.PUBLISH_ORDER

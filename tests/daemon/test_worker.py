@@ -1,0 +1,156 @@
+"""The worker process and its keeper, over real pipes, with the fake engine."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retouch_engine import Finish, Recipe
+from retouchd import protocol
+from retouchd.jobs import Outcome
+from retouchd.supervisor import Supervisor, WorkerPlan
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def keeper(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    made = Supervisor(WorkerPlan("fake_engine:open_engine"), job_seconds=30.0)
+    yield made
+    made.kill()
+    made.stop()
+
+
+def until_ready(keeper: Supervisor) -> None:
+    while not keeper.ready and keeper.failures < 3:
+        keeper.keep_running()
+        select.select([keeper.fd] if keeper.fd is not None else [], [], [], 0.1)
+        list(keeper.poll())
+
+
+def ask(keeper: Supervisor, tmp_path: Path, data: bytes, name: str = "a.tif", op: str = "retouch") -> Outcome:
+    until_ready(keeper)
+    source = tmp_path / name
+    source.write_bytes(data)
+    staging = tmp_path / "staging"
+    staging.mkdir(exist_ok=True)
+    keeper.send(protocol.order(op, source, Recipe(), Finish(), staging))
+    return end_of(keeper)
+
+
+def end_of(keeper: Supervisor) -> Outcome:
+    while True:
+        select.select([keeper.fd] if keeper.fd is not None else [], [], [], 0.1)
+        for message in keeper.poll():
+            if isinstance(message, Outcome):
+                return message
+
+
+def code(outcome: Outcome) -> str:
+    assert outcome.failure
+    return outcome.failure.code
+
+
+def test_a_photo_comes_back_with_files_and_record(keeper: Supervisor, tmp_path: Path) -> None:
+    outcome = ask(keeper, tmp_path, b"photo", "\udcff ü.tif")
+
+    assert outcome.failure is None
+    assert outcome.files["result"].read_bytes().startswith(b"made by retouchd")
+    assert outcome.record["source"]["name"] == "\udcff ü.tif"
+    assert keeper.stage == "heal"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected", "retryable"),
+    [
+        (b"DAMAGED", "damaged", False),
+        (b"INCOMPLETE", "incomplete", True),
+        (b"made by retouchd", "own-output", False),
+        (b"RAISE", "internal", False),
+    ],
+)
+def test_failures_are_values(
+    keeper: Supervisor, tmp_path: Path, data: bytes, expected: str, retryable: bool
+) -> None:
+    outcome = ask(keeper, tmp_path, data)
+
+    assert outcome.failure
+    assert (outcome.failure.code, outcome.failure.retryable) == (expected, retryable)
+    assert "\n" not in outcome.failure.message
+    assert keeper.ready
+
+
+def test_what_libraries_print_does_not_break_the_protocol(keeper: Supervisor, tmp_path: Path) -> None:
+    assert ask(keeper, tmp_path, b"PRINT").failure is None
+
+
+def test_a_preview_writes_nothing(keeper: Supervisor, tmp_path: Path) -> None:
+    outcome = ask(keeper, tmp_path, b"photo", op="preview")
+
+    assert outcome.record["counts"]["healed"] == 1
+    assert list((tmp_path / "staging").iterdir()) == []
+
+
+def test_a_worker_that_dies_is_told_apart_and_replaced(keeper: Supervisor, tmp_path: Path) -> None:
+    first = ask(keeper, tmp_path, b"KILL")
+    second = ask(keeper, tmp_path, b"photo")
+
+    assert code(first) == "worker-died"
+    assert "SIGKILL" in str(first.failure)
+    assert second.failure is None
+
+
+def test_a_photo_that_takes_too_long_is_stopped(keeper: Supervisor, tmp_path: Path) -> None:
+    until_ready(keeper)
+    keeper.job_seconds = 0.2
+
+    assert code(ask(keeper, tmp_path, b"SLEEP=60")) == "time-limit"
+    assert ask(keeper, tmp_path, b"photo").failure is None
+
+
+def test_an_engine_that_does_not_load_says_why(keeper: Supervisor) -> None:
+    keeper.plan = WorkerPlan("fake_engine:broken")
+    until_ready(keeper)
+
+    assert keeper.failures == 3
+    assert keeper.why_not_ready == "ImportError: no module named pixels"
+
+
+def test_the_worker_dies_with_the_daemon(tmp_path: Path) -> None:
+    program = (
+        "import os, time\n"
+        "from retouchd.supervisor import Supervisor, WorkerPlan\n"
+        "keeper = Supervisor(WorkerPlan('fake_engine:open_engine'), 60)\n"
+        "while not keeper.ready: keeper.keep_running(); list(keeper.poll()); time.sleep(.02)\n"
+        "keeper.send({'op': 'digest', 'source': '/dev/zero'})\n"
+        "print(keeper.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(HERE)}
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=env) as daemon:
+        assert daemon.stdout
+        worker = int(daemon.stdout.readline())
+        watch = os.pidfd_open(worker)
+        daemon.send_signal(signal.SIGKILL)
+        readable, _, _ = select.select([watch], [], [], 30)
+        os.close(watch)
+
+    assert readable
+
+
+@pytest.mark.parametrize("message", [{"a": "\udcff\n"}, {"b": [1, None, "ü"]}])
+def test_messages_are_one_ascii_line(message: dict[str, Any]) -> None:
+    line = protocol.encode(message)
+
+    assert line.isascii()
+    assert line.count(b"\n") == 1
+    assert protocol.decode(line) == message
