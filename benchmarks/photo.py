@@ -170,7 +170,7 @@ def _row(megapixels: float, photo: Path | None, repeat: int, threads: int) -> Ro
     )
 
 
-def _machine(threads: int, repeat: int) -> str:
+def _machine(threads: int, repeat: int, load: float) -> str:
     """What the figures were measured on, in one line."""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
@@ -182,7 +182,7 @@ def _machine(threads: int, repeat: int) -> str:
     cores = len(os.sched_getaffinity(0))
     return (
         f"{cpu}, {cores} cores, {threads} threads for packing; Python {platform.python_version()},"
-        f" {versions}; median of {repeat}."
+        f" {versions}; median of {repeat}; load average {load:.1f} at the start."
     )
 
 
@@ -225,8 +225,11 @@ def main() -> None:
     if args.child:
         print(json.dumps(_child(*args.child)))
         return
+    load = os.getloadavg()[0]
+    if load > 0.5:
+        print(f"note: load average {load:.1f}; other work on this machine slows the figures", file=sys.stderr)
     rows = [_row(size, args.photo, args.repeat, args.threads) for size in args.sizes]
-    machine = _machine(args.threads, args.repeat)
+    machine = _machine(args.threads, args.repeat, load)
     if args.readme:
         readme = ROOT / "README.md"
         text = readme.read_text("utf-8")
