@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -150,13 +150,16 @@ def _density(span: Span, found: list[Segment]) -> tuple[tuple[Rational, Rational
     return (((x, 1), (y, 1)), unit + 1) if unit in {1, 2} and x and y else None
 
 
-def _metadata(span: Span, found: list[Segment]) -> SourceMetadata:
-    return from_blocks(
+def _metadata(span: Span, found: list[Segment], profile: bytes | None) -> SourceMetadata:
+    metadata = from_blocks(
         exif=_payload(span, found, _APP1, _EXIF),
         xmp=_payload(span, found, _APP1, _XMP),
         irb=_payload(span, found, _APP13, _IRB),
         density=_density(span, found),
     )
+    if profile is None and _payload(span, found, _APP2, _ICC) is not None:
+        return replace(metadata, notes=(*metadata.notes, "the ICC profile was left out: chunks are missing"))
+    return metadata
 
 
 def _check_frame(path: Path, frame: Frame, limits: Limits) -> None:
@@ -204,7 +207,8 @@ def read_jpeg(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
     span = Span.of_file(handle)
     try:
         found, frame = _examine(path, span, limits)
-        profile, metadata = _profile(span, found), _metadata(span, found)
+        profile = _profile(span, found)
+        metadata = _metadata(span, found, profile)
     except StructureError as trouble:
         raise (IncompletePhoto if trouble.incomplete else DamagedPhoto)(path, str(trouble)) from trouble
     samples = np.asarray(imagecodecs.jpeg8_decode(span.at(0, span.size)))

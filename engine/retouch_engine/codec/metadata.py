@@ -72,7 +72,7 @@ def _when(d: Directory, code: int, offset_code: int) -> str | None:
 def _place(d: Directory, code: int, ref_code: int) -> str | None:
     """A GPS angle as XMP writes it: ``52,30.123456N``."""
     v, ref = d.numbers(code), _words(d, ref_code)
-    if v.size < 6 or not all(v[1:6:2]) or not ref or ref not in "NSEW":
+    if v.size < 6 or not all(v[1:6:2]) or ref not in {"N", "S", "E", "W"}:
         return None
     minutes = float(v[2] / v[3] + v[4] / v[5] / 60 + (v[0] % v[1]) / v[1] * 60)
     return f"{int(v[0] // v[1]) + int(minutes // 60)},{minutes % 60:.6f}{ref}"

@@ -94,7 +94,7 @@ def _samples(path: Path, page: Directory) -> tuple[int, int, int]:
         raise UnsupportedPhoto(path, f"packed with method {compression}")
     if photometric not in {1, 2} and not (photometric == 6 and compression == JPEG):
         raise UnsupportedPhoto(path, _PHOTOMETRIC.get(photometric, f"of colour kind {photometric}"))
-    formats = {int(v) for v in page.numbers(339)} - {1, 4}
+    formats = {int(v) for v in page.numbers(339)} - {1}
     if formats:
         found = min(formats)
         raise UnsupportedPhoto(path, _FORMATS.get(found, f"of sample format {found}"))

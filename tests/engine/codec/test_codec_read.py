@@ -124,6 +124,16 @@ def test_a_jpeg_gives_what_libjpeg_gives(tmp_path: Path, channels: int) -> None:
     np.testing.assert_array_equal(photo.pixels, np.broadcast_to(expected, (150, 130, 3)))
 
 
+def test_a_profile_with_a_missing_chunk_is_left_out_with_a_note(tmp_path: Path) -> None:
+    packed = bytes(imagecodecs.jpeg8_encode(pictures.ramp(3, np.uint8)))
+    whole = pictures.jpeg_with_profile(packed, os.urandom(100_000), 2)
+    size = struct.unpack(">H", whole[4:6])[0]
+    (tmp_path / "a.jpg").write_bytes(whole[:2] + whole[4 + size :])
+    photo = read_photo(tmp_path / "a.jpg", LIMITS)
+    assert photo.profile is None
+    assert "profile was left out" in photo.metadata.notes[0]
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_a_png_gives_its_samples_alpha_and_profile(tmp_path: Path, dtype: type, channels: int) -> None:

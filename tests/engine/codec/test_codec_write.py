@@ -212,8 +212,8 @@ def test_a_disk_that_takes_no_more_gives_our_error(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_another_program_reads_the_same_samples(tmp_path: Path) -> None:
-    patch = pictures.patch()
-    write_result(tmp_path / "r.tif", _photo(), [patch], Finish(), XMP)
+@pytest.mark.parametrize("compression", list(Compression))
+def test_libtiff_reads_the_same_samples(tmp_path: Path, compression: Compression) -> None:
+    write_result(tmp_path / "r.tif", _photo(), [pictures.patch()], Finish(compression), XMP)
     libtiff = imagecodecs.tiff_decode((tmp_path / "r.tif").read_bytes())
     np.testing.assert_array_equal(libtiff, _page(tmp_path / "r.tif")[1])

@@ -1,0 +1,181 @@
+"""What a source says of itself is read without exiftool, and never fails a photo."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.engine.codec import pictures
+
+from retouch_engine.codec.metadata import iptc_of_irb
+from retouch_engine.codec.read import read_photo
+from retouch_engine.recipe import Limits
+
+LIMITS = Limits()
+XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+IPTC = b"\x1c\x02\x19\x00\x05bride"
+
+Value = tuple[int, bytes, int]
+"""Type, packed values, how many."""
+
+
+def _directory(order: str, at: int, tags: dict[int, Value]) -> bytes:
+    """One directory that lies at ``at``, its long values behind it."""
+    entries, blob = b"", b""
+    behind = at + 2 + 12 * len(tags) + 4
+    for code, (kind, packed, count) in sorted(tags.items()):
+        entries += struct.pack(order + "HHL", code, kind, count)
+        if len(packed) <= 4:
+            entries += packed.ljust(4, b"\0")
+        else:
+            entries += struct.pack(order + "L", behind + len(blob))
+            blob += packed + b"\0" * (len(packed) % 2)
+    return struct.pack(order + "H", len(tags)) + entries + bytes(4) + blob
+
+
+def exif(order: str) -> bytes:
+    """An EXIF block: orientation 6, 300 dpi, a camera, an exposure, a place in the south and the west."""
+
+    def text(words: bytes) -> Value:
+        return 2, words + b"\0", len(words) + 1
+
+    def rational(*numbers: int) -> Value:
+        return 5, struct.pack(f"{order}{len(numbers)}L", *numbers), len(numbers) // 2
+
+    def short(number: int) -> Value:
+        return 3, struct.pack(order + "H", number), 1
+
+    def pointer(offset: int) -> Value:
+        return 4, struct.pack(order + "L", offset), 1
+
+    first = {271: text(b"Nikon"), 274: short(6), 282: rational(300, 1), 283: rational(300, 1), 296: short(2)}
+    shot = {
+        33434: rational(1, 200),
+        33437: rational(28, 10),
+        36867: text(b"2026:05:01 10:20:30"),
+        36881: text(b"+02:00"),
+        42036: text(b"50mm f/1.8"),
+    }
+    place = {
+        1: text(b"S"),
+        2: rational(33, 1, 51, 1, 36, 1),
+        3: text(b"W"),
+        4: rational(70, 1, 305, 10, 0, 1),
+        6: rational(345, 10),
+    }
+    shot_at, place_at = 300, 600
+    first |= {34665: pointer(shot_at), 34853: pointer(place_at)}
+    block = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "L", 8) + _directory(order, 8, first)
+    block = block.ljust(shot_at, b"\0") + _directory(order, shot_at, shot)
+    return block.ljust(place_at, b"\0") + _directory(order, place_at, place)
+
+
+def irb(order: int = 0x0404) -> bytes:
+    """Photoshop's resources: something of an odd size, then IPTC."""
+    other = b"8BIM" + struct.pack(">H", 0x03ED) + b"\x03abc" + struct.pack(">L", 3) + b"xyz\0"
+    return other + b"8BIM" + struct.pack(">H", order) + b"\0\0" + struct.pack(">L", len(IPTC)) + IPTC
+
+
+def _segment(marker: int, body: bytes) -> bytes:
+    return bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body
+
+
+def jpeg(exif_block: bytes) -> bytes:
+    packed = bytes(imagecodecs.jpeg8_encode(pictures.ramp(3, np.uint8)))
+    return (
+        packed[:2]
+        + _segment(0xE1, b"Exif\0\0" + exif_block)
+        + _segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP)
+        + _segment(0xED, b"Photoshop 3.0\0" + irb()[:30])
+        + _segment(0xED, b"Photoshop 3.0\0" + irb()[30:])
+        + packed[2:]
+    )
+
+
+def png(exif_block: bytes) -> bytes:
+    packed = bytes(imagecodecs.png_encode(pictures.ramp(3, np.uint8)))
+    packed = pictures.with_chunk(packed, b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)
+    return pictures.with_chunk(packed, b"eXIf", exif_block)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_exif_and_xmp_are_read_in_both_byte_orders(tmp_path: Path, name: str, order: str) -> None:
+    block = exif(order)
+    (tmp_path / name).write_bytes(jpeg(block) if name == "a.jpg" else png(block))
+    found = read_photo(tmp_path / name, LIMITS).metadata
+    assert found.notes == ()
+    assert found.orientation == 6
+    assert found.resolution == ((300, 1), (300, 1))
+    assert found.resolution_unit == 2
+    assert found.essentials == {271: b"Nikon"}
+    assert found.xmp == XMP
+    assert found.iptc == (IPTC if name == "a.jpg" else None)
+    assert found.fallback == {
+        "exif:ExposureTime": "1/200",
+        "exif:FNumber": "28/10",
+        "exif:DateTimeOriginal": "2026-05-01T10:20:30+02:00",
+        "exifEX:LensModel": "50mm f/1.8",
+        "exif:GPSLatitude": "33,51.600000S",
+        "exif:GPSLongitude": "70,30.500000W",
+        "exif:GPSAltitude": "345/10",
+    }
+
+
+def test_a_tiff_says_the_same_in_its_tags(tmp_path: Path) -> None:
+    tags = [(274, 3, 1, 8, True), (700, 1, len(XMP), XMP, True), (34377, 1, len(irb()), irb(), True)]
+    path = pictures.write_tiff(
+        tmp_path / "a.tif",
+        pictures.ramp(),
+        bigtiff=True,
+        byteorder=">",
+        resolution=(118.11, 118.11),
+        resolutionunit=3,
+        extratags=tags,
+    )
+    found = read_photo(path, LIMITS).metadata
+    assert (found.orientation, found.xmp, found.iptc, found.resolution_unit) == (8, XMP, IPTC, 3)
+    assert found.resolution[0][0] / found.resolution[0][1] == pytest.approx(118.11)
+
+
+def test_a_jpeg_without_exif_has_its_own_resolution(tmp_path: Path) -> None:
+    packed = bytearray(imagecodecs.jpeg8_encode(pictures.ramp(3, np.uint8)))
+    at = packed.index(b"JFIF\0") + 7
+    packed[at : at + 5] = struct.pack(">BHH", 1, 240, 240)
+    (tmp_path / "a.jpg").write_bytes(packed)
+    found = read_photo(tmp_path / "a.jpg", LIMITS).metadata
+    assert (found.resolution, found.resolution_unit) == (((240, 1), (240, 1)), 2)
+
+
+def test_resources_without_iptc_have_none() -> None:
+    assert iptc_of_irb(irb()) == IPTC
+    assert iptc_of_irb(irb(0x0405)) is None
+    assert iptc_of_irb(b"") is None
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 720), st.integers(0, 255)), max_size=12),
+    cut=st.integers(0, 800),
+    order=st.sampled_from("<>"),
+)
+def test_broken_metadata_never_fails_a_photo(
+    tmp_path: Path, changes: list[tuple[int, int]], cut: int, order: str
+) -> None:
+    block = bytearray(exif(order))
+    for at, value in changes:
+        block[at % len(block)] = value
+    (tmp_path / "a.jpg").write_bytes(jpeg(bytes(block[:cut])))
+    photo = read_photo(tmp_path / "a.jpg", LIMITS)
+    assert 1 <= photo.metadata.orientation <= 8
+
+
+@settings(deadline=None, max_examples=200)
+@given(noise=st.binary(max_size=80))
+def test_broken_resources_are_only_without_iptc(noise: bytes) -> None:
+    assert iptc_of_irb(b"8BIM" + noise) is None or noise
