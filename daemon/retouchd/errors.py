@@ -26,7 +26,7 @@ Exit codes follow sysexits.h where it has a word for it: 69 unavailable, 73 cann
 78 configuration. systemd does not restart after 78 (see systemd/retouchd.service).
 """
 
-# ruff: noqa: N818 - the classes are named for what happened, as the engine's are
+
 
 from __future__ import annotations
 
@@ -160,8 +160,8 @@ class NameTooLong(JobError):
 
     def __init__(self, path: Path, needed: int) -> None:
         super().__init__(
-            f"unusable name: the result of {shown(path.name)[:40]}... would need {needed} bytes, names have at"
-            " most 255; shorten it"
+            f"unusable name: the result of {shown(path.name)[:40]}... would need {needed} bytes;"
+            " names have at most 255; shorten it"
         )
 
 

@@ -22,6 +22,9 @@ class Notifier:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._systemd = SystemdNotifier()
+        if self._systemd.socket is not None:
+            # The kernel queues ten datagrams; a reader that hangs must not hang us with it.
+            self._systemd.socket.settimeout(1.0)
         micros = os.environ.get("WATCHDOG_USEC", "")
         # Half of the limit, as sd_watchdog_enabled(3) advises.
         self._watchdog_s = int(micros) / 2e6 if micros.isdigit() else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +32,7 @@ def _refuse(path: Path, data: bytes) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if b"PRINT" in data:
         os.write(1, b"noise of a C library\n")
-        print('{"event": "done"}')
+        sys.stdout.write('{"event": "done"}\n')
     for word in data.split():
         if word.startswith(b"SLEEP="):
             time.sleep(float(word[6:]))
@@ -39,7 +40,7 @@ def _refuse(path: Path, data: bytes) -> None:
 
 def record_of(order: Order, data: bytes) -> dict[str, Any]:
     review = int(b"REVIEW" in data)
-    spots = [
+    spots: list[dict[str, Any]] = [
         {
             "id": 1,
             "box": [1, 2, 3, 4],
@@ -91,6 +92,7 @@ class FakeEngine:
         return Rendered(files, record)
 
     def preview(self, order: Order, progress: Callable[[str], None]) -> dict[str, Any]:
+        progress("decode")
         data = order.source.read_bytes()
         _refuse(order.source, data)
         return record_of(order, data)

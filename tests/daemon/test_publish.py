@@ -109,7 +109,12 @@ def test_results_have_the_permissions_of_new_files(maker: Maker) -> None:
 def test_the_main_file_is_the_last_to_appear(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
     take = publish._take_name
-    monkeypatch.setattr(publish, "_take_name", lambda p, t, **k: (seen.append(t.name), take(p, t, **k)))
+
+    def noting(part: Path, target: Path, *, may_replace: bool) -> None:
+        seen.append(target.name)
+        take(part, target, may_replace=may_replace)
+
+    monkeypatch.setattr(publish, "_take_name", noting)
 
     publish.publish(maker())
 
@@ -197,10 +202,12 @@ def test_a_source_that_changed_is_not_published(maker: Maker) -> None:
 
 def test_a_source_that_changes_while_we_copy_never_gets_a_main_file(maker: Maker) -> None:
     parcel = maker()
-    parcel = replace(parcel, alive=lambda: parcel.source.write_bytes(b"saved during the copy") and None)
+
+    def saved_again() -> None:
+        parcel.source.write_bytes(b"saved during the copy")
 
     with pytest.raises(SourceChanged):
-        publish.publish(parcel)
+        publish.publish(replace(parcel, alive=saved_again))
 
     assert "IMG-retouched.tif" not in maker.listing()
     assert not any(naming.is_part(Path(n).name) for n in maker.listing())

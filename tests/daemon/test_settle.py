@@ -140,7 +140,10 @@ def test_a_writer_is_noticed(tmp_path: Path) -> None:
 
 
 def test_the_mount_table_is_read_with_its_escapes() -> None:
-    table = b"36 35 98:0 / /mnt/a\\040b rw,noatime master:1 - nfs4 nas:/x rw\n27 1 254:0 / / rw - ext4 /dev/a rw\n"
+    table = (
+        b"36 35 98:0 / /mnt/a\\040b rw,noatime master:1 - nfs4 nas:/x rw\n"
+        b"27 1 254:0 / / rw - ext4 /dev/a rw\n"
+    )
 
     found = mounts.parse(table)
 

@@ -65,8 +65,8 @@ class Scan(Tree):
         default=900.0,
         ge=0,
         le=86_400,
-        description="A photo whose end is missing counts as a copy under way for this long, then is tried rarely."
-        " It is never dropped.",
+        description="A photo whose end is missing counts as a copy under way for this long, then is tried"
+        " rarely. It is never dropped.",
     )
 
 

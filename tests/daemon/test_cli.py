@@ -1,0 +1,294 @@
+"""Commands: what they print, what they return, and what they do not load."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from tests.daemon.conftest import Hot
+
+
+@pytest.fixture
+def photos(hot: Hot) -> Hot:
+    hot.drop("a.tif")
+    hot.drop("day/b.jpg", b"photo REVIEW")
+    return hot
+
+
+def test_help_loads_no_array_library() -> None:
+    program = (
+        "import sys\nfrom retouchd.cli import cli\n"
+        "try:\n    cli(['--help'])\nexcept SystemExit: pass\n"
+        "print(sorted(m for m in ('numpy', 'torch', 'cv2', 'tifffile') if m in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert "Heal skin blemishes" in done.stdout
+    assert "Exit codes" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_version(hot: Hot) -> None:
+    assert hot.cli("--version").stdout.startswith("retouchd, version ")
+
+
+def test_process_does_files_and_folders_without_a_configuration(photos: Hot) -> None:
+    photos.config.unlink()
+    done = photos.process(photos.folder)
+
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert [line.split(": ", 1)[1].split(" in ")[0] for line in done.stdout.splitlines()] == [
+        "1 healed",
+        "1 healed, 1 for review",
+    ]
+    assert (photos.folder / "day/b-retouched.tif").exists()
+    assert (photos.folder / "day/_retouchd/contact.html").exists()
+
+
+def test_process_again_finds_the_work_done(photos: Hot) -> None:
+    photos.process(photos.folder)
+    again = photos.process(photos.folder)
+
+    assert again.returncode == 0
+    assert again.stdout.count("(was done already)") == 2
+    assert len(list(photos.folder.rglob("*-retouched*.tif"))) == 2
+
+
+def test_process_never_overwrites_an_edited_result(photos: Hot) -> None:
+    photos.process(photos.folder / "a.tif")
+    result = photos.folder / "a-retouched.tif"
+    result.write_bytes(b"edited")
+    photos.process(photos.folder / "a.tif")
+
+    assert result.read_bytes() == b"edited"
+    assert (photos.folder / "a-retouched-2.tif").exists()
+
+
+def test_process_out_mirrors_the_folders(photos: Hot) -> None:
+    out = photos.base / "out"
+    assert photos.process(photos.folder, "--out", out).returncode == 0
+
+    assert (out / "a-retouched.tif").exists()
+    assert (out / "day/_retouchd/b.json").exists()
+    assert not list(photos.folder.rglob("*retouched*"))
+
+
+def test_json_is_one_record_a_line_and_failures_are_errors(photos: Hot) -> None:
+    photos.drop("c.tif", b"DAMAGED")
+    photos.drop("d\n.tif")
+    done = photos.process(photos.folder, photos.folder / "gone.tif", "--json")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert done.returncode == 1
+    assert [t.get("error", {}).get("code") for t in told] == [None, "damaged", "bad-name", None, "gone"]
+    assert told[0]["outputs"]["result"]["name"] == "a-retouched.tif"
+    assert set(told[1]) == {"source", "error"}
+
+
+def test_a_dry_run_writes_nothing(photos: Hot) -> None:
+    done = photos.process(photos.folder, "--dry-run", "--json")
+
+    assert json.loads(done.stdout.splitlines()[0])["counts"]["healed"] == 1
+    assert sorted(p.name for p in photos.folder.rglob("*")) == ["a.tif", "b.jpg", "day"]
+
+
+def test_one_bad_photo_does_not_stop_the_others(photos: Hot) -> None:
+    photos.drop("0.tif", b"KILL")
+    done = photos.process(photos.folder)
+
+    assert done.returncode == 1
+    assert "the worker died on this photo" in done.stderr
+    assert (photos.folder / "a-retouched.tif").exists()
+
+
+def test_hostile_names_reach_no_terminal(photos: Hot) -> None:
+    for name in ("\x1b[2J.tif", "-rf.tif", "\udcff.tif", "$(id).tif", "[red].tif"):
+        photos.drop(name)
+    done = photos.process(photos.folder)
+
+    assert done.returncode == 1
+    assert all(line.isprintable() for line in (done.stdout + done.stderr).splitlines())
+    for name in ("-rf", "\udcff", "$(id)", "[red]"):
+        assert (photos.folder / f"{name}-retouched.tif").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["nonsense"], 2),
+        (["process"], 2),
+        (["process", "x.tif", "--preset", "none"], 78),
+        (["process", "x.tif", "--config", "none.toml"], 78),
+        (["run", "--config", "none.toml"], 78),
+        (["status", "--config", "none.toml"], 78),
+    ],
+)
+def test_exit_codes_of_mistakes(hot: Hot, words: list[str], code: int) -> None:
+    done = hot.cli(*words)
+
+    assert done.returncode == code
+    assert done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_mask_fits_one_photo(photos: Hot) -> None:
+    assert photos.process(photos.folder, "--mask", photos.folder / "a.tif").returncode == 2
+    one = photos.folder / "a.tif"
+    assert photos.process(one, "--mask", photos.folder / "day/b.jpg").returncode == 0
+
+
+def test_an_engine_that_does_not_load_is_69(photos: Hot) -> None:
+    done = photos.cli("process", photos.folder, "--engine", "fake_engine:broken")
+
+    assert done.returncode == 69
+    assert "the engine does not load" in done.stderr
+
+
+def test_init_config_writes_what_check_config_accepts(tmp_path: Path) -> None:
+    hot = Hot(tmp_path)
+    hot.folder.mkdir()
+    words: list[str | Path] = [
+        "init-config",
+        "--watch",
+        hot.folder,
+        "--state",
+        hot.state,
+        "--out",
+        hot.config,
+    ]
+    assert hot.cli(*words).returncode == 0
+    assert tomllib.loads(hot.config.read_text())["watch"][0]["path"] == str(hot.folder)
+    assert hot.about("check-config").returncode == 0
+
+    again = hot.cli(*words)
+    assert again.returncode == 73
+    assert "exists already" in again.stderr
+    inside = hot.cli(
+        "init-config", "--watch", hot.folder, "--state", hot.folder / "s", "--out", tmp_path / "c.toml"
+    )
+    assert inside.returncode == 78
+    assert not (tmp_path / "c.toml").exists()
+
+
+def test_check_config_tells_all_mistakes(hot: Hot) -> None:
+    hot.config.write_text("a = 1\nb = 2\nstate_dir = 3\n")
+    done = hot.about("check-config")
+
+    assert done.returncode == 78
+    assert len(done.stderr.splitlines()) == 3
+
+
+def test_status_list_and_why_without_a_daemon(hot: Hot) -> None:
+    assert "no daemon has run" in hot.about("status").stderr
+    assert hot.about("status").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("hot/a-retouched.tif", "skipped: own output"),
+        ("hot/_retouchd/a-heal.tif", "skipped: own output"),
+        ("hot/._a.tif", "skipped: an AppleDouble shadow of another file"),
+        ("hot/@eaDir/a.tif", "skipped: inside a folder of the NAS or system"),
+        ("hot/notes.txt", "skipped: not a photo's ending (.jpeg, .jpg, .png, .tif, .tiff)"),
+        ("hot/new.tif", "not seen: no such file"),
+        ("elsewhere.tif", "not seen: outside every watched folder"),
+    ],
+)
+def test_why_explains_what_is_not_in_the_journal(hot: Hot, name: str, answer: str) -> None:
+    from retouchd.journal import Journal
+
+    Journal.create(hot.state).close()
+    done = hot.about("why", hot.base / name)
+
+    assert done.stdout.strip() == answer
+    assert done.returncode == 1
+
+
+def test_status_and_retry_over_a_journal(hot: Hot) -> None:
+    import os
+
+    from retouchd.jobs import Signature
+    from retouchd.journal import Journal
+
+    journal = Journal.create(hot.state)
+    photo = hot.drop("a.tif")
+    journal.see(os.fsencode(photo), os.fsencode(hot.folder), Signature.of(photo.stat()), "size still grows")
+    journal.note_root(os.fsencode(hot.folder), "online", "polling (nfs4)")
+    journal.close()
+
+    told = json.loads(hot.about("status", "--json").stdout)
+    assert (told["running"], told["counts"]["settling"]) == (False, 1)
+    assert "polling (nfs4)" in hot.about("status").stdout
+    assert hot.about("why", photo).stdout == "settling: size still grows\n"
+    assert hot.about("retry", "1").returncode == 0
+    assert hot.about("retry", "2").returncode == 1
+    assert hot.about("retry", photo).returncode == 0
+
+
+def test_doctor_tells_every_subject(hot: Hot) -> None:
+    told = hot.cli("doctor", "--config", hot.config, "--engine", "fake_engine:open_engine").stdout
+
+    for subject in ("python", "exiftool", "inotify", "watched", "state folder", "room", "engine: numpy"):
+        assert subject in told
+
+
+class Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+        self.scripts = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in {"meta", "img", "br", "input"}:
+            self.open.append(tag)
+        self.scripts += tag == "script"
+        if tag == "img":
+            self.images.append(dict(attrs))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_contact_sheet_is_sound_html_and_escapes_everything(hot: Hot) -> None:
+    for name in ("<img src=x onerror=alert(1)>.tif", "a#b?c.tif", "\udcff.tif", "z.tif"):
+        hot.drop(name, b"photo REVIEW" if name == "z.tif" else b"photo")
+    hot.process(hot.folder)
+    text = (hot.folder / "_retouchd/contact.html").read_text("utf-8")
+    page = Page()
+    page.feed(text)
+
+    assert page.open == []
+    assert page.scripts == 0
+    assert "&lt;img src=x" in text
+    assert "<b>" not in text
+    assert all(image["alt"] and image["loading"] == "lazy" for image in page.images)
+    assert len(page.images) == 5
+    for image in page.images:
+        assert str(image["src"]).startswith("contact/")
+    assert 'href="../a%23b%3Fc-retouched.tif"' in text
+    assert 'src="contact/%FF.webp"' in text
+    assert text.index("z.tif") < text.index("a#b?c.tif")
+    assert "4 photos" in text
+    assert 'lang="en"' in text
+
+
+def test_a_record_of_somebody_else_does_not_break_the_page(hot: Hot) -> None:
+    hot.drop("a.tif")
+    own = hot.folder / "_retouchd"
+    own.mkdir()
+    for i, extra in enumerate(
+        ('"outputs": 3', '"spots": [1]', '"counts": {"found": "x"}', '"contact": {"rows": 5}')
+    ):
+        (own / f"x{i}.json").write_text(
+            f'{{"schema": "retouchd.record/1", "source": {{"name": "<b>"}}, {extra}}}'
+        )
+    assert hot.process(hot.folder).returncode == 0
+    assert "<b>" not in (own / "contact.html").read_text()
