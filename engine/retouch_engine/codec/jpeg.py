@@ -31,6 +31,8 @@ _NEXT_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
 _ICC, _XMP, _EXIF, _IRB = b"ICC_PROFILE\0", b"http://ns.adobe.com/xap/1.0/\0", b"Exif\0\0", b"Photoshop 3.0\0"
 _CHUNK = 1 << 20
 MOST_SEGMENTS = 4096
+MOST_SCANS = 256
+"""A progressive JPEG has about ten; each goes over the whole picture, and thousands would take hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +104,9 @@ def _check_scans(span: Span, start: int) -> None:
     """Walk the packed data to EOI, through every scan.
 
     Raises:
-        StructureError: it ends before EOI.
+        StructureError: it ends before EOI, or has absurdly many scans.
     """
-    data, at = span.at(0, span.size), start
+    data, at, scans = span.at(0, span.size), start, 1
     while match := _NEXT_MARKER.search(data, at):
         marker = match.group(1)[0]
         at = match.end()
@@ -112,6 +114,9 @@ def _check_scans(span: Span, start: int) -> None:
             return
         if marker in _BARE:
             continue
+        scans += marker == _SOS
+        if scans > MOST_SCANS:
+            raise StructureError(f"it has more than {MOST_SCANS} scans")
         if at + 2 > span.size:
             break
         at += struct.unpack_from(">H", data, at)[0]

@@ -300,6 +300,14 @@ def test_a_jpeg_in_a_strip_may_not_claim_more_than_its_strip(tmp_path: Path) -> 
         read_photo(path, LIMITS)
 
 
+def test_a_jpeg_of_thousands_of_scans_is_refused(tmp_path: Path) -> None:
+    packed = bytes(imagecodecs.jpeg8_encode(pictures.ramp(3, np.uint8)))
+    scan = b"\xff\xda\0\x0c\x03\x01\0\x02\0\x03\0\0\x3f\0"
+    (tmp_path / "a.jpg").write_bytes(packed[:-2] + scan * 3000 + b"\xff\xd9")
+    with pytest.raises(errors.DamagedPhoto, match="scans"):
+        read_photo(tmp_path / "a.jpg", LIMITS)
+
+
 def test_a_profile_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path: Path) -> None:
     packer = zlib.compressobj(9)
     bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(200)) + packer.flush()
