@@ -33,6 +33,8 @@ class Spot:
 
     y: int
     tile: int
+    percent: int
+    """The scale of the crop: 100 but for spots larger than a tile."""
     kind: str
     size: str
     decision: str
@@ -64,6 +66,7 @@ def _spot(row: dict[str, Any], spots: dict[Any, dict[str, Any]]) -> Spot:
     return Spot(
         y=int(_number(row.get("y"))),
         tile=int(_number(row.get("tile"))),
+        percent=round(100 * (_number(row.get("scale")) or 1.0)),
         kind=str(about.get("kind", "spot")).replace("_", " "),
         size=f"{px:.0f} px" + (f" ({mm:.1f} mm)" if mm else ""),
         decision=str(about.get("decision", "")),
@@ -87,7 +90,8 @@ def _sheet(told: dict[str, Any], path: Path) -> Sheet:
         name=shown(str(told.get("source", {}).get("name", path.stem))),
         link="../" + _quoted(result),
         sprite=f"{CONTACT_FOLDER}/{_quoted(sprite.name)}",
-        width=int(_number(contact.get("width"))),
+        # Before, after and mask lie side by side.
+        width=int(_number(contact.get("width"))) or 3 * max((s.tile for s in rows), default=0),
         counts=counts,
         seconds=record.seconds(told),
         spots=tuple(sorted(rows, key=lambda s: s.decision != Decision.REVIEW)),

@@ -26,8 +26,6 @@ Exit codes follow sysexits.h where it has a word for it: 69 unavailable, 73 cann
 78 configuration. systemd does not restart after 78 (see systemd/retouchd.service).
 """
 
-
-
 from __future__ import annotations
 
 from collections.abc import Sequence

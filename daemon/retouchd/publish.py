@@ -195,7 +195,7 @@ def _final_record(parcel: Parcel, names: ResultSet, before: dict[str, Any] | Non
     source["name"] = parcel.source.name
     if parcel.collected:
         source["folder"] = str(parcel.source.parent)
-    final.setdefault("recipe", {}).setdefault("digest", parcel.recipe)
+    final.setdefault("engine", {})["recipe_digest"] = parcel.recipe
     told = final.get("outputs", {})
     final["outputs"] = {}
     for role, staged in parcel.files.items():

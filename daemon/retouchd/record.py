@@ -60,7 +60,7 @@ def source_digest(record: dict[str, Any]) -> Digest:
 
 def recipe_digest(record: dict[str, Any]) -> Digest:
     """The digest of the recipe that was used; empty when the record does not say."""
-    return Digest(str(_table(record, "recipe").get("digest", "")))
+    return Digest(str(_table(record, "engine").get("recipe_digest", "")))
 
 
 def same_work(record: dict[str, Any], source: Digest, recipe: Digest) -> bool:

@@ -59,7 +59,7 @@ def record_of(order: Order, data: bytes) -> dict[str, Any]:
     return {
         "schema": RECORD_SCHEMA,
         "source": {"name": order.source.name, "sha256": hashlib.sha256(data).hexdigest()},
-        "recipe": {"digest": order.recipe.digest, **order.recipe.as_json()},
+        "engine": {"version": "0", "recipe_digest": order.recipe.digest, "recipe": order.recipe.as_json()},
         "counts": {"found": 1 + review, "healed": 1, "kept": 0, "review": review, "failed": 0},
         "seconds": {"decode": 0.1, "heal": 0.2},
         "spots": spots,
