@@ -8,7 +8,7 @@ outside reaches past this module. Importing it loads no array library: that happ
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -53,7 +53,7 @@ class Order:
     source: Path
     staging: Path
     recipe: Recipe
-    finish: Finish = Finish()
+    finish: Finish = field(default_factory=Finish)
     painted_mask: Path | None = None
     """A mask that overrides the finds: 255 heals, 128 is ignored. Same size as the photo."""
 

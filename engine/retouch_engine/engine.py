@@ -138,7 +138,7 @@ class RetouchEngine:
 
 def _check_name(source: Path) -> None:
     """Control characters in a name are refused before any other program can see them."""
-    if any(ord(c) < 32 or ord(c) == 127 for c in source.name):  # noqa: PLR2004 - ASCII
+    if any(ord(c) < 32 or ord(c) == 127 for c in source.name):
         raise UnusableName(source, "it holds control characters")
 
 
@@ -226,8 +226,8 @@ def painted_spots(mask: np.ndarray[Any, np.dtype[np.uint8]]) -> tuple[Spot, ...]
     """Each connected region that a person painted, as a spot to heal.
 
     Args:
-        mask: uint8 ``(H, W)``. From the middle between "ignore" (128) and "heal" (255) upwards counts as heal;
-            the rest is left alone.
+        mask: uint8 ``(H, W)``. From half way between "ignore" (128) and "heal" (255) it counts as
+            heal; the rest is left alone.
     """
     heal = mask > (_HEAL + _IGNORE) // 2
     total, labels, stats, _ = cv2.connectedComponentsWithStats(heal.view(np.uint8), connectivity=8)

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import ClassVar
 
 
-def shown(path: Path) -> str:
+def shown(path: Path | str) -> str:
     """A path as one printable line: control characters and undecodable bytes are escaped."""
     text = str(path).encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -32,7 +32,7 @@ def _grown(photo: Photo, scene: Scene, step: Step) -> Step:
     size = step.spot.diameter_px
     margin = int(np.ceil(1.9 * size)) + 6
     box = step.box.grown(margin, photo.height, photo.width)
-    od = blur(density(np.ascontiguousarray(photo.pixels[box.slices])), float(np.clip(size / 12, 0.8, 4)))
+    od = blur(density(photo.pixels[box.slices]), float(np.clip(size / 12, 0.8, 4)))
     skin = scene.skin_in(box)
     core = placed(step.spot.mask, step.spot.box, box)
     hole = placed(step.hole, step.box, box)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NewType
+from typing import Any, NewType, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,11 @@ def frozen(array: NDArray[Any]) -> NDArray[Any]:
     """The same array, read-only."""
     array.setflags(write=False)
     return array
+
+
+def packed(samples: Samples) -> Samples:
+    """The same samples in one block of memory, as OpenCV and littleCMS want them."""
+    return cast("Samples", np.ascontiguousarray(samples))
 
 
 @dataclass(frozen=True, slots=True, order=True)

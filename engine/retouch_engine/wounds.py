@@ -14,17 +14,19 @@ import numpy as np
 from retouch_engine import route
 from retouch_engine.compose import compose
 from retouch_engine.guard import Null, judge, measure, null_distribution
-from retouch_engine.guard.figures import Bands, Shape, bands, shape_of
+from retouch_engine.guard.figures import Bands, Shape, bands, ring_width, shape_of
 from retouch_engine.heal import HEALERS, Heal, Wound
 from retouch_engine.heal.layers import skin_weight
 from retouch_engine.imaging.density import density
-from retouch_engine.imaging.masks import diameter, dilated, placed
+from retouch_engine.imaging.masks import bounding_box, diameter, dilated, placed
 from retouch_engine.recipe import Recipe
 from retouch_engine.survey import Scene
 from retouch_engine.types import Bool, Box, Float, HealerId, Patch, Photo, Samples, Step, Verdict
 
 _STRENGTHS = (1.0, 0.75, 0.5)
 _HERE = np.zeros((1, 2), dtype=np.intp)
+_FILTER_PX = 22
+"""Reach of the guard's widest band."""
 _CLIPPED_OD = 0.02
 """Whiter than this holds no skin texture."""
 
@@ -57,7 +59,7 @@ class Wounds:
 
     @staticmethod
     def of(photo: Photo, scene: Scene, steps: Sequence[Step], recipe: Recipe) -> Iterator[Case]:
-        """One case for each heap of touching holes, in reading order. Crops are made as they are asked for."""
+        """One case for each heap of touching holes, in reading order, cropped when asked for."""
         for heap in _heaps([s for s in steps if s.healers]):
             yield _case(photo, scene, steps, heap, recipe)
 
@@ -90,8 +92,13 @@ def _case(photo: Photo, scene: Scene, steps: Sequence[Step], heap: list[Step], r
     # What stays must not be healed over, not even at its edge.
     hole &= ~_union([(s.spot.mask, s.spot.box) for s in steps if s not in heap and s.box.meets(box)], box)
     forbid = ~scene.skin_in(box) | (od.min(axis=-1) < _CLIPPED_OD) | _union(others, box)
-    wound = Wound(od, hole, forbid & ~hole, box, max(size, diameter(hole)), recipe.seed)
+    wound = Wound(od, hole, forbid & ~hole, box, max(size, diameter(hole)), recipe.seed, _inner(hole))
     return Case(tuple(s.spot.id for s in heap), wound, heap[0].healers, source)
+
+
+def _inner(hole: Bool) -> Box:
+    """The hole with room for the ring that it is compared with and for the widest filter."""
+    return bounding_box(hole).grown(ring_width(hole) + _FILTER_PX, *hole.shape)
 
 
 def _union(parts: Sequence[tuple[Bool, Box]], box: Box) -> Bool:
@@ -122,19 +129,27 @@ class Bench:
 
     def composed(self, heal: Heal, strength: float) -> Patch | None:
         """The heal laid in at a strength."""
+        wound, cut = self.case.wound, self.case.wound.inner.slices
+        where = _in_photo(wound)
+        own = (np.ascontiguousarray(wound.od[cut]), self.case.source[cut], self.weight)
         layers = (heal.low_delta, heal.high, heal.support, heal.sigma_px)
-        wound = self.case.wound
-        return compose(
-            self.case.spot_ids[0], wound.box, wound.od, self.case.source, self.weight, layers, strength
-        )
+        return compose(self.case.spot_ids[0], where, own, layers, strength)
 
     def verdict(self, patch: Patch) -> Verdict:
         """Judge the patch as it will be written, rounding included."""
-        od = self.case.wound.od.copy()
-        cut = patch.box.within(self.case.wound.box).slices
+        wound = self.case.wound
+        od = np.ascontiguousarray(wound.od[wound.inner.slices])
+        cut = patch.box.within(_in_photo(wound)).slices
         od[cut] = np.where(patch.changed[..., None], density(patch.pixels), od[cut])
-        before = measure(self.before, self.shape, _HERE)
-        return judge(measure(bands(od), self.shape, _HERE), self.null, before)
+        corner = np.array([[wound.inner.y0, wound.inner.x0]], dtype=np.intp)
+        after = measure(bands(od), self.shape, -corner)
+        return judge(after, self.null, measure(self.before, self.shape, _HERE))
+
+
+def _in_photo(wound: Wound) -> Box:
+    """The wound's inner box in pixels of the photo."""
+    i, b = wound.inner, wound.box
+    return Box(b.y0 + i.y0, b.x0 + i.x0, b.y0 + i.y1, b.x0 + i.x1)
 
 
 def healed(case: Case, recipe: Recipe) -> Outcome:

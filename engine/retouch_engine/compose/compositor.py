@@ -9,16 +9,13 @@ from retouch_engine.imaging.density import encode
 from retouch_engine.imaging.masks import bounding_box
 from retouch_engine.types import Bool, Box, Float, Patch, Samples
 
+Own = tuple[Float, Samples, Float]
+"""The crop itself: its OD ``(h, w, 3)``, its samples ``(h, w, 3)``, and ``(h, w)`` what bands count over."""
+Layers = tuple[Float, Float, Float, float]
+"""A heal's ``low_delta``, ``high``, ``support`` and the sigma at which its bands meet."""
 
-def compose(  # noqa: PLR0913 - the layers of one heal, named
-    spot_id: int,
-    box: Box,
-    od: Float,
-    source: Samples,
-    weight: Float,
-    layers: tuple[Float, Float, Float, float],
-    strength: float,
-) -> Patch | None:
+
+def compose(spot_id: int, box: Box, own: Own, layers: Layers, strength: float) -> Patch | None:
     """Mix a heal into a crop.
 
     The low band moves by ``strength`` of the heal's; the high bands are mixed so that their variance stays
@@ -28,15 +25,14 @@ def compose(  # noqa: PLR0913 - the layers of one heal, named
     Args:
         spot_id: whose heal it is.
         box: where the crop lies in the photo.
-        od: the crop, OD, float32 ``(h, w, 3)``.
-        source: the crop's own samples, uint8 or uint16 ``(h, w, 3)``.
-        weight: float32 ``(h, w)``, what the heal's bands were computed over.
-        layers: ``low_delta``, ``high``, ``support`` and the split's sigma.
+        own: the crop as it is; see :data:`Own`.
+        layers: the heal; see :data:`Layers`.
         strength: 0 to 1.
 
     Returns:
         A patch cut to what may change, or None when nothing does (strength 0, or an empty support).
     """
+    od, source, weight = own
     low_delta, high, support, sigma = layers
     share = (support * np.float32(strength))[..., None]
     changed = support * strength > 0

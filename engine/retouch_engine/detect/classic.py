@@ -24,7 +24,7 @@ from retouch_engine.recipe import Recipe
 from retouch_engine.survey import Scene
 from retouch_engine.types import Bool, Box, DetectorId, Photo, Spot
 
-_LEAST_Z = 4.2
+_LEAST_Z = 4.4
 _CELL = 4
 """Side in px of the squares in which places already taken are remembered."""
 _NO_EDGE = (1 << 30, 1 << 30)
@@ -49,11 +49,12 @@ class Classic:
         rows = np.array([vector(figures) for _, _, _, figures in looked_at]).reshape(-1, len(FEATURES))
         chances = verifier().probability(rows)
         bars = Bars.at(recipe.sensitivity)
-        named_spots = [
-            (box, mask, figures, named(o, figures, float(chance), bars), o.diameter_px)
+        found = [
+            (box, mask, figures, finding, o.diameter_px)
             for (o, box, mask, figures), chance in zip(looked_at, chances, strict=True)
+            if (finding := named(o, figures, float(chance), bars)) is not None
         ]
-        found = sorted((item for item in named_spots if item[3] is not None), key=lambda item: item[0])
+        found.sort(key=lambda item: item[0])
         return tuple(_spot(number, *item) for number, item in enumerate(found, start=1))
 
 
@@ -140,7 +141,7 @@ def _place(o: Outline, box: Box, photo: Photo, scene: Scene) -> dict[str, float]
     return {"share": o.diameter_px / skin_px, "edge": min(4.0, edge)}
 
 
-def _spot(  # noqa: PLR0913 - the parts of one spot
+def _spot(
     number: int, box: Box, mask: Bool, figures: dict[str, float], finding: Finding, diameter_px: float
 ) -> Spot:
     return Spot(

@@ -7,11 +7,11 @@ labelled pimples and red spots half lie below 0.3. The gap between is where ``un
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from retouch_engine.detect.contour import Outline
 from retouch_engine.recipe import Kind
-
 
 _BROWN = 0.48
 _SURELY_RED = 0.40
@@ -60,7 +60,7 @@ def rejected(o: Outline, least_px: float) -> str:
     return ""
 
 
-def named(o: Outline, figures: dict[str, float], chance: float, bars: Bars) -> Finding | None:
+def named(o: Outline, figures: Mapping[str, float], chance: float, bars: Bars) -> Finding | None:
     """Name an outline; None when it is not worth anyone's attention.
 
     Args:
@@ -79,7 +79,7 @@ def named(o: Outline, figures: dict[str, float], chance: float, bars: Bars) -> F
     if figures["elongation"] > _LONG:
         return Finding(Kind.LINE, chance, sure=False, reason="long and thin: a hair, a line or a scratch")
     if melanin < _BROWN and figures["rise_red"] > _RED:
-        clear = _clear(figures)
+        clear = clearly_red(figures)
         why = f"red: blood, not melanin ({words})" + ("" if clear else "; its place leaves a doubt")
         return Finding(_red_kind(o), chance, sure=clear and chance >= bars.sure, reason=why)
     return Finding(
@@ -87,10 +87,11 @@ def named(o: Outline, figures: dict[str, float], chance: float, bars: Bars) -> F
     )
 
 
-def _clear(figures: dict[str, float]) -> bool:
+def clearly_red(figures: Mapping[str, float]) -> bool:
     """Nothing about its colour, place or shape leaves a doubt, whatever the odds say."""
     return bool(
         figures["melanin"] < _SURELY_RED
+        and figures["rise_red"] > _RED
         and figures["elongation"] < 2.0
         and figures["ring_skin"] > 0.97
         and max(figures["ring_dark"], figures["ring_red"]) < 0.14

@@ -8,6 +8,7 @@ nearest to it, so that no filter rings at a hairline.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ from retouch_engine.imaging.bands import filled
 from retouch_engine.imaging.colour import to_srgb
 from retouch_engine.imaging.density import density
 from retouch_engine.survey import Scene
-from retouch_engine.types import Bool, Box, Float, Photo
+from retouch_engine.types import Bool, Box, Float, Photo, Samples, packed
 
 _WORKABLE_PX = 12_000_000
 """More pixels of skin than this are halved: what one pixel of a 24 MP photo hides, no client sees."""
@@ -54,12 +55,11 @@ def base_planes(photo: Photo, scene: Scene) -> Planes | None:
     step = 1
     while box.height * box.width / step**2 > _WORKABLE_PX:
         step *= 2
-    shown = np.ascontiguousarray(photo.pixels[box.slices])
+    shown = packed(photo.pixels[box.slices])
     if step > 1:
         size = (box.width // step, box.height // step)
-        shown = np.asarray(
-            cv2.resize(shown[: size[1] * step, : size[0] * step], size, interpolation=cv2.INTER_AREA)
-        )
+        whole = shown[: size[1] * step, : size[0] * step]
+        shown = cast("Samples", cv2.resize(whole, size, interpolation=cv2.INTER_AREA))
     if not scene.srgb:
         shown = to_srgb(shown, photo.profile)
     h, w = shown.shape[:2]

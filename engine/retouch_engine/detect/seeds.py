@@ -21,8 +21,14 @@ SIGMAS = (1.0, 1.5)
 _LEVELS = 7
 _NOISE_WINDOW = 49
 """Side, in pixels of the level, of the square that a response is compared with."""
-_MOST = 700
-"""Seeds kept for each plane and photo, the strongest first; a wall of them is a texture."""
+_LEAST_RESPONSE = 0.012
+_STRONG_Z = 4.2
+"""On skin as even as a wall, a response of this many OD counts as this many noises and no more: a rise that
+no eye sees is not a spot."""
+_SQUARE = np.ones((3, 3), dtype=np.uint8)
+_MOST = 160
+"""Seeds kept for each plane, size and million pixels of skin, the strongest first: a wall of them is a
+texture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +60,14 @@ def seeds(base: Planes, least_z: float) -> list[Seed]:
 def _in_plane(planes: Planes, plane: Float, channel: str, least_z: float) -> list[Seed]:
     found: list[Seed] = []
     for sigma, z in _responses(plane, planes.skin):
-        peak = (z >= np.asarray(cv2.dilate(z, np.ones((3, 3), np.uint8)))) & (z > least_z) & planes.skin
+        peak = (z > least_z) & planes.skin & (z >= np.asarray(cv2.dilate(z, _SQUARE)))
         ys, xs = np.nonzero(peak)
         found += [
             Seed(planes, plane, channel, int(y), int(x), sigma, float(z[y, x]))
             for y, x in zip(ys, xs, strict=True)
         ]
     found.sort(key=lambda s: -s.z)
-    return found[:_MOST]
+    return found[: round(_MOST * max(1.0, np.count_nonzero(planes.skin) / 1e6))]
 
 
 def _responses(plane: Float, skin: Bool) -> Iterator[tuple[float, Float]]:
@@ -73,7 +79,7 @@ def _responses(plane: Float, skin: Bool) -> Iterator[tuple[float, Float]]:
         usual = float(size.sum() / max(1.0, float(weight.sum())))
         # Clipped, so that a great spot does not raise the bar for itself and its neighbours.
         local = _mean(np.minimum(size, 4 * usual)) / share
-        noise = 1.25 * np.maximum(local, 0.6 * usual) + 1e-6
+        noise = np.maximum(1.25 * np.maximum(local, 0.6 * usual), _LEAST_RESPONSE / _STRONG_Z)
         yield sigma, np.asarray(response / noise, dtype=np.float32)
 
 

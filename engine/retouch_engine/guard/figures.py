@@ -27,7 +27,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """One crop, filtered once: ``fine`` is ``(h, w, 3)`` bands of tone, ``edge`` its gradient, ``low`` colour."""
+    """One crop, filtered once: ``fine`` ``(h, w, 3)`` bands, ``edge`` the gradient, ``low`` colour."""
 
     fine: Float
     edge: Float
@@ -39,8 +39,8 @@ class Figures:
     """Figures of one or many places, each an array ``(n,)``.
 
     ``texture`` ``(n, 3)``: core / ring contrast per band. ``spread`` ``(n,)``: Wasserstein-1 distance of the
-    finest band's values, in ring spreads. ``seam``: gradient on the rim over the ring's. ``residual``: how far
-    the core's low band lies from the ring's, in OD, worst channel. ``redder``: the same for redness, signed.
+    finest band's values, in ring spreads. ``seam``: gradient on the rim over the ring's. ``residual``: how
+    far the core's low band lies from the ring's, in OD, worst channel. ``redder``: that of redness, signed.
     """
 
     texture: NDArray[np.float64]
@@ -68,13 +68,17 @@ def bands(od: Float) -> Bands:
     return Bands(fine, np.hypot(gy, gx).astype(np.float32), blur(od, 2.0))
 
 
+def ring_width(hole: Bool) -> int:
+    """How far around a hole its skin is looked at, px."""
+    return 2 + max(4, round(0.35 * float(np.sqrt(np.count_nonzero(hole)))))
+
+
 def shape_of(hole: Bool, forbid: Bool) -> Shape:
     """Core, rim and ring of a hole; the ring leaves out what is forbidden. Sampled when large."""
-    width = max(4, round(0.35 * np.sqrt(float(hole.sum()))))
     core = eroded(hole, 1)
     core = core if np.count_nonzero(core) >= 9 else hole
     rim = dilated(hole, 1) & ~eroded(hole, 1)
-    ring = dilated(hole, width + 2) & ~dilated(hole, 2) & ~forbid
+    ring = dilated(hole, ring_width(hole)) & ~dilated(hole, 2) & ~forbid
     return Shape(_positions(core), _positions(rim), _positions(ring))
 
 
@@ -84,9 +88,8 @@ def _positions(mask: Bool) -> NDArray[np.intp]:
 
 
 def measure(filtered: Bands, shape: Shape, shifts: NDArray[np.intp]) -> Figures:
-    """Figures of the shape laid at each shift; ``shifts`` is ``(n, 2)`` rows ``(dy, dx)``, zero for itself."""
-    core, rim, ring = (_taken(filtered.fine, p, shifts) for p in (shape.core, shape.rim, shape.ring))
-    del rim
+    """Figures of the shape laid at each shift; ``shifts`` is ``(n, 2)`` rows ``(dy, dx)``, 0 for itself."""
+    core, ring = (_taken(filtered.fine, places, shifts) for places in (shape.core, shape.ring))
     ring_spread = np.maximum(ring.std(axis=1), 1e-5)
     texture = core.std(axis=1) / ring_spread
     inner = np.quantile(core[..., 0], _QUANTILES, axis=1)

@@ -13,6 +13,8 @@ _LEAST_PLACES = 8
 """With fewer patches of clean skin to compare with, nobody can say that a heal is good."""
 _FAR = 3.2
 """Robust standard deviations from the photo's own skin at which a heal is found out."""
+_DULL = 2.6
+"""The same for lost texture: dull is what people see first."""
 _FLOOR = {"texture": 0.07, "spread": 0.05, "seam": 0.07, "residual": 0.012, "redder": 0.012}
 """The least spread of each figure: skin that happens to be even must not make the guard petty."""
 
@@ -58,7 +60,7 @@ def _distance(value: float, usual: NDArray[np.float64], floor: float) -> float:
 
 def _failed(scores: dict[str, float], figures: Figures, before: Figures) -> str:
     """The first thing that is wrong, worst kind first; empty when nothing is."""
-    if min(scores["texture_0"], scores["texture_1"]) < -_FAR:
+    if min(scores["texture_0"], scores["texture_1"]) < -_DULL:
         return "plastic"
     if max(scores["residual"], abs(scores["redder"])) > _FAR and not _mostly_gone(figures, before):
         return "residual"
@@ -70,7 +72,7 @@ def _failed(scores: dict[str, float], figures: Figures, before: Figures) -> str:
 
 
 def _mostly_gone(figures: Figures, before: Figures) -> bool:
-    """Whether the heal took away four fifths of what stood out; on mottled skin that is as good as it gets."""
+    """Whether the heal took away four fifths of what stood out: on mottled skin the best there is."""
     return bool(
         figures.residual[0] < 0.2 * before.residual[0]
         and abs(figures.redder[0]) < 0.25 * abs(before.redder[0])

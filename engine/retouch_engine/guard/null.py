@@ -51,4 +51,4 @@ def _clean_shifts(shape: Shape, dirty: Bool, seed: int) -> NDArray[np.intp]:
     centre = np.rint(touched.mean(axis=0)).astype(np.intp)
     reach = float(np.hypot(*(touched - centre).T).max())
     at = np.clip(centre + shifts, 0, [h - 1, w - 1])
-    return shifts[clear[at[:, 0], at[:, 1]] > reach + 1][:_PLACES]
+    return np.asarray(shifts[clear[at[:, 0], at[:, 1]] > reach + 1][:_PLACES])

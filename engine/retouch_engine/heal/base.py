@@ -26,6 +26,9 @@ class Wound:
     box: Box
     diameter_px: float
     seed: int
+    inner: Box
+    """Where the work is done, in pixels of the crop: the hole with room for its bands and its ring. The rest
+    of the crop is only there to find donors in."""
 
     def __post_init__(self) -> None:
         """Check the shapes and lock the arrays."""
@@ -38,7 +41,7 @@ class Wound:
 
 @dataclass(frozen=True, slots=True)
 class Heal:
-    """The layers of one heal.
+    """The layers of one heal, each the size of the wound's ``inner`` box.
 
     ``low_delta`` (float32 ``(h, w, 3)``, OD) is what the heal adds to the photo's low band, ``high`` the high
     band to put in its place; ``sigma_px`` is where the two meet. ``support`` is float32 ``(h, w)``: 1 where

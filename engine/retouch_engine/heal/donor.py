@@ -14,13 +14,16 @@ import numpy as np
 
 from retouch_engine.heal.base import Heal, HealerSpec, Wound
 from retouch_engine.heal.layers import layered
-from retouch_engine.heal.sources import donors, shifted
+from retouch_engine.heal.sources import donors, seen_from
 from retouch_engine.imaging.bands import filled, masked_blur
 from retouch_engine.imaging.masks import dilated
 from retouch_engine.imaging.membrane import membrane
 from retouch_engine.types import Float, HealerId
 
 _RIM_SIGMA_PX = 2.2
+_RIM_PX = 8
+_LEAST_RIM = 0.4
+"""Share of the rim that must be clean: a membrane hung on less than that invents the light."""
 _TRIES = 3
 
 
@@ -39,16 +42,22 @@ class Donor:
     def attempts(self, wound: Wound) -> Iterator[Heal]:
         """See :class:`retouch_engine.heal.base.Healer`."""
         for offset in donors(wound, _TRIES):
-            yield layered(wound, _fitted(wound, offset), self.spec.id, (offset,))
+            whole = _fitted(wound, offset)
+            if whole is not None:
+                yield layered(wound, whole, self.spec.id, (offset,))
 
 
-def _fitted(wound: Wound, offset: tuple[int, int]) -> Float:
-    donor = shifted(wound.od, offset)
-    gap = wound.od - donor
-    rim = dilated(wound.hole, 8) & ~wound.hole
+def _fitted(wound: Wound, offset: tuple[int, int]) -> Float | None:
+    """The donor, fitted; None where too little of the rim is clean to fit it to."""
+    cut = wound.inner.slices
+    hole = wound.hole[cut]
+    donor = seen_from(wound.od, wound.inner, offset)
     # The rim is read where both the skin here and the skin there are clean.
-    dirty_there = shifted((wound.forbid | wound.hole).astype(np.float32), offset) > 0
-    known = rim & ~wound.forbid & ~dirty_there
-    smooth = masked_blur(gap, known.astype(np.float32), _RIM_SIGMA_PX)
-    boundary = filled(smooth, dilated(known, 2) & ~wound.hole)
-    return np.asarray(donor + membrane(boundary, wound.hole), dtype=np.float32)
+    dirty = wound.forbid | wound.hole
+    rim = dilated(hole, _RIM_PX) & ~hole
+    known = rim & ~dirty[cut] & ~seen_from(dirty, wound.inner, offset)
+    if np.count_nonzero(known) < _LEAST_RIM * np.count_nonzero(rim):
+        return None
+    smooth = masked_blur(wound.od[cut] - donor, known.astype(np.float32), _RIM_SIGMA_PX)
+    boundary = filled(smooth, dilated(known, 2) & ~hole)
+    return np.asarray(donor + membrane(boundary, hole), dtype=np.float32)

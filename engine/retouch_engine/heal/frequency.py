@@ -14,13 +14,16 @@ import numpy as np
 
 from retouch_engine.heal.base import Heal, HealerSpec, Wound
 from retouch_engine.heal.layers import layered, split_sigma
-from retouch_engine.heal.sources import donors, shifted
+from retouch_engine.heal.sources import donors, seen_from
 from retouch_engine.imaging.bands import filled, masked_blur
 from retouch_engine.imaging.masks import dilated
 from retouch_engine.imaging.membrane import membrane
-from retouch_engine.types import Float, HealerId
+from retouch_engine.types import Bool, Float, HealerId
 
 _TRIES = 2
+_RIM_PX = 8
+_LEAST_RIM = 0.4
+"""Share of the rim that must be clean for its low band to be carried across."""
 
 
 class Frequency:
@@ -39,16 +42,23 @@ class Frequency:
         """See :class:`retouch_engine.heal.base.Healer`."""
         sigma = split_sigma(wound)
         clean = ~wound.hole & ~wound.forbid
-        low = _low_band(wound, sigma)
-        high = np.asarray(wound.od - masked_blur(wound.od, clean.astype(np.float32), sigma), dtype=np.float32)
+        rim = dilated(wound.hole, _RIM_PX) & ~wound.hole
+        if np.count_nonzero(rim & clean) < _LEAST_RIM * np.count_nonzero(rim):
+            return
+        low = _low_band(wound, clean, sigma)
+        high = None
         for offset in donors(wound, _TRIES):
-            whole = np.asarray(low + shifted(high, offset), dtype=np.float32)
+            if high is None:
+                around = masked_blur(wound.od, clean.astype(np.float32), sigma)
+                high = np.asarray(wound.od - around, dtype=np.float32)
+            whole = np.asarray(low + seen_from(high, wound.inner, offset), dtype=np.float32)
             yield layered(wound, whole, self.spec.id, (offset,))
 
 
-def _low_band(wound: Wound, sigma: float) -> Float:
-    """The skin's low band, carried across the hole."""
-    clean = ~wound.hole & ~wound.forbid
-    around = masked_blur(wound.od, clean.astype(np.float32), max(sigma, 2.0))
-    within_reach = dilated(clean, max(1, round(sigma))) & ~wound.hole
-    return membrane(filled(around, within_reach), wound.hole)
+def _low_band(wound: Wound, clean: Bool, sigma: float) -> Float:
+    """The skin's low band, carried across the hole; the size of the inner box."""
+    cut = wound.inner.slices
+    hole, known = wound.hole[cut], clean[cut]
+    around = masked_blur(np.ascontiguousarray(wound.od[cut]), known.astype(np.float32), max(sigma, 2.0))
+    within_reach = dilated(known, max(1, round(sigma))) & ~hole
+    return membrane(filled(around, within_reach), hole)

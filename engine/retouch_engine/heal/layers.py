@@ -19,8 +19,9 @@ def split_sigma(wound: Wound) -> float:
 
 
 def skin_weight(wound: Wound) -> Float:
-    """1 on skin and in the hole, 0 on what must not leak into either band; float32 ``(h, w)``."""
-    return (~wound.forbid | wound.hole).astype(np.float32)
+    """1 on skin and in the hole, 0 on what must not leak into either band; float32, the inner box."""
+    cut = wound.inner.slices
+    return (~wound.forbid[cut] | wound.hole[cut]).astype(np.float32)
 
 
 def feather(hole: Bool) -> Float:
@@ -34,19 +35,20 @@ def layered(wound: Wound, whole: Float, healer: HealerId, donors: tuple[tuple[in
 
     Args:
         wound: the wound.
-        whole: float32 ``(h, w, 3)``, OD: the crop with its hole filled.
+        whole: float32 ``(h, w, 3)``, OD, the size of the inner box; only what lies in the hole is read.
         healer: who filled it.
         donors: the offsets that were used.
     """
     sigma = split_sigma(wound)
     weight = skin_weight(wound)
-    inside = wound.hole[..., None]
-    whole = np.where(inside, whole, wound.od)
+    cut = wound.inner.slices
+    od, hole = wound.od[cut], wound.hole[cut]
+    whole = np.where(hole[..., None], whole, od)
     return Heal(
         healer=healer,
-        low_delta=masked_blur(whole - wound.od, weight, sigma),
+        low_delta=masked_blur(whole - od, weight, sigma),
         high=np.asarray(whole - masked_blur(whole, weight, sigma), dtype=np.float32),
-        support=feather(wound.hole),
+        support=feather(hole),
         sigma_px=sigma,
         donors=donors,
     )

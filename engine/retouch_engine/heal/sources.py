@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import cv2
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.heal.base import Wound
 from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.masks import dilated
-from retouch_engine.types import Bool, Float
+from retouch_engine.types import Bool, Box, Float
 
 _RINGS = (1.25, 1.6, 2.0, 2.5, 3.2, 4.0)
 """Distances that are tried, in hole diameters: near enough for the same skin, too far for a twin."""
@@ -50,10 +51,9 @@ def _lattice(wound: Wound) -> Offsets:
     rng = np.random.default_rng((wound.seed, wound.box.y0, wound.box.x0))
     rows, columns = np.nonzero(wound.hole)
     size = max(np.ptp(rows), np.ptp(columns)) + 1
-    radius = np.repeat(np.array(_RINGS) * (size + 3), _ANGLES)
-    angle = np.tile(np.arange(_ANGLES) * 2 * np.pi / _ANGLES, len(_RINGS))
-    radius = radius * rng.uniform(0.94, 1.06, radius.shape)
-    angle = angle + rng.uniform(-0.12, 0.12, angle.shape)
+    count = len(_RINGS) * _ANGLES
+    radius = np.repeat(np.array(_RINGS) * (size + 3), _ANGLES) * rng.uniform(0.94, 1.06, count)
+    angle = np.tile(np.arange(_ANGLES) * 2 * np.pi / _ANGLES, len(_RINGS)) + rng.uniform(-0.12, 0.12, count)
     both = np.column_stack([radius * np.sin(angle), radius * np.cos(angle)])
     return np.unique(np.rint(both).astype(np.intp), axis=0)
 
@@ -76,7 +76,7 @@ def _clean(wound: Wound, offsets: Offsets) -> Offsets:
     candidates = offsets[~hit]
     # The sample may miss a hair: each survivor is checked whole.
     whole = [bool(not dirty[box_y + dy, box_x + dx].any()) for dy, dx in candidates]
-    return candidates[np.array(whole, dtype=np.bool_)] if len(candidates) else candidates
+    return np.asarray(candidates[np.array(whole, dtype=np.bool_)] if len(candidates) else candidates)
 
 
 def _sampled(mask: Bool, most: int) -> tuple[Offsets, Offsets]:
@@ -109,11 +109,11 @@ def _costs(wound: Wound, offsets: Offsets) -> Float:
     return np.asarray(cost + _DISTANCE_WEIGHT * distance, dtype=np.float32)
 
 
-def shifted(values: Float, offset: tuple[int, int]) -> Float:
-    """``values`` as seen from ``offset`` away; the border repeats (no donor reaches it)."""
-    dy, dx = offset
-    h, w = values.shape[:2]
-    move = np.array([[1, 0, -dx], [0, 1, -dy]], dtype=np.float32)
-    # Nearest: a whole-pixel move copies samples, it never averages them.
-    moved = cv2.warpAffine(values, move, (w, h), flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(moved)
+def seen_from(values: NDArray[Any], inner: Box, offset: tuple[int, int]) -> NDArray[Any]:
+    """The inner box of ``values``, looked up ``offset`` away: a copy of samples, never an average.
+
+    What would lie outside the crop repeats its border; no donor's hole reaches there.
+    """
+    rows = np.clip(np.arange(inner.y0, inner.y1) + offset[0], 0, values.shape[0] - 1)
+    columns = np.clip(np.arange(inner.x0, inner.x1) + offset[1], 0, values.shape[1] - 1)
+    return np.asarray(values[np.ix_(rows, columns)])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import imagecodecs
 import numpy as np
 
-from retouch_engine.types import Samples
+from retouch_engine.types import Samples, packed
 
 _ALIKE = 0.006
 """Largest difference, of full scale, at which a profile may be taken for sRGB itself."""
@@ -33,7 +33,7 @@ def to_srgb(samples: Samples, profile: bytes | None) -> Samples:
     """``(h, w, 3)`` samples as sRGB, same dtype; unchanged without a usable RGB profile."""
     if profile is None:
         return samples
-    converted = _transformed(np.ascontiguousarray(samples), profile)
+    converted = _transformed(packed(samples), profile)
     return samples if converted is None else converted
 
 

@@ -36,7 +36,8 @@ def density(samples: Samples) -> Float:
     Returns:
         float32, the same shape, 0 for white, about 7 for black.
     """
-    return np.take(_TABLE_8 if samples.dtype == np.uint8 else _TABLE_16, samples)
+    table = _TABLE_8 if samples.dtype == np.uint8 else _TABLE_16
+    return np.asarray(table[samples])
 
 
 def encode(values: Float) -> Float:

@@ -1,8 +1,8 @@
 """Skin by colour, per photo.
 
 A fixed colour box fails on warm light and on very dark or very pale skin. So: a wide gate that any skin
-under any usual light passes, then the photo's own skin is taken to be the region in it that is large, smooth, red
-and not a backdrop (a backdrop runs along the frame), and everything far from that region's colour in
+under any usual light passes, then the photo's own skin is taken to be the region in it that is large, smooth,
+red and not a backdrop (a backdrop runs along the frame), and everything far from that region's colour in
 (log R/G, log G/B) is dropped. Lips, hair and most cloth go that way; wood and sand of skin's own colour do
 not, which is one reason why this version heals so little.
 """
@@ -59,14 +59,15 @@ def _gate(tone: Float) -> Bool:
     red = tone[..., 1] - tone[..., 0]
     yellow = tone[..., 2] - tone[..., 1]
     dark = tone.mean(axis=-1)
-    return (red > 0.08) & (red < 1.7) & (yellow > -0.3) & (yellow < 1.3) & (dark < 3.6) & (dark > 0.05)
+    lit = (dark > 0.05) & (dark < 3.6)
+    return np.asarray(lit & (red > 0.08) & (red < 1.7) & (yellow > -0.3) & (yellow < 1.3))
 
 
 def _smooth(od: Float) -> Bool:
     """Skin varies slowly; hair, cloth and foliage do not."""
     grey = od.mean(axis=-1)
     rough = blur(np.abs(grey - blur(grey, 1.5)), 2.0)
-    return rough < 0.075
+    return np.asarray(rough < 0.075)
 
 
 def _opened(mask: Bool, radius: int) -> Bool:
@@ -131,7 +132,7 @@ def _without_holes(mask: Bool) -> Bool:
     labels, areas = _components(~mask)
     small = areas < _HOLE_SHARE * max(1, int(mask.sum()))
     small[0] = False
-    return mask | np.asarray(small[labels])
+    return np.asarray(mask | small[labels])
 
 
 def _near(tone: Float, core: Bool) -> Bool:

@@ -1,0 +1,153 @@
+"""Donor, frequency and the compositor on rendered skin whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.engine.pixels.conftest import Skin, disc_at, wound_in
+
+from retouch_engine.compose import compose
+from retouch_engine.guard import judge, measure, null_distribution
+from retouch_engine.guard.figures import bands, shape_of
+from retouch_engine.heal import HEALERS, Heal, Wound
+from retouch_engine.heal.layers import skin_weight
+from retouch_engine.imaging.bands import blur, difference_of_gaussians
+from retouch_engine.imaging.density import density, encode
+from retouch_engine.types import Box, HealerId, Patch
+
+HERE = np.zeros((1, 2), np.intp)
+
+
+def sampled(od: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(encode(od), 0, 1) * 65535).astype(np.uint16)
+
+
+def laid(wound: Wound, heal: Heal, strength: float = 1.0) -> tuple[np.ndarray, Patch | None]:
+    """The crop after the heal, OD, and the patch."""
+    cut = wound.inner.slices
+    source = sampled(wound.od)
+    own = (np.ascontiguousarray(wound.od[cut]), source[cut], skin_weight(wound))
+    layers = (heal.low_delta, heal.high, heal.support, heal.sigma_px)
+    i = wound.inner
+    patch = compose(1, Box(i.y0, i.x0, i.y1, i.x1), own, layers, strength)
+    after = density(source)
+    if patch is not None:
+        where = patch.box.slices
+        after[where] = np.where(patch.changed[..., None], density(patch.pixels), after[where])
+    return after, patch
+
+
+def contrast(od: np.ndarray, core: np.ndarray, ring: np.ndarray, sigma: float) -> float:
+    band = difference_of_gaussians(np.ascontiguousarray(od.mean(axis=-1)), sigma)
+    return float(band[core].std() / band[ring].std())
+
+
+@pytest.mark.parametrize("healer", [HealerId("donor"), HealerId("frequency")])
+@pytest.mark.parametrize("radius", [8, 16, 30])
+def test_a_heal_takes_the_blotch_and_leaves_the_pores(skin: Skin, healer: HealerId, radius: int) -> None:
+    clean = skin(260, seed=radius, light=(0.0, 0.5))
+    core, hole = disc_at((260, 260), 130, 130, radius * 0.7), disc_at((260, 260), 130, 130, radius)
+    spoilt = clean + 0.5 * blur(core.astype(np.float32), 1.5)[..., None]
+    heal = next(iter(HEALERS[healer].attempts(wound_in(spoilt, hole))))
+    after, _ = laid(wound_in(spoilt, hole), heal)
+    ring = disc_at((260, 260), 130, 130, radius * 2) & ~disc_at((260, 260), 130, 130, radius + 3)
+    assert 0.8 < contrast(after, hole, ring, 1.0) < 1.25
+    left = abs(blur(after, 4.0) - blur(clean, 4.0))[core].mean()
+    assert left < 0.12 * abs(blur(spoilt, 4.0) - blur(clean, 4.0))[core].mean()
+
+
+def test_a_donor_under_other_light_arrives_with_the_right_contrast(skin: Skin) -> None:
+    clean = skin(260, seed=3)
+    clean[:, 150:] += np.float32(0.9)
+    hole = disc_at((260, 260), 130, 110, 12)
+    near = disc_at((260, 260), 130, 110, 22)
+    wound = wound_in(clean, hole, forbid=(np.arange(260) < 150)[None, :] & ~near)
+    heals = list(HEALERS[HealerId("donor")].attempts(wound))
+    assert heals
+    assert all(heal.donors[0][1] > 0 for heal in heals)
+    after, _ = laid(wound, heals[0])
+    ring = disc_at((260, 260), 130, 110, 26) & ~disc_at((260, 260), 130, 110, 15)
+    assert 0.8 < contrast(after, hole, ring, 1.0) < 1.25
+
+
+def test_strength_moves_the_blotch_and_not_the_texture(skin: Skin) -> None:
+    clean = skin(240, seed=7)
+    core, hole = disc_at((240, 240), 120, 120, 14), disc_at((240, 240), 120, 120, 18)
+    spoilt = clean + 0.4 * blur(core.astype(np.float32), 2.0)[..., None]
+    wound = wound_in(spoilt, hole)
+    heal = next(iter(HEALERS[HealerId("donor")].attempts(wound)))
+    inner = disc_at((240, 240), 120, 120, 14)
+    ring = disc_at((240, 240), 120, 120, 36) & ~disc_at((240, 240), 120, 120, 22)
+    left = []
+    for strength in (0.25, 0.5, 0.75, 1.0):
+        after, _ = laid(wound, heal, strength)
+        assert contrast(after, inner, ring, 1.0) > 0.85
+        left.append(float((blur(after, 4.0) - blur(clean, 4.0))[inner].mean()))
+    assert left == sorted(left, reverse=True)
+    assert left[-1] < 0.15 * left[0]
+
+
+def test_strength_zero_changes_nothing(skin: Skin) -> None:
+    od = skin(200)
+    wound = wound_in(od, disc_at((200, 200), 100, 100, 10))
+    heal = next(iter(HEALERS[HealerId("donor")].attempts(wound)))
+    assert laid(wound, heal, 0.0)[1] is None
+
+
+def test_eight_bit_samples_beside_a_heal_are_scaled_exactly(skin: Skin) -> None:
+    od = skin(200)
+    source = np.rint(np.clip(encode(od), 0, 1) * 255).astype(np.uint8)
+    wound = wound_in(density(source), disc_at((200, 200), 100, 100, 10))
+    heal = next(iter(HEALERS[HealerId("donor")].attempts(wound)))
+    cut = wound.inner.slices
+    layers = (heal.low_delta, heal.high, heal.support, heal.sigma_px)
+    own = (np.ascontiguousarray(wound.od[cut]), source[cut], skin_weight(wound))
+    patch = compose(1, wound.inner, own, layers, 1.0)
+    assert patch is not None
+    beside = ~patch.changed
+    kept = source[patch.box.slices].astype(np.uint16) * 257
+    assert beside.any()
+    assert np.array_equal(patch.pixels[beside], kept[beside])
+
+
+@pytest.mark.parametrize("healer", sorted(HEALERS))
+def test_nothing_is_hung_on_a_rim_that_nobody_may_read(skin: Skin, healer: HealerId) -> None:
+    hole = disc_at((260, 260), 130, 110, 12)
+    around = disc_at((260, 260), 130, 110, 24) & ~hole
+    assert list(HEALERS[healer].attempts(wound_in(skin(260), hole, forbid=around))) == []
+
+
+def verdict(od: np.ndarray, hole: np.ndarray, after: np.ndarray) -> str:
+    shape = shape_of(hole, np.zeros_like(hole))
+    before = bands(od)
+    null = null_distribution(before, shape, hole, seed=0)
+    return judge(measure(bands(after), shape, HERE), null, measure(before, shape, HERE)).failed
+
+
+def test_the_guard_passes_untouched_skin(skin: Skin) -> None:
+    passed = 0
+    for seed in range(20):
+        od = skin(240, seed=seed)
+        passed += verdict(od, disc_at((240, 240), 120, 120, 12), od) == ""
+    assert passed >= 19
+
+
+def test_the_guard_names_plastic_skin(skin: Skin) -> None:
+    for seed in range(8):
+        od = skin(240, seed=seed)
+        hole = disc_at((240, 240), 120, 120, 14)
+        smooth = np.where(hole[..., None], blur(od, 4.0), od)
+        assert verdict(od, hole, smooth) == "plastic"
+
+
+def test_the_guard_names_what_was_left(skin: Skin) -> None:
+    for seed in range(8):
+        od = skin(240, seed=seed)
+        hole = disc_at((240, 240), 120, 120, 14)
+        spoilt = od + 0.2 * blur(disc_at((240, 240), 120, 120, 11).astype(np.float32), 2.0)[..., None]
+        assert verdict(spoilt, hole, spoilt) in {"residual", "overload"}
+
+
+def test_the_guard_does_not_judge_without_clean_skin(skin: Skin) -> None:
+    od = skin(60)
+    assert verdict(od, disc_at((60, 60), 30, 30, 14), od) == "unjudged"

@@ -1,0 +1,90 @@
+"""Density, blurs, masks and the membrane."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retouch_engine.imaging.bands import filled, masked_blur
+from retouch_engine.imaging.colour import is_srgb, to_srgb
+from retouch_engine.imaging.density import density, encode
+from retouch_engine.imaging.masks import bounding_box, diameter, dilated, eroded, placed
+from retouch_engine.imaging.membrane import membrane
+from retouch_engine.types import Box, Samples
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_every_sample_survives_the_way_to_density_and_back(dtype: type) -> None:
+    levels: Samples = np.arange(np.iinfo(dtype).max + 1).astype(dtype)
+    back = np.rint(encode(density(levels)) * np.iinfo(dtype).max)
+    assert np.abs(back - levels).max() <= (0 if dtype is np.uint8 else 1)
+
+
+def test_half_the_light_is_the_same_step_in_density_everywhere() -> None:
+    light = np.array([0.8, 0.4, 0.2, 0.1])
+    encoded = np.rint((1.055 * light ** (1 / 2.4) - 0.055) * 65535).astype(np.uint16)
+    steps = np.diff(density(encoded))
+    assert np.allclose(steps, np.log(2), atol=1e-3)
+
+
+def test_a_masked_blur_never_sees_what_the_mask_hides() -> None:
+    values = np.ones((40, 40), np.float32)
+    values[:, 20:] = 1000
+    weight = np.ones((40, 40), np.float32)
+    weight[:, 20:] = 0
+    assert np.allclose(masked_blur(values, weight, 3.0)[:, :20], 1, atol=1e-4)
+
+
+def test_filling_keeps_what_is_known_and_stays_within_it() -> None:
+    rng = np.random.default_rng(1)
+    values = rng.uniform(2, 3, (50, 70)).astype(np.float32)
+    known = rng.random((50, 70)) > 0.97
+    whole = filled(values, known)
+    assert np.array_equal(whole[known], values[known])
+    assert whole.min() >= 1.98
+    assert whole.max() <= 3.02
+
+
+def test_the_membrane_through_a_plane_is_the_plane() -> None:
+    y, x = np.mgrid[:80, :80].astype(np.float32)
+    plane = np.stack([0.02 * x - 0.01 * y, 0.01 * x, 0.03 * y], axis=-1)
+    hole = (y - 40) ** 2 + (x - 40) ** 2 < 25**2
+    spoilt = np.where(hole[..., None], np.float32(50), plane)
+    surface = membrane(spoilt, hole)
+    assert np.array_equal(surface[~hole], plane[~hole])
+    assert np.abs(surface - plane).max() < 0.01 * np.ptp(plane[..., 0])
+
+
+@given(st.integers(1, 9), st.integers(0, 12))
+def test_growing_then_shrinking_gives_the_disc_back(radius: int, growth: int) -> None:
+    y, x = np.ogrid[:61, :61]
+    mask = np.asarray((y - 30) ** 2 + (x - 30) ** 2 <= radius**2)
+    grown = dilated(mask, growth)
+    assert (grown & mask).sum() == mask.sum()
+    assert diameter(grown) >= diameter(mask)
+    if growth == 0:
+        assert np.array_equal(grown, mask)
+    assert not (eroded(mask, growth) & ~mask).any()
+
+
+def test_a_mask_laid_half_outside_is_cut() -> None:
+    mask = np.ones((4, 4), bool)
+    laid = placed(mask, Box(8, 8, 12, 12), Box(0, 0, 10, 10))
+    assert laid.sum() == 4
+    assert bounding_box(laid) == Box(8, 8, 10, 10)
+    with pytest.raises(ValueError, match="empty"):
+        bounding_box(np.zeros((3, 3), bool))
+
+
+def test_samples_without_a_profile_are_srgb_and_wide_ones_are_not() -> None:
+    import imagecodecs
+
+    wide = imagecodecs.cms_profile("adobergb")
+    assert is_srgb(None)
+    assert is_srgb(imagecodecs.cms_profile("srgb"))
+    assert not is_srgb(wide)
+    red = np.full((1, 1, 3), (50000, 20000, 20000), np.uint16)
+    assert to_srgb(red, wide)[0, 0, 0] > 50000
+    assert np.array_equal(to_srgb(red, b"broken"), red)
