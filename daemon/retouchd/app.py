@@ -118,7 +118,7 @@ class Service:
             supervisor=self.supervisor,
             instance=self.instance,
             state_dir=self.settings.state_dir,
-            is_online=self.intake.is_online,
+            online=self.intake.online,
             published=self._published,
             alive=self.notifier.alive,
         )
@@ -234,7 +234,11 @@ class Service:
         if self.flags.stops >= 2:
             return True
         draining = self.flags.stops == 1 and self.dispatcher.draining
-        return draining and self.dispatcher.current is None and self.journal.next_rendered() is None
+        return (
+            draining
+            and self.dispatcher.current is None
+            and self.journal.next_rendered(self.intake.online()) is None
+        )
 
     def _reload(self) -> None:
         """Take over a changed configuration; a broken one is reported and the old one stays."""

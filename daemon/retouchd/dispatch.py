@@ -14,7 +14,7 @@ import os
 import random
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,8 @@ class Desk:
     supervisor: Supervisor
     instance: InstanceId
     state_dir: Path
-    is_online: Callable[[bytes], bool]
+    online: Callable[[], Sequence[bytes]]
+    """The roots whose photos can be worked on now."""
     published: Callable[[Path, list[Path]], None]
     """Told of each folder that changed and of the files that were put there."""
     alive: Callable[[], None] = lambda: None
@@ -101,12 +102,9 @@ class Dispatcher:
         keeper, now = self._desk.supervisor, self._desk.journal.now()
         if self._hand or not keeper.ready or keeper.busy or now < self._paused_until:
             return False
-        row = self._desk.journal.next_queued()
+        row = self._desk.journal.next_queued(self._desk.online())
         if row is None:
             return False
-        if not self._desk.is_online(row.root):
-            self._desk.journal.save(replace(row, not_before=now + 10.0, reason="its folder is offline"))
-            return True
         try:
             recipe = self._prepare(row)
         except JobError as error:
@@ -203,15 +201,8 @@ class Dispatcher:
 
     def _publish_one(self) -> bool:
         """Publish the next finished render: of this run, or of a daemon that crashed."""
-        row = self._desk.journal.next_rendered()
+        row = self._desk.journal.next_rendered(self._desk.online())
         if row is None:
-            return False
-        now = self._desk.journal.now()
-        if not self._desk.is_online(row.root):
-            waiting = replace(
-                row, state=State.RENDERED, not_before=now + 5.0, reason="finished; its folder is offline"
-            )
-            self._desk.journal.save(waiting)
             return False
         saved = self._desk.journal.save(replace(row, state=State.PUBLISHING))
         if saved is None:
@@ -219,7 +210,7 @@ class Dispatcher:
         try:
             self._done(saved, publish.publish(self._parcel(saved)))
         except JobError as error:
-            after = after_publishing_failed(saved, Failure.of(error), now)
+            after = after_publishing_failed(saved, Failure.of(error), self._desk.journal.now())
             self._desk.journal.save(after)
             log.get().warning("not published", file=row.file, job=row.id, code=error.code, why=str(error))
             if after.state != State.RENDERED:

@@ -69,10 +69,9 @@ class Intake:
         """Files that were just published by us."""
         self._own |= {os.fsencode(path) for path in paths}
 
-    def is_online(self, key: bytes) -> bool:
-        """Whether the root of a row is watched and well."""
-        root = self.roots.get(Path(os.fsdecode(key)))
-        return root is not None and not root.offline
+    def online(self) -> list[bytes]:
+        """The roots that are watched and well: only their photos are worked on."""
+        return [root.key for root in self.roots.values() if root.mount and not root.offline]
 
     def next_due_s(self) -> float:
         """When a root is to be looked at next."""
@@ -103,7 +102,7 @@ class Intake:
     def _plan_next(self, path: Path, root: Root) -> None:
         """The next look comes early when a file could have settled by then."""
         now = self._clock()
-        due = self._trackers[path].next_due(root.settle_s(self._settings))
+        due = self._trackers[path].next_due(now, root.settle_s(self._settings))
         latest = now + root.interval_s(self._settings)
         root.next_look_s = (
             latest if due is None or root.offline else min(latest, max(due, now + _LEAST_PAUSE_S))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
@@ -206,23 +206,18 @@ class Journal:
         )
         return after if changed.rowcount else None
 
-    def next_queued(self) -> Row | None:
-        """The photo whose turn it is."""
-        return self._one(
-            _SELECT + "WHERE state IN (?, ?) AND not_before <= ? ORDER BY not_before, id LIMIT 1",
-            State.QUEUED,
-            State.RETRY,
-            self._clock(),
-        )
+    def next_queued(self, roots: Sequence[bytes]) -> Row | None:
+        """The photo whose turn it is, below these roots."""
+        return self._next((State.QUEUED, State.RETRY), roots)
 
-    def next_rendered(self) -> Row | None:
-        """The finished render that waits to be published."""
-        return self._one(
-            _SELECT + "WHERE state IN (?, ?) AND not_before <= ? ORDER BY not_before, id LIMIT 1",
-            State.RENDERED,
-            State.PUBLISHING,
-            self._clock(),
-        )
+    def next_rendered(self, roots: Sequence[bytes]) -> Row | None:
+        """The finished render that waits to be published, below these roots."""
+        return self._next((State.RENDERED, State.PUBLISHING), roots)
+
+    def _next(self, states: tuple[State, State], roots: Sequence[bytes]) -> Row | None:
+        marks = ", ".join("?" * len(roots))
+        where = f"WHERE state IN (?, ?) AND not_before <= ? AND root IN ({marks})"
+        return self._one(_SELECT + where + " ORDER BY not_before, id LIMIT 1", *states, self._clock(), *roots)
 
     def claim(self, row: Row, owner: InstanceId) -> Row | None:
         """Take a photo in hand, with a lease."""

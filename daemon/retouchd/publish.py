@@ -138,7 +138,7 @@ def _done_already(before: dict[str, Any], names: ResultSet, parcel: Parcel) -> b
 
 def _check_source(parcel: Parcel) -> None:
     try:
-        now = Signature.of(parcel.source.lstat())
+        now = Signature.of(parcel.source.stat())
     except FileNotFoundError:
         raise SourceGone(parcel.source) from None
     if not now.same_file(parcel.signature):
@@ -167,6 +167,8 @@ def _check_room(parcel: Parcel) -> None:
 
 def _deliver(parcel: Parcel, names: ResultSet, before: dict[str, Any] | None) -> Published:
     final = _final_record(parcel, names, before)
+    if before is not None:
+        _remove_outdated(parcel, names)
     for role in naming.PUBLISH_ORDER:
         target = names.path(role)
         part = target.parent / naming.part_name(parcel.token, role)
@@ -186,6 +188,16 @@ def _deliver(parcel: Parcel, names: ResultSet, before: dict[str, Any] | None) ->
                 part.unlink()
         _sync_folder(target.parent)
     return Published(names, final)
+
+
+def _remove_outdated(parcel: Parcel, names: ResultSet) -> None:
+    """Remove files of the older set that the new one does not have, before the record forgets them.
+
+    They are ours and untouched, as was just checked; left behind, they would look like somebody's work.
+    """
+    for role in naming.PUBLISH_ORDER:
+        if role != RECORD and role not in parcel.files:
+            names.path(role).unlink(missing_ok=True)
 
 
 def _final_record(parcel: Parcel, names: ResultSet, before: dict[str, Any] | None) -> dict[str, Any]:

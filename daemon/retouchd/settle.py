@@ -49,9 +49,10 @@ class SettleTracker:
         """Stop following a file: it was taken, or it is gone."""
         self._watched.pop(path, None)
 
-    def next_due(self, settle_s: float) -> float | None:
-        """When the first file could have settled, by the same clock."""
-        return min((w.since_s + settle_s for w in self._watched.values()), default=None)
+    def next_due(self, now_s: float, settle_s: float) -> float | None:
+        """When the next file could have settled; those that stand still but wait for more do not count."""
+        due = (w.since_s + settle_s for w in self._watched.values())
+        return min((s for s in due if s > now_s), default=None)
 
 
 def _difference(before: Signature, after: Signature) -> str:

@@ -76,11 +76,13 @@ def test_queued_photos_come_in_order_and_not_before_their_time(journal: Journal,
     journal.save(replace(late, not_before=1100.0))
     early = seen(journal, b"/r/early.tif")
 
-    assert journal.next_queued() == early
+    assert journal.next_queued([b"/r"]) == early
+    assert journal.next_queued([b"/elsewhere"]) is None
+    assert journal.next_queued([]) is None
     journal.claim(early, ME)
-    assert journal.next_queued() is None
+    assert journal.next_queued([b"/r"]) is None
     clock.now = 1100.0
-    found = journal.next_queued()
+    found = journal.next_queued([b"/r"])
     assert found
     assert found.path == b"/r/late.tif"
 
@@ -90,8 +92,8 @@ def test_what_a_dead_daemon_had_in_hand_is_queued_again(journal: Journal) -> Non
     published = seen(journal, b"/r/b.tif", State.PUBLISHING)
 
     assert journal.reclaim(ME) == 1
-    assert journal.next_queued()
-    rendered = journal.next_rendered()
+    assert journal.next_queued([b"/r"])
+    rendered = journal.next_rendered([b"/r"])
     assert rendered
     assert rendered.id == published.id
 
@@ -306,7 +308,7 @@ def test_a_share_that_went_away_keeps_every_row_and_resumes(desk: Desk) -> None:
     for _ in range(9):
         desk.look()
     assert desk.state("a.tif")[0] == State.SETTLING
-    assert not desk.intake.is_online(os.fsencode(desk.hot))
+    assert desk.intake.online() == []
     assert desk.journal.roots()[0].state == "offline"
 
     desk.table = mounted
@@ -322,7 +324,7 @@ def test_a_root_that_vanished_is_offline(desk: Desk) -> None:
     desk.hot.rename(desk.hot.parent / "elsewhere")
     desk.look()
     assert desk.state("a.tif")[0] == State.SETTLING
-    assert not desk.intake.is_online(os.fsencode(desk.hot))
+    assert desk.intake.online() == []
 
 
 def test_a_photo_that_was_removed_before_its_turn_says_so_and_may_return(desk: Desk) -> None:

@@ -157,6 +157,25 @@ def test_a_new_export_replaces_our_own_untouched_result(maker: Maker) -> None:
     assert b"v2" in (maker.folder / "IMG-retouched.tif").read_bytes()
 
 
+def test_files_that_a_newer_result_does_not_have_are_removed(maker: Maker) -> None:
+    publish.publish(maker(data=b"v1"))
+    parcel = maker(data=b"v2")
+    fewer = {role: f for role, f in parcel.files.items() if role not in {Role.CONTACT, Role.XMP}}
+    publish.publish(replace(parcel, files=fewer))
+    assert maker.listing() == [n for n in SET_1 if not n.endswith(("webp", "xmp"))]
+    publish.publish(maker(data=b"v3"))
+
+    assert maker.listing() == SET_1
+
+
+def test_a_photo_behind_a_symlink_is_published(maker: Maker, tmp_path: Path) -> None:
+    parcel = maker("real.tif")
+    (maker.folder / "IMG.tif").symlink_to(parcel.source)
+    publish.publish(replace(parcel, source=maker.folder / "IMG.tif"))
+
+    assert "IMG-retouched.tif" in maker.listing()
+
+
 @pytest.mark.parametrize("edited", ["IMG-retouched.tif", "_retouchd/IMG-mask.tif"])
 def test_a_result_that_was_edited_is_left_alone(maker: Maker, edited: str) -> None:
     publish.publish(maker(data=b"v1"))

@@ -30,7 +30,8 @@ def test_a_file_settles_when_it_stood_still_for_long_enough() -> None:
 
     assert not tracker.settled(b"a", 1.9, 2.0)
     assert tracker.settled(b"a", 2.0, 2.0)
-    assert tracker.next_due(2.0) == 2.0
+    assert tracker.next_due(1.0, 2.0) == 2.0
+    assert tracker.next_due(2.0, 2.0) is None
 
 
 def test_a_growing_file_starts_anew_and_says_so() -> None:

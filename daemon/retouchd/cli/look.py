@@ -12,7 +12,7 @@ import click
 
 from retouchd import config, ignores, naming
 from retouchd.cli.options import absolute, config_option, journal_of, json_option
-from retouchd.jobs import State
+from retouchd.jobs import AT_REST, State
 from retouchd.journal import InstanceRow, Journal, Row
 from retouchd.text import duration, shown
 
@@ -106,15 +106,18 @@ def why(file: Path, config_path: Path | None) -> None:
         row = journal.find(os.fsencode(path)) or journal.find(os.fsencode(Path(os.path.realpath(path))))
         now = journal.now()
         own = os.fsencode(path) in journal.published()
-    click.echo(_told(row, now) if row else _unknown(path, settings, own=own))
+        offline = {r.path: r.note for r in journal.roots() if r.state == "offline"}
+    click.echo(_told(row, now, offline.get(row.root, "")) if row else _unknown(path, settings, own=own))
     sys.exit(0 if row else 1)
 
 
-def _told(row: Row, now: float) -> str:
+def _told(row: Row, now: float, offline: str) -> str:
     """``settling: size still grows``, ``skipped: own output``, ``done: 7 healed, 3 kept, 1 for review``."""
     reason = shown(row.reason)
     if row.state == State.RETRY or (row.state == State.SETTLING and row.not_before > now):
         reason += f"; next try in {duration(row.not_before - now)}"
+    if offline and row.state not in AT_REST:
+        reason = f"its folder is offline ({shown(offline)}){'; ' if reason else ''}{reason}"
     return f"{row.state}: {reason}" if reason else str(row.state)
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from retouchd import batch, config, log, record
 from retouchd.cli.options import absolute, config_option, engine_option
@@ -63,31 +63,38 @@ def process(
 def _all(work: batch.Batch, todo: list[batch.Item], *, as_json: bool) -> int:
     """Do everything; the answer is how many failed."""
     failures = 0
-    with _progress(len(todo)) as (stage_for, advance):
+    with _bar() as bar:
+        task = bar.add_task("starting", total=len(todo))
         for item in todo:
-            report = work.do(item, stage_for(item.source))
+            report = work.do(item, _stages(bar, task, item.source))
             failures += report.failure is not None
-            click.echo(
-                _json_line(report) if as_json else _line(report), err=bool(report.failure) and not as_json
-            )
-            advance()
+            line = _json_line(report) if as_json else _line(report)
+            _say(bar, line, err=bool(report.failure) and not as_json)
+            bar.advance(task)
     return failures
 
 
-@contextmanager
-def _progress(total: int) -> Iterator[tuple[Callable[[Path], Stage], Callable[[], None]]]:
+def _bar() -> Progress:
     """A progress bar on a terminal; silence elsewhere. On standard error, so that output stays clean."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("starting", total=total)
+    hidden = not console.is_terminal
+    return Progress(*columns, console=console, disable=hidden, transient=True, redirect_stdout=False)
 
-        def stage_for(source: Path) -> Stage:
-            name = escape(shown(source.name))
-            bar.update(task, description=name)
-            return lambda stage: bar.update(task, description=f"{name}: {escape(stage)}")
 
-        yield stage_for, lambda: bar.advance(task)
+def _stages(bar: Progress, task: TaskID, source: Path) -> Stage:
+    """Show the photo now, and each of its stages when it begins."""
+    name = escape(shown(source.name))
+    bar.update(task, description=name)
+    return lambda stage: bar.update(task, description=f"{name}: {escape(stage)}")
+
+
+def _say(bar: Progress, line: str, *, err: bool) -> None:
+    """Print a line; above the bar where both would meet on one terminal."""
+    if bar.disable or not (err or sys.stdout.isatty()):
+        click.echo(line, err=err)
+    else:
+        bar.console.print(Text(line), soft_wrap=True)
 
 
 def _json_line(report: batch.Report) -> str:
