@@ -21,7 +21,7 @@ from types import FrameType
 from retouchd import config, lock, log, protocol
 from retouchd.config import Settings
 from retouchd.contact import ContactPages
-from retouchd.dispatch import Desk, Dispatcher
+from retouchd.dispatch import SCRATCH, Desk, Dispatcher
 from retouchd.errors import EngineUnavailable, RetouchdError
 from retouchd.intake import Intake
 from retouchd.jobs import InstanceId, State
@@ -126,9 +126,8 @@ class Service:
         self.dispatcher.recover()
 
     def _plan(self) -> WorkerPlan:
-        scratch = self.settings.state_dir / "scratch"
-        scratch.mkdir(parents=True, exist_ok=True)
-        return WorkerPlan(self.engine, self.settings.limits.max_megapixels, scratch)
+        limits = self.settings.limits
+        return WorkerPlan(self.engine, limits.max_megapixels, self.settings.state_dir / SCRATCH)
 
     def _published(self, folder: Path, files: list[Path]) -> None:
         self.intake.add_own(files)

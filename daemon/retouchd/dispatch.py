@@ -29,6 +29,9 @@ from retouchd.publish import Parcel, Published
 from retouchd.supervisor import Supervisor
 from retouchd.verdicts import after_failure, after_publishing_failed
 
+SCRATCH = "scratch"
+"""The folder in the state folder where a worker's libraries put their temporary files."""
+
 _FULL_PAUSE_S = 30.0
 
 
@@ -89,7 +92,7 @@ class Dispatcher:
         return self._desk.state_dir / "staging" / str(job)
 
     def recover(self) -> None:
-        """After a start: queue what a dead daemon had in hand, and sweep staging folders nobody waits for."""
+        """After a start: queue what a dead daemon had in hand, and sweep what nobody waits for."""
         self._desk.journal.reclaim(self._desk.instance)
         kept = {str(r.id) for r in self._desk.journal.listed((State.RENDERED, State.PUBLISHING))}
         place = self._desk.state_dir / "staging"
@@ -97,6 +100,8 @@ class Dispatcher:
         for entry in os.scandir(place):
             if entry.name not in kept:
                 shutil.rmtree(entry.path, ignore_errors=True)
+        shutil.rmtree(self._desk.state_dir / SCRATCH, ignore_errors=True)
+        (self._desk.state_dir / SCRATCH).mkdir()
 
     def _feed(self) -> bool:
         keeper, now = self._desk.supervisor, self._desk.journal.now()

@@ -7,6 +7,7 @@
     ├── StateDirBusy               another daemon holds the state folder            (75)
     ├── StateDirUnusable           the state folder cannot be written               (78)
     ├── JournalTooNew              written by a later version                       (78)
+    ├── JournalTooOld              the daemon has to be restarted after an update   (1)
     ├── JournalMissing             no daemon has run with this configuration yet    (1)
     ├── EngineUnavailable          the engine does not load                         (69)
     └── JobError                   one photo's failure; the service goes on
@@ -114,6 +115,15 @@ class JournalTooNew(RetouchdError):
     def __init__(self, path: Path, found: int, known: int) -> None:
         super().__init__(
             f"{shown(path)} has schema {found}, this version knows {known}; install the newer retouchd again"
+        )
+
+
+class JournalTooOld(RetouchdError):
+    """A journal that the daemon has not migrated yet."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{shown(path)} is of an earlier version; restart the daemon, which brings it up to date"
         )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
-from retouchd.errors import JournalMissing, JournalTooNew, StateDirUnusable
+from retouchd.errors import JournalMissing, JournalTooNew, JournalTooOld, StateDirUnusable
 from retouchd.jobs import Digest, InstanceId, JobId, Signature, State
 
 FILE_NAME = "journal.sqlite"
@@ -139,14 +139,27 @@ class Journal:
 
     @classmethod
     def attach(cls, state_dir: Path, clock: Callable[[], float] = time.time) -> Journal:
-        """Open the journal of a daemon beside it.
+        """Open the journal of a daemon beside it; makes, migrates and needs to write nothing.
 
         Raises:
             JournalMissing: there is none.
+            JournalTooNew: a later version wrote it.
+            JournalTooOld: an earlier version wrote it.
+            StateDirUnusable: it cannot be opened.
         """
-        if not (state_dir / FILE_NAME).is_file():
-            raise JournalMissing(state_dir / FILE_NAME)
-        return cls.create(state_dir, clock)
+        path = state_dir / FILE_NAME
+        if not path.is_file():
+            raise JournalMissing(path)
+        try:
+            db = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=rw", timeout=30, isolation_level=None, uri=True
+            )
+            found = _version(db, path)
+        except sqlite3.Error as error:
+            raise StateDirUnusable(state_dir, str(error)) from None
+        if found < len(MIGRATIONS):
+            raise JournalTooOld(path)
+        return cls(db, clock)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -307,9 +320,13 @@ class Transaction:
             self._db.execute("ROLLBACK" if kind else "COMMIT")
 
 
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    (found,) = db.execute("PRAGMA user_version").fetchone()
+def _version(db: sqlite3.Connection, path: Path) -> int:
+    found = int(db.execute("PRAGMA user_version").fetchone()[0])
     if found > len(MIGRATIONS):
         raise JournalTooNew(path, found, len(MIGRATIONS))
-    for version in range(found, len(MIGRATIONS)):
+    return found
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    for version in range(_version(db, path), len(MIGRATIONS)):
         db.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[version]} PRAGMA user_version={version + 1}; COMMIT;")

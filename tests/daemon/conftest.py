@@ -69,9 +69,10 @@ class Hot:
         self.folder.mkdir(exist_ok=True)
         self.config.write_text(CONFIG.format(state=self.state, hot=self.folder, deaths=deaths) + more)
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, engine: str | None = FAKE) -> subprocess.Popen[bytes]:
         log = (self.base / "log").open("ab")
-        command = [sys.executable, "-m", "retouchd", "run", "--config", str(self.config), "--engine", FAKE]
+        command = [sys.executable, "-m", "retouchd", "run", "--config", str(self.config)]
+        command += ["--engine", engine] if engine else []
         process = subprocess.Popen(command, env=self.env, stderr=log, stdout=log, cwd=self.base)
         self.running.append(process)
         return process

@@ -13,7 +13,7 @@ import pytest
 from retouchd import journal as journals
 from retouchd import lock
 from retouchd.config.settings import Settings
-from retouchd.errors import JournalMissing, JournalTooNew, StateDirBusy, StateDirUnusable
+from retouchd.errors import JournalMissing, JournalTooNew, JournalTooOld, StateDirBusy, StateDirUnusable
 from retouchd.intake import Intake
 from retouchd.jobs import AT_REST, Failure, InstanceId, Signature, State
 from retouchd.journal import Journal, Row
@@ -143,7 +143,9 @@ def test_an_older_journal_is_migrated_with_its_rows(
     journal.close()
     newer = (*journals.MIGRATIONS, "CREATE TABLE pace (x INTEGER);")
     monkeypatch.setattr(journals, "MIGRATIONS", newer)
-    migrated = Journal.attach(tmp_path / "state")
+    with pytest.raises(JournalTooOld, match="restart"):
+        Journal.attach(tmp_path / "state")
+    migrated = Journal.create(tmp_path / "state")
     assert migrated.find(b"/r/a.tif")
     migrated.close()
 
