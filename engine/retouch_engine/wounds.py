@@ -19,7 +19,7 @@ from retouch_engine.heal import HEALERS, Heal, Wound
 from retouch_engine.heal.layers import skin_weight
 from retouch_engine.imaging.density import density
 from retouch_engine.imaging.masks import bounding_box, diameter, dilated, placed
-from retouch_engine.recipe import Recipe
+from retouch_engine.recipe import Kind, Recipe
 from retouch_engine.survey import Scene
 from retouch_engine.types import Bool, Box, Float, HealerId, Patch, Photo, Samples, Step, Verdict
 
@@ -27,6 +27,8 @@ _STRENGTHS = (1.0, 0.75, 0.5)
 _HERE = np.zeros((1, 2), dtype=np.intp)
 _FILTER_PX = 22
 """Reach of the guard's widest band."""
+_MOSTLY = 0.5
+_LEAST_RING = 20
 _CLIPPED_OD = 0.02
 """Whiter than this holds no skin texture."""
 
@@ -91,9 +93,23 @@ def _case(photo: Photo, scene: Scene, steps: Sequence[Step], heap: list[Step], r
     others = [(s.hole, s.box) for s in steps if s not in heap and s.box.meets(box)]
     # What stays must not be healed over, not even at its edge.
     hole &= ~_union([(s.spot.mask, s.spot.box) for s in steps if s not in heap and s.box.meets(box)], box)
-    forbid = ~scene.skin_in(box) | (od.min(axis=-1) < _CLIPPED_OD) | _union(others, box)
+    forbid = (
+        ~_skin(scene, box, heap, hole)
+        | (np.minimum(np.minimum(od[..., 0], od[..., 1]), od[..., 2]) < _CLIPPED_OD)
+        | _union(others, box)
+    )
     wound = Wound(od, hole, forbid & ~hole, box, max(size, diameter(hole)), recipe.seed, _inner(hole))
     return Case(tuple(s.spot.id for s in heap), wound, heap[0].healers, source)
+
+
+def _skin(scene: Scene, box: Box, heap: Sequence[Step], hole: Bool) -> Bool:
+    """Skin in the crop. Where a person painted, that person knows: what lies around counts as skin."""
+    skin = scene.skin_in(box)
+    painted = all(s.spot.kind is Kind.PAINTED for s in heap)
+    around = dilated(hole, ring_width(hole)) & ~hole
+    if painted and np.count_nonzero(skin & around) < _MOSTLY * np.count_nonzero(around):
+        return np.ones_like(skin)
+    return skin
 
 
 def _inner(hole: Bool) -> Box:
@@ -157,6 +173,8 @@ def healed(case: Case, recipe: Recipe) -> Outcome:
     if recipe.strength == 0:
         return Outcome(case.spot_ids, None, "strength is 0")
     bench = Bench.of(case)
+    if len(bench.shape.ring) < _LEAST_RING:
+        return Outcome(case.spot_ids, None, "no clean skin around it to compare with")
     tried: list[str] = []
     first: Heal | None = None
     for healer_id in case.healers:

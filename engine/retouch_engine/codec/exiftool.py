@@ -203,7 +203,7 @@ class MetadataCarrier:
                 raise
         missing = _missing(_tags(before), _tags(after))
         note = "" if not missing else f"not carried: {', '.join(missing)}"
-        if "0 image files updated" in said:
+        if missing and "0 image files updated" in said:
             note = f"exiftool left the result as it was; {note}"
         return CarryReport(f"exiftool {version}", missing, note)
 

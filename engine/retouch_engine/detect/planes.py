@@ -15,7 +15,7 @@ import numpy as np
 
 from retouch_engine.imaging.bands import filled
 from retouch_engine.imaging.colour import to_srgb
-from retouch_engine.imaging.density import density
+from retouch_engine.imaging.density import density, tone
 from retouch_engine.survey import Scene
 from retouch_engine.types import Bool, Box, Float, Photo, Samples, packed
 
@@ -84,7 +84,7 @@ def redness(planes: Planes) -> Float:
 
 def darkness(planes: Planes) -> Float:
     """Mean optical density on skin, filled elsewhere; float32 ``(h, w)``."""
-    return _on_skin(planes.od.mean(axis=-1), planes.skin)
+    return _on_skin(tone(planes.od), planes.skin)
 
 
 def _on_skin(plane: Float, skin: Bool) -> Float:

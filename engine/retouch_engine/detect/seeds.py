@@ -7,6 +7,7 @@ its own magnitude, so that pores and stubble raise the bar for themselves instea
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -19,6 +20,8 @@ from retouch_engine.types import Bool, Float
 SIGMAS = (1.0, 1.5)
 """At each size of the pyramid, in its own pixels; the next size begins where this one ends."""
 _LEVELS = 7
+_LEAST_SIDE = 24
+_CHANNELS = {"red": redness, "dark": darkness}
 _NOISE_WINDOW = 49
 """Side, in pixels of the level, of the square that a response is compared with."""
 _LEAST_RESPONSE = 0.012
@@ -45,19 +48,24 @@ class Seed:
 
 
 def seeds(base: Planes, least_z: float) -> list[Seed]:
-    """Every seed at every size, strongest first."""
-    found: list[Seed] = []
+    """Every seed at every size, strongest first. Sizes and planes are looked at in two threads."""
+    tasks = [(planes, channel, least_z) for planes in _pyramid(base) for channel in _CHANNELS]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(_in_plane, *zip(*tasks, strict=True)))
+    return sorted((seed for some in found for seed in some), key=lambda s: -s.z)
+
+
+def _pyramid(base: Planes) -> Iterator[Planes]:
     planes = base
     for _ in range(_LEVELS):
-        if min(planes.skin.shape) < 24:
-            break
-        for channel, plane in (("red", redness(planes)), ("dark", darkness(planes))):
-            found += _in_plane(planes, plane, channel, least_z)
+        if min(planes.skin.shape) < _LEAST_SIDE:
+            return
+        yield planes
         planes = planes.halved()
-    return sorted(found, key=lambda s: -s.z)
 
 
-def _in_plane(planes: Planes, plane: Float, channel: str, least_z: float) -> list[Seed]:
+def _in_plane(planes: Planes, channel: str, least_z: float) -> list[Seed]:
+    plane = _CHANNELS[channel](planes)
     found: list[Seed] = []
     for sigma, z in _responses(plane, planes.skin):
         peak = (z > least_z) & planes.skin & (z >= np.asarray(cv2.dilate(z, _SQUARE)))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.imaging.bands import blur, difference_of_gaussians
+from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import dilated, eroded
 from retouch_engine.types import Bool, Float
 
@@ -62,9 +63,9 @@ class Figures:
 
 def bands(od: Float) -> Bands:
     """Filter a crop, OD, float32 ``(h, w, 3)``."""
-    tone = np.ascontiguousarray(od.mean(axis=-1))
-    fine = np.stack([difference_of_gaussians(tone, s) for s in _SIGMAS], axis=-1)
-    gy, gx = np.gradient(tone)
+    grey = tone(od)
+    fine = np.stack([difference_of_gaussians(grey, s) for s in _SIGMAS], axis=-1)
+    gy, gx = np.gradient(grey)
     return Bands(fine, np.hypot(gy, gx).astype(np.float32), blur(od, 2.0))
 
 
@@ -89,6 +90,8 @@ def _positions(mask: Bool) -> NDArray[np.intp]:
 
 def measure(filtered: Bands, shape: Shape, shifts: NDArray[np.intp]) -> Figures:
     """Figures of the shape laid at each shift; ``shifts`` is ``(n, 2)`` rows ``(dy, dx)``, 0 for itself."""
+    if len(shape.ring) == 0 or len(shifts) == 0:
+        return Figures(np.zeros((0, 3)), *(np.zeros(0) for _ in range(4)))
     core, ring = (_taken(filtered.fine, places, shifts) for places in (shape.core, shape.ring))
     ring_spread = np.maximum(ring.std(axis=1), 1e-5)
     texture = core.std(axis=1) / ring_spread

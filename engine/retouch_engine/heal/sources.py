@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.heal.base import Wound
 from retouch_engine.imaging.bands import blur
+from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import dilated
 from retouch_engine.types import Bool, Box, Float
 
@@ -86,19 +87,19 @@ def _sampled(mask: Bool, most: int) -> tuple[Offsets, Offsets]:
 
 
 def _costs(wound: Wound, offsets: Offsets) -> Float:
-    tone = wound.od.mean(axis=-1)
+    grey = tone(wound.od)
     width = max(3, round(0.25 * wound.diameter_px))
     ring = dilated(wound.hole, width + 1) & ~dilated(wound.hole, 1) & ~wound.forbid
     if not ring.any():
         return np.zeros(len(offsets), dtype=np.float32)
     rows, columns = _sampled(ring, _MOST_RING_PX)
-    shifted_y = np.clip(rows + offsets[:, :1], 0, tone.shape[0] - 1)
-    shifted_x = np.clip(columns + offsets[:, 1:], 0, tone.shape[1] - 1)
-    smooth = blur(np.ascontiguousarray(tone), 1.0)
+    shifted_y = np.clip(rows + offsets[:, :1], 0, grey.shape[0] - 1)
+    shifted_x = np.clip(columns + offsets[:, 1:], 0, grey.shape[1] - 1)
+    smooth = blur(grey, 1.0)
     gap = smooth[rows, columns] - smooth[shifted_y, shifted_x]
     light = np.abs(gap.mean(axis=1))
     form = gap.std(axis=1)
-    fine = np.abs(tone - blur(np.ascontiguousarray(tone), 2.0))
+    fine = np.abs(grey - blur(grey, 2.0))
     here = max(float(fine[rows, columns].mean()), 1e-4)
     hole_y, hole_x = _sampled(wound.hole, _MOST_RING_PX)
     there = fine[hole_y + offsets[:, :1], hole_x + offsets[:, 1:]].mean(axis=1)

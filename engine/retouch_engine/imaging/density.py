@@ -9,6 +9,7 @@ noise gain in the shadows for every other gamma, which is all that a ratio needs
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from retouch_engine.types import Float, Samples
@@ -16,6 +17,7 @@ from retouch_engine.types import Float, Samples
 OFFSET = 0.055
 """The sRGB offset; it also keeps the shadows' noise from being blown up."""
 GAMMA = 2.4
+_MEAN = np.full((1, 3), 1 / 3, dtype=np.float32)
 
 
 def _table(levels: int) -> Float:
@@ -37,9 +39,19 @@ def density(samples: Samples) -> Float:
         float32, the same shape, 0 for white, about 7 for black.
     """
     table = _TABLE_8 if samples.dtype == np.uint8 else _TABLE_16
-    return np.asarray(table[samples])
+    looked_up: Float = table[samples]
+    return looked_up
 
 
 def encode(values: Float) -> Float:
     """Encoded values, 0 to 1 (unclipped), float32, of optical densities; undoes :func:`density`."""
-    return np.exp(values * np.float32(-1 / GAMMA)) * np.float32(1 + OFFSET) - np.float32(OFFSET)
+    light = np.exp(values * np.float32(-1 / GAMMA))
+    return np.asarray(light * np.float32(1 + OFFSET) - np.float32(OFFSET))
+
+
+def tone(od: Float) -> Float:
+    """Mean over the three channels: ``(h, w, 3)`` in, ``(h, w)`` out.
+
+    Several times faster than ``od.mean(axis=-1)``, which adds up three numbers at a time.
+    """
+    return np.asarray(cv2.transform(np.ascontiguousarray(od), _MEAN))

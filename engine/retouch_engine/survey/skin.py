@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from retouch_engine.imaging.bands import blur
+from retouch_engine.imaging.density import tone as mean_tone
 from retouch_engine.imaging.masks import disc
 from retouch_engine.types import Bool, Float
 
@@ -58,14 +59,14 @@ def _gate(tone: Float) -> Bool:
     """What any skin passes: redder than green, no bluer than green by much, neither clipped nor black."""
     red = tone[..., 1] - tone[..., 0]
     yellow = tone[..., 2] - tone[..., 1]
-    dark = tone.mean(axis=-1)
+    dark = mean_tone(tone)
     lit = (dark > 0.05) & (dark < 3.6)
     return np.asarray(lit & (red > 0.08) & (red < 1.7) & (yellow > -0.3) & (yellow < 1.3))
 
 
 def _smooth(od: Float) -> Bool:
     """Skin varies slowly; hair, cloth and foliage do not."""
-    grey = od.mean(axis=-1)
+    grey = mean_tone(od)
     rough = blur(np.abs(grey - blur(grey, 1.5)), 2.0)
     return np.asarray(rough < 0.075)
 
@@ -107,7 +108,7 @@ def _colours(mask: Bool, tone: Float) -> Iterator[Bool]:
     colours = min(_COLOURS, len(sample))
     _, _, centres = cv2.kmeans(sample, colours, None, stop, 1, cv2.KMEANS_PP_CENTERS)
     inside = axes[mask]
-    distance = np.stack([np.square(inside - c).sum(axis=-1) for c in np.asarray(centres)])
+    distance = np.stack([(inside[:, 0] - a) ** 2 + (inside[:, 1] - b) ** 2 for a, b in np.asarray(centres)])
     nearest = np.full(mask.shape, -1, dtype=np.int8)
     nearest[mask] = distance.argmin(axis=0)
     for k in range(colours):

@@ -1,0 +1,129 @@
+"""Survey, detection, routing and the ladder, on rendered skin and on pictures without any."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from benchmarks.chart import Chart
+
+from retouch_engine import Kind, Recipe, pipeline
+from retouch_engine.record import Decision
+from retouch_engine.route import plan
+from retouch_engine.survey import survey
+from retouch_engine.types import Box, HealerId, Photo, Spot
+
+HEALERS = {HealerId("small"): 40.0, HealerId("large"): 200.0}
+
+
+def quiet(_: str) -> None:
+    """Progress that nobody watches."""
+
+
+def spot(kind: Kind, *, sure: bool = True, size: int = 20) -> Spot:
+    return Spot(
+        1, Box(50, 50, 50 + size, 50 + size), np.ones((size, size), bool), size, kind, 0.9, sure, "why"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "sure", "healers", "review"),
+    [
+        (Kind.PIMPLE, True, ("small", "large"), False),
+        (Kind.PIMPLE, False, (), True),
+        (Kind.MOLE, True, (), False),
+        (Kind.FRECKLE, True, (), False),
+        (Kind.SCAR, True, (), False),
+        (Kind.TATTOO, True, (), False),
+        (Kind.UNKNOWN, True, (), True),
+        (Kind.PAINTED, True, ("small", "large"), False),
+    ],
+)
+def test_what_becomes_of_each_kind(kind: Kind, sure: bool, healers: tuple[str, ...], review: bool) -> None:
+    (step,) = plan([spot(kind, sure=sure)], Recipe(), HEALERS, 400, 400)
+    assert step.healers == healers
+    assert step.review is review
+    assert step.reason
+
+
+def test_the_route_goes_by_diameter() -> None:
+    (small,) = plan([spot(Kind.PIMPLE, size=20)], Recipe(), HEALERS, 400, 400)
+    (large,) = plan([spot(Kind.PIMPLE, size=100)], Recipe(), HEALERS, 400, 400)
+    (huge,) = plan([spot(Kind.PIMPLE, size=250)], Recipe(), HEALERS, 400, 400)
+    (wide,) = plan([spot(Kind.PIMPLE, size=100)], Recipe(largest_px=90), HEALERS, 400, 400)
+    assert small.healers == ("small", "large")
+    assert large.healers == ("large",)
+    assert huge.healers == ()
+    assert huge.review
+    assert wide.review
+    assert small.hole.sum() > 20 * 20
+
+
+def test_a_hole_grows_with_its_spot() -> None:
+    margins = []
+    for size in (8, 40):
+        (step,) = plan([spot(Kind.PIMPLE, size=size)], Recipe(), {HealerId("any"): 500.0}, 400, 400)
+        rows = np.flatnonzero(step.hole.any(axis=1))
+        margins.append((len(rows) - size) / 2)
+    assert margins == [3, 7]
+
+
+def test_skin_is_found_on_the_chart_and_not_on_plain_pictures(chart: Chart) -> None:
+    assert survey(Photo(chart.pixels.copy())).skin_share > 0.3
+    for colour in ((120, 120, 120), (40, 90, 200), (60, 140, 60)):
+        plain = np.broadcast_to(np.array(colour, np.uint8), (200, 300, 3)).copy()
+        assert survey(Photo(plain)).skin_share == 0
+
+
+def test_the_number_of_threads_changes_nothing(chart: Chart) -> None:
+    photo = Photo(chart.pixels.copy())
+    one = pipeline.retouch(photo, Recipe(), quiet, threads=1)
+    many = pipeline.retouch(photo, Recipe(), quiet, threads=4)
+    assert one.spots == many.spots
+    for a, b in zip(one.patches, many.patches, strict=True):
+        assert a.box == b.box
+        assert np.array_equal(a.pixels, b.pixels)
+
+
+def test_patches_do_not_overlap_and_spare_every_kept_spot(chart: Chart) -> None:
+    photo = Photo(chart.pixels.copy())
+    done = pipeline.retouch(photo, Recipe(sensitivity=90), quiet)
+    covered = np.zeros((photo.height, photo.width), int)
+    for patch in done.patches:
+        covered[patch.box.slices] += patch.changed
+    assert covered.max() == 1
+    for record, step in zip(done.spots, done.steps, strict=True):
+        if record.decision is Decision.KEPT:
+            box = step.spot.box
+            assert not (covered[box.slices] > 0)[step.spot.mask].any()
+
+
+def test_touching_spots_are_healed_as_one(chart: Chart) -> None:
+    photo = Photo(chart.clean.copy())
+    a = Spot(1, Box(300, 300, 316, 316), np.ones((16, 16), bool), 18, Kind.PAINTED, 1, True, "painted")
+    b = Spot(2, Box(300, 318, 316, 334), np.ones((16, 16), bool), 18, Kind.PAINTED, 1, True, "painted")
+    done = pipeline.retouch(photo, Recipe(), quiet, painted=(a, b))
+    assert len({s.decision for s in done.spots}) == 1
+    assert len(done.patches) <= 1
+
+
+def test_a_spot_that_no_heal_fits_is_left_and_offered() -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 65536, (120, 120, 3)).astype(np.uint16)
+    painted = Spot(1, Box(20, 20, 100, 100), np.ones((80, 80), bool), 90, Kind.PAINTED, 1, True, "painted")
+    done = pipeline.retouch(Photo(pixels), Recipe(), quiet, painted=(painted,))
+    assert done.patches == ()
+    assert done.spots[0].decision is Decision.REVIEW
+    assert done.spots[0].reason
+
+
+def test_real_pictures_without_skin_are_left_alone() -> None:
+    from skimage import data
+
+    for name in ("brick", "grass", "gravel", "camera", "coins", "text"):
+        picture = np.asarray(getattr(data, name)())
+        pixels = np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture[..., :3]
+        done = pipeline.retouch(Photo(np.ascontiguousarray(pixels)), Recipe(), quiet)
+        assert done.spots == (), name
+    for name in ("coffee", "rocket", "hubble_deep_field", "retina"):
+        done = pipeline.retouch(Photo(np.ascontiguousarray(getattr(data, name)()[..., :3])), Recipe(), quiet)
+        assert done.patches == (), name
