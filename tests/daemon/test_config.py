@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from retouch_engine import Kind
@@ -16,6 +19,9 @@ from retouchd.config.write import example
 from retouchd.errors import ConfigMistakes, ConfigNotFound, FolderMistake
 from retouchd.mounts import Mount
 from retouchd.overrides import nearest, recipe_for
+
+loading = importlib.import_module("retouchd.config.load")
+"""The module; the package's own name for it is the function."""
 
 LOCAL = [Mount(Path("/"), "ext4", "/dev/sda1")]
 
@@ -118,6 +124,9 @@ def test_a_state_folder_on_a_network_file_system_is_refused(tmp_path: Path, fsty
         ('watch = "x"', "watch"),
         ("watch = [3]", "watch[1]"),
         ('state_dir = "here"', "state_dir"),
+        ('state_dir = "/a\\u0000b"', "state_dir"),
+        ('state_dir = "~nobody-here/x"', "state_dir"),
+        ('[[watch]]\npath = "/a\\nb"', "watch[1].path"),
     ],
 )
 def test_any_shape_of_nonsense_is_a_mistake_and_not_a_crash(tmp_path: Path, text: str, key: str) -> None:
@@ -189,3 +198,24 @@ def test_odd_paths_survive_the_generator(tmp_path: Path) -> None:
     made = Settings(state_dir=tmp_path, watch=(Watch(path=odd, preset="studio"),))
 
     assert Settings.model_validate(tomllib.loads(config.documented(made))) == made
+
+
+_KEYS = st.sampled_from(
+    ["state_dir", "watch", "path", "preset", "presets", "scan", "limits", "remove", "review", "x", "studio"]
+)
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(_KEYS, _VALUES, max_size=6))
+def test_no_shape_of_settings_ends_in_anything_but_mistakes(raw: dict[str, object]) -> None:
+    path = Path("c.toml")
+    settings, mistakes = loading.validated(Settings, raw, path)
+    mistakes += loading._recipe_mistakes(raw, path) + loading._place_mistakes(raw, path, LOCAL)
+
+    assert settings or mistakes
+    assert all(str(m).isprintable() for m in mistakes)

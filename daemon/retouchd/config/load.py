@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from retouch_engine import EngineError as RecipeProblem
 from retouch_engine import Kind, Recipe
 from retouchd import mounts
-from retouchd.config.settings import BUILT_IN_PRESET, Preset, Settings
+from retouchd.config.settings import BUILT_IN_PRESET, Preset, Settings, absolute_path
 from retouchd.errors import ConfigMistakes, ConfigNotFound, Mistake
 
 _T = TypeVar("_T", bound=BaseModel)
@@ -156,20 +156,24 @@ def recipe_mistakes(preset: Preset, key: str, path: Path | None) -> list[Mistake
 
 def _place_mistakes(raw: Mapping[str, Any], path: Path, table: Sequence[mounts.Mount]) -> list[Mistake]:
     """Roots inside each other, presets that do not exist, a state folder where it must not be."""
-    roots = {key: w["path"] for key, w in _tables(raw, "watch") if isinstance(w.get("path"), str)}
-    real = {
-        key: Path(os.path.realpath(Path(p).expanduser())) for key, p in roots.items() if Path(p).is_absolute()
-    }
+    found = {key: _real(watch.get("path")) for key, watch in _tables(raw, "watch")}
+    real = {key: root for key, root in found.items() if root}
     mistakes = list(_overlaps(real, path))
     known = sorted({BUILT_IN_PRESET, *(raw["presets"] if isinstance(raw.get("presets"), dict) else ())})
     for key, watch in _tables(raw, "watch"):
         name = watch.get("preset", BUILT_IN_PRESET)
         if isinstance(name, str) and name not in known:
             mistakes.append(Mistake(path, f"{key}.preset", repr(name), "one of " + ", ".join(known)))
-    state = raw.get("state_dir", str(Settings().state_dir))
-    if isinstance(state, str):
-        mistakes += _state_mistakes(Path(os.path.realpath(Path(state).expanduser())), real, path, table)
-    return mistakes
+    state = _real(raw.get("state_dir", str(Settings().state_dir)))
+    return mistakes + (list(_state_mistakes(state, real, path, table)) if state else [])
+
+
+def _real(value: Any) -> Path | None:
+    """Where a path of the settings really lies; None when it is a mistake, told elsewhere."""
+    try:
+        return Path(os.path.realpath(absolute_path(Path(value))))
+    except (TypeError, ValueError):
+        return None
 
 
 def _overlaps(roots: Mapping[str, Path], path: Path) -> Iterator[Mistake]:

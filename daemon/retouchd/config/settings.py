@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from retouch_engine import Compression, Finish, Kind, Limits, Recipe
+from retouchd.naming import has_control_characters
 
 BUILT_IN_PRESET = "studio"
 
@@ -19,14 +20,25 @@ class Tree(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def _absolute(path: Path) -> Path:
-    expanded = path.expanduser()
+def absolute_path(path: Path) -> Path:
+    """A path with ``~`` filled in.
+
+    Raises:
+        ValueError: it is not absolute, or holds what no path of a setting should.
+    """
+    try:
+        expanded = path.expanduser()
+    except RuntimeError:
+        raise ValueError("the home of a user that exists") from None
     if not expanded.is_absolute():
         raise ValueError("an absolute path")
+    if has_control_characters(expanded):
+        # Every photo below it would be refused for its name.
+        raise ValueError("a path without control characters")
     return Path(os.path.normpath(expanded))
 
 
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+AbsolutePath = Annotated[Path, AfterValidator(absolute_path)]
 
 
 class Watch(Tree):
