@@ -40,8 +40,10 @@ def _grown(photo: Photo, scene: Scene, step: Step) -> Step:
     if level is None:
         return step
     height = np.abs(od[core].mean(axis=0) - level)
+    # Over skin only: what grows towards a brow or a lip stops there.
+    room = skin | hole
     for candidate in _sizes(hole, size):
-        hole = candidate
+        hole = candidate & room
         rim = dilated(hole, 1) & ~hole & skin
         if not rim.any() or _clean(np.abs(od[rim].mean(axis=0) - level), height):
             break
