@@ -15,7 +15,7 @@ import numpy as np
 
 from retouch_engine.detect.base import DetectorSpec
 from retouch_engine.detect.contour import Outline, outline
-from retouch_engine.detect.kinds import Bars, Finding, named, rejected
+from retouch_engine.detect.kinds import Bars, Finding, brown, named, rejected
 from retouch_engine.detect.planes import Planes, base_planes
 from retouch_engine.detect.seeds import seeds
 from retouch_engine.detect.verifier import FEATURES, vector, verifier
@@ -31,6 +31,10 @@ _NO_EDGE = (1 << 30, 1 << 30)
 _LEAST_PX = 3.5
 _LEAST_LOSSY_PX = 4.5
 """A JPEG's own blocks make spots of 3 to 8 px: the smallest are not believed."""
+
+
+Looked = tuple[Outline, Box, Bool, dict[str, float]]
+"""An outline, its box and mask in the photo, and its figures."""
 
 
 class Classic:
@@ -49,18 +53,17 @@ class Classic:
         rows = np.array([vector(figures) for _, _, _, figures in looked_at]).reshape(-1, len(FEATURES))
         chances = verifier().probability(rows)
         bars = Bars.at(recipe.sensitivity)
+        browns = _browns_around(looked_at, scene)
         found = [
             (box, mask, figures, finding, o.diameter_px)
-            for (o, box, mask, figures), chance in zip(looked_at, chances, strict=True)
-            if (finding := named(o, figures, float(chance), bars)) is not None
+            for (o, box, mask, figures), chance, near in zip(looked_at, chances, browns, strict=True)
+            if (finding := named(o, figures, float(chance), bars.among(near))) is not None
         ]
         found.sort(key=lambda item: item[0])
         return tuple(_spot(number, *item) for number, item in enumerate(found, start=1))
 
 
-def survey_outlines(
-    photo: Photo, scene: Scene, recipe: Recipe
-) -> list[tuple[Outline, Box, Bool, dict[str, float]]]:
+def survey_outlines(photo: Photo, scene: Scene, recipe: Recipe) -> list[Looked]:
     """Every outline worth a second look, with its box, mask and figures. What the verifier is fitted on."""
     base = base_planes(photo, scene)
     if base is None:
@@ -126,6 +129,14 @@ def _crowd(outlines: Sequence[tuple[Outline, Box, Bool]]) -> list[int]:
         alike = (sizes > 0.4 * size) & (sizes < 2.5 * size)
         counts.append(int(np.count_nonzero(near & alike)) - 1)
     return counts
+
+
+def _browns_around(looked_at: Sequence[Looked], scene: Scene) -> list[int]:
+    """For each outline, how many brown marks lie around it, within a sixth of the skin's own size."""
+    reach = math.sqrt(max(1.0, scene.skin_share * scene.height * scene.width)) / 6
+    centres = np.array([((b.y0 + b.y1) / 2, (b.x0 + b.x1) / 2) for _, b, _, _ in looked_at]).reshape(-1, 2)
+    marks = centres[np.array([brown(figures) for _, _, _, figures in looked_at], dtype=np.bool_)]
+    return [int(np.count_nonzero(np.hypot(*(marks - centre).T) < reach)) for centre in centres]
 
 
 def _place(o: Outline, box: Box, photo: Photo, scene: Scene) -> dict[str, float]:

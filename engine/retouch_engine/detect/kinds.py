@@ -8,13 +8,15 @@ labelled pimples and red spots half lie below 0.3. The gap between is where ``un
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from retouch_engine.detect.contour import Outline
 from retouch_engine.recipe import Kind
 
 _BROWN = 0.48
-_SURELY_RED = 0.40
+_SURELY_RED = 0.36
+_FRECKLED = 5
+"""Brown marks around a spot from which the skin there counts as freckled."""
 _DARK = 4.5
 _RED = 0.08
 _LONG = 2.4
@@ -26,12 +28,22 @@ class Bars:
 
     review: float
     sure: float
+    melanin: float = _SURELY_RED
+    """The largest melanin share of a spot that may be healed unasked."""
 
     @classmethod
     def at(cls, sensitivity: int) -> Bars:
         """For a sensitivity of 0 to 100; 50 asks of 105 portraits for one false heal in ten."""
         doubt = (50 - sensitivity) / 50
         return cls(review=0.10 * 2.0 ** (2 * doubt), sure=0.72 + (0.2 if doubt > 0 else 0.35) * doubt)
+
+    def among(self, browns: int) -> Bars:
+        """The same for a spot with ``browns`` brown marks around it.
+
+        On freckled skin a freckle under warm light passes for a red spot: both portraits of the fitting set
+        on which permanent marks would have been healed were freckled. There only the reddest is beyond doubt.
+        """
+        return replace(self, sure=max(self.sure, 0.9), melanin=0.28) if browns >= _FRECKLED else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +83,7 @@ def named(o: Outline, figures: Mapping[str, float], chance: float, bars: Bars) -
     """
     melanin = figures["melanin"]
     words = f"melanin share {melanin:.2f}, chance {chance:.2f}"
-    if melanin >= _BROWN and figures["dark_z"] > _DARK:
+    if brown(figures):
         kind = Kind.FRECKLE if figures["nearby"] >= 5 or figures["rise_g"] < 0.3 else Kind.MOLE
         return Finding(kind, chance, sure=False, reason=f"brown, so it belongs to the person ({words})")
     if chance < bars.review:
@@ -79,7 +91,7 @@ def named(o: Outline, figures: Mapping[str, float], chance: float, bars: Bars) -
     if figures["elongation"] > _LONG:
         return Finding(Kind.LINE, chance, sure=False, reason="long and thin: a hair, a line or a scratch")
     if melanin < _BROWN and figures["rise_red"] > _RED:
-        clear = clearly_red(figures)
+        clear = clearly_red(figures, bars.melanin)
         why = f"red: blood, not melanin ({words})" + ("" if clear else "; its place leaves a doubt")
         return Finding(_red_kind(o), chance, sure=clear and chance >= bars.sure, reason=why)
     return Finding(
@@ -87,10 +99,15 @@ def named(o: Outline, figures: Mapping[str, float], chance: float, bars: Bars) -
     )
 
 
-def clearly_red(figures: Mapping[str, float]) -> bool:
+def brown(figures: Mapping[str, float]) -> bool:
+    """Melanin, and clearly darker than the skin around it: a mole or a freckle."""
+    return figures["melanin"] >= _BROWN and figures["dark_z"] > _DARK
+
+
+def clearly_red(figures: Mapping[str, float], melanin: float = _SURELY_RED) -> bool:
     """Nothing about its colour, place or shape leaves a doubt, whatever the odds say."""
     return bool(
-        figures["melanin"] < _SURELY_RED
+        figures["melanin"] < melanin
         and figures["rise_red"] > _RED
         and figures["elongation"] < 2.0
         and figures["ring_skin"] > 0.97
