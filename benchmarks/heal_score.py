@@ -2,7 +2,7 @@
 
 Everything is measured inside the hole. Texture is the contrast of a band over the truth's in the same
 place; colour is CIEDE2000 after a blur of sigma 4, which no texture survives. A heal is *inside* when the
-worst of its figures, in robust spreads of the same shape laid on the photo's clean skin, is no worse than 95 of
+worst of its figures, in robust spreads of the same shape laid on clean skin, is no worse than 95 of
 100 such patches of clean skin: untouched skin passes 95 times of 100. The engine's guard is not asked.
 """
 

@@ -16,17 +16,18 @@ from retouch_engine.compose import compose
 from retouch_engine.guard import Null, judge, measure, null_distribution
 from retouch_engine.guard.figures import Bands, Shape, bands, ring_width, shape_of
 from retouch_engine.heal import HEALERS, Heal, Wound
-from retouch_engine.heal.layers import skin_weight
+from retouch_engine.imaging.bands import steepness
 from retouch_engine.imaging.density import density
 from retouch_engine.imaging.masks import bounding_box, diameter, dilated, placed
 from retouch_engine.recipe import Kind, Recipe
 from retouch_engine.survey import Scene
-from retouch_engine.types import Bool, Box, Float, HealerId, Patch, Photo, Samples, Step, Verdict
+from retouch_engine.types import Bool, Box, HealerId, Patch, Photo, Samples, Step, Verdict
 
 _STRENGTHS = (1.0, 0.75, 0.5)
-_HERE = np.zeros((1, 2), dtype=np.intp)
 _FILTER_PX = 22
 """Reach of the guard's widest band."""
+_CROP_SHARE = 3.2
+"""How far around a hole donors and clean skin are looked for, in its diameters."""
 _MOSTLY = 0.5
 _LEAST_RING = 20
 _CLIPPED_OD = 0.02
@@ -86,7 +87,7 @@ def _touch(a: Step, b: Step) -> bool:
 def _case(photo: Photo, scene: Scene, steps: Sequence[Step], heap: list[Step], recipe: Recipe) -> Case:
     inner = route.bounds(heap)
     size = max(s.spot.diameter_px for s in heap)
-    box = inner.grown(int(np.clip(4.5 * size + 24, 64, 900)), photo.height, photo.width)
+    box = inner.grown(int(np.clip(_CROP_SHARE * size + 28, 56, 900)), photo.height, photo.width)
     source = photo.pixels[box.slices]
     od = density(source)
     hole = _union([(s.hole, s.box) for s in heap], box)
@@ -106,8 +107,11 @@ def _skin(scene: Scene, box: Box, heap: Sequence[Step], hole: Bool) -> Bool:
     """Skin in the crop. Where a person painted, that person knows: what lies around counts as skin."""
     skin = scene.skin_in(box)
     painted = all(s.spot.kind is Kind.PAINTED for s in heap)
-    around = dilated(hole, ring_width(hole)) & ~hole
-    if painted and np.count_nonzero(skin & around) < _MOSTLY * np.count_nonzero(around):
+    if not painted:
+        return skin
+    near = bounding_box(hole).grown(ring_width(hole), *hole.shape).slices
+    around = dilated(hole[near], ring_width(hole)) & ~hole[near]
+    if np.count_nonzero(skin[near] & around) < _MOSTLY * np.count_nonzero(around):
         return np.ones_like(skin)
     return skin
 
@@ -130,25 +134,22 @@ class Bench:
 
     case: Case
     shape: Shape
-    before: Bands
     null: Null
-    weight: Float
 
     @classmethod
     def of(cls, case: Case) -> Bench:
         """Filter the crop as it is and learn what clean skin looks like there."""
         wound = case.wound
         shape = shape_of(wound.hole, wound.forbid)
-        before = bands(wound.od)
-        null = null_distribution(before, shape, dilated(wound.forbid | wound.hole, 1), wound.seed)
-        return cls(case, shape, before, null, skin_weight(wound))
+        before = Bands(wound.fine[0], steepness(wound.grey), wound.od)
+        return cls(case, shape, null_distribution(before, shape, wound.dirty, wound.seed))
 
     def composed(self, heal: Heal, strength: float) -> Patch | None:
         """The heal laid in at a strength."""
         wound, cut = self.case.wound, self.case.wound.inner.slices
         where = _in_photo(wound)
-        own = (np.ascontiguousarray(wound.od[cut]), self.case.source[cut], self.weight)
-        layers = (heal.low_delta, heal.high, heal.support, heal.sigma_px)
+        own = (wound.od[cut], self.case.source[cut], wound.low)
+        layers = (heal.low_delta, heal.high, heal.support)
         return compose(self.case.spot_ids[0], where, own, layers, strength)
 
     def verdict(self, patch: Patch) -> Verdict:
@@ -159,7 +160,7 @@ class Bench:
         od[cut] = np.where(patch.changed[..., None], density(patch.pixels), od[cut])
         corner = np.array([[wound.inner.y0, wound.inner.x0]], dtype=np.intp)
         after = measure(bands(od), self.shape, -corner)
-        return judge(after, self.null, measure(self.before, self.shape, _HERE))
+        return judge(after, self.null)
 
 
 def _in_photo(wound: Wound) -> Box:

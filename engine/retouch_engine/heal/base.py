@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
+from retouch_engine.imaging.bands import fine_bands, low_band
+from retouch_engine.imaging.density import tone
+from retouch_engine.imaging.masks import distance_inside
 from retouch_engine.types import Bool, Box, Float, HealerId, frozen
 
+_FEATHER_PX = 1.5
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Wound:
     """One crop with one hole: everything a healer may know.
 
@@ -37,6 +43,47 @@ class Wound:
             raise ValueError(f"od {self.od.shape}, hole {self.hole.shape}, forbid {self.forbid.shape}")
         for array in (self.od, self.hole, self.forbid):
             frozen(array)
+
+    @cached_property
+    def dirty(self) -> Bool:
+        """What may not be a source: forbidden, or to be filled."""
+        return frozen(self.forbid | self.hole)
+
+    @cached_property
+    def grey(self) -> Float:
+        """Mean density, ``(h, w)``."""
+        return frozen(tone(self.od))
+
+    @cached_property
+    def fine(self) -> tuple[Float, Float]:
+        """The crop's three bands, and its blur of 1 px: what ``imaging.bands.fine_bands`` makes of it."""
+        bands, smooth = fine_bands(self.grey)
+        return frozen(bands), frozen(smooth)
+
+    @cached_property
+    def sigma_px(self) -> float:
+        """Where low and high band meet: pores end near 1.5 mm; without a scale, a part of the spot's size."""
+        return float(np.clip(0.22 * self.diameter_px, 1.5, 12.0))
+
+    @cached_property
+    def weight(self) -> Float:
+        """1 on skin and in the hole, 0 on what must not leak into either band; float32, the inner box."""
+        cut = self.inner.slices
+        return frozen((~self.forbid[cut] | self.hole[cut]).astype(np.float32))
+
+    @cached_property
+    def low(self) -> Float:
+        """The photo's own low band, ``(h, w, 3)``, the inner box."""
+        return frozen(low_band(self.od[self.inner.slices], self.weight, self.sigma_px))
+
+    @cached_property
+    def support(self) -> Float:
+        """Rises from the hole's rim inwards; exactly 0 outside; float32 ``(h, w)``, the inner box.
+
+        Narrow on purpose: a wide cross-fade of two textures is a visible dull ring.
+        """
+        depth = distance_inside(np.pad(self.hole[self.inner.slices], 1, mode="edge"))[1:-1, 1:-1]
+        return frozen(np.asarray(np.clip(depth / _FEATHER_PX, 0, 1), dtype=np.float32))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from retouch_engine.heal.base import Heal, HealerSpec, Wound
 from retouch_engine.heal.layers import layered
 from retouch_engine.heal.sources import donors, seen_from
 from retouch_engine.imaging.bands import filled, masked_blur
-from retouch_engine.imaging.masks import dilated
+from retouch_engine.imaging.masks import bounding_box, dilated
 from retouch_engine.imaging.membrane import membrane
 from retouch_engine.types import Float, HealerId
 
@@ -49,15 +49,17 @@ class Donor:
 
 def _fitted(wound: Wound, offset: tuple[int, int]) -> Float | None:
     """The donor, fitted; None where too little of the rim is clean to fit it to."""
-    cut = wound.inner.slices
-    hole = wound.hole[cut]
+    near = bounding_box(wound.hole).grown(_RIM_PX + 4, *wound.hole.shape)
+    hole = wound.hole[near.slices]
     donor = seen_from(wound.od, wound.inner, offset)
+    cut = near.within(wound.inner).slices
     # The rim is read where both the skin here and the skin there are clean.
-    dirty = wound.forbid | wound.hole
     rim = dilated(hole, _RIM_PX) & ~hole
-    known = rim & ~dirty[cut] & ~seen_from(dirty, wound.inner, offset)
+    known = rim & ~wound.dirty[near.slices] & ~seen_from(wound.dirty, near, offset)
     if np.count_nonzero(known) < _LEAST_RIM * np.count_nonzero(rim):
         return None
-    smooth = masked_blur(wound.od[cut] - donor, known.astype(np.float32), _RIM_SIGMA_PX)
+    gap = wound.od[near.slices] - donor[cut]
+    smooth = masked_blur(gap, known.astype(np.float32), _RIM_SIGMA_PX)
     boundary = filled(smooth, dilated(known, 2) & ~hole)
-    return np.asarray(donor + membrane(boundary, hole), dtype=np.float32)
+    donor[cut] += membrane(boundary, hole)
+    return donor

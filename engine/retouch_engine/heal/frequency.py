@@ -13,10 +13,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from retouch_engine.heal.base import Heal, HealerSpec, Wound
-from retouch_engine.heal.layers import layered, split_sigma
+from retouch_engine.heal.layers import layered
 from retouch_engine.heal.sources import donors, seen_from
-from retouch_engine.imaging.bands import filled, masked_blur
-from retouch_engine.imaging.masks import dilated
+from retouch_engine.imaging.bands import filled, low_band
+from retouch_engine.imaging.masks import bounding_box, dilated
 from retouch_engine.imaging.membrane import membrane
 from retouch_engine.types import Bool, Float, HealerId
 
@@ -40,16 +40,17 @@ class Frequency:
 
     def attempts(self, wound: Wound) -> Iterator[Heal]:
         """See :class:`retouch_engine.heal.base.Healer`."""
-        sigma = split_sigma(wound)
-        clean = ~wound.hole & ~wound.forbid
-        rim = dilated(wound.hole, _RIM_PX) & ~wound.hole
-        if np.count_nonzero(rim & clean) < _LEAST_RIM * np.count_nonzero(rim):
+        sigma = wound.sigma_px
+        clean = ~wound.dirty
+        near = bounding_box(wound.hole).grown(_RIM_PX + 1, *wound.hole.shape).slices
+        rim = dilated(wound.hole[near], _RIM_PX) & ~wound.hole[near]
+        if np.count_nonzero(rim & clean[near]) < _LEAST_RIM * np.count_nonzero(rim):
             return
         low = _low_band(wound, clean, sigma)
         high = None
         for offset in donors(wound, _TRIES):
             if high is None:
-                around = masked_blur(wound.od, clean.astype(np.float32), sigma)
+                around = low_band(wound.od, clean.astype(np.float32), sigma)
                 high = np.asarray(wound.od - around, dtype=np.float32)
             whole = np.asarray(low + seen_from(high, wound.inner, offset), dtype=np.float32)
             yield layered(wound, whole, self.spec.id, (offset,))
@@ -59,6 +60,6 @@ def _low_band(wound: Wound, clean: Bool, sigma: float) -> Float:
     """The skin's low band, carried across the hole; the size of the inner box."""
     cut = wound.inner.slices
     hole, known = wound.hole[cut], clean[cut]
-    around = masked_blur(np.ascontiguousarray(wound.od[cut]), known.astype(np.float32), max(sigma, 2.0))
+    around = low_band(wound.od[cut], known.astype(np.float32), max(sigma, 2.0))
     within_reach = dilated(known, max(1, round(sigma))) & ~hole
     return membrane(filled(around, within_reach), hole)
