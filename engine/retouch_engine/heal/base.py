@@ -123,6 +123,12 @@ class HealerSpec:
     """Whether a trained model invents pixels; decides what the metadata must say."""
     weights: bool
     licence: str
+    smallest_px: float = 0.0
+    """Holes of a smaller diameter are not for it."""
+    structure: bool = False
+    """Made for large or elongated holes, where one donor cannot continue what crosses them."""
+    at_edges: bool = False
+    """Made for holes that touch an edge of the skin."""
 
 
 class Healer(Protocol):

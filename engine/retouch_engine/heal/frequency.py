@@ -13,17 +13,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from retouch_engine.heal.base import Heal, HealerSpec, Wound
+from retouch_engine.heal.fit import LEAST_RIM, readable
 from retouch_engine.heal.layers import layered
-from retouch_engine.heal.sources import donors, seen_from
+from retouch_engine.heal.reinject import high_band
+from retouch_engine.heal.sources import donors
 from retouch_engine.imaging.bands import filled, low_band
-from retouch_engine.imaging.masks import bounding_box, dilated
+from retouch_engine.imaging.masks import dilated
 from retouch_engine.imaging.membrane import membrane
-from retouch_engine.types import Bool, Float, HealerId
+from retouch_engine.types import Float, HealerId
 
 _TRIES = 2
-_RIM_PX = 8
-_LEAST_RIM = 0.4
-"""Share of the rim that must be clean for its low band to be carried across."""
 
 
 class Frequency:
@@ -40,26 +39,18 @@ class Frequency:
 
     def attempts(self, wound: Wound) -> Iterator[Heal]:
         """See :class:`retouch_engine.heal.base.Healer`."""
-        sigma = wound.sigma_px
-        clean = ~wound.dirty
-        near = bounding_box(wound.hole).grown(_RIM_PX + 1, *wound.hole.shape).slices
-        rim = dilated(wound.hole[near], _RIM_PX) & ~wound.hole[near]
-        if np.count_nonzero(rim & clean[near]) < _LEAST_RIM * np.count_nonzero(rim):
+        if readable(wound) < LEAST_RIM:
             return
-        low = _low_band(wound, clean, sigma)
-        high = None
+        sigma = max(wound.sigma_px, 2.0)
+        low = _low(wound, sigma)
         for offset in donors(wound, _TRIES):
-            if high is None:
-                around = low_band(wound.od, clean.astype(np.float32), sigma)
-                high = np.asarray(wound.od - around, dtype=np.float32)
-            whole = np.asarray(low + seen_from(high, wound.inner, offset), dtype=np.float32)
+            whole = np.asarray(low + high_band(wound, offset, sigma)[0], dtype=np.float32)
             yield layered(wound, whole, self.spec.id, (offset,))
 
 
-def _low_band(wound: Wound, clean: Bool, sigma: float) -> Float:
+def _low(wound: Wound, sigma: float) -> Float:
     """The skin's low band, carried across the hole; the size of the inner box."""
     cut = wound.inner.slices
-    hole, known = wound.hole[cut], clean[cut]
-    around = low_band(wound.od[cut], known.astype(np.float32), max(sigma, 2.0))
-    within_reach = dilated(known, max(1, round(sigma))) & ~hole
-    return membrane(filled(around, within_reach), hole)
+    hole, known = wound.hole[cut], ~wound.dirty[cut]
+    around = low_band(wound.od[cut], known.astype(np.float32), sigma)
+    return membrane(filled(around, dilated(known, max(1, round(sigma))) & ~hole), hole)
