@@ -12,13 +12,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from retouch_engine.heal.base import Heal, HealerSpec, Wound
-from retouch_engine.heal.fit import RIM_PX, readable
+from retouch_engine.heal.fit import readable
 from retouch_engine.heal.layers import layered
 from retouch_engine.heal.sources import donors, seen_from
 from retouch_engine.imaging.masks import dilated
 from retouch_engine.types import Float, HealerId
 
 _TRIES = 3
+_RIM_PX = 8
 _LEAST_RIM = 0.12
 
 
@@ -51,7 +52,7 @@ def _shifted(wound: Wound, offset: tuple[int, int]) -> Float | None:
     hole = wound.hole[cut]
     donor = seen_from(wound.od, wound.inner, offset)
     clean = ~wound.dirty[cut] & ~seen_from(wound.dirty, wound.inner, offset)
-    rim = dilated(hole, RIM_PX) & ~hole & clean
+    rim = dilated(hole, _RIM_PX) & ~hole & clean
     if not rim.any():
         return None
     return np.asarray(donor + np.median((wound.od[cut] - donor)[rim], axis=0), dtype=np.float32)

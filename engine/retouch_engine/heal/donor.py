@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from retouch_engine.heal.base import Heal, HealerSpec, Wound
-from retouch_engine.heal.fit import hung
+from retouch_engine.heal.fit import Bed
 from retouch_engine.heal.layers import layered
-from retouch_engine.heal.sources import donors, seen_from
+from retouch_engine.heal.sources import donors
 from retouch_engine.types import HealerId
 
 _TRIES = 3
@@ -32,8 +32,10 @@ class Donor:
 
     def attempts(self, wound: Wound) -> Iterator[Heal]:
         """See :class:`retouch_engine.heal.base.Healer`."""
+        bed = Bed.of(wound)
+        if bed is None:
+            return
         for offset in donors(wound, _TRIES):
-            skin = seen_from(wound.od, wound.inner, offset)
-            whole = hung(wound, skin, ~seen_from(wound.dirty, wound.inner, offset))
+            whole = bed.grafted(offset)
             if whole is not None:
                 yield layered(wound, whole, self.spec.id, (offset,))

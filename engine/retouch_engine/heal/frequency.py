@@ -13,14 +13,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from retouch_engine.heal.base import Heal, HealerSpec, Wound
-from retouch_engine.heal.fit import LEAST_RIM, readable
+from retouch_engine.heal.fit import Bed
 from retouch_engine.heal.layers import layered
 from retouch_engine.heal.reinject import high_band
 from retouch_engine.heal.sources import donors
-from retouch_engine.imaging.bands import filled, low_band
-from retouch_engine.imaging.masks import dilated
-from retouch_engine.imaging.membrane import membrane
-from retouch_engine.types import Float, HealerId
+from retouch_engine.types import HealerId
 
 _TRIES = 2
 
@@ -39,18 +36,11 @@ class Frequency:
 
     def attempts(self, wound: Wound) -> Iterator[Heal]:
         """See :class:`retouch_engine.heal.base.Healer`."""
-        if readable(wound) < LEAST_RIM:
+        bed = Bed.of(wound)
+        if bed is None:
             return
         sigma = max(wound.sigma_px, 2.0)
-        low = _low(wound, sigma)
+        low = bed.flat()
         for offset in donors(wound, _TRIES):
             whole = np.asarray(low + high_band(wound, offset, sigma)[0], dtype=np.float32)
             yield layered(wound, whole, self.spec.id, (offset,))
-
-
-def _low(wound: Wound, sigma: float) -> Float:
-    """The skin's low band, carried across the hole; the size of the inner box."""
-    cut = wound.inner.slices
-    hole, known = wound.hole[cut], ~wound.dirty[cut]
-    around = low_band(wound.od[cut], known.astype(np.float32), sigma)
-    return membrane(filled(around, dilated(known, max(1, round(sigma))) & ~hole), hole)

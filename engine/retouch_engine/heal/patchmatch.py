@@ -14,7 +14,7 @@ from threading import Lock
 import numpy as np
 
 from retouch_engine.heal.base import Heal, HealerSpec, Wound
-from retouch_engine.heal.fit import LEAST_RIM, readable
+from retouch_engine.heal.fit import Bed
 from retouch_engine.heal.layers import layered
 from retouch_engine.heal.reinject import reinjected
 from retouch_engine.heal.sources import donors
@@ -24,7 +24,7 @@ from retouch_engine.types import Bool, Box, Float, HealerId
 _TRIES = 2
 _RADIUS = 3
 """Of a patch: 7 x 7 px. Larger ones blur more and take three times as long."""
-_SIGMA_PX = 1.5
+_SIGMA_PX = 4.0
 _LEVELS = 200.0
 _SEEDED = Lock()
 """The package's generator belongs to the process: seeding and filling are one step."""
@@ -46,12 +46,13 @@ class PatchMatch:
 
     def attempts(self, wound: Wound) -> Iterator[Heal]:
         """See :class:`retouch_engine.heal.base.Healer`."""
-        offsets = donors(wound, _TRIES) if readable(wound) >= LEAST_RIM else []
+        bed = Bed.of(wound)
+        offsets = donors(wound, _TRIES) if bed is not None else []
         fill = _fill(wound) if offsets else None
-        if fill is None:
+        if fill is None or bed is None:
             return
         for offset in offsets:
-            whole = reinjected(wound, fill, offset, _SIGMA_PX)
+            whole = reinjected(bed, fill, offset, _SIGMA_PX)
             if whole is not None:
                 yield layered(wound, whole, self.spec.id, (offset,))
 

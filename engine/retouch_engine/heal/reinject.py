@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from retouch_engine.heal.base import Wound
-from retouch_engine.heal.fit import hung
+from retouch_engine.heal.fit import Bed
 from retouch_engine.heal.sources import seen_from
 from retouch_engine.imaging.bands import low_band
 from retouch_engine.imaging.density import tone
@@ -23,11 +23,11 @@ _LEAST_GAIN, _MOST_GAIN = 0.8, 1.25
 _RING_PX = 10
 
 
-def reinjected(wound: Wound, fill: Float, offset: tuple[int, int], sigma_px: float) -> Float | None:
+def reinjected(bed: Bed, fill: Float, offset: tuple[int, int], sigma_px: float) -> Float | None:
     """A fill with real skin's texture.
 
     Args:
-        wound: the wound.
+        bed: the hole's surroundings.
         fill: float32 ``(h, w, 3)``, OD, the inner box: what somebody made of the crop, hole and surroundings.
         offset: the donor of the high band, ``(dy, dx)``.
         sigma_px: where the fill's low band ends and the donor's high band begins.
@@ -35,13 +35,10 @@ def reinjected(wound: Wound, fill: Float, offset: tuple[int, int], sigma_px: flo
     Returns:
         float32, the inner box, OD; the photo itself outside the hole. None where the rim cannot be read.
     """
+    wound = bed.wound
     high, clean = high_band(wound, offset, sigma_px)
     low = low_band(fill, wound.weight, sigma_px)
-    hole = wound.hole[wound.inner.slices]
-    whole = hung(wound, np.asarray(low + _gain(wound, high, sigma_px) * high, dtype=np.float32), clean)
-    if whole is None:
-        return None
-    return np.where(hole[..., None], whole, wound.od[wound.inner.slices])
+    return bed.hung(np.asarray(low + _gain(wound, high, sigma_px) * high, dtype=np.float32), clean)
 
 
 def high_band(wound: Wound, offset: tuple[int, int], sigma_px: float) -> tuple[Float, Bool]:

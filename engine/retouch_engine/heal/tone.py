@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from retouch_engine.heal.base import Heal, HealerSpec, Wound
-from retouch_engine.heal.fit import hung
+from retouch_engine.heal.fit import Bed
 from retouch_engine.heal.layers import layered
-from retouch_engine.heal.sources import donors, seen_from
+from retouch_engine.heal.sources import donors
 from retouch_engine.imaging.bands import low_band
 from retouch_engine.imaging.masks import bounding_box, dilated
 from retouch_engine.types import Float, HealerId
@@ -44,12 +44,14 @@ class Tone:
         """See :class:`retouch_engine.heal.base.Healer`."""
         if anomaly(wound) > _MOST_ANOMALY:
             return
+        bed = Bed.of(wound)
+        if bed is None:
+            return
         cut = wound.inner.slices
         sigma = float(np.clip(0.1 * wound.diameter_px, 2.0, 5.0))
         inside = wound.hole[cut].astype(np.float32)
         for offset in donors(wound, _TRIES):
-            skin = seen_from(wound.od, wound.inner, offset)
-            fitted = hung(wound, skin, ~seen_from(wound.dirty, wound.inner, offset))
+            fitted = bed.grafted(offset)
             if fitted is not None:
                 # Averaged inside the hole only: across the rim it would be diluted and leave a halo.
                 whole = wound.od[cut] - low_band(wound.od[cut] - fitted, inside, sigma)
