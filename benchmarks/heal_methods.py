@@ -9,19 +9,22 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import cv2
 import numpy as np
-from benchmarks.heal_cases import Case
+from benchmarks.heal_cases import Case, Float
 
 from retouch_engine import Recipe, growth, route
 from retouch_engine.heal import HEALERS, Healer
+from retouch_engine.imaging.masks import bounding_box, distance_inside
 from retouch_engine.types import HealerId, Patch, Photo, Samples
 from retouch_engine.wounds import Bench, Wounds, healed
 
 Method = Callable[[Case], Samples | None]
 """None: it declined, or its guard did."""
 RECIPE = Recipe()
+_TAKES = {h: healer.spec.takes for h, healer in HEALERS.items()}
 
 
 def methods() -> Mapping[str, Method]:
@@ -39,13 +42,14 @@ def methods() -> Mapping[str, Method]:
         peers["PatchMatch + MIXED_CLONE"] = _eight(lambda c, m: _cloned(c, m, cv2.MIXED_CLONE))
     if importlib.util.find_spec("gmic"):
         peers["G'MIC matchpatch"] = _eight(_gmic)
-    return {**ours, **peers}
+    controls: dict[str, Method] = {"control: half opacity": _half, "control: wide feather": _wide_feather}
+    return {**ours, **peers, **controls}
 
 
 def _ladder(case: Case) -> Samples | None:
     """The engine as it is: route, growth, wound, heal, compose, guard, and the way back."""
     photo = Photo(case.spoilt)
-    steps = route.plan([case.spot], RECIPE, _limits(), photo.height, photo.width)
+    steps = route.plan([case.spot], RECIPE, _TAKES, case.scene)
     steps = growth.grown(photo, case.scene, steps)
     (wound,) = Wounds.of(photo, case.scene, steps, RECIPE)
     outcome = healed(wound, RECIPE)
@@ -57,7 +61,7 @@ def _alone(healer: Healer) -> Method:
 
     def method(case: Case) -> Samples | None:
         photo = Photo(case.spoilt)
-        steps = route.plan([case.spot], RECIPE, _limits(), photo.height, photo.width)
+        steps = route.plan([case.spot], RECIPE, _TAKES, case.scene)
         (wound,) = Wounds.of(photo, case.scene, steps, RECIPE)
         heal = next(iter(healer.attempts(wound.wound)), None)
         patch = None if heal is None else Bench.of(wound).composed(heal, 1.0)
@@ -66,8 +70,34 @@ def _alone(healer: Healer) -> Method:
     return method
 
 
-def _limits() -> dict[HealerId, float]:
-    return {h: healer.spec.largest_px for h, healer in HEALERS.items()}
+def passes(case: Case, result: Samples) -> bool:
+    """Whether the engine's guard would let this result through."""
+    photo = Photo(case.spoilt)
+    (wound,) = Wounds.of(photo, case.scene, route.plan([case.spot], RECIPE, _TAKES, case.scene), RECIPE)
+    box = bounding_box(case.hole)
+    wide = result.astype(np.uint16) * np.uint16(257 if result.dtype == np.uint8 else 1)
+    patch = Patch(1, box, wide[box.slices].copy(), case.hole[box.slices].copy())
+    return Bench.of(wound).verdict(patch).accepted
+
+
+def _half(case: Case) -> Samples | None:
+    """A control: the donor's heal at half opacity over the blemish."""
+    return _mixed(case, np.full(case.hole.shape, 0.5, np.float32))
+
+
+def _wide_feather(case: Case) -> Samples | None:
+    """A control: the donor's heal over clean skin, cross-faded over a third of the hole."""
+    depth = distance_inside(case.hole)
+    return _mixed(replace(case, spoilt=case.truth), np.clip(depth / max(1.0, 0.66 * depth.max()), 0, 1))
+
+
+def _mixed(case: Case, share: Float) -> Samples | None:
+    healed = _alone(HEALERS[HealerId("donor")])(case)
+    if healed is None:
+        return None
+    own = case.spoilt.astype(np.float32) * (257 if case.spoilt.dtype == np.uint8 else 1)
+    share = np.where(case.hole, share, 0)[..., None]
+    return np.asarray(np.rint(own + share * (healed - own)).astype(np.uint16))
 
 
 def _laid(source: Samples, patch: Patch) -> Samples:

@@ -82,8 +82,8 @@ def retouch(
 def _routed(
     photo: Photo, scene: Scene, spots: Sequence[Spot], recipe: Recipe
 ) -> tuple[tuple[Step, ...], tuple[str, ...]]:
-    largest = {healer_id: healer.spec.largest_px for healer_id, healer in HEALERS.items()}
-    steps = route.plan(spots, recipe, largest, photo.height, photo.width)
+    takes = {healer_id: healer.spec.takes for healer_id, healer in HEALERS.items()}
+    steps = route.plan(spots, recipe, takes, scene)
     painted = any(s.spot.kind == "painted" for s in steps)
     share = route.holes_share(steps, scene.skin_share * photo.height * photo.width)
     if painted or share <= recipe.largest_healed_share:

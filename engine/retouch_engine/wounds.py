@@ -13,10 +13,9 @@ import numpy as np
 
 from retouch_engine import route
 from retouch_engine.compose import compose
-from retouch_engine.guard import Null, judge, measure, null_distribution
-from retouch_engine.guard.figures import Bands, Shape, bands, ring_width, shape_of
+from retouch_engine.guard import Null, judge, measure, null_distribution, repeats
+from retouch_engine.guard.figures import Shape, bands, filtered, ring_width, shape_of
 from retouch_engine.heal import HEALERS, Heal, Wound
-from retouch_engine.imaging.bands import steepness
 from retouch_engine.imaging.density import density
 from retouch_engine.imaging.masks import bounding_box, diameter, dilated, placed
 from retouch_engine.recipe import Kind, Recipe
@@ -141,7 +140,7 @@ class Bench:
         """Filter the crop as it is and learn what clean skin looks like there."""
         wound = case.wound
         shape = shape_of(wound.hole, wound.forbid)
-        before = Bands(wound.fine[0], steepness(wound.grey), wound.od)
+        before = filtered(wound.od, wound.grey, wound.fine)
         return cls(case, shape, null_distribution(before, shape, wound.dirty, wound.seed))
 
     def composed(self, heal: Heal, strength: float) -> Patch | None:
@@ -196,6 +195,9 @@ def healed(case: Case, recipe: Recipe) -> Outcome:
 
 def _attempt(bench: Bench, heal: Heal, strength: float, tried: list[str]) -> Outcome | None:
     """One rung; None when the guard refused it."""
+    if repeats(heal.donors, bench.case.wound.diameter_px):
+        tried.append(f"{heal.healer}@{strength:.2f}: repeat")
+        return None
     patch = bench.composed(heal, strength)
     if patch is None:
         return None

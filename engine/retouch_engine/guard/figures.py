@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.imaging.bands import BAND_SIGMAS, fine_bands, steepness
+from retouch_engine.imaging.bands import BAND_SIGMAS, blur, fine_bands, steepness
 from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import bounding_box, dilated, eroded
 from retouch_engine.types import Bool, Float
@@ -17,7 +18,8 @@ _MOST_PX = 420
 _MOST_RIM_PX = 160
 _QUANTILES = np.linspace(0.02, 0.98, 33)
 _BANDS = len(BAND_SIGMAS)
-NAMES = ("texture_0", "texture_1", "texture_2", "spread", "seam", "residual", "redder")
+_BLUE_OVER_RED = np.array([[-1, 0, 1]], dtype=np.float32)
+NAMES = ("texture_0", "texture_1", "texture_2", "spread", "seam", "residual", "redder", "halo", "chroma")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,16 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """One crop, filtered once: ``fine`` ``(3, h, w)``, the gradient ``edge`` ``(h, w)``, ``od`` itself."""
+    """One crop, filtered once.
+
+    ``fine`` ``(3, h, w)``: its bands. ``smooth``, ``edge`` and ``chroma`` ``(h, w)``: its blur of 1 px, its
+    gradient, and the finest band of blue over red. ``od`` is the crop itself.
+    """
 
     fine: Float
+    smooth: Float
     edge: Float
+    chroma: Float
     od: Float
 
 
@@ -45,7 +53,8 @@ class Figures:
     ``texture`` ``(n, 3)``: core / ring contrast per band. ``spread`` ``(n,)``: Wasserstein-1 distance of the
     finest band's values, in ring spreads. ``seam``: gradient on the rim over the ring's. ``residual``: how
     far the core's level lies from a plane through the ring, in OD, worst channel. ``redder``: that of
-    redness, signed.
+    redness, signed. ``halo``: how far the core's smooth density leaves the range of the ring's, in OD.
+    ``chroma``: core / ring contrast of the finest colour band.
     """
 
     texture: NDArray[np.float64]
@@ -53,11 +62,14 @@ class Figures:
     seam: NDArray[np.float64]
     residual: NDArray[np.float64]
     redder: NDArray[np.float64]
+    halo: NDArray[np.float64]
+    chroma: NDArray[np.float64]
 
     @property
     def table(self) -> NDArray[np.float64]:
-        """``(n, 7)``: one row for each place, texture as logarithms; :data:`NAMES` are the columns."""
-        rest = (self.spread, self.seam, self.residual, self.redder)
+        """``(n, 9)``: one row for each place, contrasts as logarithms; :data:`NAMES` are the columns."""
+        chroma = np.log(np.maximum(self.chroma, 1e-6))
+        rest = (self.spread, self.seam, self.residual, self.redder, self.halo, chroma)
         return np.column_stack([np.log(np.maximum(self.texture, 1e-6)), *rest])
 
     def part(self, places: slice) -> Figures:
@@ -68,6 +80,8 @@ class Figures:
             self.seam[places],
             self.residual[places],
             self.redder[places],
+            self.halo[places],
+            self.chroma[places],
         )
 
     def one(self) -> dict[str, float]:
@@ -78,13 +92,26 @@ class Figures:
             "seam": round(float(self.seam[0]), 3),
             "residual": round(float(self.residual[0]), 4),
             "redder": round(float(self.redder[0]), 4),
+            "halo": round(float(self.halo[0]), 4),
+            "chroma": round(float(self.chroma[0]), 3),
         }
 
 
 def bands(od: Float) -> Bands:
     """Filter a crop, OD, float32 ``(h, w, 3)``."""
     grey = tone(od)
-    return Bands(fine_bands(grey)[0], steepness(grey), od)
+    return filtered(od, grey, fine_bands(grey))
+
+
+def filtered(od: Float, grey: Float, fine: tuple[Float, Float]) -> Bands:
+    """The same, for a crop whose mean density and fine bands are known already."""
+    return Bands(fine[0], fine[1], steepness(grey), _chroma(od), od)
+
+
+def _chroma(od: Float) -> Float:
+    """The finest band of blue over red: what models and chroma subsampling lose first."""
+    blue = np.asarray(cv2.transform(np.ascontiguousarray(od), _BLUE_OVER_RED))
+    return np.asarray(blue - blur(blue, 1.2))
 
 
 def ring_width(hole: Bool) -> int:
@@ -117,25 +144,41 @@ def _positions(mask: Bool, most: int) -> NDArray[np.intp]:
     return np.column_stack(np.divmod(flat, mask.shape[1]))
 
 
-def measure(filtered: Bands, shape: Shape, shifts: NDArray[np.intp]) -> Figures:
+def measure(seen: Bands, shape: Shape, shifts: NDArray[np.intp]) -> Figures:
     """Figures of the shape laid at each shift; ``shifts`` is ``(n, 2)`` rows ``(dy, dx)``, 0 for itself."""
     if len(shape.ring) == 0 or len(shifts) == 0:
-        return Figures(np.zeros((0, 3)), *(np.zeros(0) for _ in range(4)))
-    h, w = filtered.edge.shape
+        return Figures(np.zeros((0, _BANDS)), *(np.zeros(0) for _ in range(6)))
+    h, w = seen.edge.shape
     at_core, at_rim, at_ring = (_at(p, shifts, h, w) for p in (shape.core, shape.rim, shape.ring))
-    core, ring = ([band.take(at) for band in filtered.fine] for at in (at_core, at_ring))
+    core, ring = ([band.take(at) for band in seen.fine] for at in (at_core, at_ring))
     ring_spread = [np.maximum(r.std(axis=1), np.float32(1e-5)) for r in ring]
     texture = np.stack([c.std(axis=1) / s for c, s in zip(core, ring_spread, strict=True)], axis=1)
     spread = np.abs(_quantiles(core[0]) - _quantiles(ring[0])).mean(axis=1) / ring_spread[0]
-    edge_rim, edge_ring = (filtered.edge.take(at).mean(axis=1) for at in (at_rim, at_ring))
-    low = _level_gap(filtered.od, shape, at_core, at_ring)
+    edge_rim, edge_ring = (seen.edge.take(at).mean(axis=1) for at in (at_rim, at_ring))
+    low = _level_gap(seen.od, shape, at_core, at_ring)
     return Figures(
         texture=texture.astype(np.float64),
         spread=spread.astype(np.float64),
         seam=(edge_rim / np.maximum(edge_ring, np.float32(1e-5))).astype(np.float64),
         residual=np.abs(low).max(axis=1),
         redder=low[:, 1] - low[:, 0],
+        halo=_overshoot(seen.smooth.take(at_core), seen.smooth.take(at_ring)),
+        chroma=_contrast(seen.chroma.take(at_core), seen.chroma.take(at_ring)),
     )
+
+
+def _contrast(core: Float, ring: Float) -> NDArray[np.float64]:
+    """Spread of the core over that of the ring; 1 where neither has any, as in a grey photo."""
+    inner, outer = core.std(axis=1), ring.std(axis=1)
+    return np.asarray((inner + np.float32(1e-5)) / (outer + np.float32(1e-5)), dtype=np.float64)
+
+
+def _overshoot(core: Float, ring: Float) -> NDArray[np.float64]:
+    """``(n,)``: how far the core leaves the ring's range, above or below; negative inside it."""
+    edge = core.shape[1] // 50
+    ordered = np.sort(core, axis=1)
+    low, high = ordered[:, edge], ordered[:, -1 - edge]
+    return np.asarray(np.maximum(high - ring.max(axis=1), ring.min(axis=1) - low), dtype=np.float64)
 
 
 def _at(places: NDArray[np.intp], shifts: NDArray[np.intp], h: int, w: int) -> NDArray[np.intp]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from retouch_engine.guard.figures import NAMES, Figures
@@ -14,7 +16,11 @@ _FAR = 3.2
 """Robust standard deviations from the photo's own skin at which a heal is found out."""
 _DULL = 2.6
 """The same for lost texture: dull is what people see first."""
-_FLOOR = np.array([0.07, 0.07, 0.07, 0.05, 0.07, 0.012, 0.012])
+_DULL_TOGETHER = 1.9
+"""The same when the two finest bands and the colour noise are all weak at once."""
+_TWIN = 1.2
+"""A donor nearer than this many diameters is seen twice at one glance."""
+_FLOOR = np.array([0.07, 0.07, 0.07, 0.05, 0.07, 0.012, 0.012, 0.015, 0.07])
 """The least spread of each figure: skin that happens to be even must not make the guard petty."""
 
 
@@ -44,15 +50,24 @@ def _scores(figures: Figures, null: Figures) -> dict[str, float]:
 
 def _failed(scores: dict[str, float], figures: Figures, before: Figures) -> str:
     """The first thing that is wrong, worst kind first; empty when nothing is."""
-    if min(scores["texture_0"], scores["texture_1"]) < -_DULL:
+    dull = (scores["texture_0"], scores["texture_1"], scores["chroma"])
+    if min(dull) < -_DULL or sum(dull) / len(dull) < -_DULL_TOGETHER:
         return "plastic"
     if max(scores["residual"], abs(scores["redder"])) > _FAR and not _mostly_gone(figures, before):
         return "residual"
     if scores["seam"] > _FAR:
         return "seam"
-    if max(scores["texture_0"], scores["texture_1"], scores["texture_2"], scores["spread"]) > _FAR:
+    if scores["halo"] > _FAR and not _mostly_gone(figures, before):
+        return "halo"
+    loud = ("texture_0", "texture_1", "texture_2", "spread", "chroma")
+    if max(scores[name] for name in loud) > _FAR:
         return "overload"
     return ""
+
+
+def repeats(donors: Sequence[tuple[int, int]], diameter_px: float) -> bool:
+    """Whether a heal shows its donor beside itself."""
+    return any(float(np.hypot(dy, dx)) < _TWIN * diameter_px for dy, dx in donors)
 
 
 def _mostly_gone(figures: Figures, before: Figures) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from retouch_engine.imaging.bands import fine_bands, low_band
 from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import distance_inside
-from retouch_engine.types import Bool, Box, Float, HealerId, frozen
+from retouch_engine.types import Bool, Box, Float, HealerId, Takes, frozen
 
 _FEATHER_PX = 1.5
 
@@ -117,18 +117,11 @@ class HealerSpec:
 
     id: HealerId
     summary: str
-    largest_px: float
-    """Holes of a larger diameter are not for it."""
+    takes: Takes
     generative: bool
     """Whether a trained model invents pixels; decides what the metadata must say."""
     weights: bool
     licence: str
-    smallest_px: float = 0.0
-    """Holes of a smaller diameter are not for it."""
-    structure: bool = False
-    """Made for large or elongated holes, where one donor cannot continue what crosses them."""
-    at_edges: bool = False
-    """Made for holes that touch an edge of the skin."""
 
 
 class Healer(Protocol):

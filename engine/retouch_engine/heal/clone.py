@@ -16,7 +16,7 @@ from retouch_engine.heal.fit import readable
 from retouch_engine.heal.layers import layered
 from retouch_engine.heal.sources import donors, seen_from
 from retouch_engine.imaging.masks import dilated
-from retouch_engine.types import Float, HealerId
+from retouch_engine.types import Float, HealerId, Takes
 
 _TRIES = 3
 _RIM_PX = 8
@@ -29,11 +29,10 @@ class Clone:
     spec = HealerSpec(
         id=HealerId("clone"),
         summary="real skin moved over beside an edge, without a membrane across it",
-        largest_px=120,
+        takes=Takes(largest_px=120, at_edges=True),
         generative=False,
         weights=False,
         licence="Apache-2.0",
-        at_edges=True,
     )
 
     def attempts(self, wound: Wound) -> Iterator[Heal]:

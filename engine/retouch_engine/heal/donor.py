@@ -13,7 +13,7 @@ from retouch_engine.heal.base import Heal, HealerSpec, Wound
 from retouch_engine.heal.fit import Bed
 from retouch_engine.heal.layers import layered
 from retouch_engine.heal.sources import donors
-from retouch_engine.types import HealerId
+from retouch_engine.types import HealerId, Takes
 
 _TRIES = 3
 
@@ -24,7 +24,7 @@ class Donor:
     spec = HealerSpec(
         id=HealerId("donor"),
         summary="real skin from nearby, fitted by a membrane in optical density",
-        largest_px=600,
+        takes=Takes(largest_px=600),
         generative=False,
         weights=False,
         licence="Apache-2.0",

@@ -17,7 +17,7 @@ from retouch_engine.heal.fit import Bed
 from retouch_engine.heal.layers import layered
 from retouch_engine.heal.reinject import high_band
 from retouch_engine.heal.sources import donors
-from retouch_engine.types import HealerId
+from retouch_engine.types import HealerId, Takes
 
 _TRIES = 2
 
@@ -28,7 +28,7 @@ class Frequency:
     spec = HealerSpec(
         id=HealerId("frequency"),
         summary="low band carried across the hole, high band from real skin nearby",
-        largest_px=600,
+        takes=Takes(largest_px=600),
         generative=False,
         weights=False,
         licence="Apache-2.0",

@@ -19,7 +19,7 @@ from retouch_engine.heal.layers import layered
 from retouch_engine.heal.reinject import reinjected
 from retouch_engine.heal.sources import donors
 from retouch_engine.imaging.masks import bounding_box
-from retouch_engine.types import Bool, Box, Float, HealerId
+from retouch_engine.types import Bool, Box, Float, HealerId, Takes
 
 _TRIES = 2
 _RADIUS = 3
@@ -36,12 +36,10 @@ class PatchMatch:
     spec = HealerSpec(
         id=HealerId("patchmatch"),
         summary="structure by patch matching, pores re-injected from real skin",
-        largest_px=400,
-        smallest_px=12,
+        takes=Takes(largest_px=400, smallest_px=12, structure=True),
         generative=False,
         weights=False,
         licence="Apache-2.0",
-        structure=True,
     )
 
     def attempts(self, wound: Wound) -> Iterator[Heal]:

@@ -18,7 +18,7 @@ from retouch_engine.heal.layers import layered
 from retouch_engine.heal.sources import donors
 from retouch_engine.imaging.bands import low_band
 from retouch_engine.imaging.masks import bounding_box, dilated
-from retouch_engine.types import Float, HealerId
+from retouch_engine.types import Float, HealerId, Takes
 
 _TRIES = 2
 _MOST_ANOMALY = 0.22
@@ -34,7 +34,7 @@ class Tone:
     spec = HealerSpec(
         id=HealerId("tone"),
         summary="the colour of skin nearby under the spot's own pores",
-        largest_px=600,
+        takes=Takes(largest_px=600),
         generative=False,
         weights=False,
         licence="Apache-2.0",
