@@ -24,6 +24,8 @@ _STILL_SPOT = 0.16
 """A rim that has more than this share of the spot's own colour still belongs to the spot."""
 _MOST_GROWTH = 0.75
 """In diameters."""
+_LEAST_FALL = 0.03
+_FAR_SHARE = 0.85
 _RIM_SHARE = 0.7
 """The rim is judged by this quantile: a halo on one side is seen, a hair that crosses the rim is not."""
 _STEPS_ACROSS = 16
@@ -78,14 +80,20 @@ def _growth(view: _View, size: float) -> int:
     colour = height / max(float(height @ height), 1e-6)
     # 1 is the spot's own colour, 0 the skin's.
     share = (view.od - level) @ colour
-    usual = float(np.quantile(share[far], _RIM_SHARE))
+    usual = float(np.quantile(share[far], _FAR_SHARE))
     by = max(1, round(size / 12 / view.step))
+    kept, last = 0, np.inf
     for growth in range(0, round(_MOST_GROWTH * size / view.step) + 1, by):
         hole = dilated(view.hole, growth)
         rim = dilated(hole, 1) & ~hole & view.skin
-        if not rim.any() or float(np.quantile(share[rim], _RIM_SHARE)) <= max(_STILL_SPOT, usual):
+        now = float(np.quantile(share[rim], _RIM_SHARE)) if rim.any() else np.inf
+        # A halo falls off; what stays level is the light, and no hole outgrows that.
+        if now > last - _LEAST_FALL:
             break
-    return growth * view.step
+        kept, last = growth, now
+        if now <= max(_STILL_SPOT, usual):
+            break
+    return kept * view.step
 
 
 def _far(view: _View, distance: float) -> Bool:

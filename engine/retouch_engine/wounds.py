@@ -139,7 +139,7 @@ class Bench:
     def of(cls, case: Case) -> Bench:
         """Filter the crop as it is and learn what clean skin looks like there."""
         wound = case.wound
-        shape = shape_of(wound.hole, wound.forbid)
+        shape = shape_of(wound.hole, wound.dirty)
         before = filtered(wound.od, wound.grey, wound.fine)
         return cls(case, shape, null_distribution(before, shape, wound.dirty, wound.seed))
 

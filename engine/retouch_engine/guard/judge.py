@@ -16,6 +16,8 @@ _FAR = 3.2
 """Robust standard deviations from the photo's own skin at which a heal is found out."""
 _DULL = 2.6
 """The same for lost texture: dull is what people see first."""
+_COLOURLESS = 4.5
+"""The same for lost colour noise: a JPEG's own blocks have none here and much there."""
 _DULL_TOGETHER = 1.9
 """The same when the two finest bands and the colour noise are all weak at once."""
 _TWIN = 1.2
@@ -51,7 +53,7 @@ def _scores(figures: Figures, null: Figures) -> dict[str, float]:
 def _failed(scores: dict[str, float], figures: Figures, before: Figures) -> str:
     """The first thing that is wrong, worst kind first; empty when nothing is."""
     dull = (scores["texture_0"], scores["texture_1"], scores["chroma"])
-    if min(dull) < -_DULL or sum(dull) / len(dull) < -_DULL_TOGETHER:
+    if min(dull[:2]) < -_DULL or dull[2] < -_COLOURLESS or sum(dull) / len(dull) < -_DULL_TOGETHER:
         return "plastic"
     if max(scores["residual"], abs(scores["redder"])) > _FAR and not _mostly_gone(figures, before):
         return "residual"

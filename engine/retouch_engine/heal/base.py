@@ -11,10 +11,14 @@ import numpy as np
 
 from retouch_engine.imaging.bands import fine_bands, low_band
 from retouch_engine.imaging.density import tone
-from retouch_engine.imaging.masks import distance_inside
+from retouch_engine.imaging.masks import dilated, distance_inside
 from retouch_engine.types import Bool, Box, Float, HealerId, Takes, frozen
 
 _FEATHER_PX = 1.5
+_STRAND = 14.0
+"""In medians of the band's size. Skin reaches 8; a lash has 40."""
+_LEAST_BAND = 0.002
+_EVERY = 3
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,15 @@ class Wound:
 
     @cached_property
     def dirty(self) -> Bool:
-        """What may not be a source: forbidden, or to be filled."""
-        return frozen(self.forbid | self.hole)
+        """What may not be a source: forbidden, to be filled, or a hair that crosses the crop."""
+        return frozen(self.forbid | self.hole | self._strands())
+
+    def _strands(self) -> Bool:
+        """What stands out from the crop's furrow band as no pore does: hairs, lashes, jewellery."""
+        band = np.abs(self.fine[0][1])
+        some = np.sort(band[::_EVERY, ::_EVERY], axis=None)
+        found = np.asarray(band > _STRAND * max(float(some[len(some) // 2]), _LEAST_BAND))
+        return dilated(found, 2) if found.any() else found
 
     @cached_property
     def grey(self) -> Float:
@@ -69,7 +80,7 @@ class Wound:
     def weight(self) -> Float:
         """1 on skin and in the hole, 0 on what must not leak into either band; float32, the inner box."""
         cut = self.inner.slices
-        return frozen((~self.forbid[cut] | self.hole[cut]).astype(np.float32))
+        return frozen((~self.dirty[cut] | self.hole[cut]).astype(np.float32))
 
     @cached_property
     def low(self) -> Float:

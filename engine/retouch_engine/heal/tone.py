@@ -48,7 +48,7 @@ class Tone:
         if bed is None:
             return
         cut = wound.inner.slices
-        sigma = float(np.clip(0.1 * wound.diameter_px, 2.0, 5.0))
+        sigma = float(np.clip(0.06 * wound.diameter_px, 1.5, 4.0))
         inside = wound.hole[cut].astype(np.float32)
         for offset in donors(wound, _TRIES):
             fitted = bed.grafted(offset)
