@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from retouch_engine.guard.figures import Bands, Figures, Shape, measure
 from retouch_engine.types import Bool
 
-_PLACES = 32
+_PLACES = 30
 _TRIED = 400
 _HERE = np.zeros((1, 2), dtype=np.intp)
 _COARSE_FROM_PX = 160

@@ -11,7 +11,7 @@ import numpy as np
 
 from retouch_engine.imaging.bands import fine_bands, low_band
 from retouch_engine.imaging.density import tone
-from retouch_engine.imaging.masks import dilated, distance_inside
+from retouch_engine.imaging.masks import bounding_box, dilated, distance_inside
 from retouch_engine.types import Bool, Box, Float, HealerId, Takes, frozen
 
 _FEATHER_PX = 1.5
@@ -59,6 +59,11 @@ class Wound:
         some = np.sort(band[::_EVERY, ::_EVERY], axis=None)
         found = np.asarray(band > _STRAND * max(float(some[len(some) // 2]), _LEAST_BAND))
         return dilated(found, 2) if found.any() else found
+
+    @cached_property
+    def hole_box(self) -> Box:
+        """The smallest box around the hole."""
+        return bounding_box(self.hole)
 
     @cached_property
     def grey(self) -> Float:

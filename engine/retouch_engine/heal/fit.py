@@ -12,9 +12,9 @@ import numpy as np
 
 from retouch_engine.heal.base import Wound
 from retouch_engine.heal.sources import seen_from
-from retouch_engine.imaging.bands import blur, filled, masked_blur
-from retouch_engine.imaging.masks import bounding_box, dilated
-from retouch_engine.imaging.membrane import membrane
+from retouch_engine.imaging.bands import blur, masked_blur
+from retouch_engine.imaging.masks import dilated
+from retouch_engine.imaging.membrane import spanned
 from retouch_engine.types import Bool, Box, Float
 
 LEAST_RIM = 0.4
@@ -46,7 +46,7 @@ class Bed:
     @classmethod
     def of(cls, wound: Wound) -> Bed | None:
         """None where too little of the rim is readable."""
-        near = bounding_box(wound.hole).grown(_MARGIN_PX, *wound.hole.shape)
+        near = wound.hole_box.grown(_MARGIN_PX, *wound.hole.shape)
         hole = wound.hole[near.slices]
         rim = dilated(hole, _RIM_PX) & ~hole
         known = rim & ~wound.dirty[near.slices]
@@ -98,7 +98,7 @@ class Bed:
 
 def readable(wound: Wound) -> float:
     """How much of the hole's rim is clean skin, 0 to 1."""
-    near = bounding_box(wound.hole).grown(_RIM_PX + 1, *wound.hole.shape).slices
+    near = wound.hole_box.grown(_RIM_PX + 1, *wound.hole.shape).slices
     rim = dilated(wound.hole[near], _RIM_PX) & ~wound.hole[near]
     return float(np.count_nonzero(rim & ~wound.dirty[near])) / max(1.0, float(np.count_nonzero(rim)))
 
@@ -110,4 +110,4 @@ def _enough(known: Bool, rim: Bool) -> bool:
 def _spanned(values: Float, known: Bool, hole: Bool) -> Float:
     """The membrane through the known rim's values, averaged along it."""
     smooth = masked_blur(values, known.astype(np.float32), _RIM_SIGMA_PX)
-    return membrane(filled(smooth, dilated(known, 2) & ~hole), hole)
+    return spanned(smooth, dilated(known, 2) & ~hole, hole)

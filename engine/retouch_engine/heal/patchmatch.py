@@ -18,7 +18,6 @@ from retouch_engine.heal.fit import Bed
 from retouch_engine.heal.layers import layered
 from retouch_engine.heal.reinject import reinjected
 from retouch_engine.heal.sources import donors
-from retouch_engine.imaging.masks import bounding_box
 from retouch_engine.types import Bool, Box, Float, HealerId, Takes
 
 _TRIES = 2
@@ -62,7 +61,7 @@ def _fill(wound: Wound) -> Float | None:
     if not patchmatch.patchmatch_available:
         return None
     reach = round(1.5 * wound.diameter_px) + 24
-    box = bounding_box(wound.hole).grown(reach, *wound.hole.shape)
+    box = wound.hole_box.grown(reach, *wound.hole.shape)
     box = _around(box, wound.inner)
     od, hole, forbid = wound.od[box.slices], wound.hole[box.slices], wound.forbid[box.slices]
     low, scale = _range(od, ~(hole | forbid))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.heal.base import Wound
-from retouch_engine.imaging.masks import bounding_box, dilated
+from retouch_engine.imaging.masks import dilated
 from retouch_engine.types import Box, Float
 
 _RINGS = (1.25, 1.6, 2.0, 2.5, 3.2, 4.0)
@@ -52,7 +52,7 @@ def donors(wound: Wound, count: int) -> list[tuple[int, int]]:
 
 def _wide(wound: Wound) -> tuple[Offsets, Offsets]:
     """The hole and its rim, as rows and columns."""
-    box = bounding_box(wound.hole).grown(3, *wound.hole.shape)
+    box = wound.hole_box.grown(3, *wound.hole.shape)
     rows, columns = np.nonzero(dilated(wound.hole[box.slices], 2))
     return rows + box.y0, columns + box.x0
 
@@ -98,7 +98,7 @@ def _sampled(places: Offsets, most: int) -> Offsets:
 def _costs(wound: Wound, offsets: Offsets) -> Float:
     width = max(3, round(0.25 * wound.diameter_px))
     h, w = wound.hole.shape
-    box = bounding_box(wound.hole).grown(width + 2, h, w)
+    box = wound.hole_box.grown(width + 2, h, w)
     near = wound.hole[box.slices]
     ring = dilated(near, width + 1) & ~dilated(near, 1) & ~wound.forbid[box.slices]
     if not ring.any():

@@ -17,7 +17,7 @@ from retouch_engine.heal.fit import Bed
 from retouch_engine.heal.layers import layered
 from retouch_engine.heal.sources import donors
 from retouch_engine.imaging.bands import low_band
-from retouch_engine.imaging.masks import bounding_box, dilated
+from retouch_engine.imaging.masks import dilated
 from retouch_engine.types import Float, HealerId, Takes
 
 _TRIES = 2
@@ -61,7 +61,7 @@ class Tone:
 def anomaly(wound: Wound) -> float:
     """How far the hole's texture is from the ring's, worst of the two finest bands; infinite if unknown."""
     reach = max(4, round(0.35 * wound.diameter_px))
-    box = bounding_box(wound.hole).grown(reach + 1, *wound.hole.shape)
+    box = wound.hole_box.grown(reach + 1, *wound.hole.shape)
     hole = wound.hole[box.slices]
     ring = dilated(hole, reach) & ~dilated(hole, 1) & ~wound.forbid[box.slices]
     if min(np.count_nonzero(hole), np.count_nonzero(ring)) < _LEAST_PX:

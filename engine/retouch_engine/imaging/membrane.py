@@ -33,12 +33,16 @@ def membrane(boundary: Float, hole: Bool) -> Float:
     """
     if not hole.any():
         return boundary
+    return spanned(boundary, ~hole, hole)
+
+
+def spanned(values: Float, known: Bool, hole: Bool) -> Float:
+    """The same where not all of the boundary is known: what is unknown is pulled from what is near."""
     # Only the hole's own rim decides: the rest of the crop is not looked at.
     cut = bounding_box(hole).grown(2, *hole.shape).slices
-    inside = np.ascontiguousarray(hole[cut])
-    start = filled(np.ascontiguousarray(boundary[cut]), ~inside)
-    surface = boundary.copy()
-    surface[cut] = _solved(start, inside)
+    surface = filled(values, known)
+    surface = surface.copy() if surface is values else surface
+    surface[cut] = _solved(np.ascontiguousarray(surface[cut]), np.ascontiguousarray(hole[cut]))
     return surface
 
 
@@ -57,9 +61,9 @@ def _solved(start: Float, hole: Bool) -> Float:
 
 
 def _relaxed(guess: Float, hole: Bool, sweeps: int) -> Float:
-    inside = np.broadcast_to(hole[..., None], guess.shape)
+    inside = hole.view(np.uint8)
     surface = guess.copy()
     for _ in range(sweeps):
-        mean = np.asarray(cv2.filter2D(surface, -1, _CROSS, borderType=cv2.BORDER_REFLECT))
-        np.copyto(surface, mean.reshape(surface.shape), where=inside)
+        mean = cv2.filter2D(surface, -1, _CROSS, borderType=cv2.BORDER_REFLECT)
+        cv2.copyTo(mean, inside, surface)
     return surface

@@ -20,6 +20,7 @@ _MARGIN_SHARE = 0.12
 spot's area by ten."""
 _ELONGATED = 3.5
 """Longer than wide by this: what crosses it is a line or a fold."""
+_COMPACT = 0.35
 _LARGE_PX = 150
 _EDGE_PX = 4
 """Nearer than this to what is not skin, a hole touches an edge."""
@@ -66,6 +67,9 @@ def _ordered(spot: Spot, healers: Mapping[HealerId, Takes], scene: Scene) -> tup
 
 def elongation(mask: Bool) -> float:
     """How much longer than wide a mask is: the ratio of its spreads along its two axes, 1 for a disc."""
+    # Most spots fill their box; what fills a good part of a square is no line.
+    if np.count_nonzero(mask) > _COMPACT * max(mask.shape) ** 2:
+        return 1.0
     places = np.argwhere(mask)
     if len(places) < 3:
         return 1.0
