@@ -19,6 +19,8 @@ _MOST_RIM_PX = 160
 _EVERY = 2
 _QUANTILES = np.linspace(0.02, 0.98, 33)
 _BANDS = len(BAND_SIGMAS)
+_CONTRASTS, _SMOOTH, _EDGE = _BANDS + 1, _BANDS + 1, _BANDS + 2
+"""Planes: so many whose contrast counts, then the blur, then the gradient."""
 _BLUE_OVER_RED = np.array([[-1, 0, 1]], dtype=np.float32)
 NAMES = ("texture_0", "texture_1", "texture_2", "spread", "seam", "residual", "redder", "halo", "chroma")
 
@@ -36,14 +38,11 @@ class Shape:
 class Bands:
     """One crop, filtered once.
 
-    ``fine`` ``(3, h, w)``: its bands. ``smooth``, ``edge`` and ``chroma`` ``(h, w)``: its blur of 1 px, its
-    gradient, and the finest band of blue over red. ``od`` is the crop itself.
+    ``planes`` is ``(6, h, w)``: the three bands, the finest band of blue over red, the blur of 1 px and the
+    gradient. ``od`` is the crop itself.
     """
 
-    fine: Float
-    smooth: Float
-    edge: Float
-    chroma: Float
+    planes: Float
     od: Float
 
 
@@ -106,7 +105,7 @@ def bands(od: Float) -> Bands:
 
 def filtered(od: Float, grey: Float, fine: tuple[Float, Float]) -> Bands:
     """The same, for a crop whose mean density and fine bands are known already."""
-    return Bands(fine[0], fine[1], steepness(grey), _chroma(od), od)
+    return Bands(np.concatenate([fine[0], np.stack([_chroma(od), fine[1], steepness(grey)])]), od)
 
 
 def _chroma(od: Float) -> Float:
@@ -149,44 +148,40 @@ def measure(seen: Bands, shape: Shape, shifts: NDArray[np.intp]) -> Figures:
     """Figures of the shape laid at each shift; ``shifts`` is ``(n, 2)`` rows ``(dy, dx)``, 0 for itself."""
     if len(shape.ring) == 0 or len(shifts) == 0:
         return Figures(np.zeros((0, _BANDS)), *(np.zeros(0) for _ in range(6)))
-    h, w = seen.edge.shape
+    h, w = seen.od.shape[:2]
     at_core, at_rim, at_ring = (_at(p, shifts, h, w) for p in (shape.core, shape.rim, shape.ring))
-    core, ring = ([band.take(at) for band in seen.fine] for at in (at_core, at_ring))
-    ring_spread = [np.maximum(_spread(r), np.float32(1e-5)) for r in ring]
-    texture = np.stack([_spread(c) / s for c, s in zip(core, ring_spread, strict=True)], axis=1)
-    spread = np.abs(_quantiles(core[0]) - _quantiles(ring[0])).mean(axis=1) / ring_spread[0]
-    edge_rim, edge_ring = (seen.edge.take(at).mean(axis=1) for at in (at_rim, at_ring))
+    flat = seen.planes.reshape(len(seen.planes), -1)
+    core, ring = flat[:-1].take(at_core, axis=1), flat.take(at_ring, axis=1)
+    # A grey photo has no colour noise on either side, and a clipped one no texture.
+    outer = _spread(ring[:_CONTRASTS]) + np.float32(1e-5)
+    contrast = ((_spread(core[:_CONTRASTS]) + np.float32(1e-5)) / outer).astype(np.float64)
+    inside, around = (np.sort(part[[0, _SMOOTH]], axis=2) for part in (core, ring))
+    spread = np.abs(_quantiles(inside[0]) - _quantiles(around[0])).mean(axis=1) / outer[0]
+    seam = flat[_EDGE].take(at_rim).mean(axis=1) / (ring[_EDGE].mean(axis=1) + np.float32(1e-5))
     low = _level_gap(seen.od, shape, at_core, at_ring)
     return Figures(
-        texture=texture.astype(np.float64),
+        texture=contrast[:_BANDS].T,
         spread=spread.astype(np.float64),
-        seam=(edge_rim / np.maximum(edge_ring, np.float32(1e-5))).astype(np.float64),
+        seam=seam.astype(np.float64),
         residual=np.abs(low).max(axis=1),
         redder=low[:, 1] - low[:, 0],
-        halo=_overshoot(seen.smooth.take(at_core), seen.smooth.take(at_ring)),
-        chroma=_contrast(seen.chroma.take(at_core), seen.chroma.take(at_ring)),
+        halo=_overshoot(inside[1], around[1]),
+        chroma=contrast[_BANDS],
     )
 
 
-def _contrast(core: Float, ring: Float) -> NDArray[np.float64]:
-    """Spread of the core over that of the ring; 1 where neither has any, as in a grey photo."""
-    inner, outer = _spread(core), _spread(ring)
-    return np.asarray((inner + np.float32(1e-5)) / (outer + np.float32(1e-5)), dtype=np.float64)
-
-
 def _spread(values: Float) -> Float:
-    """Standard deviation of each row; for bands, whose mean is near 0, one pass is exact enough."""
-    mean = values.mean(axis=1)
-    square = np.einsum("np,np->n", values, values) / np.float32(values.shape[1])
+    """Standard deviation along the last axis; for bands, whose mean is near 0, one pass is exact enough."""
+    mean = values.mean(axis=-1)
+    square = np.einsum("knp,knp->kn", values, values) / np.float32(values.shape[-1])
     return np.asarray(np.sqrt(np.maximum(square - mean * mean, 0)))
 
 
 def _overshoot(core: Float, ring: Float) -> NDArray[np.float64]:
-    """``(n,)``: how far the core leaves the ring's range, above or below; negative inside it."""
+    """``(n,)``: how far the core leaves the ring's range, above or below; negative inside it. Both sorted."""
     edge = core.shape[1] // 50
-    ordered = np.sort(core, axis=1)
-    low, high = ordered[:, edge], ordered[:, -1 - edge]
-    return np.asarray(np.maximum(high - ring.max(axis=1), ring.min(axis=1) - low), dtype=np.float64)
+    above, below = core[:, -1 - edge] - ring[:, -1], ring[:, 0] - core[:, edge]
+    return np.asarray(np.maximum(above, below), dtype=np.float64)
 
 
 def _at(places: NDArray[np.intp], shifts: NDArray[np.intp], h: int, w: int) -> NDArray[np.intp]:
@@ -196,10 +191,9 @@ def _at(places: NDArray[np.intp], shifts: NDArray[np.intp], h: int, w: int) -> N
     return np.asarray(rows * w + columns)
 
 
-def _quantiles(values: Float) -> Float:
-    """``(n, 33)`` of ``(n, places)``: sorted and looked up, several times faster than ``np.quantile``."""
-    ordered = np.sort(values, axis=1)
-    return np.asarray(ordered[:, np.rint(_QUANTILES * (values.shape[1] - 1)).astype(np.intp)])
+def _quantiles(ordered: Float) -> Float:
+    """``(n, 33)`` of sorted ``(n, places)``: looked up, several times faster than ``np.quantile``."""
+    return np.asarray(ordered[:, np.rint(_QUANTILES * (ordered.shape[1] - 1)).astype(np.intp)])
 
 
 def _level_gap(
