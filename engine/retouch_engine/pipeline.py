@@ -21,7 +21,7 @@ from retouch_engine.recipe import Recipe
 from retouch_engine.record import Decision, SpotRecord
 from retouch_engine.survey import Scene, survey
 from retouch_engine.types import DetectorId, Patch, Photo, Spot, Step
-from retouch_engine.wounds import Outcome, Wounds, healed
+from retouch_engine.wounds import Outcome, Wounds, apart, healed
 
 Progress = Callable[[str], None]
 
@@ -68,6 +68,7 @@ def retouch(
         wounds = Wounds.of(photo, scene, steps, recipe)
         with ThreadPoolExecutor(threads) as pool:
             outcomes = tuple(pool.map(lambda wound: healed(wound, recipe), wounds))
+        outcomes = apart(Wounds.of(photo, scene, steps, recipe), outcomes, recipe)
     by_spot = {spot_id: o for o in outcomes for spot_id in o.spot_ids}
     return Retouched(
         patches=tuple(o.patch for o in outcomes if o.patch is not None),

@@ -6,8 +6,8 @@ they are healed changes nothing and no donor is ever a blemish, a mole or a fres
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -23,6 +23,10 @@ from retouch_engine.survey import Scene
 from retouch_engine.types import Bool, Box, HealerId, Patch, Photo, Samples, Step, Verdict
 
 _STRENGTHS = (1.0, 0.75, 0.5)
+_MORE_GRAIN = 1.2
+"""What a heal's real texture is raised by when it alone is too clean."""
+_SAME = 0.4
+"""Share of a donor that two heals side by side may have in common."""
 _FILTER_PX = 22
 """Reach of the guard's widest band."""
 _CROP_SHARE = 3.2
@@ -54,6 +58,8 @@ class Outcome:
     figures: Mapping[str, float] = field(default_factory=dict)
     tried: tuple[str, ...] = ()
     broken: bool = False
+    donors: tuple[Box, ...] = ()
+    """Where in the photo the heal's skin comes from."""
 
 
 class Wounds:
@@ -198,12 +204,76 @@ def _attempt(bench: Bench, heal: Heal, strength: float, tried: list[str]) -> Out
     if repeats(heal.donors, bench.case.wound.diameter_px):
         tried.append(f"{heal.healer}@{strength:.2f}: repeat")
         return None
-    patch = bench.composed(heal, strength)
-    if patch is None:
-        return None
-    verdict = bench.verdict(patch)
-    if verdict.accepted:
-        figures = {**verdict.figures, "strength": round(strength, 3)}
-        return Outcome(bench.case.spot_ids, patch, "healed", heal.healer, figures, tuple(tried))
-    tried.append(f"{heal.healer}@{strength:.2f}: {verdict.failed}")
+    for grain in (1.0, _MORE_GRAIN):
+        patch = bench.composed(replace(heal, high=heal.high * np.float32(grain)), strength)
+        if patch is None:
+            return None
+        verdict = bench.verdict(patch)
+        if verdict.accepted:
+            figures = {**verdict.figures, "strength": round(strength, 3), "grain": grain}
+            used = _donors(bench.case.wound, heal)
+            return Outcome(
+                bench.case.spot_ids, patch, "healed", heal.healer, figures, tuple(tried), donors=used
+            )
+        tried.append(f"{heal.healer}@{strength:.2f}: {verdict.failed}")
+        if verdict.failed != "plastic":
+            return None
     return None
+
+
+def _donors(wound: Wound, heal: Heal) -> tuple[Box, ...]:
+    """The boxes of the photo that the heal's skin comes from."""
+    y, x = wound.box.y0, wound.box.x0
+    hole = wound.hole_box
+    return tuple(
+        Box(hole.y0 + y + dy, hole.x0 + x + dx, hole.y1 + y + dy, hole.x1 + x + dx) for dy, dx in heal.donors
+    )
+
+
+def apart(cases: Iterable[Case], outcomes: Sequence[Outcome], recipe: Recipe) -> tuple[Outcome, ...]:
+    """Heal again, from elsewhere, what a neighbour was healed from too: two of a kind side by side are seen.
+
+    Args:
+        cases: the wounds, in the order of ``outcomes``; looked at only where something is to be done again.
+        outcomes: what became of them.
+        recipe: how to heal.
+    """
+    done = list(outcomes)
+    again = {i for i in range(len(done)) if any(_twins(done[i], other) for other in done[:i])}
+    for i, case in enumerate(cases) if again else ():
+        if i in again:
+            taken = [
+                box for k, o in enumerate(done) if k != i for box in o.donors if box.meets(case.wound.box)
+            ]
+            second = healed(_without(case, taken), recipe)
+            done[i] = second if second.patch is not None else done[i]
+    return tuple(done)
+
+
+def _twins(one: Outcome, other: Outcome) -> bool:
+    """Whether two heals that lie close together show the same skin."""
+    if one.patch is None or other.patch is None:
+        return False
+    reach = 3 * max(one.patch.box.width, one.patch.box.height)
+    around = one.patch.box
+    wide = Box(around.y0 - reach, around.x0 - reach, around.y1 + reach, around.x1 + reach)
+    return wide.meets(other.patch.box) and any(
+        _shared(a, b) > _SAME for a in one.donors for b in other.donors
+    )
+
+
+def _shared(a: Box, b: Box) -> float:
+    """How much of the smaller box lies in the other."""
+    if not a.meets(b):
+        return 0.0
+    common = (min(a.y1, b.y1) - max(a.y0, b.y0)) * (min(a.x1, b.x1) - max(a.x0, b.x0))
+    return common / min(a.width * a.height, b.width * b.height)
+
+
+def _without(case: Case, taken: Sequence[Box]) -> Case:
+    """The same wound with some boxes of the photo forbidden as sources."""
+    wound = case.wound
+    forbid = wound.forbid.copy()
+    for box in taken:
+        forbid |= placed(np.ones((box.height, box.width), dtype=np.bool_), box, wound.box)
+    return replace(case, wound=replace(wound, forbid=forbid & ~wound.hole))
