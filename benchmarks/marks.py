@@ -103,6 +103,13 @@ def _mole(t: Float, dx: Float, dy: Float, rng: Rng) -> Paint:
     return Paint(np.asarray(brown, np.float32), zero, 0.12 * _lit(t, dx, dy), 0.3 * _crisp(t, 0.3))
 
 
+def _whitehead(t: Float, dx: Float, dy: Float, _rng: Rng) -> Paint:
+    head = _crisp(np.asarray(t / 0.55, np.float32), 0.5)
+    red = 0.35 * _soft(t) * (1 - head)
+    grey = 0.14 * _lit(t, dx, dy) - 0.16 * head
+    return Paint(0.06 * head, np.asarray(red, np.float32), np.asarray(grey, np.float32), 0.8 * head)
+
+
 def _freckle(t: Float, _dx: Float, _dy: Float, rng: Rng) -> Paint:
     brown = rng.uniform(0.18, 0.42) * _crisp(t, 0.7)
     zero = np.zeros_like(t)
@@ -115,8 +122,16 @@ _PAINTS: dict[Kind, Callable[[Float, Float, Float, Rng], Paint]] = {
     Kind.SCAB: _scab,
     Kind.MOLE: _mole,
     Kind.FRECKLE: _freckle,
+    Kind.WHITEHEAD: _whitehead,
 }
-_RAGGED = {Kind.PIMPLE: 0.12, Kind.RED_SPOT: 0.3, Kind.SCAB: 0.35, Kind.MOLE: 0.14, Kind.FRECKLE: 0.5}
+_RAGGED = {
+    Kind.PIMPLE: 0.12,
+    Kind.RED_SPOT: 0.3,
+    Kind.SCAB: 0.35,
+    Kind.MOLE: 0.14,
+    Kind.FRECKLE: 0.5,
+    Kind.WHITEHEAD: 0.12,
+}
 
 
 def patch_of(spot: TrueSpot, shape: tuple[int, int]) -> tuple[slice, slice]:

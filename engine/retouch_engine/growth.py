@@ -3,11 +3,14 @@
 A spot's outline lies half way up; its halo reaches further. A rim that is still red would be carried into the
 heal by the membrane, and a pink ring would stay. A fixed margin is either too little for a soft blotch or
 multiplies a small spot's area by ten: so each hole grows until its own rim looks like the skin further out.
+Too large a hole is no better: on skin whose truth is known, a fifth more diameter costs a third more colour
+error. So a rim counts as clean as soon as it lies within what the skin further out varies by anyway.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,9 +21,16 @@ from retouch_engine.survey import Scene
 from retouch_engine.types import Bool, Float, Photo, Step
 
 _STILL_SPOT = 0.16
-"""A rim that rises by more than this share of the spot's own height still belongs to the spot."""
+"""A rim that has more than this share of the spot's own colour still belongs to the spot."""
 _MOST_GROWTH = 0.75
 """In diameters."""
+_LEAST_FALL = 0.03
+_FAR_SHARE = 0.85
+_RIM_SHARE = 0.7
+"""The rim is judged by this quantile: a halo on one side is seen, a hair that crosses the rim is not."""
+_STEPS_ACROSS = 16
+"""Larger spots are looked at on fewer pixels: their halo is as soft as they are large."""
+_LEAST_FAR = 20
 
 
 def grown(photo: Photo, scene: Scene, steps: Sequence[Step]) -> tuple[Step, ...]:
@@ -28,41 +38,65 @@ def grown(photo: Photo, scene: Scene, steps: Sequence[Step]) -> tuple[Step, ...]
     return tuple(_grown(photo, scene, step) if step.healers else step for step in steps)
 
 
+@dataclass(frozen=True, slots=True)
+class _View:
+    """Every ``step``-th pixel around a spot: density, skin, the spot itself and its hole."""
+
+    od: Float
+    skin: Bool
+    core: Bool
+    hole: Bool
+    step: int
+
+
 def _grown(photo: Photo, scene: Scene, step: Step) -> Step:
     size = step.spot.diameter_px
-    margin = int(np.ceil(1.9 * size)) + 6
-    box = step.box.grown(margin, photo.height, photo.width)
-    od = blur(density(photo.pixels[box.slices]), float(np.clip(size / 12, 0.8, 4)))
-    skin = scene.skin_in(box)
-    core = placed(step.spot.mask, step.spot.box, box)
+    box = step.box.grown(int(np.ceil(1.9 * size)) + 6, photo.height, photo.width)
+    every = max(1, int(size / _STEPS_ACROSS))
+    thin = (slice(None, None, every), slice(None, None, every))
     hole = placed(step.hole, step.box, box)
-    level = _level(od, skin, hole, round(_MOST_GROWTH * size) + 3)
-    if level is None:
+    view = _View(
+        od=blur(density(photo.pixels[box.slices][thin]), float(np.clip(size / 12 / every, 0.8, 4))),
+        skin=scene.skin_at(box, every),
+        core=placed(step.spot.mask, step.spot.box, box)[thin],
+        hole=hole[thin],
+        step=every,
+    )
+    growth = _growth(view, size)
+    if growth == 0:
         return step
-    height = np.abs(od[core].mean(axis=0) - level)
     # Over skin only: what grows towards a brow or a lip stops there.
-    room = skin | hole
-    for candidate in _sizes(hole, size):
-        hole = candidate & room
-        rim = dilated(hole, 1) & ~hole & skin
-        if not rim.any() or _clean(np.abs(od[rim].mean(axis=0) - level), height):
-            break
+    hole = dilated(hole, growth) & (scene.skin_in(box) | hole)
     return Step(step.spot, step.healers, hole, box, step.reason, step.review)
 
 
-def _level(od: Float, skin: Bool, hole: Bool, distance: int) -> Float | None:
-    """The skin's density beyond any halo, or None where there is none."""
-    far = dilated(hole, distance + 4) & ~dilated(hole, distance) & skin
-    return np.median(od[far], axis=0) if np.count_nonzero(far) >= 20 else None
+def _growth(view: _View, size: float) -> int:
+    """By how many pixels of the photo the hole has to grow."""
+    far = _far(view, (_MOST_GROWTH * size + 3) / view.step)
+    if np.count_nonzero(far) < _LEAST_FAR or not view.core.any():
+        return 0
+    level = np.median(view.od[far], axis=0)
+    height = view.od[view.core].mean(axis=0) - level
+    colour = height / max(float(height @ height), 1e-6)
+    # 1 is the spot's own colour, 0 the skin's.
+    share = (view.od - level) @ colour
+    usual = float(np.quantile(share[far], _FAR_SHARE))
+    by = max(1, round(size / 12 / view.step))
+    kept, last = 0, np.inf
+    for growth in range(0, round(_MOST_GROWTH * size / view.step) + 1, by):
+        hole = dilated(view.hole, growth)
+        rim = dilated(hole, 1) & ~hole & view.skin
+        now = float(np.quantile(share[rim], _RIM_SHARE)) if rim.any() else np.inf
+        # A halo falls off; what stays level is the light, and no hole outgrows that.
+        if now > last - _LEAST_FALL:
+            break
+        kept, last = growth, now
+        if now <= max(_STILL_SPOT, usual):
+            break
+    return kept * view.step
 
 
-def _sizes(hole: Bool, size: float) -> Iterator[Bool]:
-    """The hole as it is, then larger by steps of a pixel or a twelfth of the spot."""
-    step = max(1, round(size / 12))
-    yield hole
-    for growth in range(step, round(_MOST_GROWTH * size) + 1, step):
-        yield dilated(hole, growth)
-
-
-def _clean(rise: Float, height: Float) -> bool:
-    return bool((rise <= np.maximum(_STILL_SPOT * height, 0.01)).all())
+def _far(view: _View, distance: float) -> Bool:
+    """The skin beyond any halo."""
+    near = round(distance)
+    return dilated(view.hole, near + max(2, round(4 / view.step))) & ~dilated(view.hole, near) & view.skin

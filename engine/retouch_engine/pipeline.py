@@ -21,7 +21,7 @@ from retouch_engine.recipe import Recipe
 from retouch_engine.record import Decision, SpotRecord
 from retouch_engine.survey import Scene, survey
 from retouch_engine.types import DetectorId, Patch, Photo, Spot, Step
-from retouch_engine.wounds import Outcome, Wounds, healed
+from retouch_engine.wounds import Outcome, Wounds, apart, healed
 
 Progress = Callable[[str], None]
 
@@ -68,6 +68,7 @@ def retouch(
         wounds = Wounds.of(photo, scene, steps, recipe)
         with ThreadPoolExecutor(threads) as pool:
             outcomes = tuple(pool.map(lambda wound: healed(wound, recipe), wounds))
+        outcomes = apart(Wounds.of(photo, scene, steps, recipe), outcomes, recipe)
     by_spot = {spot_id: o for o in outcomes for spot_id in o.spot_ids}
     return Retouched(
         patches=tuple(o.patch for o in outcomes if o.patch is not None),
@@ -82,8 +83,8 @@ def retouch(
 def _routed(
     photo: Photo, scene: Scene, spots: Sequence[Spot], recipe: Recipe
 ) -> tuple[tuple[Step, ...], tuple[str, ...]]:
-    largest = {healer_id: healer.spec.largest_px for healer_id, healer in HEALERS.items()}
-    steps = route.plan(spots, recipe, largest, photo.height, photo.width)
+    takes = {healer_id: healer.spec.takes for healer_id, healer in HEALERS.items()}
+    steps = route.plan(spots, recipe, takes, scene)
     painted = any(s.spot.kind == "painted" for s in steps)
     share = route.holes_share(steps, scene.skin_share * photo.height * photo.width)
     if painted or share <= recipe.largest_healed_share:

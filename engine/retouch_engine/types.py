@@ -173,6 +173,19 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
+class Takes:
+    """Which holes a healer is made for, as data: what the route has to know of it."""
+
+    largest_px: float
+    """Holes of a larger diameter are not for it."""
+    smallest_px: float = 0.0
+    structure: bool = False
+    """Made for large or elongated holes, where one donor cannot continue what crosses them."""
+    at_edges: bool = False
+    """Made for holes that touch an edge of the skin."""
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """What the route made of a spot: the healers to try, best first, or none and the reason why."""
 

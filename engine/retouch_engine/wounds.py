@@ -6,27 +6,31 @@ they are healed changes nothing and no donor is ever a blemish, a mole or a fres
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from retouch_engine import route
 from retouch_engine.compose import compose
-from retouch_engine.guard import Null, judge, measure, null_distribution
-from retouch_engine.guard.figures import Bands, Shape, bands, ring_width, shape_of
+from retouch_engine.guard import Null, judge, measure, null_distribution, repeats
+from retouch_engine.guard.figures import Shape, bands, filtered, ring_width, shape_of
 from retouch_engine.heal import HEALERS, Heal, Wound
-from retouch_engine.heal.layers import skin_weight
 from retouch_engine.imaging.density import density
 from retouch_engine.imaging.masks import bounding_box, diameter, dilated, placed
 from retouch_engine.recipe import Kind, Recipe
 from retouch_engine.survey import Scene
-from retouch_engine.types import Bool, Box, Float, HealerId, Patch, Photo, Samples, Step, Verdict
+from retouch_engine.types import Bool, Box, HealerId, Patch, Photo, Samples, Step, Verdict
 
 _STRENGTHS = (1.0, 0.75, 0.5)
-_HERE = np.zeros((1, 2), dtype=np.intp)
+_MORE_GRAIN = 1.2
+"""What a heal's real texture is raised by when it alone is too clean."""
+_SAME = 0.4
+"""Share of a donor that two heals side by side may have in common."""
 _FILTER_PX = 22
 """Reach of the guard's widest band."""
+_CROP_SHARE = 3.2
+"""How far around a hole donors and clean skin are looked for, in its diameters."""
 _MOSTLY = 0.5
 _LEAST_RING = 20
 _CLIPPED_OD = 0.02
@@ -54,6 +58,8 @@ class Outcome:
     figures: Mapping[str, float] = field(default_factory=dict)
     tried: tuple[str, ...] = ()
     broken: bool = False
+    donors: tuple[Box, ...] = ()
+    """Where in the photo the heal's skin comes from."""
 
 
 class Wounds:
@@ -86,7 +92,7 @@ def _touch(a: Step, b: Step) -> bool:
 def _case(photo: Photo, scene: Scene, steps: Sequence[Step], heap: list[Step], recipe: Recipe) -> Case:
     inner = route.bounds(heap)
     size = max(s.spot.diameter_px for s in heap)
-    box = inner.grown(int(np.clip(4.5 * size + 24, 64, 900)), photo.height, photo.width)
+    box = inner.grown(int(np.clip(_CROP_SHARE * size + 28, 56, 900)), photo.height, photo.width)
     source = photo.pixels[box.slices]
     od = density(source)
     hole = _union([(s.hole, s.box) for s in heap], box)
@@ -106,8 +112,11 @@ def _skin(scene: Scene, box: Box, heap: Sequence[Step], hole: Bool) -> Bool:
     """Skin in the crop. Where a person painted, that person knows: what lies around counts as skin."""
     skin = scene.skin_in(box)
     painted = all(s.spot.kind is Kind.PAINTED for s in heap)
-    around = dilated(hole, ring_width(hole)) & ~hole
-    if painted and np.count_nonzero(skin & around) < _MOSTLY * np.count_nonzero(around):
+    if not painted:
+        return skin
+    near = bounding_box(hole).grown(ring_width(hole), *hole.shape).slices
+    around = dilated(hole[near], ring_width(hole)) & ~hole[near]
+    if np.count_nonzero(skin[near] & around) < _MOSTLY * np.count_nonzero(around):
         return np.ones_like(skin)
     return skin
 
@@ -130,25 +139,22 @@ class Bench:
 
     case: Case
     shape: Shape
-    before: Bands
     null: Null
-    weight: Float
 
     @classmethod
     def of(cls, case: Case) -> Bench:
         """Filter the crop as it is and learn what clean skin looks like there."""
         wound = case.wound
-        shape = shape_of(wound.hole, wound.forbid)
-        before = bands(wound.od)
-        null = null_distribution(before, shape, dilated(wound.forbid | wound.hole, 1), wound.seed)
-        return cls(case, shape, before, null, skin_weight(wound))
+        shape = shape_of(wound.hole, wound.dirty)
+        before = filtered(wound.od, wound.grey, wound.fine)
+        return cls(case, shape, null_distribution(before, shape, wound.dirty, wound.seed))
 
     def composed(self, heal: Heal, strength: float) -> Patch | None:
         """The heal laid in at a strength."""
         wound, cut = self.case.wound, self.case.wound.inner.slices
         where = _in_photo(wound)
-        own = (np.ascontiguousarray(wound.od[cut]), self.case.source[cut], self.weight)
-        layers = (heal.low_delta, heal.high, heal.support, heal.sigma_px)
+        own = (wound.od[cut], self.case.source[cut], wound.low)
+        layers = (heal.low_delta, heal.high, heal.support)
         return compose(self.case.spot_ids[0], where, own, layers, strength)
 
     def verdict(self, patch: Patch) -> Verdict:
@@ -159,7 +165,7 @@ class Bench:
         od[cut] = np.where(patch.changed[..., None], density(patch.pixels), od[cut])
         corner = np.array([[wound.inner.y0, wound.inner.x0]], dtype=np.intp)
         after = measure(bands(od), self.shape, -corner)
-        return judge(after, self.null, measure(self.before, self.shape, _HERE))
+        return judge(after, self.null)
 
 
 def _in_photo(wound: Wound) -> Box:
@@ -195,12 +201,79 @@ def healed(case: Case, recipe: Recipe) -> Outcome:
 
 def _attempt(bench: Bench, heal: Heal, strength: float, tried: list[str]) -> Outcome | None:
     """One rung; None when the guard refused it."""
-    patch = bench.composed(heal, strength)
-    if patch is None:
+    if repeats(heal.donors, bench.case.wound.diameter_px):
+        tried.append(f"{heal.healer}@{strength:.2f}: repeat")
         return None
-    verdict = bench.verdict(patch)
-    if verdict.accepted:
-        figures = {**verdict.figures, "strength": round(strength, 3)}
-        return Outcome(bench.case.spot_ids, patch, "healed", heal.healer, figures, tuple(tried))
-    tried.append(f"{heal.healer}@{strength:.2f}: {verdict.failed}")
+    for grain in (1.0, _MORE_GRAIN):
+        patch = bench.composed(replace(heal, high=heal.high * np.float32(grain)), strength)
+        if patch is None:
+            return None
+        verdict = bench.verdict(patch)
+        if verdict.accepted:
+            figures = {**verdict.figures, "strength": round(strength, 3), "grain": grain}
+            used = _donors(bench.case.wound, heal)
+            return Outcome(
+                bench.case.spot_ids, patch, "healed", heal.healer, figures, tuple(tried), donors=used
+            )
+        tried.append(f"{heal.healer}@{strength:.2f}: {verdict.failed}")
+        if verdict.failed != "plastic":
+            return None
     return None
+
+
+def _donors(wound: Wound, heal: Heal) -> tuple[Box, ...]:
+    """The boxes of the photo that the heal's skin comes from."""
+    y, x = wound.box.y0, wound.box.x0
+    hole = wound.hole_box
+    return tuple(
+        Box(hole.y0 + y + dy, hole.x0 + x + dx, hole.y1 + y + dy, hole.x1 + x + dx) for dy, dx in heal.donors
+    )
+
+
+def apart(cases: Iterable[Case], outcomes: Sequence[Outcome], recipe: Recipe) -> tuple[Outcome, ...]:
+    """Heal again, from elsewhere, what a neighbour was healed from too: two of a kind side by side are seen.
+
+    Args:
+        cases: the wounds, in the order of ``outcomes``; looked at only where something is to be done again.
+        outcomes: what became of them.
+        recipe: how to heal.
+    """
+    done = list(outcomes)
+    again = {i for i in range(len(done)) if any(_twins(done[i], other) for other in done[:i])}
+    for i, case in enumerate(cases) if again else ():
+        if i in again:
+            taken = [
+                box for k, o in enumerate(done) if k != i for box in o.donors if box.meets(case.wound.box)
+            ]
+            second = healed(_without(case, taken), recipe)
+            done[i] = second if second.patch is not None else done[i]
+    return tuple(done)
+
+
+def _twins(one: Outcome, other: Outcome) -> bool:
+    """Whether two heals that lie close together show the same skin."""
+    if one.patch is None or other.patch is None:
+        return False
+    reach = 3 * max(one.patch.box.width, one.patch.box.height)
+    around = one.patch.box
+    wide = Box(around.y0 - reach, around.x0 - reach, around.y1 + reach, around.x1 + reach)
+    return wide.meets(other.patch.box) and any(
+        _shared(a, b) > _SAME for a in one.donors for b in other.donors
+    )
+
+
+def _shared(a: Box, b: Box) -> float:
+    """How much of the smaller box lies in the other."""
+    if not a.meets(b):
+        return 0.0
+    common = (min(a.y1, b.y1) - max(a.y0, b.y0)) * (min(a.x1, b.x1) - max(a.x0, b.x0))
+    return common / min(a.width * a.height, b.width * b.height)
+
+
+def _without(case: Case, taken: Sequence[Box]) -> Case:
+    """The same wound with some boxes of the photo forbidden as sources."""
+    wound = case.wound
+    forbid = wound.forbid.copy()
+    for box in taken:
+        forbid |= placed(np.ones((box.height, box.width), dtype=np.bool_), box, wound.box)
+    return replace(case, wound=replace(wound, forbid=forbid & ~wound.hole))

@@ -39,7 +39,7 @@ def test_it_declares_its_needs(healer: Healer) -> None:
     assert HEALERS[healer.spec.id] is healer
     assert healer.spec.summary
     assert healer.spec.licence
-    assert healer.spec.largest_px > 0
+    assert healer.spec.takes.largest_px > healer.spec.takes.smallest_px >= 0
 
 
 def test_it_offers_at_least_one_heal_on_plain_skin(healer: Healer) -> None:

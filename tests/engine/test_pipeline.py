@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from benchmarks.chart import Chart
@@ -9,10 +11,12 @@ from benchmarks.chart import Chart
 from retouch_engine import Kind, Recipe, pipeline
 from retouch_engine.record import Decision
 from retouch_engine.route import plan
-from retouch_engine.survey import survey
-from retouch_engine.types import Box, HealerId, Photo, Spot
+from retouch_engine.survey import Scene, survey
+from retouch_engine.types import Box, HealerId, Photo, PixelScale, Spot, Takes
 
-HEALERS = {HealerId("small"): 40.0, HealerId("large"): 200.0}
+HEALERS = {HealerId("small"): Takes(40.0), HealerId("large"): Takes(200.0)}
+SKIN = Scene(np.ones((40, 40), np.float32), 400, 400, srgb=True, scale=PixelScale(None, "none"))
+"""A photo that is all skin."""
 
 
 def quiet(_: str) -> None:
@@ -48,17 +52,17 @@ def spot(kind: Kind, *, sure: bool = True, size: int = 20) -> Spot:
     ],
 )
 def test_what_becomes_of_each_kind(kind: Kind, sure: bool, healers: tuple[str, ...], review: bool) -> None:
-    (step,) = plan([spot(kind, sure=sure)], Recipe(), HEALERS, 400, 400)
+    (step,) = plan([spot(kind, sure=sure)], Recipe(), HEALERS, SKIN)
     assert step.healers == healers
     assert step.review is review
     assert step.reason
 
 
 def test_the_route_goes_by_diameter() -> None:
-    (small,) = plan([spot(Kind.PIMPLE, size=20)], Recipe(), HEALERS, 400, 400)
-    (large,) = plan([spot(Kind.PIMPLE, size=100)], Recipe(), HEALERS, 400, 400)
-    (huge,) = plan([spot(Kind.PIMPLE, size=250)], Recipe(), HEALERS, 400, 400)
-    (wide,) = plan([spot(Kind.PIMPLE, size=100)], Recipe(largest_px=90), HEALERS, 400, 400)
+    (small,) = plan([spot(Kind.PIMPLE, size=20)], Recipe(), HEALERS, SKIN)
+    (large,) = plan([spot(Kind.PIMPLE, size=100)], Recipe(), HEALERS, SKIN)
+    (huge,) = plan([spot(Kind.PIMPLE, size=250)], Recipe(), HEALERS, SKIN)
+    (wide,) = plan([spot(Kind.PIMPLE, size=100)], Recipe(largest_px=90), HEALERS, SKIN)
     assert small.healers == ("small", "large")
     assert large.healers == ("large",)
     assert huge.healers == ()
@@ -67,10 +71,41 @@ def test_the_route_goes_by_diameter() -> None:
     assert small.hole.sum() > 20 * 20
 
 
+MADE_FOR = {
+    HealerId("usual"): Takes(500),
+    HealerId("structure"): Takes(500, smallest_px=12, structure=True),
+    HealerId("edge"): Takes(120, at_edges=True),
+}
+
+
+def test_a_healer_made_for_the_shape_comes_first() -> None:
+    (disc,) = plan([spot(Kind.PIMPLE, size=20)], Recipe(), MADE_FOR, SKIN)
+    (large,) = plan([spot(Kind.PIMPLE, size=190)], Recipe(), MADE_FOR, SKIN)
+    (tiny,) = plan([spot(Kind.PIMPLE, size=8)], Recipe(), MADE_FOR, SKIN)
+    line = Spot(1, Box(50, 50, 54, 110), np.ones((4, 60), bool), 17, Kind.PAINTED, 1, True, "painted")
+    (long,) = plan([line], Recipe(), MADE_FOR, SKIN)
+    assert disc.healers == ("usual", "structure", "edge")
+    assert large.healers == ("structure", "usual")
+    assert tiny.healers == ("usual", "edge")
+    assert long.healers[0] == "structure"
+
+
+def test_a_healer_made_for_edges_comes_first_beside_one() -> None:
+    skin = np.ones((400, 400), np.float32)
+    skin[:, 75:] = 0
+    beside = replace(SKIN, skin=skin)
+    (step,) = plan([spot(Kind.PIMPLE, size=20)], Recipe(), MADE_FOR, beside)
+    assert step.healers[0] == "edge"
+    (elsewhere,) = plan(
+        [spot(Kind.PIMPLE, size=20)], Recipe(), MADE_FOR, replace(SKIN, skin=np.zeros_like(skin))
+    )
+    assert elsewhere.healers[0] == "usual"
+
+
 def test_a_hole_grows_with_its_spot() -> None:
     margins = []
     for size in (8, 40):
-        (step,) = plan([spot(Kind.PIMPLE, size=size)], Recipe(), {HealerId("any"): 500.0}, 400, 400)
+        (step,) = plan([spot(Kind.PIMPLE, size=size)], Recipe(), {HealerId("any"): Takes(500.0)}, SKIN)
         rows = np.flatnonzero(step.hole.any(axis=1))
         margins.append((len(rows) - size) / 2)
     assert margins == [3, 7]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from retouch_engine.imaging.bands import masked_blur
 from retouch_engine.imaging.density import encode
 from retouch_engine.imaging.masks import bounding_box
 from retouch_engine.types import Bool, Box, Float, Patch, Samples
 
 Own = tuple[Float, Samples, Float]
-"""The crop itself: its OD ``(h, w, 3)``, its samples ``(h, w, 3)``, and ``(h, w)`` what bands count over."""
-Layers = tuple[Float, Float, Float, float]
-"""A heal's ``low_delta``, ``high``, ``support`` and the sigma at which its bands meet."""
+"""The crop itself: its OD ``(h, w, 3)``, its samples ``(h, w, 3)``, and its low band
+``(h, w, 3)``, split from the high one where the heal's bands are."""
+Layers = tuple[Float, Float, Float]
+"""A heal's ``low_delta``, ``high`` and ``support``."""
 
 
 def compose(spot_id: int, box: Box, own: Own, layers: Layers, strength: float) -> Patch | None:
@@ -32,29 +32,27 @@ def compose(spot_id: int, box: Box, own: Own, layers: Layers, strength: float) -
     Returns:
         A patch cut to what may change, or None when nothing does (strength 0, or an empty support).
     """
-    od, source, weight = own
-    low_delta, high, support, sigma = layers
-    share = (support * np.float32(strength))[..., None]
-    changed = support * strength > 0
-    if not changed.any():
+    od, source, low = own
+    low_delta, high, support = layers
+    if strength <= 0 or not support.any():
         return None
-    own_high = od - masked_blur(od, weight, sigma)
-    norm = np.sqrt(share**2 + (1 - share) ** 2)
-    mixed = (share * high + (1 - share) * own_high) / norm
-    healed = od + share * low_delta + (mixed - own_high)
-    return _rounded(spot_id, box, healed, source, changed)
-
-
-def _rounded(spot_id: int, box: Box, healed: Float, source: Samples, changed: Bool) -> Patch:
-    tight = bounding_box(changed)
+    tight = bounding_box(support > 0)
     cut = tight.slices
+    share = (support[cut] * np.float32(strength))[..., None]
+    own_high = od[cut] - low[cut]
+    norm = np.sqrt(share * share + (1 - share) * (1 - share))
+    mixed = (share * high[cut] + (1 - share) * own_high) / norm
+    healed = np.asarray(low[cut] + share * low_delta[cut] + mixed, dtype=np.float32)
+    return _rounded(spot_id, box, tight, healed, source, share[..., 0] > 0)
+
+
+def _rounded(spot_id: int, box: Box, tight: Box, healed: Float, source: Samples, changed: Bool) -> Patch:
     scale = np.uint16(257) if source.dtype == np.uint8 else np.uint16(1)
-    samples = np.rint(np.clip(encode(np.ascontiguousarray(healed[cut])), 0, 1) * 65535).astype(np.uint16)
-    kept = source[cut].astype(np.uint16) * scale
-    inside = np.ascontiguousarray(changed[cut])
+    samples = np.rint(np.clip(encode(healed), 0, 1) * 65535).astype(np.uint16)
+    kept = source[tight.slices].astype(np.uint16) * scale
     return Patch(
         spot_id=spot_id,
         box=Box(box.y0 + tight.y0, box.x0 + tight.x0, box.y0 + tight.y1, box.x0 + tight.x1),
-        pixels=np.where(inside[..., None], samples, kept),
-        changed=inside,
+        pixels=np.where(changed[..., None], samples, kept),
+        changed=changed,
     )

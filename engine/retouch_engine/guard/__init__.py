@@ -6,7 +6,7 @@ it looks like one of those. A heal that fails says why; it is never shipped sile
 """
 
 from retouch_engine.guard.figures import Figures, measure
-from retouch_engine.guard.judge import judge
+from retouch_engine.guard.judge import judge, repeats
 from retouch_engine.guard.null import Null, null_distribution
 
-__all__ = ["Figures", "Null", "judge", "measure", "null_distribution"]
+__all__ = ["Figures", "Null", "judge", "measure", "null_distribution", "repeats"]

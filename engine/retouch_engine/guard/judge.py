@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
 
-from retouch_engine.guard.figures import Figures
+import numpy as np
+
+from retouch_engine.guard.figures import NAMES, Figures
 from retouch_engine.guard.null import Null
 from retouch_engine.types import Verdict
 
@@ -15,60 +16,60 @@ _FAR = 3.2
 """Robust standard deviations from the photo's own skin at which a heal is found out."""
 _DULL = 2.6
 """The same for lost texture: dull is what people see first."""
-_FLOOR = {"texture": 0.07, "spread": 0.05, "seam": 0.07, "residual": 0.012, "redder": 0.012}
+_COLOURLESS = 4.5
+"""The same for lost colour noise: a JPEG's own blocks have none here and much there."""
+_DULL_TOGETHER = 1.9
+"""The same when the two finest bands and the colour noise are all weak at once."""
+_TWIN = 1.2
+"""A donor nearer than this many diameters is seen twice at one glance."""
+_FLOOR = np.array([0.07, 0.07, 0.07, 0.05, 0.07, 0.012, 0.012, 0.015, 0.07])
 """The least spread of each figure: skin that happens to be even must not make the guard petty."""
 
 
-def judge(figures: Figures, null: Null, before: Figures) -> Verdict:
+def judge(figures: Figures, null: Null) -> Verdict:
     """Judge one heal.
 
     Args:
         figures: of the healed crop, one place.
-        null: of clean skin, many places.
-        before: of the crop as it was: what the heal was to take away.
+        null: of clean skin, many places, and of the crop as it was: what the heal was to take away.
     """
     shown = {**figures.one(), "null_places": float(null.places)}
     if null.places < _LEAST_PLACES:
         return Verdict(accepted=False, failed="unjudged", figures=shown)
     scores = _scores(figures, null.figures)
     shown |= {f"z_{name}": round(value, 2) for name, value in scores.items()}
-    return Verdict(accepted=not (failed := _failed(scores, figures, before)), failed=failed, figures=shown)
+    failed = _failed(scores, figures, null.before)
+    return Verdict(accepted=not failed, failed=failed, figures=shown)
 
 
 def _scores(figures: Figures, null: Figures) -> dict[str, float]:
     """Signed robust distances from clean skin."""
-    texture = [
-        _distance(float(np.log(figures.texture[0, k])), np.log(null.texture[:, k]), _FLOOR["texture"])
-        for k in range(3)
-    ]
-    return {
-        "texture_0": texture[0],
-        "texture_1": texture[1],
-        "texture_2": texture[2],
-        "spread": _distance(figures.spread[0], null.spread, _FLOOR["spread"]),
-        "seam": _distance(figures.seam[0], null.seam, _FLOOR["seam"]),
-        "residual": _distance(figures.residual[0], null.residual, _FLOOR["residual"]),
-        "redder": _distance(figures.redder[0], null.redder, _FLOOR["redder"]),
-    }
-
-
-def _distance(value: float, usual: NDArray[np.float64], floor: float) -> float:
-    centre = float(np.median(usual))
-    spread = max(1.48 * float(np.median(np.abs(usual - centre))), floor)
-    return (float(value) - centre) / spread
+    usual = null.table
+    centre = np.median(usual, axis=0)
+    spread = np.maximum(1.48 * np.median(np.abs(usual - centre), axis=0), _FLOOR)
+    return dict(zip(NAMES, ((figures.table[0] - centre) / spread).tolist(), strict=True))
 
 
 def _failed(scores: dict[str, float], figures: Figures, before: Figures) -> str:
     """The first thing that is wrong, worst kind first; empty when nothing is."""
-    if min(scores["texture_0"], scores["texture_1"]) < -_DULL:
+    dull = (scores["texture_0"], scores["texture_1"], scores["chroma"])
+    if min(dull[:2]) < -_DULL or dull[2] < -_COLOURLESS or sum(dull) / len(dull) < -_DULL_TOGETHER:
         return "plastic"
     if max(scores["residual"], abs(scores["redder"])) > _FAR and not _mostly_gone(figures, before):
         return "residual"
     if scores["seam"] > _FAR:
         return "seam"
-    if max(scores["texture_0"], scores["texture_1"], scores["texture_2"], scores["spread"]) > _FAR:
+    if scores["halo"] > _FAR and not _mostly_gone(figures, before):
+        return "halo"
+    loud = ("texture_0", "texture_1", "texture_2", "spread", "chroma")
+    if max(scores[name] for name in loud) > _FAR:
         return "overload"
     return ""
+
+
+def repeats(donors: Sequence[tuple[int, int]], diameter_px: float) -> bool:
+    """Whether a heal shows its donor beside itself."""
+    return any(float(np.hypot(dy, dx)) < _TWIN * diameter_px for dy, dx in donors)
 
 
 def _mostly_gone(figures: Figures, before: Figures) -> bool:

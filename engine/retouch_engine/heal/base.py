@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
-from retouch_engine.types import Bool, Box, Float, HealerId, frozen
+from retouch_engine.imaging.bands import fine_bands, low_band
+from retouch_engine.imaging.density import tone
+from retouch_engine.imaging.masks import bounding_box, dilated, distance_inside
+from retouch_engine.types import Bool, Box, Float, HealerId, Takes, frozen
+
+_FEATHER_PX = 1.5
+_STRAND = 14.0
+"""In medians of the band's size. Skin reaches 8; a lash has 40."""
+_LEAST_BAND = 0.002
+_EVERY = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wound:
     """One crop with one hole: everything a healer may know.
 
@@ -37,6 +47,59 @@ class Wound:
             raise ValueError(f"od {self.od.shape}, hole {self.hole.shape}, forbid {self.forbid.shape}")
         for array in (self.od, self.hole, self.forbid):
             frozen(array)
+
+    @cached_property
+    def dirty(self) -> Bool:
+        """What may not be a source: forbidden, to be filled, or a hair that crosses the crop."""
+        return frozen(self.forbid | self.hole | self._strands())
+
+    def _strands(self) -> Bool:
+        """What stands out from the crop's furrow band as no pore does: hairs, lashes, jewellery."""
+        band = np.abs(self.fine[0][1])
+        some = np.sort(band[::_EVERY, ::_EVERY], axis=None)
+        found = np.asarray(band > _STRAND * max(float(some[len(some) // 2]), _LEAST_BAND))
+        return dilated(found, 2) if found.any() else found
+
+    @cached_property
+    def hole_box(self) -> Box:
+        """The smallest box around the hole."""
+        return bounding_box(self.hole)
+
+    @cached_property
+    def grey(self) -> Float:
+        """Mean density, ``(h, w)``."""
+        return frozen(tone(self.od))
+
+    @cached_property
+    def fine(self) -> tuple[Float, Float]:
+        """The crop's three bands, and its blur of 1 px: what ``imaging.bands.fine_bands`` makes of it."""
+        bands, smooth = fine_bands(self.grey)
+        return frozen(bands), frozen(smooth)
+
+    @cached_property
+    def sigma_px(self) -> float:
+        """Where low and high band meet: pores end near 1.5 mm; without a scale, a part of the spot's size."""
+        return float(np.clip(0.22 * self.diameter_px, 1.5, 12.0))
+
+    @cached_property
+    def weight(self) -> Float:
+        """1 on skin and in the hole, 0 on what must not leak into either band; float32, the inner box."""
+        cut = self.inner.slices
+        return frozen((~self.dirty[cut] | self.hole[cut]).astype(np.float32))
+
+    @cached_property
+    def low(self) -> Float:
+        """The photo's own low band, ``(h, w, 3)``, the inner box."""
+        return frozen(low_band(self.od[self.inner.slices], self.weight, self.sigma_px))
+
+    @cached_property
+    def support(self) -> Float:
+        """Rises from the hole's rim inwards; exactly 0 outside; float32 ``(h, w)``, the inner box.
+
+        Narrow on purpose: a wide cross-fade of two textures is a visible dull ring.
+        """
+        depth = distance_inside(np.pad(self.hole[self.inner.slices], 1, mode="edge"))[1:-1, 1:-1]
+        return frozen(np.asarray(np.clip(depth / _FEATHER_PX, 0, 1), dtype=np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +133,7 @@ class HealerSpec:
 
     id: HealerId
     summary: str
-    largest_px: float
-    """Holes of a larger diameter are not for it."""
+    takes: Takes
     generative: bool
     """Whether a trained model invents pixels; decides what the metadata must say."""
     weights: bool

@@ -13,17 +13,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from retouch_engine.heal.base import Heal, HealerSpec, Wound
-from retouch_engine.heal.layers import layered, split_sigma
-from retouch_engine.heal.sources import donors, seen_from
-from retouch_engine.imaging.bands import filled, masked_blur
-from retouch_engine.imaging.masks import dilated
-from retouch_engine.imaging.membrane import membrane
-from retouch_engine.types import Bool, Float, HealerId
+from retouch_engine.heal.fit import Bed
+from retouch_engine.heal.layers import layered
+from retouch_engine.heal.reinject import high_band
+from retouch_engine.heal.sources import donors
+from retouch_engine.types import HealerId, Takes
 
 _TRIES = 2
-_RIM_PX = 8
-_LEAST_RIM = 0.4
-"""Share of the rim that must be clean for its low band to be carried across."""
 
 
 class Frequency:
@@ -32,7 +28,7 @@ class Frequency:
     spec = HealerSpec(
         id=HealerId("frequency"),
         summary="low band carried across the hole, high band from real skin nearby",
-        largest_px=600,
+        takes=Takes(largest_px=600),
         generative=False,
         weights=False,
         licence="Apache-2.0",
@@ -40,25 +36,11 @@ class Frequency:
 
     def attempts(self, wound: Wound) -> Iterator[Heal]:
         """See :class:`retouch_engine.heal.base.Healer`."""
-        sigma = split_sigma(wound)
-        clean = ~wound.hole & ~wound.forbid
-        rim = dilated(wound.hole, _RIM_PX) & ~wound.hole
-        if np.count_nonzero(rim & clean) < _LEAST_RIM * np.count_nonzero(rim):
+        bed = Bed.of(wound)
+        if bed is None:
             return
-        low = _low_band(wound, clean, sigma)
-        high = None
+        sigma = max(wound.sigma_px, 2.0)
+        low = bed.flat()
         for offset in donors(wound, _TRIES):
-            if high is None:
-                around = masked_blur(wound.od, clean.astype(np.float32), sigma)
-                high = np.asarray(wound.od - around, dtype=np.float32)
-            whole = np.asarray(low + seen_from(high, wound.inner, offset), dtype=np.float32)
+            whole = np.asarray(low + high_band(wound, offset, sigma)[0], dtype=np.float32)
             yield layered(wound, whole, self.spec.id, (offset,))
-
-
-def _low_band(wound: Wound, clean: Bool, sigma: float) -> Float:
-    """The skin's low band, carried across the hole; the size of the inner box."""
-    cut = wound.inner.slices
-    hole, known = wound.hole[cut], clean[cut]
-    around = masked_blur(np.ascontiguousarray(wound.od[cut]), known.astype(np.float32), max(sigma, 2.0))
-    within_reach = dilated(known, max(1, round(sigma))) & ~hole
-    return membrane(filled(around, within_reach), hole)

@@ -8,15 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.heal.base import Wound
-from retouch_engine.imaging.bands import blur
-from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import dilated
-from retouch_engine.types import Bool, Box, Float
+from retouch_engine.types import Box, Float
 
 _RINGS = (1.25, 1.6, 2.0, 2.5, 3.2, 4.0)
 """Distances that are tried, in hole diameters: near enough for the same skin, too far for a twin."""
 _ANGLES = 20
-_MOST_RING_PX = 900
+_MOST_RING_PX = 300
+_MOST_SEEN_PX = 400
 _TEXTURE_WEIGHT = 1.0
 _LIGHT_WEIGHT = 0.35
 _DISTANCE_WEIGHT = 0.03
@@ -36,15 +35,26 @@ def donors(wound: Wound, count: int) -> list[tuple[int, int]]:
     if len(offsets) == 0:
         return []
     order = np.argsort(_costs(wound, offsets), kind="stable")
+    wide = _wide(wound)
     chosen: list[tuple[int, int]] = []
     apart = 0.6 * wound.diameter_px
     for i in order:
         dy, dx = int(offsets[i, 0]), int(offsets[i, 1])
         if all(np.hypot(dy - y, dx - x) >= apart for y, x in chosen):
+            # The sample may have missed a hair: whoever is chosen is checked whole.
+            if wound.dirty[wide[0] + dy, wide[1] + dx].any():
+                continue
             chosen.append((dy, dx))
         if len(chosen) == count:
             break
     return chosen
+
+
+def _wide(wound: Wound) -> tuple[Offsets, Offsets]:
+    """The hole and its rim, as rows and columns."""
+    box = wound.hole_box.grown(3, *wound.hole.shape)
+    rows, columns = np.nonzero(dilated(wound.hole[box.slices], 2))
+    return rows + box.y0, columns + box.x0
 
 
 def _lattice(wound: Wound) -> Offsets:
@@ -56,55 +66,56 @@ def _lattice(wound: Wound) -> Offsets:
     radius = np.repeat(np.array(_RINGS) * (size + 3), _ANGLES) * rng.uniform(0.94, 1.06, count)
     angle = np.tile(np.arange(_ANGLES) * 2 * np.pi / _ANGLES, len(_RINGS)) + rng.uniform(-0.12, 0.12, count)
     both = np.column_stack([radius * np.sin(angle), radius * np.cos(angle)])
-    return np.unique(np.rint(both).astype(np.intp), axis=0)
+    return np.rint(both).astype(np.intp)
 
 
 def _clean(wound: Wound, offsets: Offsets) -> Offsets:
-    """Only offsets that move the hole and its rim onto clean skin inside the crop."""
-    wide = dilated(wound.hole, 2)
-    rows, columns = _sampled(wide, 4 * _MOST_RING_PX)
-    h, w = wide.shape
-    box_y, box_x = np.nonzero(wide)
+    """Only offsets that move the hole and its rim onto clean skin inside the crop; looked at in samples."""
+    rows, columns = _wide(wound)
+    h, w = wound.hole.shape
     fits = (
-        (offsets[:, 0] + box_y.min() >= 0)
-        & (offsets[:, 0] + box_y.max() < h)
-        & (offsets[:, 1] + box_x.min() >= 0)
-        & (offsets[:, 1] + box_x.max() < w)
+        (offsets[:, 0] + rows.min() >= 0)
+        & (offsets[:, 0] + rows.max() < h)
+        & (offsets[:, 1] + columns.min() >= 0)
+        & (offsets[:, 1] + columns.max() < w)
     )
     offsets = offsets[fits]
-    dirty = wound.forbid | wound.hole
-    hit = dirty[rows + offsets[:, :1], columns + offsets[:, 1:]].any(axis=1)
-    candidates = offsets[~hit]
-    # The sample may miss a hair: each survivor is checked whole.
-    whole = [bool(not dirty[box_y + dy, box_x + dx].any()) for dy, dx in candidates]
-    return np.asarray(candidates[np.array(whole, dtype=np.bool_)] if len(candidates) else candidates)
+    some = _sampled(rows * w + columns, _MOST_SEEN_PX)
+    hit = wound.dirty.take(some + _flat(offsets, w)).any(axis=1)
+    return np.asarray(offsets[~hit])
 
 
-def _sampled(mask: Bool, most: int) -> tuple[Offsets, Offsets]:
-    rows, columns = np.nonzero(mask)
-    step = max(1, len(rows) // most)
-    return rows[::step], columns[::step]
+def _flat(offsets: Offsets, width: int) -> Offsets:
+    """``(n, 1)``: offsets in a flattened array."""
+    return np.asarray(offsets[:, :1] * width + offsets[:, 1:])
+
+
+def _sampled(places: Offsets, most: int) -> Offsets:
+    """Some of the places, spread evenly."""
+    return places[:: max(1, -(-len(places) // most))]
 
 
 def _costs(wound: Wound, offsets: Offsets) -> Float:
-    grey = tone(wound.od)
     width = max(3, round(0.25 * wound.diameter_px))
-    ring = dilated(wound.hole, width + 1) & ~dilated(wound.hole, 1) & ~wound.forbid
+    h, w = wound.hole.shape
+    box = wound.hole_box.grown(width + 2, h, w)
+    near = wound.hole[box.slices]
+    ring = dilated(near, width + 1) & ~dilated(near, 1) & ~wound.forbid[box.slices]
     if not ring.any():
         return np.zeros(len(offsets), dtype=np.float32)
-    rows, columns = _sampled(ring, _MOST_RING_PX)
-    shifted_y = np.clip(rows + offsets[:, :1], 0, grey.shape[0] - 1)
-    shifted_x = np.clip(columns + offsets[:, 1:], 0, grey.shape[1] - 1)
-    smooth = blur(grey, 1.0)
-    gap = smooth[rows, columns] - smooth[shifted_y, shifted_x]
+    rows, columns = (v + c for v, c in zip(np.nonzero(ring), (box.y0, box.x0), strict=True))
+    here = _sampled(rows * w + columns, _MOST_RING_PX)
+    rows, columns = np.divmod(here, w)
+    there = np.clip(rows + offsets[:, :1], 0, h - 1) * w + np.clip(columns + offsets[:, 1:], 0, w - 1)
+    fine, smooth = wound.fine[0][0], wound.fine[1]
+    own = smooth.take(here)
+    gap = own - smooth.take(there)
     light = np.abs(gap.mean(axis=1))
     form = gap.std(axis=1)
-    fine = np.abs(grey - blur(grey, 2.0))
-    here = max(float(fine[rows, columns].mean()), 1e-4)
-    hole_y, hole_x = _sampled(wound.hole, _MOST_RING_PX)
-    there = fine[hole_y + offsets[:, :1], hole_x + offsets[:, 1:]].mean(axis=1)
-    texture = np.abs(np.log(np.maximum(there, 1e-5) / here))
-    usual = max(float(smooth[rows, columns].std()), 1e-3)
+    inside = _sampled(np.flatnonzero(wound.hole), _MOST_RING_PX) + _flat(offsets, w)
+    contrast = fine.take(inside).std(axis=1) / max(float(fine.take(here).std()), 1e-4)
+    texture = np.abs(np.log(np.maximum(contrast, np.float32(0.05))))
+    usual = max(float(own.std()), 1e-3)
     distance = np.hypot(offsets[:, 0], offsets[:, 1]) / max(wound.diameter_px, 1)
     cost = form / usual + _TEXTURE_WEIGHT * texture + _LIGHT_WEIGHT * light / usual
     return np.asarray(cost + _DISTANCE_WEIGHT * distance, dtype=np.float32)

@@ -11,11 +11,14 @@ import cv2
 import numpy as np
 
 from retouch_engine.imaging.bands import filled
+from retouch_engine.imaging.masks import bounding_box
 from retouch_engine.types import Bool, Float
 
 _CROSS = np.array([[0, 0.25, 0], [0.25, 0, 0.25], [0, 0.25, 0]], dtype=np.float32)
-_SWEEPS = 24
-_COARSEST = 10
+_SWEEPS = 10
+_COARSE_SWEEPS = 32
+_SHALLOW_PX = 3
+_SMALLEST = 12
 
 
 def membrane(boundary: Float, hole: Bool) -> Float:
@@ -30,28 +33,37 @@ def membrane(boundary: Float, hole: Bool) -> Float:
     """
     if not hole.any():
         return boundary
-    guess = _coarse_to_fine(boundary, hole)
-    return _relaxed(guess, boundary, hole)
+    return spanned(boundary, ~hole, hole)
 
 
-def _coarse_to_fine(boundary: Float, hole: Bool) -> Float:
-    start = filled(boundary, ~hole)
+def spanned(values: Float, known: Bool, hole: Bool) -> Float:
+    """The same where not all of the boundary is known: what is unknown is pulled from what is near."""
+    # Only the hole's own rim decides: the rest of the crop is not looked at.
+    cut = bounding_box(hole).grown(2, *hole.shape).slices
+    surface = filled(values, known)
+    surface = surface.copy() if surface is values else surface
+    surface[cut] = _solved(np.ascontiguousarray(surface[cut]), np.ascontiguousarray(hole[cut]))
+    return surface
+
+
+def _solved(start: Float, hole: Bool) -> Float:
+    """The membrane from a first guess that is known everywhere."""
     h, w = hole.shape
-    deep = int(cv2.distanceTransform(hole.view(np.uint8), cv2.DIST_L1, 3).max())
-    if deep <= 3 or min(h, w) < 2 * _COARSEST:
-        return start
+    deep = float(cv2.distanceTransform(hole.view(np.uint8), cv2.DIST_L1, 3).max())
+    if deep <= _SHALLOW_PX or min(h, w) < _SMALLEST:
+        return _relaxed(start, hole, _COARSE_SWEEPS)
     size = (w // 2, h // 2)
     small = np.asarray(cv2.resize(start, size, interpolation=cv2.INTER_AREA)).reshape(h // 2, w // 2, -1)
-    share = np.asarray(cv2.resize(hole.astype(np.float32), size, interpolation=cv2.INTER_AREA))
-    solved = membrane(small, share > 0.75)
+    share = np.asarray(cv2.resize(hole.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA))
+    solved = _solved(small, np.asarray(share > 191))
     up = np.asarray(cv2.resize(solved, (w, h), interpolation=cv2.INTER_LINEAR)).reshape(start.shape)
-    return np.where(hole[..., None], up, boundary)
+    return _relaxed(np.where(hole[..., None], up, start), hole, _SWEEPS)
 
 
-def _relaxed(guess: Float, boundary: Float, hole: Bool) -> Float:
-    inside = hole[..., None]
-    surface = guess
-    for _ in range(_SWEEPS):
-        mean = np.asarray(cv2.filter2D(surface, -1, _CROSS, borderType=cv2.BORDER_REFLECT))
-        surface = np.where(inside, mean.reshape(surface.shape), boundary)
+def _relaxed(guess: Float, hole: Bool, sweeps: int) -> Float:
+    inside = hole.view(np.uint8)
+    surface = guess.copy()
+    for _ in range(sweeps):
+        mean = cv2.filter2D(surface, -1, _CROSS, borderType=cv2.BORDER_REFLECT)
+        cv2.copyTo(mean, inside, surface)
     return surface

@@ -1,7 +1,8 @@
 """What becomes of each spot: heal it and by whom, offer it to a person, or keep it.
 
-Pure: spots, a recipe and the healers' declared limits in, a plan out. No pixels, no models. Moles, freckles,
-scars, tattoos and lines are kept unless a recipe names them; whatever is not sure is offered, never healed.
+Spots, a recipe, the survey and what each healer takes go in, a plan comes out: no pixels, no models. Moles,
+freckles, scars, tattoos and lines are kept unless a recipe names them; whatever is not sure is offered, never
+healed.
 """
 
 from retouch_engine.route.plan import all_for_review, bounds, holes_share, plan

@@ -1,4 +1,4 @@
-"""Spots into steps, by diameter and kind.
+"""Spots into steps, by diameter, shape, place and kind.
 
 By diameter in pixels, not by a share of the image: one percent of a 24 MP photo is a disc of 550 px.
 """
@@ -7,41 +7,87 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from retouch_engine.imaging.masks import dilated, placed
 from retouch_engine.recipe import PERMANENT, Kind, Recipe
-from retouch_engine.types import Box, HealerId, Spot, Step
+from retouch_engine.survey import Scene
+from retouch_engine.types import Bool, Box, HealerId, Spot, Step, Takes
 
 _MARGIN_PX = 2
 _MARGIN_SHARE = 0.12
 """A hole is its spot plus 2 px plus an eighth of its diameter: a fixed 5 to 10 px would multiply a small
 spot's area by ten."""
+_ELONGATED = 3.5
+"""Longer than wide by this: what crosses it is a line or a fold."""
+_COMPACT = 0.35
+_LARGE_PX = 150
+_EDGE_PX = 4
+"""Nearer than this to what is not skin, a hole touches an edge."""
+_LEAST_OTHER = 0.05
 
 
 def plan(
-    spots: Sequence[Spot], recipe: Recipe, healers: Mapping[HealerId, float], height: int, width: int
+    spots: Sequence[Spot], recipe: Recipe, healers: Mapping[HealerId, Takes], scene: Scene
 ) -> tuple[Step, ...]:
     """One step for each spot, in the same order.
 
     Args:
         spots: what was found.
         recipe: what to remove and what to offer.
-        healers: each healer's largest diameter in px, best healer first.
-        height: of the photo.
-        width: of the photo.
+        healers: what each healer takes, best healer first.
+        scene: the photo's size and skin.
     """
-    return tuple(_step(spot, recipe, healers, height, width) for spot in spots)
+    return tuple(_step(spot, recipe, healers, scene) for spot in spots)
 
 
-def _step(spot: Spot, recipe: Recipe, healers: Mapping[HealerId, float], height: int, width: int) -> Step:
+def _step(spot: Spot, recipe: Recipe, healers: Mapping[HealerId, Takes], scene: Scene) -> Step:
     margin = _MARGIN_PX + round(_MARGIN_SHARE * spot.diameter_px)
-    box = spot.box.grown(margin + 1, height, width)
+    box = spot.box.grown(margin + 1, scene.height, scene.width)
     hole = dilated(placed(spot.mask, spot.box, box), margin)
-    able = tuple(h for h, largest in healers.items() if spot.diameter_px <= largest)
     review, reason = _decided(spot, recipe)
+    able = _ordered(spot, healers, scene) if not review and not reason else ()
     if not review and not reason and not able:
         review, reason = True, f"no healer takes {spot.diameter_px:.0f} px"
-    chosen = able if not review and not reason else ()
-    return Step(spot, chosen, hole, box, reason or spot.reason, review)
+    return Step(spot, able, hole, box, reason or spot.reason, review)
+
+
+def _ordered(spot: Spot, healers: Mapping[HealerId, Takes], scene: Scene) -> tuple[HealerId, ...]:
+    """The healers that take this spot, those made for its shape and place first."""
+    able = {h: t for h, t in healers.items() if t.smallest_px <= spot.diameter_px <= t.largest_px}
+    at_edge = any(t.at_edges for t in able.values()) and _touches_edge(spot, scene)
+    hard = spot.diameter_px > _LARGE_PX or elongation(spot.mask) > _ELONGATED
+
+    def rank(healer: HealerId) -> tuple[bool, bool]:
+        takes = able[healer]
+        return takes.at_edges is not at_edge, takes.structure is not hard
+
+    return tuple(sorted(able, key=rank))
+
+
+def elongation(mask: Bool) -> float:
+    """How much longer than wide a mask is: the ratio of its spreads along its two axes, 1 for a disc."""
+    # Most spots fill their box; what fills a good part of a square is no line.
+    if np.count_nonzero(mask) > _COMPACT * max(mask.shape) ** 2:
+        return 1.0
+    places = np.argwhere(mask)
+    if len(places) < 3:
+        return 1.0
+    # A pixel has a width: a line one pixel wide is not infinitely thin.
+    small, large = np.linalg.eigvalsh(np.cov(places.T) + np.eye(2) / 12)
+    return float(np.sqrt(large / small))
+
+
+def _touches_edge(spot: Spot, scene: Scene) -> bool:
+    """Whether what lies close around the spot is partly no skin; a spot with none around is no edge."""
+    reach = _EDGE_PX + _MARGIN_PX + round(_MARGIN_SHARE * spot.diameter_px)
+    box = spot.box.grown(reach + 1, scene.height, scene.width)
+    mask = placed(spot.mask, spot.box, box)
+    around = dilated(mask, reach) & ~mask
+    if not around.any():
+        return False
+    other = 1 - float(scene.skin_in(box)[around].mean())
+    return _LEAST_OTHER < other < 1
 
 
 def _decided(spot: Spot, recipe: Recipe) -> tuple[bool, str]:

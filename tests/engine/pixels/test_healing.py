@@ -10,7 +10,6 @@ from retouch_engine.compose import compose
 from retouch_engine.guard import judge, measure, null_distribution
 from retouch_engine.guard.figures import bands, shape_of
 from retouch_engine.heal import HEALERS, Heal, Wound
-from retouch_engine.heal.layers import skin_weight
 from retouch_engine.imaging.bands import blur, difference_of_gaussians
 from retouch_engine.imaging.density import density, encode
 from retouch_engine.types import Box, HealerId, Patch
@@ -26,8 +25,8 @@ def laid(wound: Wound, heal: Heal, strength: float = 1.0) -> tuple[np.ndarray, P
     """The crop after the heal, OD, and the patch."""
     cut = wound.inner.slices
     source = sampled(wound.od)
-    own = (np.ascontiguousarray(wound.od[cut]), source[cut], skin_weight(wound))
-    layers = (heal.low_delta, heal.high, heal.support, heal.sigma_px)
+    own = (wound.od[cut], source[cut], wound.low)
+    layers = (heal.low_delta, heal.high, heal.support)
     i = wound.inner
     patch = compose(1, Box(i.y0, i.x0, i.y1, i.x1), own, layers, strength)
     after = density(source)
@@ -100,8 +99,8 @@ def test_eight_bit_samples_beside_a_heal_are_scaled_exactly(skin: Skin) -> None:
     wound = wound_in(density(source), disc_at((200, 200), 100, 100, 10))
     heal = next(iter(HEALERS[HealerId("donor")].attempts(wound)))
     cut = wound.inner.slices
-    layers = (heal.low_delta, heal.high, heal.support, heal.sigma_px)
-    own = (np.ascontiguousarray(wound.od[cut]), source[cut], skin_weight(wound))
+    layers = (heal.low_delta, heal.high, heal.support)
+    own = (wound.od[cut], source[cut], wound.low)
     patch = compose(1, wound.inner, own, layers, 1.0)
     assert patch is not None
     beside = ~patch.changed
@@ -121,7 +120,7 @@ def verdict(od: np.ndarray, hole: np.ndarray, after: np.ndarray) -> str:
     shape = shape_of(hole, np.zeros_like(hole))
     before = bands(od)
     null = null_distribution(before, shape, hole, seed=0)
-    return judge(measure(bands(after), shape, HERE), null, measure(before, shape, HERE)).failed
+    return judge(measure(bands(after), shape, HERE), null).failed
 
 
 def test_the_guard_passes_untouched_skin(skin: Skin) -> None:

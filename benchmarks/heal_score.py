@@ -1,0 +1,131 @@
+"""How far a heal is from the truth, and whether anybody could tell: the figures of the healing benchmark.
+
+Everything is measured inside the hole. Texture is the contrast of a band over the truth's in the same
+place; colour is CIEDE2000 after a blur of sigma 4, which no texture survives. A heal is *inside* when the
+worst of its figures, in robust spreads of the same shape laid on clean skin, is no worse than 95 of
+100 such patches of clean skin: untouched skin passes 95 times of 100. The engine's guard is not asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from benchmarks.heal_cases import Bool, Case, Float
+from numpy.typing import NDArray
+from skimage.color import deltaE_ciede2000, rgb2lab
+
+from retouch_engine.imaging.bands import blur, difference_of_gaussians
+from retouch_engine.imaging.density import density, tone
+from retouch_engine.imaging.masks import bounding_box, dilated, eroded
+from retouch_engine.types import Box, Samples
+
+SIGMAS = (1.0, 2.0, 4.0)
+PLACES = 60
+_LEAST_PLACES = 12
+_FLOOR = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One heal. ``texture`` are the three bands' contrasts over the truth's."""
+
+    texture: tuple[float, float, float]
+    colour: float
+    seam: float
+    inside: bool | None
+    """None where there is too little clean skin to say."""
+
+
+class Judge:
+    """Scores heals of one case against its truth and its clean skin."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        box = bounding_box(case.hole)
+        reach = 2 + max(4, round(0.35 * float(np.sqrt(case.hole.sum()))))
+        self.window = box.grown(reach + 1, *case.hole.shape)
+        hole = case.hole[self.window.slices]
+        self.core = hole
+        self.rim = dilated(hole, 1) & ~eroded(hole, 1)
+        self.ring = dilated(hole, reach) & ~dilated(hole, 2)
+        planes = _planes(case.truth)
+        here = case.clean[self.window.slices] & self.ring
+        self.ring_here = here if here.sum() >= 20 else self.ring
+        self.true_bands = planes[self.window.slices][..., :3][self.core].std(axis=0)
+        self.true_low = _low_lab(case.truth)[case.hole]
+        usual = [_figures(planes[b.slices], self.core, self.rim, self.ring) for b in self._places()]
+        self.null = _Null.of(np.array(usual)) if len(usual) >= _LEAST_PLACES else None
+
+    def _places(self) -> list[Box]:
+        """Where else in the crop the same shape lies on clean skin."""
+        case, w = self.case, self.window
+        need = (self.core | self.rim | self.ring).astype(np.uint8)
+        dirty = (~case.clean | case.hole).astype(np.float32)
+        hits = cv2.filter2D(dirty, -1, need.astype(np.float32), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
+        h, width = dirty.shape
+        ys, xs = np.nonzero(np.asarray(hits)[: h - w.height + 1, : width - w.width + 1] < 0.5)
+        rng = np.random.default_rng((w.height, len(ys)))
+        pick = rng.permutation(len(ys))[:PLACES]
+        return [
+            Box(int(y), int(x), int(y) + w.height, int(x) + w.width)
+            for y, x in zip(ys[pick], xs[pick], strict=True)
+        ]
+
+    def score(self, result: Samples) -> Score:
+        """The figures of one result."""
+        planes = _planes(result)[self.window.slices]
+        bands = planes[..., :3][self.core].std(axis=0) / np.maximum(self.true_bands, 1e-6)
+        figures = _figures(planes, self.core, self.rim, self.ring_here)
+        delta = deltaE_ciede2000(_low_lab(result)[self.case.hole], self.true_low)
+        return Score(
+            texture=(float(bands[0]), float(bands[1]), float(bands[2])),
+            colour=float(delta.mean()),
+            seam=float(np.exp(figures[3])),
+            inside=None if self.null is None else self.null.holds(figures),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Null:
+    centre: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    worst: float
+
+    @classmethod
+    def of(cls, usual: NDArray[np.float64]) -> _Null:
+        centre = np.median(usual, axis=0)
+        spread = np.maximum(1.48 * np.median(np.abs(usual - centre), axis=0), _FLOOR)
+        worst = np.quantile(np.abs((usual - centre) / spread).max(axis=1), 0.95)
+        return cls(centre, spread, float(worst))
+
+    def holds(self, figures: NDArray[np.float64]) -> bool:
+        return bool(np.abs((figures - self.centre) / self.spread).max() <= self.worst)
+
+
+def _planes(samples: Samples) -> Float:
+    """``(h, w, 8)``: three bands, the gradient, three low colours, ones."""
+    od = density(samples)
+    grey = tone(od)
+    fine = [difference_of_gaussians(grey, s) for s in SIGMAS]
+    gy, gx = np.gradient(grey)
+    return np.dstack([*fine, np.hypot(gy, gx), blur(od, 3.0)]).astype(np.float32)
+
+
+def _figures(planes: Float, core: Bool, rim: Bool, ring: Bool) -> NDArray[np.float64]:
+    """Log contrast of three bands, log seam, and how far the low colours lie off the ring's plane."""
+    inner, outer = planes[core], planes[ring]
+    contrast = np.log(np.maximum(inner[:, :3].std(axis=0), 1e-6) / np.maximum(outer[:, :3].std(axis=0), 1e-6))
+    seam = np.log(max(float(planes[rim][:, 3].mean()), 1e-6) / max(float(outer[:, 3].mean()), 1e-6))
+    y, x = np.nonzero(ring)
+    cy, cx = (float(v.mean()) for v in np.nonzero(core))
+    design = np.column_stack([np.ones(len(y)), y - cy, x - cx])
+    gap = inner[:, 4:7].mean(axis=0) - np.linalg.lstsq(design, outer[:, 4:7].astype(float), rcond=None)[0][0]
+    return np.concatenate([contrast, [seam], gap])
+
+
+def _low_lab(samples: Samples) -> NDArray[np.float64]:
+    most = np.float32(np.iinfo(samples.dtype).max)
+    shown = blur(np.asarray(samples.astype(np.float32) / most), 4.0)
+    return np.asarray(rgb2lab(shown), np.float64)

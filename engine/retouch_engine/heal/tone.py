@@ -1,0 +1,76 @@
+"""Tone: another colour under the skin's own pores.
+
+Redness and flat pigment lie in the skin, not on it: its texture is whole and worth more than any donor's. So
+the high band stays and only the low band is changed, for that of fitted skin from nearby. A pimple, a scab or
+a shine has a texture of its own; where the hole's fine bands differ from those around it, this healer steps
+back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from retouch_engine.heal.base import Heal, HealerSpec, Wound
+from retouch_engine.heal.fit import Bed
+from retouch_engine.heal.layers import layered
+from retouch_engine.heal.sources import donors
+from retouch_engine.imaging.bands import low_band
+from retouch_engine.imaging.masks import dilated
+from retouch_engine.types import Float, HealerId, Takes
+
+_TRIES = 2
+_MOST_ANOMALY = 0.22
+"""Of the logarithm of the two finest bands' contrast, core over ring: a fifth more or less is skin."""
+_PEAK = 4.5
+"""A pore or a hair's root this many deviations out is no skin's own."""
+_LEAST_PX = 60
+
+
+class Tone:
+    """Low band from a fitted donor, high band its own."""
+
+    spec = HealerSpec(
+        id=HealerId("tone"),
+        summary="the colour of skin nearby under the spot's own pores",
+        takes=Takes(largest_px=600),
+        generative=False,
+        weights=False,
+        licence="Apache-2.0",
+    )
+
+    def attempts(self, wound: Wound) -> Iterator[Heal]:
+        """See :class:`retouch_engine.heal.base.Healer`."""
+        if anomaly(wound) > _MOST_ANOMALY:
+            return
+        bed = Bed.of(wound)
+        if bed is None:
+            return
+        cut = wound.inner.slices
+        sigma = float(np.clip(0.06 * wound.diameter_px, 1.5, 4.0))
+        inside = wound.hole[cut].astype(np.float32)
+        for offset in donors(wound, _TRIES):
+            fitted = bed.grafted(offset)
+            if fitted is not None:
+                # Averaged inside the hole only: across the rim it would be diluted and leave a halo.
+                whole = wound.od[cut] - low_band(wound.od[cut] - fitted, inside, sigma)
+                yield layered(wound, np.asarray(whole, dtype=np.float32), self.spec.id, (offset,))
+
+
+def anomaly(wound: Wound) -> float:
+    """How far the hole's texture is from the ring's, worst of the two finest bands; infinite if unknown."""
+    reach = max(4, round(0.35 * wound.diameter_px))
+    box = wound.hole_box.grown(reach + 1, *wound.hole.shape)
+    hole = wound.hole[box.slices]
+    ring = dilated(hole, reach) & ~dilated(hole, 1) & ~wound.forbid[box.slices]
+    if min(np.count_nonzero(hole), np.count_nonzero(ring)) < _LEAST_PX:
+        return float("inf")
+    return max(_band_anomaly(band[box.slices][hole], band[box.slices][ring]) for band in wound.fine[0][:2])
+
+
+def _band_anomaly(core: Float, ring: Float) -> float:
+    spread = max(float(ring.std()), 1e-5)
+    if float(np.abs(core - ring.mean()).max()) > max(_PEAK * spread, 1.2 * float(np.abs(ring).max())):
+        return float("inf")
+    return abs(float(np.log(max(float(core.std()), 1e-5) / spread)))
