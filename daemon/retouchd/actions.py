@@ -61,6 +61,21 @@ def retry(_settings: Settings, journal: Journal, given: str) -> str:
     return f"{shown(row.file)} is taken up again with the next look at its folder"
 
 
+def submit(settings: Settings, journal: Journal, given: str) -> str:
+    """Have a look at a photo now; one that was given up is tried again.
+
+    Raises:
+        NotWatched: it lies below no watched folder.
+    """
+    path = Path(os.path.abspath(given))  # noqa: PTH100 - resolve() would follow symlinks
+    if not given or not any(path.is_relative_to(w.path) for w in settings.watch):
+        raise NotWatched(given)
+    row = journal.find(os.fsencode(path))
+    if row and row.state in {State.SKIPPED, State.QUARANTINED}:
+        return retry(settings, journal, str(path))
+    return f"{shown(path)} is {row.state}" if row else f"{shown(path)} is taken with the next look"
+
+
 def skip(_settings: Settings, journal: Journal, given: str) -> str:
     """Leave a photo alone until it changes or is asked for again."""
     row = find(journal, given)
@@ -89,7 +104,13 @@ def resume(settings: Settings, journal: Journal, given: str) -> str:
     return f"resumed: {_called(root)}{still}"
 
 
-ACTIONS: Mapping[str, Action] = {"retry": retry, "skip": skip, "pause": pause, "resume": resume}
+ACTIONS: Mapping[str, Action] = {
+    "retry": retry,
+    "skip": skip,
+    "submit": submit,
+    "pause": pause,
+    "resume": resume,
+}
 
 
 def perform(settings: Settings, journal: Journal, what: str, given: str) -> str:

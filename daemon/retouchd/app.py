@@ -24,6 +24,7 @@ from retouchd.contact import ContactPages
 from retouchd.control import Control
 from retouchd.dispatch import SCRATCH, Desk, Dispatcher
 from retouchd.errors import EngineUnavailable, RetouchdError
+from retouchd.hooks import Hooks
 from retouchd.intake import Intake
 from retouchd.jobs import InstanceId, State
 from retouchd.journal import Journal
@@ -31,6 +32,7 @@ from retouchd.notify import Notifier
 from retouchd.supervisor import Supervisor, WorkerPlan
 from retouchd.text import shown
 from retouchd.wake import Wake
+from retouchd.web import Web
 
 _TURN_S = 1.0
 """The longest sleep: the watchdog is fed and time limits are kept even when nothing happens."""
@@ -90,6 +92,8 @@ class Service:
     intake: Intake = field(init=False)
     dispatcher: Dispatcher = field(init=False)
     control: Control = field(init=False)
+    hooks: Hooks = field(init=False)
+    web: Web | None = None
     _told_ready: bool = False
     _beat_s: float = 0.0
     _extended_s: float = 0.0
@@ -117,6 +121,7 @@ class Service:
     def _put_together(self, wake: Wake) -> None:
         self.supervisor = Supervisor(self._plan(), self.settings.limits.job_seconds, self.clock)
         self.intake = Intake(self.settings, self.journal, clock=self.clock, wake=wake)
+        self.hooks = Hooks(self.settings.hooks, self.clock)
         desk = Desk(
             journal=self.journal,
             supervisor=self.supervisor,
@@ -126,10 +131,14 @@ class Service:
             away=self.intake.away,
             published=self._published,
             alive=self.notifier.alive,
+            done=self.hooks.done,
+            failed=self.hooks.failed,
         )
         self.dispatcher = Dispatcher(self.settings, desk)
         self.dispatcher.recover()
         self.control = Control(self.settings.state_dir)
+        if address := self.settings.http.address:
+            self.web = Web(address, self.settings.state_dir, self.alarm.ring)
 
     def _plan(self) -> WorkerPlan:
         limits = self.settings.limits
@@ -193,8 +202,15 @@ class Service:
             self.notifier.alive()
         self.pages.step()
         self._tell()
+        self._tell_others()
         if self.flags.drain and not self.flags.stops and self._nothing_left():
             self.flags.stops = 1
+
+    def _tell_others(self) -> None:
+        online = self.intake.online()
+        self.hooks.step(idle=self._nothing_left() or not online)
+        if self.web:
+            self.web.step(self._asked, ready=self.supervisor.ready and bool(online))
 
     def _nothing_left(self) -> bool:
         online = self.intake.online()
@@ -288,6 +304,7 @@ class Service:
             fresh = fresh.model_copy(update={"state_dir": self.settings.state_dir})
         before = self._plan()
         self.settings = self.dispatcher.settings = fresh
+        self.hooks.settings = fresh.hooks
         self._restart_worker = self._plan() != before
         self.supervisor.plan, self.supervisor.job_seconds = self._plan(), fresh.limits.job_seconds
         self.intake.reconfigure(fresh)
@@ -299,11 +316,14 @@ class Service:
         wake.close()
         if hasattr(self, "control"):
             self.control.close()
+            if self.web:
+                self.web.close()
             if self.flags.stops >= 2:
                 self.supervisor.kill()
             self.supervisor.stop()
             self.dispatcher.abandon()
             self.pages.step(everything=True)
+            self.hooks.close()
         self.journal.close()
         os.close(held)
         log.get().info("stopped")

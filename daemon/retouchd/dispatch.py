@@ -23,7 +23,7 @@ from retouch_engine import Recipe, Role
 from retouchd import log, naming, overrides, protocol, publish, record
 from retouchd.config import Settings, Watch
 from retouchd.errors import JobError, LoopSuspected, SourceChanged, SourceGone, TargetUnavailable
-from retouchd.jobs import Digest, Failure, InstanceId, JobId, Outcome, Signature, Staged, State
+from retouchd.jobs import AT_REST, Digest, Failure, InstanceId, JobId, Outcome, Signature, Staged, State
 from retouchd.journal import Journal, Row
 from retouchd.publish import Parcel, Published
 from retouchd.supervisor import Supervisor
@@ -51,6 +51,9 @@ class Desk:
     alive: Callable[[], None] = lambda: None
     away: Callable[[Path], bool] = lambda _: False
     """Whether a path lies on a mount below its root that went away."""
+    done: Callable[[dict[str, Any]], None] = lambda _: None
+    failed: Callable[[dict[str, Any]], None] = lambda _: None
+    """Told of each photo that came to rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +239,8 @@ class Dispatcher:
             self._paused_until = now + _FULL_PAUSE_S
         say = log.get().info if after.state in {State.SETTLING, State.SKIPPED} else log.get().warning
         say = log.get().error if failure.code == "loop" else say
+        if after.state in AT_REST:
+            self._desk.failed({**_facts(after), "code": failure.code, "why": failure.message})
         say(str(after.state), file=row.file, job=row.id, code=failure.code, why=failure.message)
 
     def _rendered(self, hand: InHand, outcome: Outcome) -> None:
@@ -295,6 +300,7 @@ class Dispatcher:
         self._desk.journal.save(replace(after, made=row.made + (not published.adopted)))
         self._clean(row.id)
         self._desk.published(names.folder, [path for path, _ in files])
+        self._desk.done({**_facts(after), "result": str(names.path(Role.RESULT)), "summary": reason})
         log.get().info(
             "done",
             file=row.file,
@@ -308,6 +314,10 @@ class Dispatcher:
     def _clean(self, job: JobId) -> None:
         with contextlib.suppress(OSError):
             shutil.rmtree(self.staging(job))
+
+
+def _facts(row: Row) -> dict[str, Any]:
+    return {"file": str(row.file), "job": row.id, "state": str(row.state)}
 
 
 def _told(row: Row, published: Published) -> str:

@@ -10,6 +10,7 @@
     ├── JournalTooOld              the daemon has to be restarted after an update   (1)
     ├── JournalMissing             no daemon has run with this configuration yet    (1)
     ├── EngineUnavailable          the engine does not load                         (69)
+    ├── PortTaken                  nothing can listen at http.listen                (69)
     ├── UnknownJob                 nothing in the journal goes by this name         (1)
     ├── JobInHand                  the photo is being worked on right now           (75)
     ├── NotWatched                 the folder is not a watched one                  (1)
@@ -152,6 +153,15 @@ class EngineUnavailable(RetouchdError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"the engine does not load: {shown(why)}; see retouchd doctor")
+
+
+class PortTaken(RetouchdError):
+    """The address of ``http.listen`` cannot be used."""
+
+    exit_code = 69
+
+    def __init__(self, address: str, why: str) -> None:
+        super().__init__(f"cannot listen at {shown(address)}: {shown(why)}; choose another http.listen")
 
 
 class UnknownJob(RetouchdError):

@@ -185,6 +185,51 @@ class Output(Tree):
     threads: int = Field(default=2, ge=1, le=64, description="Threads for packing and unpacking samples.")
 
 
+class HookSettings(Tree):
+    """Commands that are told of events: lists of words, the facts as JSON on standard input, no shell."""
+
+    on_done: tuple[str, ...] = Field(default=(), description="For each photo that is done.")
+    on_failed: tuple[str, ...] = Field(
+        default=(), description="For each photo that was skipped or put in quarantine."
+    )
+    on_batch_idle: tuple[str, ...] = Field(
+        default=(), description="When photos were done and nothing is left to do."
+    )
+    idle_s: float = Field(default=60.0, gt=0, le=86_400, description="Seconds without work that end a batch.")
+    seconds: float = Field(default=30.0, gt=0, le=3600, description="A command that takes longer is stopped.")
+
+
+def local_address(value: str) -> str:
+    """An address on this machine, or nothing.
+
+    Raises:
+        ValueError: another machine could reach it.
+    """
+    if not value:
+        return value
+    host, _, port = value.rpartition(":")
+    local = host in {"localhost", "127.0.0.1", "[::1]"}
+    if not local or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise ValueError("empty, or an address of this machine such as 127.0.0.1:8712")
+    return value
+
+
+class Http(Tree):
+    """Health, metrics and a JSON API for programs on this machine. Off by default."""
+
+    listen: Annotated[str, AfterValidator(local_address)] = Field(
+        default="",
+        description="Address and port on this machine, such as 127.0.0.1:8712. Empty: off. The systemd unit"
+        " has no network; see there.",
+    )
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port; None when off."""
+        host, _, port = self.listen.rpartition(":")
+        return (host, int(port)) if self.listen else None
+
+
 class History(Tree):
     """What is remembered of photos that are gone."""
 
@@ -286,6 +331,8 @@ class Settings(Tree):
     limits: LimitSettings = Field(default=LimitSettings())
     output: Output = Field(default=Output())
     history: History = Field(default=History())
+    hooks: HookSettings = Field(default=HookSettings())
+    http: Http = Field(default=Http())
     log: Log = Field(default=Log())
     presets: Annotated[dict[str, Preset], AfterValidator(_with_built_in)] = Field(
         default_factory=lambda: {BUILT_IN_PRESET: Preset()}, description="Presets by name."
