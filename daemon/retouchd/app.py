@@ -18,11 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from retouchd import config, lock, log, protocol
+from retouchd import actions, config, lock, log, protocol
 from retouchd.config import Settings
 from retouchd.contact import ContactPages
+from retouchd.control import Control
 from retouchd.dispatch import SCRATCH, Desk, Dispatcher
 from retouchd.errors import EngineUnavailable, RetouchdError
+from retouchd.hooks import Hooks
 from retouchd.intake import Intake
 from retouchd.jobs import InstanceId, State
 from retouchd.journal import Journal
@@ -30,6 +32,7 @@ from retouchd.notify import Notifier
 from retouchd.supervisor import Supervisor, WorkerPlan
 from retouchd.text import shown
 from retouchd.wake import Wake
+from retouchd.web import Web
 
 _TURN_S = 1.0
 """The longest sleep: the watchdog is fed and time limits are kept even when nothing happens."""
@@ -44,6 +47,8 @@ class Flags:
 
     stops: int = 0
     reload: bool = False
+    drain: bool = False
+    """Take nothing new, finish what is queued, then stop: asked for by a person."""
 
 
 @dataclass(slots=True)
@@ -86,6 +91,9 @@ class Service:
     supervisor: Supervisor = field(init=False)
     intake: Intake = field(init=False)
     dispatcher: Dispatcher = field(init=False)
+    control: Control = field(init=False)
+    hooks: Hooks = field(init=False)
+    web: Web | None = None
     _told_ready: bool = False
     _beat_s: float = 0.0
     _extended_s: float = 0.0
@@ -113,21 +121,29 @@ class Service:
     def _put_together(self, wake: Wake) -> None:
         self.supervisor = Supervisor(self._plan(), self.settings.limits.job_seconds, self.clock)
         self.intake = Intake(self.settings, self.journal, clock=self.clock, wake=wake)
+        self.hooks = Hooks(self.settings.hooks, self.clock)
         desk = Desk(
             journal=self.journal,
             supervisor=self.supervisor,
             instance=self.instance,
             state_dir=self.settings.state_dir,
             online=self.intake.online,
+            away=self.intake.away,
             published=self._published,
             alive=self.notifier.alive,
+            done=self.hooks.done,
+            failed=self.hooks.failed,
         )
         self.dispatcher = Dispatcher(self.settings, desk)
         self.dispatcher.recover()
+        self.control = Control(self.settings.state_dir)
+        if address := self.settings.http.address:
+            self.web = Web(address, self.settings.state_dir, self.alarm.ring)
 
     def _plan(self) -> WorkerPlan:
         limits = self.settings.limits
-        return WorkerPlan(self.engine, limits.max_megapixels, self.settings.state_dir / SCRATCH)
+        scratch = self.settings.state_dir / SCRATCH
+        return WorkerPlan(self.engine, limits.max_megapixels, scratch, self.settings.memory_bytes)
 
     def _published(self, folder: Path, files: list[Path]) -> None:
         self.intake.add_own(files)
@@ -137,6 +153,17 @@ class Service:
     def _poked(self, root: Path) -> None:
         self.intake.poke(root)
         self.alarm.ring()
+
+    def _asked(self, what: str, about: str) -> str:
+        """Do what a command asks for. Each answer is followed by a look, so that it takes effect at once."""
+        if what == "drain":
+            self.flags.drain = True
+            return "draining: what is queued is finished, then the service stops"
+        said = "" if what == "look" else actions.perform(self.settings, self.journal, what, about)
+        for path in self.intake.roots:
+            self.intake.poke(path)
+        log.get().info("asked", what=what, about=about)
+        return said
 
     def _install_signals(self) -> None:
         def stop(_number: int, _frame: FrameType | None) -> None:
@@ -168,12 +195,27 @@ class Service:
         if self.flags.stops and not self.dispatcher.draining:
             self._begin_to_stop()
         self._keep_worker()
-        if not self.dispatcher.draining:
+        self.control.step(self._asked)
+        if not self.dispatcher.draining and not self.flags.drain:
             self.intake.look()
         while self.dispatcher.step() and self.flags.stops < 2:
             self.notifier.alive()
         self.pages.step()
         self._tell()
+        self._tell_others()
+        if self.flags.drain and not self.flags.stops and self._nothing_left():
+            self.flags.stops = 1
+
+    def _tell_others(self) -> None:
+        online = self.intake.online()
+        self.hooks.step(idle=self._nothing_left() or not online)
+        if self.web:
+            self.web.step(self._asked, ready=self.supervisor.ready and bool(online))
+
+    def _nothing_left(self) -> bool:
+        online = self.intake.online()
+        left = (self.journal.next_queued(online), self.journal.next_rendered(online))
+        return self.supervisor.ready and self.dispatcher.current is None and left == (None, None)
 
     def _keep_worker(self) -> None:
         if self._restart_worker and not self.supervisor.busy:
@@ -209,10 +251,12 @@ class Service:
         if not self.supervisor.ready:
             return "loading the engine"
         counts = self.journal.counts()
+        paused = "paused, " * bool(self.journal.paused())
         waiting = sum(counts[s] for s in (State.SETTLING, State.QUEUED, State.RETRY))
         parts = [f"{waiting} waiting", f"{counts[State.DONE]} done"]
         if self.dispatcher.current:
             parts.append(f"{shown(self.dispatcher.current.file.name)}: {self.supervisor.stage or 'starting'}")
+        parts[0] = ("draining: " * self.flags.drain) + paused + parts[0]
         offline = [shown(p) for p, root in self.intake.roots.items() if root.offline]
         return ", ".join(parts) + (f"; offline: {', '.join(offline)}" if offline else "")
 
@@ -220,7 +264,11 @@ class Service:
         wait = min(_TURN_S, max(0.0, self.intake.next_due_s() - self.clock()))
         if self.dispatcher.draining:
             wait = _TURN_S / 5
-        fds = [self.alarm.read_fd, *([self.supervisor.fd] if self.supervisor.fd is not None else [])]
+        fds = [
+            self.alarm.read_fd,
+            self.control.fd,
+            *([self.supervisor.fd] if self.supervisor.fd is not None else []),
+        ]
         select.select(fds, [], [], wait)
         self.alarm.clear()
 
@@ -254,8 +302,10 @@ class Service:
         if fresh.state_dir != self.settings.state_dir:
             log.get().warning("state_dir changes with the next start", kept=self.settings.state_dir)
             fresh = fresh.model_copy(update={"state_dir": self.settings.state_dir})
-        self._restart_worker = fresh.limits.max_megapixels != self.settings.limits.max_megapixels
+        before = self._plan()
         self.settings = self.dispatcher.settings = fresh
+        self.hooks.settings = fresh.hooks
+        self._restart_worker = self._plan() != before
         self.supervisor.plan, self.supervisor.job_seconds = self._plan(), fresh.limits.job_seconds
         self.intake.reconfigure(fresh)
         log.configure(fresh.log.level, fresh.log.format)
@@ -264,12 +314,16 @@ class Service:
     def _close(self, wake: Wake, held: int) -> None:
         self.notifier.stopping("stopped")
         wake.close()
-        if hasattr(self, "dispatcher"):
+        if hasattr(self, "control"):
+            self.control.close()
+            if self.web:
+                self.web.close()
             if self.flags.stops >= 2:
                 self.supervisor.kill()
             self.supervisor.stop()
             self.dispatcher.abandon()
             self.pages.step(everything=True)
+            self.hooks.close()
         self.journal.close()
         os.close(held)
         log.get().info("stopped")

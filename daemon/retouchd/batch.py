@@ -79,7 +79,8 @@ class Batch:
     def __init__(self, settings: Settings, wish: Wish, engine: str = protocol.ENGINE_FACTORY) -> None:
         self._settings, self._wish = settings, wish
         self._scratch = tempfile.TemporaryDirectory(prefix="retouchd-")
-        plan = WorkerPlan(engine, settings.limits.max_megapixels, Path(self._scratch.name))
+        scratch = Path(self._scratch.name)
+        plan = WorkerPlan(engine, settings.limits.max_megapixels, scratch, settings.memory_bytes)
         self._keeper = Supervisor(plan, settings.limits.job_seconds)
         self._pages = ContactPages()
 

@@ -133,6 +133,8 @@ class ContactPages:
 
     def _write_calmly(self, folder: Path) -> None:
         """A page that cannot be written is a log line: the photos are what matters."""
+        if not (folder / OWN_FOLDER).is_dir():  # all of its results were taken back
+            return
         began = self._clock()
         try:
             write_page(folder, self.render(folder))

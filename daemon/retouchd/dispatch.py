@@ -21,12 +21,13 @@ from typing import Any
 
 from retouch_engine import Recipe, Role
 from retouchd import log, naming, overrides, protocol, publish, record
-from retouchd.config import Settings
-from retouchd.errors import JobError, SourceChanged, SourceGone
-from retouchd.jobs import Digest, Failure, InstanceId, JobId, Outcome, Signature, Staged, State
+from retouchd.config import Settings, Watch
+from retouchd.errors import JobError, LoopSuspected, SourceChanged, SourceGone, TargetUnavailable
+from retouchd.jobs import AT_REST, Digest, Failure, InstanceId, JobId, Outcome, Signature, Staged, State
 from retouchd.journal import Journal, Row
 from retouchd.publish import Parcel, Published
 from retouchd.supervisor import Supervisor
+from retouchd.text import shown
 from retouchd.verdicts import after_failure, after_publishing_failed
 
 SCRATCH = "scratch"
@@ -48,6 +49,11 @@ class Desk:
     published: Callable[[Path, list[Path]], None]
     """Told of each folder that changed and of the files that were put there."""
     alive: Callable[[], None] = lambda: None
+    away: Callable[[Path], bool] = lambda _: False
+    """Whether a path lies on a mount below its root that went away."""
+    done: Callable[[dict[str, Any]], None] = lambda _: None
+    failed: Callable[[dict[str, Any]], None] = lambda _: None
+    """Told of each photo that came to rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,7 @@ class Dispatcher:
         return self._publish_one() or fed or bool(heard)
 
     def abandon(self) -> None:
-        """Queue the photo in hand again: we are told to go at once."""
+        """Queue the photo in hand again, as if it had never been taken."""
         if self._hand:
             self._desk.journal.save(replace(self._hand.row, state=State.QUEUED, owner="", lease_until=0.0))
             self._hand = None
@@ -130,21 +136,49 @@ class Dispatcher:
         try:
             found = row.file.lstat()
         except FileNotFoundError:
-            raise SourceGone(row.file) from None
+            raise self._missing(row) from None
         if not stat.S_ISREG(found.st_mode) or not Signature.of(found).same_file(row.sig):
             raise SourceChanged(row.file)
-        watch = next(w for w in self.settings.watch if os.fsencode(w.path) == row.root)
+        self._break_circle(row)
+        watch = self._watch(row)
         return overrides.recipe_for(row.file, watch.path, watch.preset, self.settings)
+
+    def _missing(self, row: Row) -> JobError:
+        """The photo is gone, or the mount below its root is that it lay on."""
+        if self._desk.away(row.file):
+            return TargetUnavailable(row.file.parent, "no longer mounted")
+        return SourceGone(row.file)
+
+    def _break_circle(self, row: Row) -> None:
+        """The last guard against taking our own results, when names, marks and journal did not help.
+
+        Raises:
+            LoopSuspected: a result of a result by its name, or too many results of one photo.
+        """
+        if naming.generations(row.file.stem) > 1:
+            raise LoopSuspected(row.file, "its name is that of a result of a result")
+        if row.made >= self.settings.limits.generations:
+            raise LoopSuspected(row.file, f"{row.made} results of this photo within a day")
+
+    def _watch(self, row: Row) -> Watch:
+        return next(w for w in self.settings.watch if os.fsencode(w.path) == row.root)
+
+    def _folder(self, row: Row) -> Path:
+        """Where the results of a photo go."""
+        return self._watch(row).results_of(row.file)
 
     def _order(self, hand: InHand) -> None:
         """Ask for the digest first when this work may lie there done already: it is cheap, healing is not."""
         source = hand.row.file
-        if publish.has_record(source, source.parent):
+        if publish.has_record(source, self._folder(hand.row)) or self._desk.journal.has_twin(hand.row):
             self._desk.supervisor.send({"op": "digest", "source": str(source)})
         else:
             self._retouch(hand)
 
     def _retouch(self, hand: InHand) -> None:
+        if not self._desk.supervisor.ready:
+            self.abandon()  # the worker died right after its answer: not because of this photo
+            return
         staging = self.staging(hand.row.id)
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
@@ -177,12 +211,25 @@ class Dispatcher:
 
     def _known_or_retouch(self, hand: InHand, digest: Digest) -> None:
         row, recipe = hand.row, Digest(hand.recipe.digest)
-        done = publish.find_done(row.file, row.file.parent, digest, recipe, edited=True)
+        done = publish.find_done(row.file, self._folder(row), digest, recipe, edited=True)
         if done is None:
-            self._retouch(hand)
+            self._twin_or_retouch(hand, digest)
             return
         self._hand = None
         self._done(replace(row, source_digest=digest, recipe_digest=recipe), done)
+
+    def _twin_or_retouch(self, hand: InHand, digest: Digest) -> None:
+        """The same pixels under another name were done: their result is copied, and nothing is rendered."""
+        row, recipe = hand.row, Digest(hand.recipe.digest)
+        for twin in self._desk.journal.same_pixels(row, digest, recipe):
+            known = any(os.fsencode(w.path) == twin.root for w in self.settings.watch)
+            done = publish.find_done(twin.file, self._folder(twin), digest, recipe) if known else None
+            if done and (files := publish.reusable(done, self._desk.alive)):
+                self._hand = None
+                plan = {"files": files, "record": record.renewed(done.record), "same_as": twin.file.name}
+                self._to_publish(replace(row, source_digest=digest, recipe_digest=recipe), plan)
+                return
+        self._retouch(hand)
 
     def _failed(self, row: Row, failure: Failure) -> None:
         now = self._desk.journal.now()
@@ -191,18 +238,22 @@ class Dispatcher:
         if failure.code == "disk-full":
             self._paused_until = now + _FULL_PAUSE_S
         say = log.get().info if after.state in {State.SETTLING, State.SKIPPED} else log.get().warning
+        say = log.get().error if failure.code == "loop" else say
+        if after.state in AT_REST:
+            self._desk.failed({**_facts(after), "code": failure.code, "why": failure.message})
         say(str(after.state), file=row.file, job=row.id, code=failure.code, why=failure.message)
 
     def _rendered(self, hand: InHand, outcome: Outcome) -> None:
         """Write down what is to be published, with digests, before anything is."""
-        plan = {
-            "files": {r: _as_json(s) for r, s in staged_files(outcome, self.settings).items()},
-            "record": outcome.record,
-            "recipe": hand.recipe.digest,
-        }
-        row = replace(hand.row, state=State.RENDERED, plan=json.dumps(plan, default=str), not_before=0.0)
+        plan = {"files": staged_files(outcome, self.settings), "record": outcome.record}
         digests = (record.source_digest(outcome.record), Digest(hand.recipe.digest))
-        self._desk.journal.save(replace(row, source_digest=digests[0], recipe_digest=digests[1]))
+        row = replace(hand.row, source_digest=digests[0], recipe_digest=digests[1])
+        self._to_publish(row, plan)
+
+    def _to_publish(self, row: Row, plan: dict[str, Any]) -> None:
+        written = {**plan, "files": {r: _as_json(s) for r, s in plan["files"].items()}}
+        text = json.dumps({**written, "recipe": row.recipe_digest}, default=str)
+        self._desk.journal.save(replace(row, state=State.RENDERED, plan=text, not_before=0.0))
 
     def _publish_one(self) -> bool:
         """Publish the next finished render: of this run, or of a daemon that crashed."""
@@ -214,7 +265,8 @@ class Dispatcher:
             return True
         try:
             self._done(saved, publish.publish(self._parcel(saved)))
-        except JobError as error:
+        except JobError as caught:
+            error = self._missing(saved) if isinstance(caught, SourceGone) else caught
             after = after_publishing_failed(saved, Failure.of(error), self._desk.journal.now())
             self._desk.journal.save(after)
             log.get().warning("not published", file=row.file, job=row.id, code=error.code, why=str(error))
@@ -227,12 +279,13 @@ class Dispatcher:
         return Parcel(
             source=row.file,
             signature=row.sig,
-            folder=row.file.parent,
+            folder=self._folder(row),
             token=f"{self._desk.journal.id}-{row.id}",
             record=plan["record"],
             files={role: _from_json(entry) for role, entry in plan["files"].items()},
             recipe=Digest(plan["recipe"]),
             reserve_bytes=self.settings.limits.free_space_mb * 1_000_000,
+            collected=self._watch(row).mirror is not None,
             alive=self._desk.alive,
         )
 
@@ -242,12 +295,12 @@ class Dispatcher:
         # Paths come from the names we give, never from a record that others could have written.
         files = [(names.path(r), str(told[r].get("sha256", ""))) for r in naming.PUBLISH_ORDER if r in told]
         self._desk.journal.note_published(row.id, files)
-        words = record.summary(final)
-        reason = f"{words} (was done already)" if published.adopted else words
+        reason = _told(row, published)
         after = replace(row, state=State.DONE, reason=reason, code="", plan="", owner="", lease_until=0.0)
-        self._desk.journal.save(after)
+        self._desk.journal.save(replace(after, made=row.made + (not published.adopted)))
         self._clean(row.id)
         self._desk.published(names.folder, [path for path, _ in files])
+        self._desk.done({**_facts(after), "result": str(names.path(Role.RESULT)), "summary": reason})
         log.get().info(
             "done",
             file=row.file,
@@ -261,6 +314,19 @@ class Dispatcher:
     def _clean(self, job: JobId) -> None:
         with contextlib.suppress(OSError):
             shutil.rmtree(self.staging(job))
+
+
+def _facts(row: Row) -> dict[str, Any]:
+    return {"file": str(row.file), "job": row.id, "state": str(row.state)}
+
+
+def _told(row: Row, published: Published) -> str:
+    """What ``why`` says of a photo that is done."""
+    words = record.summary(published.record)
+    if published.adopted:
+        return f"{words} (was done already)"
+    twin = json.loads(row.plan).get("same_as")
+    return f"{words} (same pixels as {shown(twin)}; its result was copied)" if twin else words
 
 
 def staged_files(outcome: Outcome, settings: Settings) -> dict[str, Staged]:

@@ -10,6 +10,13 @@
     ├── JournalTooOld              the daemon has to be restarted after an update   (1)
     ├── JournalMissing             no daemon has run with this configuration yet    (1)
     ├── EngineUnavailable          the engine does not load                         (69)
+    ├── PortTaken                  nothing can listen at http.listen                (69)
+    ├── UnknownJob                 nothing in the journal goes by this name         (1)
+    ├── JobInHand                  the photo is being worked on right now           (75)
+    ├── NotWatched                 the folder is not a watched one                  (1)
+    ├── NoDaemon                   only a running daemon can do it                  (1)
+    ├── NothingToUndo              no result of ours lies there                     (1)
+    ├── BadRequest                 the daemon does not understand what it was asked (2)
     └── JobError                   one photo's failure; the service goes on
         ├── BadName                control characters in the name
         ├── NameTooLong            no room for our suffix within 255 bytes
@@ -21,7 +28,12 @@
         ├── UnsafeFolder           a symlink where our folder should be
         ├── StagedDamaged          a staged file is not what the engine wrote       (again)
         ├── WorkerDied             the worker ended in the middle of the photo
-        └── TimeLimit              the photo took too long
+        ├── TimeLimit              the photo took too long
+        ├── MemoryCeiling          the worker used more memory than it may
+        ├── WorkerStuck            the worker gave no sign of life
+        ├── OverBudget             the photo needs more memory than there may ever be
+        ├── MemoryShort            the photo needs more memory than is free now     (waits)
+        └── LoopSuspected          results of results, or one photo again and again
 
 Exit codes follow sysexits.h where it has a word for it: 69 unavailable, 73 cannot create, 75 try later,
 78 configuration. systemd does not restart after 78 (see systemd/retouchd.service).
@@ -34,7 +46,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from retouchd.text import duration, shown
+from retouchd.text import duration, shown, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +153,61 @@ class EngineUnavailable(RetouchdError):
 
     def __init__(self, why: str) -> None:
         super().__init__(f"the engine does not load: {shown(why)}; see retouchd doctor")
+
+
+class PortTaken(RetouchdError):
+    """The address of ``http.listen`` cannot be used."""
+
+    exit_code = 69
+
+    def __init__(self, address: str, why: str) -> None:
+        super().__init__(f"cannot listen at {shown(address)}: {shown(why)}; choose another http.listen")
+
+
+class UnknownJob(RetouchdError):
+    """Nothing in the journal goes by this name."""
+
+    def __init__(self, given: str) -> None:
+        super().__init__(f"{shown(given)} is not in the journal; see retouchd why FILE")
+
+
+class JobInHand(RetouchdError):
+    """The photo is being worked on right now."""
+
+    exit_code = 75
+
+    def __init__(self, path: Path, state: str) -> None:
+        super().__init__(f"{shown(path)} is {state} right now; wait for it")
+
+
+class NotWatched(RetouchdError):
+    """A folder that no ``[[watch]]`` names."""
+
+    def __init__(self, given: str) -> None:
+        super().__init__(f"{shown(given)} is not a watched folder; see retouchd status")
+
+
+class NoDaemon(RetouchdError):
+    """Only a running daemon can do this."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"no daemon runs with this configuration; there is nothing to {what}")
+
+
+class NothingToUndo(RetouchdError):
+    """No result of ours lies there."""
+
+    def __init__(self, given: Path) -> None:
+        super().__init__(f"no result of retouchd was found for {shown(given)}")
+
+
+class BadRequest(RetouchdError):
+    """A request to the daemon that it does not understand."""
+
+    exit_code = 2
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"not a request that this daemon knows: {shown(what)[:80]}")
 
 
 class JobError(RetouchdError):
@@ -259,3 +326,61 @@ class TimeLimit(JobError):
 
     def __init__(self, limit_s: float) -> None:
         super().__init__(f"stopped after {duration(limit_s)} (limits.job_seconds)")
+
+
+class MemoryCeiling(JobError):
+    """The worker used more memory than it may, and was stopped before the machine suffered."""
+
+    code = "memory-ceiling"
+    retryable = True
+
+    def __init__(self, used_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"stopped at {size(used_bytes)} of memory; {size(limit_bytes)} allowed (limits.memory_mb)"
+        )
+
+
+class WorkerStuck(JobError):
+    """The worker's process stands still: it does not even say that it works."""
+
+    code = "worker-stuck"
+    retryable = True
+
+    def __init__(self, silent_s: float) -> None:
+        super().__init__(f"the worker gave no sign of life for {duration(silent_s)} and was replaced")
+
+
+class OverBudget(JobError):
+    """A photo that needs more memory than the worker may ever have."""
+
+    code = "over-budget"
+
+    def __init__(self, path: Path, needed_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"{shown(path.name)} needs about {size(needed_bytes)} of memory; {size(limit_bytes)} allowed"
+            " (limits.memory_mb)"
+        )
+
+
+class MemoryShort(JobError):
+    """Other programs have the memory now; the photo waits."""
+
+    code = "memory-short"
+    retryable = True
+
+    def __init__(self, path: Path, needed_bytes: int, free_bytes: int) -> None:
+        super().__init__(
+            f"{shown(path.name)} waits for memory: it needs about {size(needed_bytes)};"
+            f" {size(free_bytes)} free"
+        )
+
+
+class LoopSuspected(JobError):
+    """A circle: what we write comes back to us as a photo."""
+
+    code = "loop"
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            f"{shown(path.name)}: {why}; a program seems to feed results back. Stop it, then: retouchd retry"
+        )

@@ -17,13 +17,16 @@ from pathlib import Path
 from retouchd import log, mounts, publish, scanner
 from retouchd.config import Settings
 from retouchd.jobs import AT_REST, IN_HAND, WAITING, Signature, State
-from retouchd.journal import Journal, Row
+from retouchd.journal import EVERYWHERE, Journal, Row
 from retouchd.roots import MountTable, Root
 from retouchd.settle import SettleTracker
 from retouchd.wake import Wake
 
 _LEAST_PAUSE_S = 0.3
 """Between two looks at one root, however often events poke it."""
+_REST_WHEN_POKED = 3.0
+"""And this many times what a look takes."""
+_DAY_S = 86_400.0
 _GONE = "gone"
 
 
@@ -70,8 +73,16 @@ class Intake:
         self._own |= {os.fsencode(path) for path in paths}
 
     def online(self) -> list[bytes]:
-        """The roots that are watched and well: only their photos are worked on."""
-        return [root.key for root in self.roots.values() if root.mount and not root.offline]
+        """The roots that are watched, well and not paused: only their photos are worked on."""
+        paused = self._journal.paused()
+        if EVERYWHERE in paused:
+            return []
+        well = (root.key for root in self.roots.values() if root.mount and not root.offline)
+        return [key for key in well if key not in paused]
+
+    def away(self, path: Path) -> bool:
+        """Whether a path lies on a mount inside a root that went away."""
+        return any(root.away(path) for root in self.roots.values())
 
     def next_due_s(self) -> float:
         """When a root is to be looked at next."""
@@ -81,31 +92,47 @@ class Intake:
         """Look at every root that is due or was poked."""
         for path, root in self.roots.items():
             if root.poked:
-                root.next_look_s = min(root.next_look_s, self._clock() + _LEAST_PAUSE_S)
+                pause = max(_LEAST_PAUSE_S, _REST_WHEN_POKED * root.cost_s)
+                root.next_look_s = min(root.next_look_s, self._clock() + pause)
                 root.poked = False
             if self._clock() >= root.next_look_s:
                 self._look_at(path, root)
 
     def _look_at(self, path: Path, root: Root) -> None:
-        before = (root.offline, root.mount)
+        before, began = (root.offline, root.mount, root.lost), self._clock()
         root.check(self._table)
-        found = scanner.Found() if root.offline else scanner.scan(root.key, recursive=root.watch.recursive)
+        found = scanner.Found() if root.offline else self._scan(root)
         root.offline = root.offline or found.unreadable.get(root.key, "")
-        if (root.offline, root.mount) != before or not root.mount:
+        if (root.offline, root.mount, root.lost) != before or not root.mount:
             self._health_changed(root)
         if not root.offline:
             self._sweep_once(root, found)
             self._reconcile(root, found)
         self._journal.note_root(root.key, "offline" if root.offline else "online", root.offline or root.mode)
+        root.cost_s = self._clock() - began
         self._plan_next(path, root)
+
+    @staticmethod
+    def _scan(root: Root) -> scanner.Found:
+        watch = root.watch
+        found = scanner.scan(root.key, recursive=watch.recursive, max_depth=watch.max_depth)
+        for point in root.lost:
+            # What lies there now is the empty folder below the mount, not the photos.
+            found.unreadable[os.fsencode(point)] = "no longer mounted"
+        if root.lost:
+            found.files = {p: s for p, s in found.files.items() if found.covers(p)}
+        return found
 
     def _plan_next(self, path: Path, root: Root) -> None:
         """The next look comes early when a file could have settled by then."""
         now = self._clock()
-        due = self._trackers[path].next_due(now, root.settle_s(self._settings))
+        shortest = root.settle_s(self._settings, root.watch.path)
+        due = self._trackers[path].next_due(now, shortest)
         latest = now + root.interval_s(self._settings)
         root.next_look_s = (
-            latest if due is None or root.offline else min(latest, max(due, now + _LEAST_PAUSE_S))
+            latest
+            if due is None or root.offline
+            else min(latest, max(due, now + max(_LEAST_PAUSE_S, _REST_WHEN_POKED * root.cost_s)))
         )
 
     def _health_changed(self, root: Root) -> None:
@@ -129,8 +156,9 @@ class Intake:
             return
         root.swept = True
         rows = self._journal.under(root.key)
-        for folder in {path.rpartition(b"/")[0] for path in (*found.files, *rows)}:
-            for part in publish.sweep(Path(os.fsdecode(folder)), self._journal.id, time.time()):
+        photos = (Path(os.fsdecode(path)) for path in (*found.files, *rows))
+        for folder in {root.watch.results_of(photo) for photo in photos}:
+            for part in publish.sweep(folder, self._journal.id, time.time()):
                 log.get().info("removed what a crash left", file=part)
 
     def _reconcile(self, root: Root, found: scanner.Found) -> None:
@@ -148,6 +176,13 @@ class Intake:
                         row, state=State.SKIPPED, code=_GONE, reason="removed or renamed before its turn"
                     )
                     self._journal.save(gone)
+                elif path not in found.files and self._forgettable(row) and found.covers(path):
+                    self._journal.forget(row)
+
+    def _forgettable(self, row: Row) -> bool:
+        """Whether a photo that is gone was done with so long ago that it need not be remembered."""
+        keep_s = self._settings.history.keep_days * _DAY_S
+        return row.state in AT_REST and keep_s > 0 and self._journal.now() - row.changed_at > keep_s
 
     def _consider(
         self, root: Root, tracker: SettleTracker, row: Row | None, path: bytes, signature: Signature
@@ -165,7 +200,7 @@ class Intake:
         watched = tracker.observe(path, signature, self._clock())
         if not same or row.state not in {State.SEEN, State.SETTLING}:
             self._settle_anew(row, signature, watched.why)
-        elif tracker.settled(path, self._clock(), root.settle_s(self._settings)):
+        elif tracker.settled(path, self._clock(), root.settle_s(self._settings, row.file)):
             self._settled(root, tracker, row)
         elif row.reason != watched.why and not row.code:
             self._journal.save(replace(row, reason=watched.why))
@@ -173,7 +208,8 @@ class Intake:
     def _settle_anew(self, row: Row, signature: Signature, why: str) -> None:
         now = self._journal.now()
         fresh = replace(row, state=State.SETTLING, reason=why, code="", signature=str(signature), plan="")
-        self._journal.save(replace(fresh, attempts=0, deaths=0, not_before=0.0, seen_at=now))
+        made = row.made if now - row.changed_at < _DAY_S else 0
+        self._journal.save(replace(fresh, attempts=0, deaths=0, not_before=0.0, seen_at=now, made=made))
 
     def _settled(self, root: Root, tracker: SettleTracker, row: Row) -> None:
         """The file stands still. Three more reasons to wait, then it is queued."""
@@ -183,7 +219,7 @@ class Intake:
         waits = ""
         if row.sig.size == 0 and now - row.seen_at < self._settings.scan.incomplete_grace_s:
             waits = "the file is still empty"
-        elif not root.network and has_writer(row.path):
+        elif not root.network_at(row.file) and has_writer(row.path):
             waits = "a program still has it open for writing"
         if not waits:
             tracker.forget(row.path)

@@ -45,7 +45,15 @@ MIGRATIONS = (
     CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
     INSERT INTO about VALUES ('id', lower(hex(randomblob(4))));
     """,
+    # made counts the results of a photo, for the guard against circles; pause holds the folders that a person
+    # paused, the empty path for all of them.
+    """
+    ALTER TABLE job ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE pause (root BLOB PRIMARY KEY, at REAL NOT NULL);
+    """,
 )
+EVERYWHERE = b""
+"""The pause of all folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,8 @@ class Row:
     seen_at: float
     changed_at: float
     revision: int
+    made: int = 0
+    """How often a result was made of it."""
 
     @property
     def file(self) -> Path:
@@ -203,7 +213,8 @@ class Journal:
         """A photo that was never seen before."""
         now = self._clock()
         self._db.execute(
-            "INSERT OR IGNORE INTO job VALUES (NULL, ?, ?, ?, ?, '', ?, '', '', 0, 0, 0, '', 0, '', ?, ?, 1)",
+            "INSERT OR IGNORE INTO job VALUES"
+            " (NULL, ?, ?, ?, ?, '', ?, '', '', 0, 0, 0, '', 0, '', ?, ?, 1, 0)",
             (path, root, State.SETTLING, reason, str(signature), now, now),
         )
 
@@ -214,7 +225,7 @@ class Journal:
         changed = self._db.execute(
             "UPDATE job SET id=?, path=?, root=?, state=?, reason=?, code=?, signature=?, source_digest=?,"
             " recipe_digest=?, attempts=?, deaths=?, not_before=?, owner=?, lease_until=?, plan=?, seen_at=?,"
-            " changed_at=?, revision=? WHERE id=? AND revision=?",
+            " changed_at=?, revision=?, made=? WHERE id=? AND revision=?",
             (*columns, row.id, row.revision),
         )
         return after if changed.rowcount else None
@@ -293,6 +304,43 @@ class Journal:
     def published(self) -> frozenset[bytes]:
         """Every path that we ever published to."""
         return frozenset(path for (path,) in self._db.execute("SELECT path FROM published"))
+
+    def same_pixels(self, row: Row, digest: Digest, recipe: Digest) -> list[Row]:
+        """Other photos of the very same bytes that are done under the very same recipe, latest first."""
+        found = self._db.execute(
+            _SELECT
+            + "WHERE source_digest=? AND recipe_digest=? AND state=? AND id<>? ORDER BY changed_at DESC",
+            (digest, recipe, State.DONE, row.id),
+        )
+        return [_row(v) for v in found]
+
+    def has_twin(self, row: Row) -> bool:
+        """Whether a photo of the same size is done: only then is it worth while to compare the bytes."""
+        pattern = f"*:*:{row.sig.size}:*:*"
+        query = "SELECT 1 FROM job WHERE state=? AND id<>? AND signature GLOB ? LIMIT 1"
+        return self._db.execute(query, (State.DONE, row.id, pattern)).fetchone() is not None
+
+    def pause(self, root: bytes) -> None:
+        """Work on nothing below a root, or nowhere."""
+        self._db.execute("INSERT OR IGNORE INTO pause VALUES (?, ?)", (root, self._clock()))
+
+    def resume(self, root: bytes) -> None:
+        """Work below a root again, or everywhere."""
+        self._db.execute("DELETE FROM pause WHERE root=? OR ?=?", (root, root, EVERYWHERE))
+
+    def paused(self) -> frozenset[bytes]:
+        """The roots that a person paused."""
+        return frozenset(root for (root,) in self._db.execute("SELECT root FROM pause"))
+
+    def forget(self, row: Row) -> None:
+        """Drop a photo's row."""
+        self._db.execute("DELETE FROM job WHERE id=? AND revision=?", (row.id, row.revision))
+
+    def forget_published(self, files: Iterable[Path]) -> None:
+        """These files of ours are gone."""
+        rows = [(os.fsencode(path),) for path in files]
+        with self.together():
+            self._db.executemany("DELETE FROM published WHERE path=?", rows)
 
     def together(self) -> Transaction:
         """Several changes in one transaction: ``with journal.together(): ...``."""

@@ -83,6 +83,11 @@ def is_own_result(name: str) -> bool:
     return _OWN_RESULT.fullmatch(name) is not None
 
 
+def generations(stem: str) -> int:
+    """How often a name says that it is a result: more than once is a result of a result."""
+    return stem.casefold().count("-retouched")
+
+
 def part_name(token: str, role: str) -> str:
     """The temporary name of a file on its way into a folder."""
     return f"{PART_PREFIX}{token}-{role}{PART_SUFFIX}"

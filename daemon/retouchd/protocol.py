@@ -4,7 +4,7 @@ ASCII only: JSON's escapes carry the lone surrogates that stand for undecodable 
 
     order  {"op": "retouch" | "preview", "source", "staging", "recipe", "finish", "mask"}
            {"op": "digest", "source"}    {"op": "about"}
-    reply  {"event": "ready", "engine"}  {"event": "stage", "name"}
+    reply  {"event": "ready", "engine"}  {"event": "stage", "name"}  {"event": "beat"}
            {"event": "done", "record", "files"}  {"event": "digest", "sha256"}  {"event": "about", "about"}
            {"event": "failed", "code", "message", "retryable"}
 """

@@ -77,7 +77,7 @@ def publish(parcel: Parcel) -> Published:
     """
     first = naming.first_set(parcel.source, parcel.folder)
     try:
-        with _locked(first.path(RECORD).parent):
+        with locked(first.path(RECORD).parent):
             _check_source(parcel)
             names, before = _choose(first, parcel)
             if before and _done_already(before, names, parcel):
@@ -102,6 +102,21 @@ def find_done(
                 return Published(names, found, adopted=True)
         names = names.next()
     return None
+
+
+def reusable(done: Published, alive: Callable[[], None]) -> dict[str, Staged]:
+    """The files of a set, to be published again elsewhere; none when one is missing or was touched."""
+    files = {}
+    told = done.record.get("outputs", {})
+    for role in naming.PUBLISH_ORDER:
+        if role not in told:
+            continue
+        path, entry = done.names.path(role), told[role]
+        whole = path.is_file() and not path.is_symlink() and path.stat().st_size > 0
+        if not whole or record.digest_of(path, alive) != entry.get("sha256"):
+            return {}
+        files[str(role)] = Staged(path, Digest(entry["sha256"]), path.stat().st_size)
+    return files if Role.RESULT in files else {}
 
 
 def has_record(source: Path, folder: Path) -> bool:
@@ -289,7 +304,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Keep other processes of this machine out of the folder while names are chosen and taken."""
     _make_folder(folder)
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -97,6 +97,15 @@ def untouched(record: dict[str, Any], names: ResultSet, role: str, alive: Callab
     return path.stat().st_size == 0 or digest_of(path, alive) in our_digests(record, role)
 
 
+def renewed(record: dict[str, Any]) -> dict[str, Any]:
+    """A published record without what the publisher put in: for the same work under another name."""
+    fresh = dict(record)
+    fresh["source"] = {k: v for k, v in _table(record, "source").items() if k != "folder"}
+    outputs = {r: v for r, v in _table(record, "outputs").items() if isinstance(v, dict)}
+    fresh["outputs"] = {r: {k: v for k, v in e.items() if k != "replaces"} for r, e in outputs.items()}
+    return fresh
+
+
 def is_complete(record: dict[str, Any], names: ResultSet, alive: Callable[[], None]) -> bool:
     """Whether the main TIFF of the record's set lies there whole; it is published last, so the rest does."""
     path = names.path(Role.RESULT)

@@ -9,11 +9,15 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from retouchd.config import Settings, Watch
 from retouchd.mounts import Mount, covering
+from retouchd.text import shown
+
+_REST = 20.0
+"""Between two looks, this many times what a look takes: five percent of one core at most."""
 
 MountTable = Callable[[], Sequence[Mount]]
 
@@ -25,6 +29,14 @@ class Root:
     watch: Watch
     mount: Mount | None = None
     """Where it was mounted when it was last well; None before the first good look."""
+    results: Mount | None = None
+    """Where its mirror was mounted then, if it has one."""
+    inner: dict[Path, Mount] = field(default_factory=dict)
+    """Other mounts below it, also those that went away: each folder is treated as its own mount demands."""
+    lost: frozenset[Path] = frozenset()
+    """Those that are away now."""
+    cost_s: float = 0.0
+    """What the last look took: a folder of 100,000 photos is not looked at all the time."""
     offline: str = ""
     """Why it cannot be looked at; empty when it can."""
     next_look_s: float = 0.0
@@ -48,35 +60,72 @@ class Root:
         if self.offline:
             return "offline"
         kind = self.mount.fstype if self.mount else "unknown"
-        return f"polling ({kind})" if self.network or not self.events else f"events and scan ({kind})"
+        how = f"polling ({kind})" if self.network or not self.events else f"events and scan ({kind})"
+        inner = sorted({m.fstype for p, m in self.inner.items() if p not in self.lost and m.network})
+        away = ", ".join(shown(p) for p in sorted(self.lost))
+        how += f"; below it {', '.join(inner)}" if inner else ""
+        return how + (f"; no longer mounted: {away}" if away else "")
 
     def interval_s(self, settings: Settings) -> float:
         """Seconds between two looks."""
-        return settings.scan.interval_network_s if self.network else settings.scan.interval_local_s
+        network = self.network or any(m.network for m in self.inner.values())
+        wanted = settings.scan.interval_network_s if network else settings.scan.interval_local_s
+        return max(wanted, _REST * self.cost_s)
 
-    def settle_s(self, settings: Settings) -> float:
-        """Seconds that its files must stand still."""
-        return settings.scan.settle_network_s if self.network else settings.scan.settle_local_s
+    def network_at(self, path: Path) -> bool:
+        """Whether a file of this root lies on a network file system."""
+        best = max((p for p in self.inner if path.is_relative_to(p)), key=_depth, default=None)
+        return self.inner[best].network if best else self.network
+
+    def away(self, path: Path) -> bool:
+        """Whether a path lies on a mount that went away."""
+        return any(path.is_relative_to(point) for point in self.lost)
+
+    def settle_s(self, settings: Settings, path: Path) -> float:
+        """Seconds that a file must stand still."""
+        return settings.scan.settle_network_s if self.network_at(path) else settings.scan.settle_local_s
 
     def check(self, table: MountTable) -> None:
-        """Find out whether the root is well; sets ``mount`` and ``offline``."""
-        try:
-            if not stat.S_ISDIR(self.watch.path.stat().st_mode):
-                self.offline = "not a folder"
-                return
-        except OSError as error:
-            self.offline = error.strerror or str(error)
-            return
-        mount = covering(self.watch.path, table())
-        if self.mount and self._is_shallower(mount, self.mount):
-            self.offline = f"{self.mount.point} is no longer mounted"
-        else:
-            self.mount, self.offline = mount, ""
+        """Find out whether the root and the place of its results are well."""
+        mounts = table()
+        self.offline = _trouble(self.watch.path, self.mount, mounts)
+        if not self.offline and self.watch.marker and not (self.watch.path / self.watch.marker).exists():
+            self.offline = f"its marker {shown(self.watch.marker)} is missing"
+        # A mirror that went away must not be made anew on the disk below its mount point.
+        mirror = self.watch.mirror
+        if not self.offline and mirror and (trouble := _trouble(mirror, self.results, mounts)):
+            self.offline = f"{shown(mirror)}, where its results go: {trouble}"
+        if not self.offline:
+            self.mount = covering(self.watch.path, mounts)
+            self.results = covering(mirror, mounts) if mirror else None
+            self._look_inside(mounts)
 
-    @staticmethod
-    def _is_shallower(now: Mount, before: Mount) -> bool:
-        """What lies there now is the empty folder below a mount that went away."""
-        return len(now.point.parts) < len(before.point.parts)
+    def _look_inside(self, mounts: Sequence[Mount]) -> None:
+        real = Path(os.path.realpath(self.watch.path))
+        now = {
+            self.watch.path / m.point.relative_to(real): m
+            for m in mounts
+            if m.point != real and m.point.is_relative_to(real)
+        }
+        self.inner |= now
+        self.lost = frozenset(self.inner.keys() - now.keys())
+
+
+def _depth(path: Path) -> int:
+    return len(path.parts)
+
+
+def _trouble(folder: Path, before: Mount | None, mounts: Sequence[Mount]) -> str:
+    """Why a folder cannot be used; empty when it can."""
+    try:
+        if not stat.S_ISDIR(folder.stat().st_mode):
+            return "not a folder"
+    except OSError as error:
+        return error.strerror or str(error)
+    # What lies there now may be the empty folder below a mount that went away.
+    if before and len(covering(folder, mounts).point.parts) < len(before.point.parts):
+        return f"{before.point} is no longer mounted"
+    return ""
 
 
 def probe(path: Path, table: MountTable) -> str:

@@ -26,20 +26,20 @@ class Found:
         return not any(path.startswith(folder + b"/") for folder in self.unreadable)
 
 
-def scan(root: bytes, *, recursive: bool) -> Found:
+def scan(root: bytes, *, recursive: bool, max_depth: int = 1000) -> Found:
     """Every photo below a root, folders depth first and by name; symlinks are not followed."""
     found = Found()
-    folders = [root]
+    folders = [(root, 0)]
     while folders:
-        folder = folders.pop()
+        folder, depth = folders.pop()
         inside: list[bytes] = []
         for entry in _entries(folder, found):
             if entry.is_dir(follow_symlinks=False):
-                if recursive and not ignores.folder_ignored(os.fsdecode(entry.name)):
+                if recursive and depth < max_depth and not ignores.folder_ignored(os.fsdecode(entry.name)):
                     inside.append(entry.path)
             elif entry.is_file(follow_symlinks=False) and not ignores.file_ignored(os.fsdecode(entry.name)):
                 _note(entry, found)
-        folders += reversed(inside)
+        folders += [(path, depth + 1) for path in reversed(inside)]
     return found
 
 

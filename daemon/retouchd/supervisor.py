@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from retouchd import protocol
-from retouchd.errors import TimeLimit, WorkerDied
+from retouchd.errors import JobError, MemoryCeiling, TimeLimit, WorkerDied, WorkerStuck
 from retouchd.jobs import Failure, Outcome
 
+STUCK_S = 120.0
+"""A worker beats every few seconds, also while it computes; one that is silent for this long stands still."""
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _RESPAWN_PAUSES_S = (0.0, 0.0, 1.0, 5.0, 15.0, 30.0)
 
 
@@ -30,6 +33,8 @@ class WorkerPlan:
     engine: str = protocol.ENGINE_FACTORY
     max_megapixels: float = 300.0
     scratch: Path | None = None
+    memory_bytes: int = 0
+    """What the worker may use; 0 for no ceiling."""
 
     def command(self) -> list[str]:
         """The command line."""
@@ -42,7 +47,7 @@ class WorkerPlan:
             "--parent",
             str(os.getpid()),
         ]
-        line += ["--megapixels", str(self.max_megapixels)]
+        line += ["--megapixels", str(self.max_megapixels), "--memory", str(self.memory_bytes)]
         return [*line, "--scratch", str(self.scratch)] if self.scratch else line
 
 
@@ -62,6 +67,8 @@ class Supervisor:
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = bytearray()
         self._began_s = 0.0
+        self._heard_s = 0.0
+        self.stuck_s = STUCK_S
         self.failures = 0
         """Starts in a row that ended before the engine was loaded."""
         self._start_at_s = clock()
@@ -85,6 +92,7 @@ class Supervisor:
             )
             assert self._process.stdout is not None
             os.set_blocking(self._process.stdout.fileno(), False)
+            self._heard_s = self._clock()
 
     def send(self, message: dict[str, Any]) -> None:
         """Give the idle worker an order. A worker that just died is noticed by the next poll."""
@@ -104,9 +112,27 @@ class Supervisor:
             yield from self._heard(protocol.decode(line))
         if ended:
             yield from self._died(self._how_it_ended())
-        elif self.busy and self._clock() - self._began_s > self.job_seconds:
+        elif (excess := self._excess()) is not None:
             self.kill()
-            yield from self._died(Failure.of(TimeLimit(self.job_seconds)))
+            yield from self._died(Failure.of(excess))
+
+    def _excess(self) -> JobError | None:
+        """Why the worker has to be replaced, if it has."""
+        now = self._clock()
+        if self.busy and now - self._began_s > self.job_seconds:
+            return TimeLimit(self.job_seconds)
+        if now - self._heard_s > self.stuck_s:
+            return WorkerStuck(now - self._heard_s)
+        used, limit = self._resident_bytes(), self.plan.memory_bytes
+        return MemoryCeiling(used, limit) if limit and used > limit else None
+
+    def _resident_bytes(self) -> int:
+        """What the worker has in memory. Asked, not limited by the kernel: libraries map far more."""
+        try:
+            pages = int(Path(f"/proc/{self.pid}/statm").read_text("ascii").split()[1])
+        except (OSError, ValueError, IndexError):
+            return 0
+        return pages * _PAGE_BYTES
 
     def _heard(self, message: dict[str, Any]) -> Iterator[dict[str, Any] | Outcome]:
         if message["event"] == "ready":
@@ -116,6 +142,8 @@ class Supervisor:
             return
         elif message["event"] == "stage":
             self.stage = message["name"]
+        elif message["event"] == "beat":
+            return
         else:
             self.busy = False
         yield protocol.outcome(message) or message
@@ -130,6 +158,7 @@ class Supervisor:
                 return False
             if not chunk:
                 return True
+            self._heard_s = self._clock()
             self._buffer += chunk
 
     def _how_it_ended(self) -> Failure:

@@ -12,11 +12,11 @@ from retouchd.config import Settings
 from retouchd.jobs import Failure, State
 from retouchd.journal import Row
 
-WAIT_S = {"disk-full": 60.0, "folder": 15.0, "settings": 15.0, "unsafe-folder": 60.0}
+WAIT_S = {"disk-full": 60.0, "folder": 15.0, "settings": 15.0, "unsafe-folder": 60.0, "memory-short": 20.0}
 """Outer conditions, and how long until they are looked at again."""
-DEADLY = frozenset({"worker-died", "time-limit"})
-OURS = frozenset({"engine", "internal", "proof", "recipe"})
-"""Failures of ours, not of the photo: set aside for a person to report."""
+DEADLY = frozenset({"worker-died", "time-limit", "memory-ceiling", "worker-stuck"})
+OURS = frozenset({"engine", "internal", "proof", "recipe", "loop"})
+"""Failures that are not the photo's own: set aside for a person to look at."""
 
 _FIRST_PAUSE_S = 10.0
 _RARELY_S = 1800.0

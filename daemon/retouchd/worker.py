@@ -14,18 +14,22 @@ import os
 import signal
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from retouch_engine import Compression, Engine, EngineError, Finish, Limits, Order, Recipe
+from retouch_engine import Compression, Engine, EngineError, Finish, Limits, Order, Recipe, estimated_bytes
 from retouchd import protocol
+from retouchd.errors import JobError, MemoryShort, OverBudget
 from retouchd.text import shown
 
 _PR_SET_PDEATHSIG = 1
 _CHUNK = 1 << 20
+_BEAT_S = 5.0
 
 Say = Callable[[dict[str, Any]], None]
 
@@ -41,13 +45,54 @@ def _reserve_stdout() -> Say:
     """Keep the pipe for ourselves; whatever libraries print goes to standard error."""
     pipe = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
+    one_at_a_time = threading.Lock()
 
     def say(message: dict[str, Any]) -> None:
         data = memoryview(protocol.encode(message))
-        while data:  # an unbuffered file writes what fits
-            data = data[pipe.write(data) :]
+        with one_at_a_time:
+            while data:  # an unbuffered file writes what fits
+                data = data[pipe.write(data) :]
 
     return say
+
+
+def _beat(say: Say) -> None:
+    """Show now and then that this process runs at all: what it works on has a time limit of its own."""
+
+    def beat() -> None:
+        while True:
+            say({"event": "beat"})
+            time.sleep(_BEAT_S)
+
+    threading.Thread(target=beat, daemon=True).start()
+
+
+def _free_bytes() -> int | None:
+    """The memory that the kernel could give now."""
+    try:
+        for line in Path("/proc/meminfo").read_text("ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    return None
+
+
+def admit(source: Path, budget_bytes: int) -> None:
+    """Let a photo in by the memory that its header says it needs, before a byte of it is decoded.
+
+    Raises:
+        OverBudget: it needs more than the worker may use.
+        MemoryShort: it needs more than is free now.
+    """
+    needed = estimated_bytes(source) if budget_bytes else None
+    if needed is None:
+        return
+    if needed > budget_bytes:
+        raise OverBudget(source, needed, budget_bytes)
+    free = _free_bytes()
+    if free is not None and needed > free:
+        raise MemoryShort(source, needed, free)
 
 
 def _orders() -> Iterator[dict[str, Any]]:
@@ -75,12 +120,14 @@ def _order(message: dict[str, Any]) -> Order:
     )
 
 
-def _answer(engine: Engine, message: dict[str, Any], say: Say) -> dict[str, Any]:
+def _answer(engine: Engine, message: dict[str, Any], say: Say, budget_bytes: int) -> dict[str, Any]:
     """Do one order; the answer is its last message."""
 
     def progress(stage: str) -> None:
         say({"event": "stage", "name": stage})
 
+    if message["op"] in {"retouch", "preview"}:
+        admit(Path(message["source"]), budget_bytes)
     match message["op"]:
         case "retouch":
             rendered = engine.retouch(_order(message), progress)
@@ -101,11 +148,11 @@ def failed(code: str, message: str, *, retryable: bool = False) -> dict[str, Any
     return {"event": "failed", "code": code, "message": shown(message), "retryable": retryable}
 
 
-def attempt(engine: Engine, message: dict[str, Any], say: Say) -> dict[str, Any]:
+def attempt(engine: Engine, message: dict[str, Any], say: Say, budget_bytes: int = 0) -> dict[str, Any]:
     """Do one order; whatever happens, the answer is a message."""
     try:
-        return _answer(engine, message, say)
-    except EngineError as error:
+        return _answer(engine, message, say, budget_bytes)
+    except (EngineError, JobError) as error:
         return failed(error.code, str(error), retryable=error.retryable)
     except MemoryError:
         return failed("memory", "out of memory", retryable=True)
@@ -125,14 +172,16 @@ def load_factory(name: str) -> Callable[[Limits], Engine]:
 @click.command()
 @click.option("--engine", default=protocol.ENGINE_FACTORY)
 @click.option("--megapixels", type=float, default=Limits().max_megapixels)
+@click.option("--memory", type=int, default=0)
 @click.option("--scratch", type=click.Path(path_type=Path))
 @click.option("--parent", type=int, required=True)
-def main(engine: str, megapixels: float, scratch: Path | None, parent: int) -> None:
+def main(engine: str, megapixels: float, memory: int, scratch: Path | None, parent: int) -> None:
     """Serve the daemon whose process id is PARENT."""
     # Ctrl-C reaches the whole foreground group; the daemon alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent(parent)
     say = _reserve_stdout()
+    _beat(say)
     if scratch:
         tempfile.tempdir = str(scratch)  # what libraries put aside lies where we sweep
     try:
@@ -143,7 +192,7 @@ def main(engine: str, megapixels: float, scratch: Path | None, parent: int) -> N
     with loaded:
         say({"event": "ready", "engine": engine})
         for message in _orders():
-            say(attempt(loaded, message, say))
+            say(attempt(loaded, message, say, memory))
 
 
 if __name__ == "__main__":

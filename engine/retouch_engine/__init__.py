@@ -39,6 +39,7 @@ __all__ = [
     "Role",
     "__version__",
     "errors",
+    "estimated_bytes",
     "open_engine",
 ]
 
@@ -82,6 +83,13 @@ class Engine(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+def estimated_bytes(source: Path) -> int | None:
+    """The memory that a photo is going to take, from its header alone; None when that does not say."""
+    from retouch_engine.codec.claim import estimated_bytes as estimate
+
+    return estimate(source)
 
 
 def open_engine(limits: Limits | None = None) -> Engine:

@@ -36,6 +36,10 @@ def _refuse(path: Path, data: bytes) -> None:
     for word in data.split():
         if word.startswith(b"SLEEP="):
             time.sleep(float(word[6:]))
+        if word.startswith(b"HOG="):
+            hog = bytearray(int(word[4:]) << 20)
+            hog[::4096] = b"x" * len(hog[::4096])
+            time.sleep(60)
 
 
 def record_of(order: Order, data: bytes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import sys
 import click
 
 from retouch_engine import __version__
-from retouchd.cli.act import retry
+from retouchd.cli.act import drain, pause, requeue, resume, retry, skip, undo
 from retouchd.cli.doctor import doctor
 from retouchd.cli.look import list_jobs, status, why
 from retouchd.cli.process import process
@@ -33,7 +33,13 @@ def cli() -> None:
     """Heal skin blemishes in exported photos, and keep the pores."""
 
 
-for _command in (run, process, init_config, check_config, status, list_jobs, why, retry, doctor):
+_COMMANDS = (
+    *(run, process, init_config, check_config),
+    *(status, list_jobs, why),
+    *(retry, requeue, skip, undo, pause, resume, drain),
+    doctor,
+)
+for _command in _COMMANDS:
     cli.add_command(_command)
 
 

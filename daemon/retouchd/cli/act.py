@@ -1,42 +1,42 @@
-"""``retouchd retry``: ask for another attempt."""
+"""Commands that change something: retry, requeue, skip, pause, resume, drain, undo.
+
+They ask the running daemon over its socket, and without one do the same to the journal themselves.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from retouchd import actions, config, control
+from retouchd import undo as undoing
 from retouchd.cli.options import absolute, config_option, journal_of
-from retouchd.errors import RetouchdError
-from retouchd.jobs import IN_HAND, JobId, State
+from retouchd.contact import ContactPages
+from retouchd.errors import JobError, NoDaemon, NothingToUndo, UnknownJob
+from retouchd.jobs import IN_HAND, State
 from retouchd.journal import Journal, Row
 from retouchd.text import shown
+from retouchd.undo import Undone
 
 
-class UnknownJobError(RetouchdError):
-    """Nothing in the journal goes by this name."""
-
-    def __init__(self, given: str) -> None:
-        super().__init__(f"{shown(given)} is not in the journal; see retouchd why FILE")
-
-
-class JobInHandError(RetouchdError):
-    """The photo is being worked on right now."""
-
-    def __init__(self, row: Row) -> None:
-        super().__init__(f"{shown(row.file)} is {row.state} right now; wait for it")
+def _ask(config_path: Path | None, what: str, about: str) -> None:
+    settings = config.load(config.find(config_path))
+    said = control.ask(settings.state_dir, what, about)
+    if said is None:
+        with journal_of(config_path) as (_, journal):
+            said = actions.perform(settings, journal, what, about)
+    click.echo(said)
 
 
-def _find(journal: Journal, given: str) -> Row:
-    path = absolute(Path(given))
-    row = journal.find(os.fsencode(path)) or journal.find(os.fsencode(Path(os.path.realpath(path))))
-    if row is None and given.isascii() and given.isdigit():
-        row = journal.get(JobId(int(given)))
-    if row is None:
-        raise UnknownJobError(given)
-    return row
+def _job(given: str) -> str:
+    """A name as the daemon, which is elsewhere, understands it; numbers are job numbers."""
+    number = given.isascii() and given.isdigit() and not Path(given).exists()
+    return given if number else str(absolute(Path(given)))
 
 
 @click.command()
@@ -44,12 +44,127 @@ def _find(journal: Journal, given: str) -> Row:
 @config_option
 def retry(job: str, config_path: Path | None) -> None:
     """Try a photo again, by its name or its job number; forgets earlier failures."""
-    with journal_of(config_path) as (_, journal):
-        row = _find(journal, job)
-        fresh = replace(
-            row, state=State.SETTLING, reason="asked to try again", code="", plan="", not_before=0.0
-        )
-        fresh = replace(fresh, attempts=0, deaths=0, seen_at=journal.now())
-        if row.state in IN_HAND or journal.save(fresh) is None:
-            raise JobInHandError(row)
-    click.echo(f"{shown(row.file)} is taken up again with the next look at its folder")
+    _ask(config_path, "retry", _job(job))
+
+
+@click.command()
+@click.argument("job", metavar="FILE|JOB")
+@config_option
+def skip(job: str, config_path: Path | None) -> None:
+    """Leave a photo alone until it changes or is asked for again."""
+    _ask(config_path, "skip", _job(job))
+
+
+@click.command()
+@click.argument("root", metavar="[ROOT]", default="")
+@config_option
+def pause(root: str, config_path: Path | None) -> None:
+    """Stop work below one watched folder, or everywhere; outlasts restarts. The photo in hand is finished."""
+    _ask(config_path, "pause", str(absolute(Path(root))) if root else "")
+
+
+@click.command()
+@click.argument("root", metavar="[ROOT]", default="")
+@config_option
+def resume(root: str, config_path: Path | None) -> None:
+    """Go on after a pause, below one watched folder or everywhere."""
+    _ask(config_path, "resume", str(absolute(Path(root))) if root else "")
+
+
+@click.command()
+@config_option
+def drain(config_path: Path | None) -> None:
+    """Take in nothing new, finish what is queued, then end the service: before an update."""
+    said = control.ask(config.load(config.find(config_path)).state_dir, "drain")
+    if said is None:
+        raise NoDaemon("drain")
+    click.echo(said)
+
+
+@click.command()
+@click.argument("path", metavar="FILE|SHOOT", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
+@config_option
+def undo(path: Path, dry_run: bool, config_path: Path | None) -> None:
+    """Remove the results of a photo or of a whole folder, where nobody touched them since.
+
+    Files that were edited stay. The photos are not taken again until retry or requeue asks for them.
+    Exit code 1 when a file had to stay.
+    """
+    with journal_of(config_path) as (settings, journal):
+        done, _ = _undone(settings, journal, absolute(path), _leave_alone, dry_run=dry_run)
+    if not done:
+        raise NothingToUndo(path)
+    for path_kept in (p for d in done for p in d.kept):
+        click.echo(f"stays, changed since: {shown(path_kept)}", err=True)
+    verb = "would remove" if dry_run else "removed"
+    count = sum(len(d.removed) for d in done)
+    click.echo(f"{verb} {count} files of {len({d.source for d in done})} photos")
+    sys.exit(1 if any(d.kept for d in done) else 0)
+
+
+@click.command()
+@click.argument("path", metavar="FILE|SHOOT", type=click.Path(path_type=Path))
+@config_option
+def requeue(path: Path, config_path: Path | None) -> None:
+    """Do a photo or a whole folder anew: undo, then retry. A result that was edited stays as it is."""
+    with journal_of(config_path) as (settings, journal):
+        _, changed = _undone(settings, journal, absolute(path), _take_up, dry_run=False)
+        control.ask(settings.state_dir, "look")
+    if not changed:
+        raise UnknownJob(str(path))
+    click.echo(f"taken up again with the next look at their folder: {changed}")
+
+
+Decision = Callable[[Journal, Row], Row]
+
+
+def _leave_alone(_journal: Journal, row: Row) -> Row:
+    return replace(row, state=State.SKIPPED, reason="undone by a person", code=actions.ASKED, plan="")
+
+
+def _take_up(journal: Journal, row: Row) -> Row:
+    return actions.taken_up(row, journal.now(), "asked to do it anew")
+
+
+def _undone(
+    settings: config.Settings, journal: Journal, path: Path, decide: Decision, *, dry_run: bool
+) -> tuple[list[Undone], int]:
+    """Undo a photo or a folder; each row is decided before its files go, so that nobody takes it between."""
+    done: list[Undone] = []
+    changed = 0
+    pages = ContactPages()
+    for source, folder in _places(settings, path):
+        row = journal.find(os.fsencode(source))
+        if row and not dry_run:
+            if row.state in IN_HAND and path == source:
+                actions.change(journal, row, row)  # refuses, with its reason
+            if row.state in IN_HAND or journal.save(decide(journal, row)) is None:
+                click.echo(f"{shown(source)} is in work; left alone", err=True)
+                continue
+            changed += 1
+        sets = _calmly(source, folder, dry_run=dry_run)
+        if sets and not dry_run:
+            journal.forget_published(p for s in sets for p in s.removed)
+            pages.touch(folder)
+        done += sets
+    pages.step(everything=True)
+    return done, changed
+
+
+def _calmly(source: Path, folder: Path, *, dry_run: bool) -> list[Undone]:
+    """In a folder of hundreds, one that cannot be undone is a line, not the end."""
+    try:
+        return undoing.undo(source, folder, dry_run=dry_run)
+    except (JobError, OSError) as error:
+        click.echo(f"{shown(source)}: {error}", err=True)
+        return []
+
+
+def _places(settings: config.Settings, path: Path) -> list[tuple[Path, Path]]:
+    """The photos, and where their results lie."""
+    above = next((w for w in settings.watch if path.is_relative_to(w.path)), None)
+    if not path.is_dir():
+        return [(path, above.results_of(path) if above else path.parent)]
+    top = above.mirror / path.relative_to(above.path) if above and above.mirror else path
+    return list(undoing.sources_below(top))

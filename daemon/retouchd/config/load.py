@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from retouch_engine import EngineError as RecipeProblem
 from retouch_engine import Kind, Recipe
 from retouchd import mounts
-from retouchd.config.settings import BUILT_IN_PRESET, Preset, Settings, absolute_path
+from retouchd.config.settings import BUILT_IN_PRESET, Preset, Settings, Watch, absolute_path
 from retouchd.errors import ConfigMistakes, ConfigNotFound, Mistake
 
 _T = TypeVar("_T", bound=BaseModel)
@@ -159,6 +159,7 @@ def _place_mistakes(raw: Mapping[str, Any], path: Path, table: Sequence[mounts.M
     found = {key: _real(watch.get("path")) for key, watch in _tables(raw, "watch")}
     real = {key: root for key, root in found.items() if root}
     mistakes = list(_overlaps(real, path))
+    mistakes += _output_mistakes(raw, real, path)
     known = sorted({BUILT_IN_PRESET, *(raw["presets"] if isinstance(raw.get("presets"), dict) else ())})
     for key, watch in _tables(raw, "watch"):
         name = watch.get("preset", BUILT_IN_PRESET)
@@ -182,6 +183,26 @@ def _overlaps(roots: Mapping[str, Path], path: Path) -> Iterator[Mistake]:
             if key != other and root.is_relative_to(above) and (root != above or key > other):
                 allowed = f"a folder outside of {other} ({above})"
                 yield Mistake(path, f"{key}.path", repr(str(root)), allowed)
+
+
+def _output_mistakes(raw: Mapping[str, Any], roots: Mapping[str, Path], path: Path) -> Iterator[Mistake]:
+    """Results that would be photos again: a mirror inside a watched folder, or around one."""
+    state = _real(raw.get("state_dir", str(Settings().state_dir)))
+    for key, watch in _tables(raw, "watch"):
+        watched, wrong = validated(Watch, watch, path)
+        if wrong or watched is None or watched.mirror is None:
+            continue
+        mirror = _real(str(watched.mirror)) or watched.mirror
+        for other, root in roots.items():
+            if mirror.is_relative_to(root) or root.is_relative_to(mirror):
+                allowed = (
+                    f"a folder outside of {other} ({root}) and not above it: results would be taken again"
+                )
+                yield Mistake(path, f"{key}.output", repr(str(mirror)), allowed)
+        if state and (mirror.is_relative_to(state) or state.is_relative_to(mirror)):
+            yield Mistake(
+                path, f"{key}.output", repr(str(mirror)), f"a folder apart from state_dir ({state})"
+            )
 
 
 def _state_mistakes(

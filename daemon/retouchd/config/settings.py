@@ -38,6 +38,23 @@ def absolute_path(path: Path) -> Path:
     return Path(os.path.normpath(expanded))
 
 
+BESIDE = "beside"
+_MIRROR = "mirror:"
+
+
+def output_place(value: str) -> str:
+    """Where results go, in its canonical form.
+
+    Raises:
+        ValueError: neither of the two forms.
+    """
+    if value == BESIDE:
+        return value
+    if not value.startswith(_MIRROR):
+        raise ValueError('"beside", or "mirror:" and an absolute path')
+    return f"{_MIRROR}{absolute_path(Path(value.removeprefix(_MIRROR)))}"
+
+
 AbsolutePath = Annotated[Path, AfterValidator(absolute_path)]
 
 
@@ -47,6 +64,30 @@ class Watch(Tree):
     path: AbsolutePath = Field(description="The folder to watch. Results appear beside each photo.")
     preset: str = Field(default=BUILT_IN_PRESET, description="The preset for its photos; see [presets.NAME].")
     recursive: bool = Field(default=True, description="Whether folders inside it are watched as well.")
+    max_depth: int = Field(
+        default=16, ge=1, le=1000, description="Folders inside folders are watched down to this depth."
+    )
+    output: Annotated[str, AfterValidator(output_place)] = Field(
+        default=BESIDE,
+        description='Where results go: "beside" each photo, or "mirror:/PATH", where the same subfolders are'
+        " made. /PATH has to lie outside of every watched folder.",
+    )
+    marker: str = Field(
+        default="",
+        pattern=r"^[^/\x00-\x1f\x7f]*$",
+        max_length=255,
+        description="The name of a file that lies in this folder whenever the share is there; while it is"
+        " missing the folder counts as offline. Empty: the mount alone is judged.",
+    )
+
+    @property
+    def mirror(self) -> Path | None:
+        """Where results are collected; None when they lie beside each photo."""
+        return None if self.output == BESIDE else Path(self.output.removeprefix(_MIRROR))
+
+    def results_of(self, photo: Path) -> Path:
+        """The folder for the results of a photo of this root."""
+        return self.mirror / photo.parent.relative_to(self.path) if self.mirror else photo.parent
 
 
 class Scan(Tree):
@@ -109,6 +150,19 @@ class LimitSettings(Tree):
         le=1000,
         description="A photo whose worker died this often is put in quarantine; the rest goes on.",
     )
+    memory_mb: int = Field(
+        default=0,
+        ge=0,
+        le=10_000_000,
+        description="Megabytes that the worker may use; a photo that needs more is refused from its header."
+        " 0: three quarters of this machine's memory.",
+    )
+    generations: int = Field(
+        default=25,
+        ge=1,
+        le=100_000,
+        description="Results of one photo within a day, after which a circle is suspected.",
+    )
     free_space_mb: int = Field(
         default=512, ge=0, le=10_000_000, description="Megabytes that stay free wherever results are written."
     )
@@ -129,6 +183,62 @@ class Output(Tree):
         description="Keep _retouchd/contact.html: before, after and mask of every spot at 100 %.",
     )
     threads: int = Field(default=2, ge=1, le=64, description="Threads for packing and unpacking samples.")
+
+
+class HookSettings(Tree):
+    """Commands that are told of events: lists of words, the facts as JSON on standard input, no shell."""
+
+    on_done: tuple[str, ...] = Field(default=(), description="For each photo that is done.")
+    on_failed: tuple[str, ...] = Field(
+        default=(), description="For each photo that was skipped or put in quarantine."
+    )
+    on_batch_idle: tuple[str, ...] = Field(
+        default=(), description="When photos were done and nothing is left to do."
+    )
+    idle_s: float = Field(default=60.0, gt=0, le=86_400, description="Seconds without work that end a batch.")
+    seconds: float = Field(default=30.0, gt=0, le=3600, description="A command that takes longer is stopped.")
+
+
+def local_address(value: str) -> str:
+    """An address on this machine, or nothing.
+
+    Raises:
+        ValueError: another machine could reach it.
+    """
+    if not value:
+        return value
+    host, _, port = value.rpartition(":")
+    local = host in {"localhost", "127.0.0.1", "[::1]"}
+    if not local or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise ValueError("empty, or an address of this machine such as 127.0.0.1:8712")
+    return value
+
+
+class Http(Tree):
+    """Health, metrics and a JSON API for programs on this machine. Off by default."""
+
+    listen: Annotated[str, AfterValidator(local_address)] = Field(
+        default="",
+        description="Address and port on this machine, such as 127.0.0.1:8712. Empty: off. The systemd unit"
+        " has no network; see there.",
+    )
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port; None when off."""
+        host, _, port = self.listen.rpartition(":")
+        return (host, int(port)) if self.listen else None
+
+
+class History(Tree):
+    """What is remembered of photos that are gone."""
+
+    keep_days: int = Field(
+        default=400,
+        ge=0,
+        le=36_500,
+        description="Days that a photo which was removed is remembered after its last change. 0: for ever.",
+    )
 
 
 class Log(Tree):
@@ -220,6 +330,9 @@ class Settings(Tree):
     scan: Scan = Field(default=Scan())
     limits: LimitSettings = Field(default=LimitSettings())
     output: Output = Field(default=Output())
+    history: History = Field(default=History())
+    hooks: HookSettings = Field(default=HookSettings())
+    http: Http = Field(default=Http())
     log: Log = Field(default=Log())
     presets: Annotated[dict[str, Preset], AfterValidator(_with_built_in)] = Field(
         default_factory=lambda: {BUILT_IN_PRESET: Preset()}, description="Presets by name."
@@ -229,6 +342,12 @@ class Settings(Tree):
     def finish(self) -> Finish:
         """How the engine writes results."""
         return Finish(compression=self.output.compression, threads=self.output.threads)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the worker may use."""
+        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return self.limits.memory_mb * 1_000_000 or whole * 3 // 4
 
     @property
     def engine_limits(self) -> Limits:

@@ -1,0 +1,68 @@
+"""Figures for Prometheus, read from the journal when they are asked for; prometheus-client is optional."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from retouch_engine import __version__
+from retouchd.jobs import State
+from retouchd.journal import Journal
+from retouchd.text import shown
+
+_WAITING = (State.QUEUED, State.RETRY)
+
+
+def text(journal: Journal) -> bytes | None:
+    """The page; None where the library is not installed."""
+    try:
+        from prometheus_client import CollectorRegistry, generate_latest
+    except ImportError:
+        return None
+
+    registry = CollectorRegistry()
+    registry.register(_Figures(journal))
+    page: bytes = generate_latest(registry)
+    return page
+
+
+class _Figures:
+    """What the library asks; it knows no more of us than this one method."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def collect(self) -> Iterable[Any]:
+        return _figures(self._journal)
+
+
+def _figures(journal: Journal) -> Iterable[Any]:
+    from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+
+    now = journal.now()
+    files = GaugeMetricFamily("retouchd_files", "Photos in each state", labels=["state"])
+    for state, count in journal.counts().items():
+        files.add_metric([str(state)], count)
+    yield files
+    oldest = max((now - row.seen_at for row in journal.listed(_WAITING)), default=0.0)
+    yield GaugeMetricFamily("retouchd_oldest_queued_seconds", "Age of the oldest photo in line", value=oldest)
+    up = GaugeMetricFamily("retouchd_root_up", "1 while a watched folder is there", labels=["root"])
+    age = GaugeMetricFamily("retouchd_scan_age_seconds", "Since the last look at a folder", labels=["root"])
+    free = GaugeMetricFamily("retouchd_disk_free_bytes", "Room in a watched folder", labels=["root"])
+    for root in journal.roots():
+        name = shown(root.path)
+        up.add_metric([name], float(root.state == "online"))
+        age.add_metric([name], now - root.checked_at)
+        if root.state == "online" and (space := _free(root.path)) is not None:
+            free.add_metric([name], space)
+    yield from (up, age, free)
+    yield InfoMetricFamily("retouchd_build", "The version", value={"version": __version__})
+
+
+def _free(path: bytes) -> int | None:
+    try:
+        space = os.statvfs(path)
+    except OSError:
+        return None
+    return space.f_bavail * space.f_frsize

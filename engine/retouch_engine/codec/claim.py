@@ -1,0 +1,42 @@
+"""How large a file claims to be, from its header alone: for deciding whether there is memory for it.
+
+Believes nothing and refuses nothing. A file that is no photo, or is broken, has no answer here; why it is
+refused is told by the reader, which looks at it anyway.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from retouch_engine.codec.ifd import Span, StructureError, directories
+from retouch_engine.codec.jpeg import frame_of
+from retouch_engine.codec.png import header_of
+from retouch_engine.codec.sniff import Format, open_source, sniff
+from retouch_engine.errors import EngineError
+
+_HEAD_BYTES = 16
+PEAK_BYTES_A_PIXEL = 40
+"""What the whole way takes at its peak for each pixel, over the loaded engine; see benchmarks.photo."""
+
+
+def claimed_pixels(path: Path) -> int | None:
+    """Width times height of the photo in a file."""
+    try:
+        with open_source(path) as handle:
+            span = Span.of_file(handle)
+            kind = sniff(span.at(0, min(_HEAD_BYTES, span.size)))
+            if kind is Format.TIFF:
+                return max((math.prod(page.size_px) for page in directories(span)), default=None)
+            if kind is Format.PNG:
+                return math.prod(header_of(span)[:2])
+            frame = frame_of(span) if kind is Format.JPEG else None
+            return frame.width * frame.height if frame else None
+    except (EngineError, StructureError, OSError, ValueError):
+        return None
+
+
+def estimated_bytes(path: Path) -> int | None:
+    """The memory that a photo is going to take at its peak; None when its header does not say."""
+    pixels = claimed_pixels(path)
+    return None if pixels is None else pixels * PEAK_BYTES_A_PIXEL

@@ -1,0 +1,202 @@
+"""Telling others: hooks that run nothing else, and the page for programs on this machine."""
+
+from __future__ import annotations
+
+import http.client
+import importlib.util
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.daemon.conftest import Hot, wait_for
+
+from retouchd import config
+from retouchd.config.settings import HookSettings
+from retouchd.errors import ConfigMistakes
+from retouchd.hooks import Hooks
+from retouchd.text import shown
+
+NOTE = "import sys; open(sys.argv[1], 'ab').write(sys.stdin.buffer.read())"
+
+
+def noting(path: Path) -> tuple[str, ...]:
+    return (sys.executable, "-c", NOTE, str(path))
+
+
+def turn(hooks: Hooks, *, idle: bool = True) -> None:
+    for _ in range(200):
+        hooks.step(idle=idle)
+        if not hooks._running and not hooks._waiting:
+            return
+        time.sleep(0.02)
+
+
+def test_hooks_get_json_on_their_input_and_names_are_never_words_of_a_command(tmp_path: Path) -> None:
+    note, now = tmp_path / "note", [0.0]
+    settings = HookSettings(
+        on_done=noting(note), on_failed=noting(note), on_batch_idle=noting(note), idle_s=10
+    )
+    hooks = Hooks(settings, lambda: now[0])
+    name = "$(touch pwned)\n; `id`\udcff.tif"
+    hooks.done({"file": name})
+    turn(hooks)
+    hooks.failed({"file": "b"})
+    now[0] = 9.0
+    turn(hooks)
+    now[0] = 20.0
+    hooks.step(idle=False)  # work is left: no end of a batch
+    now[0] = 31.0
+    turn(hooks)
+    now[0] = 99.0
+    turn(hooks)
+
+    told = [json.loads(line) for line in note.read_bytes().splitlines()]
+    assert [t["event"] for t in told] == ["done", "failed", "batch_idle"]
+    assert told[0]["file"] == name
+    assert told[2] == {"event": "batch_idle", "done": 1, "failed": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["note"]
+
+
+def test_hooks_that_hang_fail_or_do_not_exist_hold_nobody_up() -> None:
+    now = [0.0]
+    hooks = Hooks(HookSettings(on_done=("sleep", "600"), seconds=5), lambda: now[0])
+    for _ in range(20):
+        hooks.done({})
+    began = time.monotonic()
+    hooks.step(idle=True)
+    assert len(hooks._running) == 4
+    pids = [r.process for r in hooks._running]
+    now[0] = 6.0
+    hooks.step(idle=True)
+    assert all(p.returncode == -9 for p in pids)
+    for words in (("/no/such/program",), ("false",)):
+        hooks.settings = HookSettings(on_done=words)
+        hooks._waiting.clear()
+        hooks.done({})
+        hooks.step(idle=True)
+    hooks.close()
+    assert time.monotonic() - began < 30
+
+
+@pytest.fixture
+def page(hot: Hot) -> Iterator[tuple[Hot, int]]:
+    """A daemon that listens, and its port."""
+    hot.configure(more='[http]\nlisten = "127.0.0.1:0"\n')
+    process = hot.start()
+    wait_for(lambda: '"ready"' in hot.log())
+    (line,) = (json.loads(x) for x in hot.log().splitlines() if '"listening"' in x)
+    yield hot, int(line["address"].rpartition(":")[2])
+    process.terminate()
+    assert process.wait(60) == 0
+
+
+def call(
+    port: int, method: str, path: str, body: str = "", kind: str = "application/json", **headers: str
+) -> Any:
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    told = {"Content-Type": kind, **headers}
+    line.request(method, path, body if method == "POST" else None, told)
+    answer = line.getresponse()
+    data = answer.read()
+    line.close()
+    is_json = answer.getheader("Content-Type") == "application/json"
+    return answer.status, json.loads(data) if is_json else data.decode()
+
+
+def test_health_jobs_and_changes(page: tuple[Hot, int]) -> None:
+    hot, port = page
+    photo = hot.drop("a.tif", b"DAMAGED")
+    wait_for(lambda: hot.rows("skipped"))
+    wait_for(lambda: call(port, "GET", "/readyz")[0] == 200)
+
+    assert call(port, "GET", "/healthz") == (200, {"alive": True})
+    status, jobs = call(port, "GET", "/api/jobs?state=skipped&limit=5")
+    assert (status, jobs[0]["file"], jobs[0]["code"]) == (200, str(photo), "damaged")
+    number = jobs[0]["job"]
+    assert call(port, "GET", f"/api/jobs/{number}")[1] == jobs[0]
+    assert call(port, "POST", "/api/submit", json.dumps({"file": str(photo)}))[0] == 200
+    photo.write_bytes(b"good")
+    wait_for(lambda: call(port, "GET", f"/api/jobs/{number}")[1]["state"] == "done")
+    assert call(port, "POST", f"/api/jobs/{number}/retry", "{}")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers", "status"),
+    [
+        ("GET", "/", "", {}, 404),
+        ("GET", "/api/jobs/999", "", {}, 404),
+        ("GET", "/api/jobs/../../etc/passwd", "", {}, 404),
+        ("GET", "/api/jobs?state=odd", "", {}, 400),
+        ("GET", "/api/jobs?limit=many", "", {}, 400),
+        ("GET", "/healthz", "", {"Host": "evil.example"}, 403),
+        ("POST", "/api/submit", "{}", {"Origin": "http://evil.example"}, 415),
+        ("POST", "/api/submit", "{}", {"kind": "text/plain"}, 415),
+        ("POST", "/api/submit", "[", {}, 400),
+        ("POST", "/api/submit", "[" * 30_000, {}, 400),
+        ("POST", "/api/submit", "x" * 70_000, {}, 400),
+        ("POST", "/api/submit", '{"file": "/etc/passwd"}', {}, 400),
+        ("POST", "/api/jobs/999/retry", "{}", {}, 404),
+        ("POST", "/healthz", "{}", {}, 404),
+    ],
+)
+def test_what_is_not_for_the_page_is_refused(
+    shared_page: int, method: str, path: str, body: str, headers: dict[str, str], status: int
+) -> None:
+    assert call(shared_page, method, path, body, **headers)[0] == status
+    assert call(shared_page, "GET", "/healthz")[0] == 200
+
+
+@pytest.fixture(scope="module")
+def shared_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    made = Hot(tmp_path_factory.mktemp("page"))
+    made.configure(more='[http]\nlisten = "127.0.0.1:0"\n')
+    process = made.start()
+    wait_for(lambda: '"listening"' in made.log())
+    (line,) = (json.loads(x) for x in made.log().splitlines() if '"listening"' in x)
+    yield int(line["address"].rpartition(":")[2])
+    process.terminate()
+    process.wait(60)
+
+
+def test_figures_for_prometheus(shared_page: int) -> None:
+    status, text = call(shared_page, "GET", "/metrics")
+    if importlib.util.find_spec("prometheus_client") is None:
+        assert status == 501
+        return
+    assert status == 200
+    assert 'retouchd_files{state="done"} 0.0' in text
+    assert "retouchd_root_up{" in text
+    assert "retouchd_build_info{" in text
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:80", "example.org:80", "127.0.0.1", "127.0.0.1:99999", ":80"])
+def test_only_this_machine_can_be_listened_to(tmp_path: Path, address: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(f'[http]\nlisten = "{address}"\n')
+    with pytest.raises(ConfigMistakes, match="of this machine"):
+        config.load(path)
+    assert shown(address) == address
+
+
+def test_the_daemon_fires_its_hooks(hot: Hot) -> None:
+    note = hot.base / "note"
+    words = json.dumps(noting(note))
+    hot.configure(
+        more=f"[hooks]\non_done = {words}\non_failed = {words}\non_batch_idle = {words}\nidle_s = 1\n"
+    )
+    hot.drop("a.tif")
+    hot.drop("b.tif", b"DAMAGED")
+    process = hot.start()
+    wait_for(lambda: note.exists() and b"batch_idle" in note.read_bytes())
+    process.terminate()
+    assert process.wait(60) == 0
+    told = [json.loads(line) for line in note.read_bytes().splitlines()]
+    assert {t["event"] for t in told} == {"done", "failed", "batch_idle"}
+    (done,) = (t for t in told if t["event"] == "done")
+    assert (done["state"], done["summary"]) == ("done", "1 healed")
+    assert Path(done["result"]) == hot.folder / "a-retouched.tif"
+    assert "on_done" not in hot.log()
