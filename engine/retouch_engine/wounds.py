@@ -31,6 +31,7 @@ _FILTER_PX = 22
 """Reach of the guard's widest band."""
 _CROP_SHARE = 3.2
 """How far around a hole donors and clean skin are looked for, in its diameters."""
+_HEAP_SHARE = 1.3
 _MOSTLY = 0.5
 _LEAST_RING = 20
 _CLIPPED_OD = 0.02
@@ -92,7 +93,9 @@ def _touch(a: Step, b: Step) -> bool:
 def _case(photo: Photo, scene: Scene, steps: Sequence[Step], heap: list[Step], recipe: Recipe) -> Case:
     inner = route.bounds(heap)
     size = max(s.spot.diameter_px for s in heap)
-    box = inner.grown(int(np.clip(_CROP_SHARE * size + 28, 56, 900)), photo.height, photo.width)
+    # A heap of many small spots needs room to be moved by its own size.
+    margin = max(_CROP_SHARE * size + 28, _HEAP_SHARE * max(inner.height, inner.width))
+    box = inner.grown(int(np.clip(margin, 56, 900)), photo.height, photo.width)
     source = photo.pixels[box.slices]
     od = density(source)
     hole = _union([(s.hole, s.box) for s in heap], box)

@@ -17,6 +17,8 @@ _MOST_PX = 300
 """Sampled positions of core and ring: their contrast is then known to 4 %, half of what skin varies by."""
 _MOST_RIM_PX = 160
 _EVERY = 2
+_NOTHING = np.array([[1e-5], [1e-5], [1e-5], [1e-3]], dtype=np.float32)
+"""Contrast that nobody sees: of the bands, of the colour noise (rounding to 16 bits makes some of that)."""
 _QUANTILES = np.linspace(0.02, 0.98, 33)
 _BANDS = len(BAND_SIGMAS)
 _CONTRASTS, _SMOOTH, _EDGE = _BANDS + 1, _BANDS + 1, _BANDS + 2
@@ -153,8 +155,8 @@ def measure(seen: Bands, shape: Shape, shifts: NDArray[np.intp]) -> Figures:
     flat = seen.planes.reshape(len(seen.planes), -1)
     core, ring = flat[:-1].take(at_core, axis=1), flat.take(at_ring, axis=1)
     # A grey photo has no colour noise on either side, and a clipped one no texture.
-    outer = _spread(ring[:_CONTRASTS]) + np.float32(1e-5)
-    contrast = ((_spread(core[:_CONTRASTS]) + np.float32(1e-5)) / outer).astype(np.float64)
+    outer = _spread(ring[:_CONTRASTS]) + _NOTHING
+    contrast = ((_spread(core[:_CONTRASTS]) + _NOTHING) / outer).astype(np.float64)
     inside, around = (np.sort(part[[0, _SMOOTH]], axis=2) for part in (core, ring))
     spread = np.abs(_quantiles(inside[0]) - _quantiles(around[0])).mean(axis=1) / outer[0]
     seam = flat[_EDGE].take(at_rim).mean(axis=1) / (ring[_EDGE].mean(axis=1) + np.float32(1e-5))

@@ -1,0 +1,165 @@
+"""What each healer is for, re-injection, and heals that lie side by side."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from tests.engine.pixels.conftest import Skin, disc_at, wound_in
+from tests.engine.pixels.test_healing import contrast, laid, sampled
+
+from retouch_engine import Kind, Recipe, pipeline
+from retouch_engine.heal import HEALERS, Heal, Wound
+from retouch_engine.heal.fit import Bed
+from retouch_engine.heal.reinject import reinjected
+from retouch_engine.heal.sources import donors
+from retouch_engine.imaging.bands import blur
+from retouch_engine.record import Decision
+from retouch_engine.types import Box, HealerId, Patch, Photo, Spot
+from retouch_engine.wounds import Outcome, apart
+
+SHAPE = (260, 260)
+HOLE = disc_at(SHAPE, 130, 130, 16)
+RING = disc_at(SHAPE, 130, 130, 34) & ~disc_at(SHAPE, 130, 130, 20)
+
+
+def heals(name: str, wound: Wound) -> list[Heal]:
+    return list(HEALERS[HealerId(name)].attempts(wound))
+
+
+def test_tone_takes_the_redness_and_keeps_every_pore(skin: Skin) -> None:
+    clean = skin(260, seed=2)
+    red = blur(disc_at(SHAPE, 130, 130, 11).astype(np.float32), 3.0)[..., None]
+    spoilt = clean + red * np.array([0.02, 0.2, 0.1], np.float32)
+    after, _ = laid(wound_in(spoilt, HOLE), heals("tone", wound_in(spoilt, HOLE))[0])
+    core = disc_at(SHAPE, 130, 130, 11)
+    own, now = ((od - blur(od, 1.2))[core].ravel() for od in (clean, after))
+    assert np.corrcoef(own, now)[0, 1] > 0.9
+    was, left = (float((od[..., 1] - od[..., 0] - 0.45)[core].mean()) for od in (spoilt, after))
+    assert abs(left) < 0.1 * was
+
+
+def test_tone_steps_back_from_a_rough_spot(skin: Skin) -> None:
+    rough = skin(260, seed=2)
+    rng = np.random.default_rng(0)
+    rough[disc_at(SHAPE, 130, 130, 10)] += 0.15 * rng.normal(size=(1, 1)).astype(np.float32)
+    rough += (disc_at(SHAPE, 130, 130, 10) * 0.1 * rng.normal(size=SHAPE))[..., None].astype(np.float32)
+    assert heals("tone", wound_in(rough, HOLE)) == []
+
+
+def test_clone_pulls_no_colour_across_an_edge(skin: Skin) -> None:
+    clean = skin(260, seed=5)
+    beyond = np.broadcast_to(np.arange(260) > 141, SHAPE)
+    hole = disc_at(SHAPE, 130, 130, 10) & ~beyond
+    od = np.where(beyond[..., None], np.array([1.6, 2.6, 2.4], np.float32), clean).astype(np.float32)
+    wound = wound_in(od, hole, forbid=beyond & ~hole)
+    after, _ = laid(wound, heals("clone", wound)[0])
+    assert np.abs(after[hole].mean(axis=0) - clean[hole].mean(axis=0)).max() < 0.03
+
+
+def test_patchmatch_is_the_same_in_any_thread(skin: Skin) -> None:
+    wounds = [wound_in(skin(200, seed=s), disc_at((200, 200), 100, 100, 9)) for s in range(4)]
+    alone = [heals("patchmatch", w)[0].high for w in wounds]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda w: heals("patchmatch", w)[0].high, wounds))
+    assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
+
+
+def test_no_donor_carries_a_hair(skin: Skin) -> None:
+    od = skin(260, seed=1)
+    hair = np.zeros(SHAPE, bool)
+    hair[:, 168:171] = True
+    od[hair] += np.float32(0.9)
+    wound = wound_in(od, HOLE)
+    rows, columns = np.nonzero(HOLE)
+    found = donors(wound, 5)
+    assert found
+    assert not any(hair[rows + dy, columns + dx].any() for dy, dx in found)
+
+
+def neural(clean: np.ndarray) -> np.ndarray:
+    """What a model gives back: smooth, off in colour, in 8 bits."""
+    smooth = blur(clean, 3.0) + np.array([0.05, -0.04, 0.08], np.float32)
+    return np.asarray(np.rint(smooth * 40) / 40, np.float32)
+
+
+def test_reinjection_gives_a_smooth_fill_real_pores_and_the_right_colour(skin: Skin) -> None:
+    clean = skin(260, seed=9, light=(0.0, 0.3))
+    wound = wound_in(clean, HOLE)
+    bed = Bed.of(wound)
+    assert bed is not None
+    cut = wound.inner.slices
+    whole = reinjected(bed, neural(clean)[cut], donors(wound, 1)[0], 3.0)
+    assert whole is not None
+    after = clean.copy()
+    after[cut] = whole
+    assert np.array_equal(after[~HOLE], clean[~HOLE])
+    assert 0.8 < contrast(after, HOLE, RING, 1.0) < 1.25
+    assert np.abs((blur(after, 4.0) - blur(clean, 4.0))[HOLE]).mean() < 0.03
+
+
+def test_reinjection_keeps_hair_out_of_both_bands(skin: Skin) -> None:
+    clean = skin(260, seed=9)
+    hair = np.broadcast_to(np.arange(260) > 150, SHAPE)
+    od = np.where(hair[..., None], np.float32(4.0), clean).astype(np.float32)
+    wound = wound_in(od, HOLE, forbid=hair & ~HOLE)
+    bed = Bed.of(wound)
+    assert bed is not None
+    cut = wound.inner.slices
+    whole = reinjected(bed, neural(od)[cut], donors(wound, 1)[0], 3.0)
+    assert whole is not None
+    assert np.abs(blur(whole, 2.0)[HOLE[cut]].mean(axis=0) - clean[HOLE].mean(axis=0)).max() < 0.06
+
+
+@pytest.mark.parametrize("strength", [0.1, 0.3, 0.5, 0.7, 1.0])
+def test_texture_stays_whole_at_every_strength(skin: Skin, strength: float) -> None:
+    ratios = []
+    for seed in range(6):
+        clean = skin(260, seed=seed)
+        wound = wound_in(clean, HOLE)
+        after, _ = laid(wound, heals("donor", wound)[0], strength)
+        ratios.append(contrast(after, HOLE, RING, 1.0) / contrast(clean, HOLE, RING, 1.0))
+    assert np.median(ratios) > 0.95
+
+
+def spots_on(clean: np.ndarray, count: int) -> tuple[Photo, tuple[Spot, ...]]:
+    """A patch of red spots, painted by hand."""
+    rng = np.random.default_rng(3)
+    od, spots = clean.copy(), []
+    for i in range(count):
+        y, x = rng.integers(120, 280, 2)
+        mask = disc_at(clean.shape[:2], y, x, 5)
+        od += blur(mask.astype(np.float32), 1.0)[..., None] * np.array([0.05, 0.4, 0.3], np.float32)
+        box = Box(y - 6, x - 6, y + 7, x + 7)
+        spots.append(Spot(i + 1, box, mask[box.slices].copy(), 10.0, Kind.PAINTED, 1.0, True, "painted"))
+    return Photo(sampled(od)), tuple(spots)
+
+
+def test_a_patch_of_forty_spots_is_healed_without_a_trace_of_red(skin: Skin) -> None:
+    clean = skin(400, seed=8)
+    photo, spots = spots_on(clean, 40)
+    done = pipeline.retouch(photo, Recipe(), lambda _stage: None, painted=spots)
+    healed = [s.decision is Decision.HEALED for s in done.spots]
+    assert np.mean(healed) > 0.9
+    after = photo.pixels.copy()
+    for patch in done.patches:
+        after[patch.box.slices] = patch.pixels
+    red = blur(np.float32(1) * after[..., 0] - after[..., 1], 3.0)
+    clean_red = blur(np.float32(1) * sampled(clean)[..., 0] - sampled(clean)[..., 1], 3.0)
+    ids = {s.id for s, ok in zip(done.spots, healed, strict=True) if ok}
+    for spot in spots:
+        if spot.id in ids:
+            gap = (red - clean_red)[spot.box.slices][spot.mask].mean()
+            assert abs(gap) < 0.02 * 65535
+
+
+def test_two_heals_with_one_donor_are_taken_apart(skin: Skin) -> None:
+    patch = Patch(1, Box(90, 90, 110, 110), np.zeros((20, 20, 3), np.uint16), np.ones((20, 20), bool))
+    beside = Patch(2, Box(90, 130, 110, 150), np.zeros((20, 20, 3), np.uint16), np.ones((20, 20), bool))
+    donor = Box(130, 100, 150, 120)
+    one = Outcome((1,), patch, "healed", donors=(donor,))
+    two = Outcome((2,), beside, "healed", donors=(Box(132, 102, 152, 122),))
+    far = Outcome((2,), beside, "healed", donors=(Box(10, 10, 30, 30),))
+    assert apart(iter(()), (one, far), Recipe()) == (one, far)
+    assert apart(iter(()), (one, two), Recipe())[0] is one

@@ -1,0 +1,81 @@
+"""Negative controls: what the guard has to refuse, on rendered skin like that of portraits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from benchmarks.chart import Chart
+from benchmarks.heal_cases import Case, cases, ground
+from benchmarks.heal_methods import methods, passes
+from tests.engine.pixels.conftest import Skin, disc_at
+
+from retouch_engine import Kind
+from retouch_engine.guard import judge, measure, null_distribution, repeats
+from retouch_engine.guard.figures import bands, shape_of
+
+HERE = np.zeros((1, 2), np.intp)
+
+
+@pytest.fixture(scope="module")
+def blemishes(chart: Chart) -> list[Case]:
+    """Twenty places on clean skin, every kind of blemish, 24 px."""
+    where = ground("chart", chart.clean)
+    return [case for case in cases(where, (24,), 4, seed=1) if case.variant == "plain"]
+
+
+@pytest.mark.parametrize("method", ["Telea", "Navier-Stokes", "PatchMatch + MIXED_CLONE"])
+def test_the_guard_refuses_the_peers_that_people_find(blemishes: list[Case], method: str) -> None:
+    heal = methods()[method]
+    results = [(case, heal(case)) for case in blemishes]
+    passed = sum(result is not None and passes(case, result) for case, result in results)
+    assert len(results) == 20
+    assert passed <= 1
+
+
+def test_the_guard_refuses_half_opacity(blemishes: list[Case]) -> None:
+    # Half of a whitehead is no more than skin varies by.
+    seen = [case for case in blemishes if case.kind is not Kind.WHITEHEAD]
+    heal = methods()["control: half opacity"]
+    results = [(case, heal(case)) for case in seen]
+    assert sum(result is not None and passes(case, result) for case, result in results) <= 0.05 * len(seen)
+
+
+def test_the_guard_accepts_untouched_skin(blemishes: list[Case]) -> None:
+    assert sum(passes(case, case.truth) for case in blemishes) >= 0.95 * len(blemishes)
+
+
+def test_the_ladder_heals_all_of_them(blemishes: list[Case]) -> None:
+    heal = methods()["retouchd"]
+    assert all(heal(case) is not None for case in blemishes)
+
+
+def failed(od: np.ndarray, hole: np.ndarray, after: np.ndarray) -> str:
+    shape = shape_of(hole, np.zeros_like(hole))
+    null = null_distribution(bands(od), shape, hole, seed=0)
+    return judge(measure(bands(after), shape, HERE), null).failed
+
+
+def test_the_guard_names_a_halo(skin: Skin) -> None:
+    names = []
+    for seed in range(8):
+        od = skin(240, seed=seed)
+        ring = np.hypot(*np.ogrid[-120:120, -120:120])
+        # A soft bright ring in the hole and a darker middle, as of too wide a blur: no step, all the texture.
+        wave = 0.16 * np.exp(-((ring - 16) ** 2) / 18) - 0.2 * np.exp(-(ring**2) / 72)
+        names.append(failed(od, disc_at((240, 240), 120, 120, 24), (od - wave[..., None]).astype(np.float32)))
+    assert "" not in names
+    assert "halo" in names
+
+
+def test_the_guard_hears_lost_colour_noise(skin: Skin) -> None:
+    rng = np.random.default_rng(1)
+    od = skin(240) + 0.02 * rng.normal(size=(240, 240, 3)).astype(np.float32)
+    hole = disc_at((240, 240), 120, 120, 16)
+    grey = (od - od.mean(axis=-1, keepdims=True)).mean(axis=(0, 1)) + od.mean(axis=-1, keepdims=True)
+    assert failed(od, hole, np.where(hole[..., None], grey, od).astype(np.float32)) == "plastic"
+
+
+def test_a_donor_beside_its_heal_is_a_repeat() -> None:
+    assert repeats(((0, 20),), 20.0)
+    assert not repeats(((15, 20),), 20.0)
+    assert not repeats((), 20.0)
