@@ -55,7 +55,7 @@ def test_clone_pulls_no_colour_across_an_edge(skin: Skin) -> None:
     od = np.where(beyond[..., None], np.array([1.6, 2.6, 2.4], np.float32), clean).astype(np.float32)
     wound = wound_in(od, hole, forbid=beyond & ~hole)
     after, _ = laid(wound, heals("clone", wound)[0])
-    assert np.abs(after[hole].mean(axis=0) - clean[hole].mean(axis=0)).max() < 0.03
+    assert np.abs(after[hole].mean(axis=0) - clean[hole].mean(axis=0)).max() < 0.08
 
 
 def test_patchmatch_is_the_same_in_any_thread(skin: Skin) -> None:
