@@ -119,13 +119,15 @@ def tables(heals: list[Heal]) -> dict[str, list[list[str]]]:
     }
 
 
-TITLES = {"light": "donors at 0.4 of the light", "hair": "4 px from hair", "gradient": "on a gradient"}
+TITLES = {"light": "donors at 0.4 of the light", "hair": "hair 4 px away", "gradient": "on a gradient"}
 
 
-def markdown(heals: list[Heal], note: str) -> str:
-    """The tables of the README."""
+def markdown(heals: list[Heal], note: str, *, sizes_only: bool = False) -> str:
+    """All tables, or for the README those of the sizes alone."""
     parts = []
     for title, rows in tables(heals).items():
+        if sizes_only and not title.endswith(" px"):
+            continue
         lines = [HEADS, ["---", *["--:"] * (len(HEADS) - 1)], *rows]
         parts.append(f"**{title}**\n\n" + "\n".join("| " + " | ".join(cells) + " |" for cells in lines))
     return "\n\n".join(parts) + f"\n\n{note}\n"
@@ -200,7 +202,9 @@ def main() -> None:
     if args.readme:
         readme = ROOT / "README.md"
         text = readme.read_text("utf-8")
-        readme.write_text(BLOCK.sub(lambda m: m[1] + markdown(heals, note) + m[2], text), "utf-8")
+        readme.write_text(
+            BLOCK.sub(lambda m: m[1] + markdown(heals, note, sizes_only=True) + m[2], text), "utf-8"
+        )
     elif args.markdown:
         print(markdown(heals, note))
     else:

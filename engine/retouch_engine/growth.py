@@ -76,18 +76,18 @@ def _growth(view: _View, size: float) -> int:
     far = _far(view, (_MOST_GROWTH * size + 3) / view.step)
     if np.count_nonzero(far) < _LEAST_FAR or not view.core.any():
         return 0
-    level = np.median(view.od[far], axis=0)
+    level = _ranked(view.od[far], 0.5)
     height = view.od[view.core].mean(axis=0) - level
     colour = height / max(float(height @ height), 1e-6)
     # 1 is the spot's own colour, 0 the skin's.
     share = (view.od - level) @ colour
-    usual = float(np.quantile(share[far], _FAR_SHARE))
+    usual = float(_ranked(share[far], _FAR_SHARE))
     by = max(1, round(size / 12 / view.step))
     kept, last = 0, np.inf
     for growth in range(0, round(_MOST_GROWTH * size / view.step) + 1, by):
         hole = dilated(view.hole, growth)
         rim = dilated(hole, 1) & ~hole & view.skin
-        now = float(np.quantile(share[rim], _RIM_SHARE)) if rim.any() else np.inf
+        now = float(_ranked(share[rim], _RIM_SHARE)) if rim.any() else np.inf
         # A halo falls off; what stays level is the light, and no hole outgrows that.
         if now > last - _LEAST_FALL:
             break
@@ -95,6 +95,11 @@ def _growth(view: _View, size: float) -> int:
         if now <= max(_STILL_SPOT, usual):
             break
     return kept * view.step
+
+
+def _ranked(values: Float, share: float) -> Float:
+    """The value that this share of the rows lies below; sorted, many times faster than ``np.quantile``."""
+    return np.asarray(np.sort(values, axis=0)[int(share * (len(values) - 1))])
 
 
 def _far(view: _View, distance: float) -> Bool:
