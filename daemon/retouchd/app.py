@@ -274,6 +274,7 @@ class Service:
 
     def _begin_to_stop(self) -> None:
         self.dispatcher.draining = True
+        self._extended_s = -_EXTEND_S  # ask for time at once
         self.notifier.stopping("stopping after the current photo")
         log.get().info("stopping", in_work=bool(self.dispatcher.current))
 

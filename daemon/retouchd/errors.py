@@ -3,7 +3,7 @@
     RetouchdError                  ends the command with ``exit_code``
     ├── ConfigMistakes             all mistakes of a configuration at once          (78)
     ├── ConfigNotFound             no configuration anywhere we look                (78)
-    ├── ConfigExists               init-config will not overwrite                   (73)
+    ├── ConfigExists               a file is there that may not be overwritten      (73)
     ├── StateDirBusy               another daemon holds the state folder            (75)
     ├── StateDirUnusable           the state folder cannot be written               (78)
     ├── JournalTooNew              written by a later version                       (78)
@@ -93,12 +93,12 @@ class ConfigNotFound(RetouchdError):
 
 
 class ConfigExists(RetouchdError):
-    """``init-config`` never overwrites."""
+    """A file that a person may have changed is never overwritten without being told to."""
 
     exit_code = 73
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{shown(path)} exists already; choose another place with --out")
+    def __init__(self, path: Path, instead: str = "choose another place with --out") -> None:
+        super().__init__(f"{shown(path)} exists already; {instead}")
 
 
 class StateDirBusy(RetouchdError):

@@ -5,6 +5,7 @@ Each rule has a word that ``retouchd why`` shows. Adding one is one line here.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import PurePath
 
@@ -30,6 +31,11 @@ FILE_RULES: tuple[tuple[str, str], ...] = (
     (r".*\.(lrtmp|lrexport)|LR[A-F0-9]{6,}\.tmp.*|~.*", "an editor's temporary"),
     (r"Thumbs\.db|desktop\.ini", "a file of the system"),
 )
+_ENDING = re.compile(
+    rb"\.(?:" + b"|".join(s[1:].encode("ascii") for s in sorted(PHOTO_SUFFIXES)) + rb")\Z", re.IGNORECASE
+)
+_SUSPECT = re.compile(rb"\A[.~]|\ALR|sync-conflict|-retouched", re.IGNORECASE)
+"""A name with a photo's ending that a rule could match. A new rule for such names belongs here as well."""
 _FOLDERS = tuple((re.compile(p, re.DOTALL | re.IGNORECASE), why) for p, why in FOLDER_RULES)
 _FILES = tuple((re.compile(p, re.DOTALL | re.IGNORECASE), why) for p, why in FILE_RULES)
 
@@ -37,6 +43,13 @@ _FILES = tuple((re.compile(p, re.DOTALL | re.IGNORECASE), why) for p, why in FIL
 def folder_ignored(name: str) -> str | None:
     """Why a folder is not entered, or None when it is."""
     return next((why for rule, why in _FOLDERS if rule.fullmatch(name)), None)
+
+
+def is_candidate(name: bytes) -> bool:
+    """Whether a file may be a photo: :func:`file_ignored` without its reason, for very large folders."""
+    if _ENDING.search(name) is None:
+        return False
+    return _SUSPECT.search(name) is None or file_ignored(os.fsdecode(name)) is None
 
 
 def file_ignored(name: str) -> str | None:

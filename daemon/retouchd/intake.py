@@ -81,8 +81,10 @@ class Intake:
         return [key for key in well if key not in paused]
 
     def away(self, path: Path) -> bool:
-        """Whether a path lies on a mount inside a root that went away."""
-        return any(root.away(path) for root in self.roots.values())
+        """Whether a path is missing because its mount is."""
+        return any(
+            root.vanished(path, self._table) for p, root in self.roots.items() if path.is_relative_to(p)
+        )
 
     def next_due_s(self) -> float:
         """When a root is to be looked at next."""
@@ -105,7 +107,7 @@ class Intake:
         root.offline = root.offline or found.unreadable.get(root.key, "")
         if (root.offline, root.mount, root.lost) != before or not root.mount:
             self._health_changed(root)
-        if not root.offline:
+        if not root.offline and not root.vanished(root.watch.path, self._table):  # not even meanwhile
             self._sweep_once(root, found)
             self._reconcile(root, found)
         self._journal.note_root(root.key, "offline" if root.offline else "online", root.offline or root.mode)

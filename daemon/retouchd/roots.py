@@ -81,6 +81,15 @@ class Root:
         """Whether a path lies on a mount that went away."""
         return any(path.is_relative_to(point) for point in self.lost)
 
+    def vanished(self, path: Path, table: MountTable) -> bool:
+        """Whether a path is missing because its mount is, asked now: the last look may be seconds old."""
+        mounts = table()
+        away = any(
+            path.is_relative_to(p) and not any(m.point == self.inner[p].point for m in mounts)
+            for p in self.inner
+        )
+        return away or bool(_trouble(self.watch.path, self.mount, mounts))
+
     def settle_s(self, settings: Settings, path: Path) -> float:
         """Seconds that a file must stand still."""
         return settings.scan.settle_network_s if self.network_at(path) else settings.scan.settle_local_s

@@ -37,7 +37,7 @@ def scan(root: bytes, *, recursive: bool, max_depth: int = 1000) -> Found:
             if entry.is_dir(follow_symlinks=False):
                 if recursive and depth < max_depth and not ignores.folder_ignored(os.fsdecode(entry.name)):
                     inside.append(entry.path)
-            elif entry.is_file(follow_symlinks=False) and not ignores.file_ignored(os.fsdecode(entry.name)):
+            elif ignores.is_candidate(entry.name) and entry.is_file(follow_symlinks=False):
                 _note(entry, found)
         folders += [(path, depth + 1) for path in reversed(inside)]
     return found

@@ -27,7 +27,16 @@ _WORST_SCORE = 16
 """Tenths, of systemd-analyze security: 16 is 1.6."""
 _FOR_USERS = frozenset(
     {
-        *("Type", "NotifyAccess", "ExecStart", "ExecReload", "Restart", "RestartSec", "WatchdogSec", "KillMode"),
+        *(
+            "Type",
+            "NotifyAccess",
+            "ExecStart",
+            "ExecReload",
+            "Restart",
+            "RestartSec",
+            "WatchdogSec",
+            "KillMode",
+        ),
         *("RestartPreventExitStatus", "TimeoutStartSec", "TimeoutStopSec", "UMask", "Nice"),
         *("IOSchedulingClass", "IOSchedulingPriority", "RestrictAddressFamilies", "LockPersonality"),
         *("NoNewPrivileges", "RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID"),
@@ -57,10 +66,14 @@ def read(name: str) -> str:
 
 
 def instance(unit: str) -> str:
-    """The unit of which there is one for each studio: its settings and its state carry the instance's name."""
+    """The unit with one instance for each studio: its settings and its state carry the instance's name."""
     head, _, rest = unit.partition("[Unit]")
-    text = head.replace("# retouchd as a system service.", "# retouchd, one service for each configuration.")
-    text = text.replace("enable --now retouchd", "enable --now retouchd@NAME") + "[Unit]" + rest
+    text = head.replace("# retouchd as a system service.", "# One retouchd for each configuration.")
+    text = text.replace("enable --now retouchd", "enable --now retouchd@NAME")
+    text += (
+        f"#   NAME is that of a configuration: /etc/retouchd/NAME.toml, with state_dir = {_STATE}/NAME\n\n"
+    )
+    text = text.replace("\n\n#   NAME", "\n#   NAME") + "[Unit]" + rest
     text = text.replace("/etc/retouchd/config.toml", "/etc/retouchd/%i.toml")
     text = text.replace("in watched folders\n", "in watched folders (%i)\n")
     return text.replace("StateDirectory=retouchd\n", "StateDirectory=retouchd/%i\n")

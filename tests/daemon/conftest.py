@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,9 +74,15 @@ class Hot:
         self.folder.mkdir(exist_ok=True)
         self.config.write_text(CONFIG.format(state=self.state, hot=self.folder, deaths=deaths) + more)
 
-    def start(self, engine: str | None = FAKE) -> subprocess.Popen[bytes]:
+    def start(
+        self, engine: str | None = FAKE, *, before: str = "", inside: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
+        """Start the daemon: after a line of Python, or through another command."""
         log = (self.base / "log").open("ab")
-        command = [sys.executable, "-m", "retouchd", "run", "--config", str(self.config)]
+        main = (
+            ["-c", f"{before}\nfrom retouchd.__main__ import main\nmain()"] if before else ["-m", "retouchd"]
+        )
+        command = [*inside, sys.executable, *main, "run", "--config", str(self.config)]
         command += ["--engine", engine] if engine else []
         process = subprocess.Popen(command, env=self.env, stderr=log, stdout=log, cwd=self.base)
         self.running.append(process)

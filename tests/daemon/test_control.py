@@ -74,9 +74,9 @@ def test_undo_believes_no_record_that_points_elsewhere(hot: Hot) -> None:
 
 def test_requeue_does_a_photo_anew(done: Hot) -> None:
     result = done.folder / "a-retouched.tif"
-    before = result.stat().st_ino
+    before = result.stat().st_ctime_ns
     assert done.about("requeue", done.folder / "a.tif").returncode == 0
-    wait_for(lambda: result.exists() and result.stat().st_ino != before)
+    wait_for(lambda: result.exists() and result.stat().st_ctime_ns != before)
     wait_for(lambda: len(done.rows("done")) == 2)
     assert "was done already" not in done.about("why", done.folder / "a.tif").stdout
 

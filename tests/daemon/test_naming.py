@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from retouch_engine import Role
-from retouchd import naming
+from retouchd import ignores, naming
 from retouchd.errors import BadName, NameTooLong
 from retouchd.naming import RECORD, ResultSet, first_set
 
@@ -68,3 +71,17 @@ def test_a_name_that_leaves_no_room_for_the_suffix_is_refused_by_bytes() -> None
 )
 def test_own_results_are_known_by_name(name: str, own: bool) -> None:
     assert naming.is_own_result(name) is own
+
+
+@given(
+    st.sampled_from(
+        ["", ".", "~", "._", "LRAB12CD.tmp", "a", "a-retouched", "a-RETOUCHED-3", ".nfs", "~syncthing~"]
+    ),
+    st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), max_size=12),
+    st.sampled_from(
+        [".tif", ".TIFF", ".jpg", ".png", ".tmp", "", ".tif_exiftool_tmp", ".sync-conflict-1.jpg", ".part"]
+    ),
+)
+def test_the_quick_answer_for_big_folders_agrees_with_the_rules(head: str, middle: str, tail: str) -> None:
+    name = os.fsencode(head + middle + tail)
+    assert ignores.is_candidate(name) == (ignores.file_ignored(os.fsdecode(name)) is None)

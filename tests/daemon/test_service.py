@@ -210,6 +210,8 @@ def test_systemd_is_told_in_ascii_and_ready_comes_after_the_engine(hot: Hot) -> 
     assert kinds.count("WATCHDOG") >= 2
     assert kinds.index("RELOADING") < len(kinds) - kinds[::-1].index("READY") - 1
     assert "MONOTONIC_USEC" in kinds
+    assert kinds.index("EXTEND_TIMEOUT_USEC") < kinds.index("READY")
+    assert "EXTEND_TIMEOUT_USEC" in kinds[kinds.index("STOPPING") - 3 :]
     assert kinds.index("STOPPING") > kinds.index("RELOADING")
 
 

@@ -17,7 +17,7 @@ from retouchd.cli.doctor import doctor
 from retouchd.cli.look import list_jobs, status, why
 from retouchd.cli.process import process
 from retouchd.cli.run import run
-from retouchd.cli.setup import check_config, init_config
+from retouchd.cli.setup import check_config, init_config, install_service
 from retouchd.errors import RetouchdError
 
 _EPILOG = (
@@ -34,7 +34,7 @@ def cli() -> None:
 
 
 _COMMANDS = (
-    *(run, process, init_config, check_config),
+    *(run, process, init_config, check_config, install_service),
     *(status, list_jobs, why),
     *(retry, requeue, skip, undo, pause, resume, drain),
     doctor,

@@ -1,13 +1,14 @@
-"""``retouchd init-config`` and ``retouchd check-config``."""
+"""``retouchd init-config``, ``retouchd check-config`` and ``retouchd install-service``."""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import click
 
-from retouchd import config
+from retouchd import config, service
 from retouchd.cli.options import absolute, config_option
 from retouchd.config.load import validated
 from retouchd.errors import ConfigExists, ConfigMistakes
@@ -63,3 +64,32 @@ def check_config(config_path: Path | None) -> None:
     for watch in settings.watch:
         if not watch.path.is_dir():
             click.echo(f"note: {shown(watch.path)} is not there now; the service waits for it")
+
+
+@click.command("install-service")
+@click.option("--user", is_flag=True, help="For the systemd of this user instead of the system's.")
+@click.option("--replace", is_flag=True, help="Overwrite unit files that differ.")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("/"),
+    help="Write below this folder instead, to look at first.",
+)
+@config_option
+def install_service(user: bool, replace: bool, root: Path, config_path: Path | None) -> None:
+    """Write the systemd units for this configuration and have systemd check them. Starts nothing.
+
+    Exit code 1 when systemd has something to say against them.
+    """
+    path = absolute(config.find(config_path))
+    made = service.plan(config.load(path), path, user=user, root=absolute(root))
+    service.write(made, replace=replace)
+    for written in made.files:
+        click.echo(f"wrote {shown(written)}")
+    complaints = list(service.check(made.unit, user=user))
+    for line in complaints:
+        click.echo(f"retouchd: {shown(line)}", err=True)
+    systemctl = "systemctl --user" if user else "systemctl"
+    before = "" if user else "systemd-sysusers && systemd-tmpfiles --create && "
+    click.echo(f"start with: {before}{systemctl} daemon-reload && {systemctl} enable --now retouchd")
+    sys.exit(1 if complaints else 0)

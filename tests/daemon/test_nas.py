@@ -1,0 +1,220 @@
+"""A NAS in the night: shares that go away, disks that fill up, copies that take their time, lost events.
+
+Each of these loses photos, or makes wrong ones, in a hot folder that believes events, sizes or an empty
+folder. Mounts are real ones, in a mount namespace of their own; where that is not permitted the test says so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.daemon.conftest import Hot, wait_for
+from tests.daemon.test_journal import Clock
+
+from retouchd.config.settings import Settings
+from retouchd.intake import Intake
+from retouchd.jobs import State
+from retouchd.journal import Journal
+from retouchd.wake import Wake
+
+QUICK = "from retouchd import verdicts; verdicts.WAIT_S.update({'disk-full': 0.5, 'folder': 0.5})"
+
+
+@dataclass
+class Space:
+    """A mount namespace that a sleeping process keeps."""
+
+    pid: int
+
+    @property
+    def enter(self) -> list[str]:
+        return ["nsenter", f"--target={self.pid}", "--mount", f"--wd={Path.cwd()}"]
+
+    def do(self, *words: str | Path) -> None:
+        subprocess.run([*self.enter, *words], check=True, capture_output=True)
+
+    def at(self, path: Path) -> Path:
+        """A path in there, as it is reached from out here."""
+        return Path(f"/proc/{self.pid}/root") / path.relative_to("/")
+
+    def unmount(self, path: Path) -> None:
+        def gone() -> bool:
+            done = subprocess.run([*self.enter, "umount", path], check=False, capture_output=True)
+            return done.returncode == 0
+
+        wait_for(gone, "the mount to be idle")
+
+
+@pytest.fixture
+def space() -> Iterator[Space]:
+    if not all(shutil.which(tool) for tool in ("unshare", "nsenter", "mount", "umount")):
+        pytest.skip("unshare, nsenter and mount are not installed here")
+    keeper = subprocess.Popen(
+        ["unshare", "--mount", "--propagation=private", "sh", "-c", "echo in; exec sleep 600"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert keeper.stdout
+    try:
+        if keeper.stdout.readline() != b"in\n":
+            pytest.skip("this user may not make a mount namespace")
+        yield Space(keeper.pid)
+    finally:
+        keeper.kill()
+        keeper.communicate()
+
+
+def calls(hot: Hot) -> list[str]:
+    path = Path(hot.env["FAKE_CALLS"])
+    return path.read_text().split() if path.exists() else []
+
+
+@pytest.fixture
+def counted(hot: Hot) -> Hot:
+    """A hot folder whose engine writes down what it was given."""
+    hot.env = {**hot.env, "FAKE_CALLS": str(hot.base / "calls")}
+    return hot
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    assert process.wait(60) == 0
+
+
+def test_a_share_that_goes_away_in_the_middle_and_returns(counted: Hot, space: Space) -> None:
+    hot, disk = counted, counted.base / "disk"
+    disk.mkdir()
+    space.do("mount", "-t", "tmpfs", "none", disk)
+    space.do("mount", "--bind", disk, hot.folder)
+    (space.at(disk) / "a.tif").write_bytes(b"one")
+    process = hot.start(before=QUICK, inside=space.enter)
+    wait_for(lambda: len(hot.rows("done")) == 1)
+    (space.at(disk) / "b.tif").write_bytes(b"two SLEEP=2")
+    (space.at(disk) / "c.tif").write_bytes(b"three")
+    wait_for(lambda: hot.rows("running"))
+    space.unmount(hot.folder)
+    wait_for(lambda: hot.rows("rendered"), "the finished render to wait")
+    wait_for(lambda: "offline" in hot.about("status").stdout)
+
+    assert "no longer mounted" in hot.about("why", hot.folder / "b.tif").stdout
+    assert {r["state"] for r in hot.rows()} == {"done", "rendered", "queued"}
+    assert list(space.at(hot.folder).iterdir()) == []
+    space.do("mount", "--bind", disk, hot.folder)
+    wait_for(lambda: len(hot.rows("done")) == 3)
+    end(process)
+    assert calls(hot) == ["a.tif", "b.tif", "c.tif"]
+    names = sorted(p.name for p in space.at(disk).glob("*-retouched*.tif"))
+    assert names == ["a-retouched.tif", "b-retouched.tif", "c-retouched.tif"]
+
+
+def test_a_full_disk_is_waited_for_and_costs_no_attempt(counted: Hot, space: Space) -> None:
+    hot = counted
+    space.do("mount", "-t", "tmpfs", "-o", "size=40m", "none", hot.folder)
+    inside = space.at(hot.folder)
+    (inside / "filler").write_bytes(bytes(20_000_000))
+    (inside / "a.tif").write_bytes(b"photo " + bytes(4_000_000))
+    process = hot.start(before=QUICK, inside=space.enter)
+    wait_for(lambda: [r for r in hot.rows("rendered") if r["code"] == "disk-full"])
+    time.sleep(2)
+    (row,) = hot.rows()
+    assert (row["state"], row["attempts"]) == ("rendered", 0)
+    assert "free some space" in row["reason"]
+    assert not list(inside.rglob("*.part"))
+    assert not list(inside.glob("*-retouched*"))
+    (inside / "filler").unlink()
+    wait_for(lambda: hot.rows("done"))
+    end(process)
+    assert calls(hot) == ["a.tif"]
+    assert (inside / "a-retouched.tif").stat().st_size > 4_000_000
+
+
+def test_a_full_state_folder_is_waited_for(counted: Hot, space: Space) -> None:
+    hot = counted
+    hot.state.mkdir()
+    space.do("mount", "-t", "tmpfs", "-o", "size=12m", "none", hot.state)
+    filler = space.at(hot.state) / "filler"
+    before = QUICK + "; from retouchd import dispatch; dispatch._FULL_PAUSE_S = 0.5"
+    process = hot.start(before=before, inside=space.enter)
+    wait_for(lambda: '"ready"' in hot.log())
+    room = os.statvfs(space.at(hot.state))
+    with filler.open("wb") as file:
+        file.write(bytes(room.f_bavail * room.f_frsize - 600_000))
+    hot.drop("a.tif", bytes(500_000))
+    wait_for(lambda: "disk-full" in hot.log() or "disk is full" in hot.log() or '"io"' in hot.log())
+    filler.unlink()
+    wait_for((hot.folder / "a-retouched.tif").exists)
+    end(process)
+
+
+def test_every_photo_is_found_without_a_single_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hot folders that live on events find none of these 2,000; 20,000 are in ``benchmarks.soak``."""
+    monkeypatch.setattr(Wake, "watch", lambda *_, **__: "suppressed")
+    hot, clock = tmp_path / "hot", Clock()
+    hot.mkdir()
+    journal = Journal.create(tmp_path / "state", clock)
+    watching = Settings.model_validate({"watch": [{"path": str(hot)}]})
+    intake = Intake(watching, journal, clock=clock, table=list, wake=Wake(lambda _: None))
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for i in range(2000):
+        folder = hot / f"shoot {i % 7}" / f"{i % 3}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (outside / "x").write_bytes(b"photo")
+        if i % 2:
+            (outside / "x").rename(folder / f"{i}.tif")
+        else:
+            os.link(outside / "x", folder / f"{i}.tif")
+            (outside / "x").unlink()
+        if i % 500 == 0:
+            clock.now += 3
+            intake.look()
+    for _ in range(4):
+        clock.now += 3
+        intake.look()
+    assert len(journal.listed((State.QUEUED,))) == 2000
+    journal.close()
+
+
+def test_a_copy_whose_size_was_set_in_advance_is_waited_for(counted: Hot) -> None:
+    """As Windows Explorer and several NAS clients write: the size is final from the first moment on."""
+    hot, whole = counted, b"whole photo"
+    process = hot.start()
+    wait_for(lambda: '"ready"' in hot.log())
+
+    def copy() -> None:
+        with (hot.folder / "a.tif").open("wb") as file:
+            file.truncate(len(whole))
+            file.flush()
+            time.sleep(3)  # far longer than settle_local_s
+            file.write(whole)
+
+    writer = threading.Thread(target=copy)
+    writer.start()
+    wait_for(lambda: "still has it open" in hot.about("why", hot.folder / "a.tif").stdout)
+    writer.join()
+    wait_for(lambda: hot.rows("done"))
+    end(process)
+    assert calls(hot) == ["a.tif"]
+    assert whole in (hot.folder / "a-retouched.tif").read_bytes()
+
+
+def test_a_photo_that_is_rewritten_while_it_is_retouched(counted: Hot) -> None:
+    hot = counted
+    photo = hot.drop("a.tif", b"old SLEEP=5")
+    process = hot.start()
+    wait_for(lambda: calls(hot))
+    photo.write_bytes(b"new photo    ")
+    wait_for((hot.folder / "a-retouched.tif").exists)
+    wait_for(lambda: hot.rows("done"))
+    end(process)
+    assert b"new photo" in (hot.folder / "a-retouched.tif").read_bytes()
+    assert [p.name for p in hot.folder.glob("*-retouched*.tif")] == ["a-retouched.tif"]
+    assert calls(hot) == ["a.tif", "a.tif"]
