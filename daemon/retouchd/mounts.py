@@ -17,7 +17,7 @@ NETWORK_TYPES = frozenset(
 )
 """Types without events, or with a cache that may be older than the truth. Every ``fuse`` counts as well."""
 
-_OCTAL = re.compile(rb"\\([0-7]{3})")
+_OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 
 
 @dataclass(frozen=True, slots=True)

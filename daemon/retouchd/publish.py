@@ -240,7 +240,14 @@ def _final_record(parcel: Parcel, names: ResultSet, before: dict[str, Any] | Non
 def _make_folder(folder: Path) -> None:
     if folder.name in {naming.OWN_FOLDER, naming.CONTACT_FOLDER} and folder.is_symlink():
         raise UnsafeFolder(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        # The umask, not chmod: the group's bit is inherited, and the unit forbids us to set it ourselves.
+        before = os.umask(0)
+        try:
+            folder.mkdir(folder.parent.stat().st_mode & 0o1777, exist_ok=True)
+        finally:
+            os.umask(before)
 
 
 def _copy(staged: Staged, part: Path, parcel: Parcel) -> None:
@@ -264,9 +271,11 @@ def _copy(staged: Staged, part: Path, parcel: Parcel) -> None:
 def _write(part: Path, pieces: Iterator[bytes] | list[bytes], parcel: Parcel) -> None:
     with contextlib.suppress(FileNotFoundError):
         part.unlink()  # of this very job, before a crash
-    # 0o666 less the umask: the permissions of any new file, whatever staging has.
     fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     with os.fdopen(fd, "wb", buffering=0) as file:
+        # Whoever may enter the photo's folder may read the results, whatever our umask and staging are.
+        with contextlib.suppress(OSError):
+            os.fchmod(fd, parcel.folder.stat().st_mode & 0o666)
         for piece in pieces:
             rest = memoryview(piece)
             while rest:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,15 +96,15 @@ def test_the_whole_set_appears_with_its_record(maker: Maker) -> None:
     assert not done.adopted
 
 
-def test_results_have_the_permissions_of_new_files(maker: Maker) -> None:
+def test_results_have_the_permissions_of_the_photos_folder(maker: Maker) -> None:
     parcel = maker()
     parcel.files["result"].path.chmod(0o600)
-    ordinary = maker.folder / "ordinary"
-    ordinary.touch()
+    maker.folder.chmod(0o2770)
     publish.publish(parcel)
 
     mode = (maker.folder / "IMG-retouched.tif").stat().st_mode
-    assert mode == ordinary.stat().st_mode
+    assert stat.S_IMODE(mode) == 0o660
+    assert stat.S_IMODE((maker.folder / "_retouchd").stat().st_mode) == 0o2770
 
 
 def test_the_main_file_is_the_last_to_appear(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
