@@ -26,6 +26,8 @@ _MOST_ANOMALY = 0.22
 _PEAK = 4.5
 """A pore or a hair's root this many deviations out is no skin's own."""
 _LEAST_PX = 60
+_LARGEST_PX = 40
+"""Over larger areas the spot's own slow unevenness shows: on portraits a donor is found out less often."""
 
 
 class Tone:
@@ -34,7 +36,7 @@ class Tone:
     spec = HealerSpec(
         id=HealerId("tone"),
         summary="the colour of skin nearby under the spot's own pores",
-        takes=Takes(largest_px=600),
+        takes=Takes(largest_px=_LARGEST_PX),
         generative=False,
         weights=False,
         licence="Apache-2.0",
