@@ -75,7 +75,7 @@ def retouch(
         spots=tuple(_recorded(step, by_spot.get(step.spot.id), scene) for step in steps),
         scene=scene,
         seconds=clock.seconds,
-        notes=notes,
+        notes=(*notes, *scene.notes),
     )
 
 
@@ -83,7 +83,7 @@ def _routed(
     photo: Photo, scene: Scene, spots: Sequence[Spot], recipe: Recipe
 ) -> tuple[tuple[Step, ...], tuple[str, ...]]:
     largest = {healer_id: healer.spec.largest_px for healer_id, healer in HEALERS.items()}
-    steps = route.plan(spots, recipe, largest, photo.height, photo.width)
+    steps = route.spared(route.plan(spots, recipe, largest, photo.height, photo.width), scene)
     painted = any(s.spot.kind == "painted" for s in steps)
     share = route.holes_share(steps, scene.skin_share * photo.height * photo.width)
     if painted or share <= recipe.largest_healed_share:

@@ -1,9 +1,11 @@
 """What becomes of each spot: heal it and by whom, offer it to a person, or keep it.
 
-Pure: spots, a recipe and the healers' declared limits in, a plan out. No pixels, no models. Moles, freckles,
-scars, tattoos and lines are kept unless a recipe names them; whatever is not sure is offered, never healed.
+Pure: spots, a recipe, the healers' declared limits and the scene in, a plan out. No pixels, no models. Moles,
+freckles, scars, tattoos and lines are kept unless a recipe names them; whatever is not sure is offered, never
+healed; whatever lies on a protected part of a face is neither.
 """
 
 from retouch_engine.route.plan import all_for_review, bounds, holes_share, plan
+from retouch_engine.route.spare import spared
 
-__all__ = ["all_for_review", "bounds", "holes_share", "plan"]
+__all__ = ["all_for_review", "bounds", "holes_share", "plan", "spared"]
