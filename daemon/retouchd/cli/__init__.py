@@ -14,6 +14,7 @@ import click
 from retouch_engine import __version__
 from retouchd.cli.act import retry
 from retouchd.cli.doctor import doctor
+from retouchd.cli.explain import explain
 from retouchd.cli.look import list_jobs, status, why
 from retouchd.cli.process import process
 from retouchd.cli.run import run
@@ -33,7 +34,7 @@ def cli() -> None:
     """Heal skin blemishes in exported photos, and keep the pores."""
 
 
-for _command in (run, process, init_config, check_config, status, list_jobs, why, retry, doctor):
+for _command in (run, process, init_config, check_config, status, list_jobs, why, retry, explain, doctor):
     cli.add_command(_command)
 
 
