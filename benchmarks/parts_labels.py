@@ -42,6 +42,8 @@ FEATURES: tuple[tuple[Part, tuple[int, ...]], ...] = (
     (Part.NOSTRILS, _NOSE),
 )
 """Protected outlines: part, and the landmarks whose convex hull it is."""
+_DARK = 1.5
+"""Mean optical density of skin on which hair does not stand out."""
 _HEAD = tuple(range(145, 158))
 
 Image = NDArray[np.uint8]
@@ -188,10 +190,11 @@ def _labels(od: NDArray[np.float32], points: Points, outline: Bool, skin: Any, b
         label[ear] = np.where(like[ear], Part.EARS, IGNORE)
     throat = filled((h, w), points[[111, 125, 126, 145, 183, 184, 157, 132, 133, 114]]) & body & ~outline
     label[throat] = np.where((red > -0.12) & (light < 1.3), Part.OTHER_SKIN, IGNORE)[throat]
-    # Black skin hides black stubble: there only a clear beard is told.
-    label[outline] = _inside(outline, like, light, red + max(0.0, float(skin.mean()) - 1.5) * 0.12, points)[
-        outline
-    ]
+    label[outline] = _inside(outline, like, light, red, points)[outline]
+    if float(skin.mean()) > _DARK:
+        # Black skin hides black stubble, and its shadows are as dark as hair: below the nose all is skin.
+        low = outline & _eroded(outline, 4) & (jaw > points[55, 1]) & (light < 1.0)
+        label[low] = Part.FACE_SKIN
     for part, names in FEATURES:
         label[hull((h, w), points, names)] = part
     return label

@@ -52,9 +52,9 @@ class Scenes(torch.utils.data.IterableDataset):  # type: ignore[misc]
         super().__init__()
         self.known = known
         self.seed = seed
-        # Few of the portraits show dark skin: those are drawn more often, up to five times.
+        # Few of the portraits show dark skin: those are drawn more often, up to six times.
         light = np.array([float(s.skin.mean()) for s in known])
-        odds = 1 + 4 * np.clip((light - 1.0) / 1.2, 0, 1)
+        odds = 1 + 5 * np.clip((light - 1.0) / 1.2, 0, 1)
         self.odds = (odds / odds.sum()).astype(np.float64)
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:

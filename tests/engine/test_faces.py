@@ -29,7 +29,7 @@ COLOURS = {
     Part.BACKGROUND: (40, 60, 120),
     Part.FACE_SKIN: (200, 150, 120),
     Part.OTHER_SKIN: (170, 130, 110),
-    Part.EYES: (240, 240, 240),
+    Part.EYES: (90, 90, 160),
     Part.BROWS: (60, 40, 20),
     Part.LIPS: (190, 60, 70),
     Part.NOSTRILS: (110, 40, 30),

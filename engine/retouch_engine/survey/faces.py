@@ -13,6 +13,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from retouch_engine.imaging.bands import blur
+from retouch_engine.imaging.density import density, tone
+from retouch_engine.imaging.masks import dilated
+from retouch_engine.survey.gauge import Point, centres, pupils, scale_of, yaw_hint
 from retouch_engine.survey.parts import Network, Part
 from retouch_engine.types import Bool, Box, Float, PixelScale
 
@@ -20,25 +24,22 @@ UPPER = (Part.EYES, Part.BROWS)
 LOWER = (Part.LIPS, Part.NOSTRILS)
 _COARSE = (224, 448, 896)
 """Long sides at which the whole photo is looked at: a face of 40 to 230 px is known, no other."""
-_CROP = 256
-_CROP_FACE = 140.0
+_CROP = 320
+_CROP_FACE = 180.0
 """Width of the face in its own crop."""
 _LEAST_WIDTH = 26.0
 """In px of a coarse view: narrower faces are blobs."""
-_LEAST_MASS = {True: (0.012, 0.008), False: (0.02, 0.014)}
+_LEAST_MASS = {True: (0.012, 0.008), False: (0.03, 0.025)}
 """Upper and lower evidence, of the face's area: at the first look, and at the second."""
+_SURE = 0.9
+_LEAST_SURE = 0.75
+"""How sure the network must be of the face as a whole: of a cat or a coin it never is."""
 _MOST = 24
 _STEADY = 6
 """So many faces are looked at in the mirror too; in a crowd one look must do."""
-_EYES_MM = 63.0
-_EYES_TO_MOUTH_MM = 66.0
-_ROOT_AREA_MM = 132.0
-"""Square root of the visible face's area."""
-_PROFILE = 0.3
 
 Look = Callable[[Box, float], Float]
 """A part of the photo, shrunk by a factor: sRGB, 0 to 1."""
-Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,8 @@ class Crop:
     to_photo: Float
     inside: Bool
     """The face in the middle, without its neighbours."""
+    dark: Float
+    """Mean optical density of the crop itself, at its full size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +174,7 @@ def _regions(maps: Float) -> Iterator[Bool]:
 
 
 def _split(maps: Float, region: Bool, area: int) -> Iterator[Bool]:
-    mouths = _centres(np.where(region, maps[Part.LIPS], 0), 0.35, 4)
+    mouths = centres(np.where(region, maps[Part.LIPS], 0), 0.35, 4)
     apart = 0.45 * math.sqrt(area)
     far = [m for i, m in enumerate(mouths) if all(math.dist(m, o) > apart for o in mouths[:i])]
     if len(far) < 2:
@@ -184,22 +187,6 @@ def _split(maps: Float, region: Bool, area: int) -> Iterator[Bool]:
         piece = np.zeros_like(region)
         piece[ys[nearest == k], xs[nearest == k]] = True
         yield piece
-
-
-def _centres(likely: Float, share: float, most: int) -> list[Point]:
-    """Centres ``(x, y)`` of the pieces above one half, the largest first; small ones are left out."""
-    above = (likely > 0.5).view(np.uint8)
-    total, labels, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
-    if total < 2:
-        return []
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    order = [int(i) for i in np.argsort(-areas) if areas[i] >= share * areas.max()][:most]
-    found = []
-    for i in order:
-        ys, xs = np.nonzero(labels == i + 1)
-        weight = likely[ys, xs]
-        found.append((float((xs * weight).sum() / weight.sum()), float((ys * weight).sum() / weight.sum())))
-    return found
 
 
 def _evidence(maps: Float, region: Bool, *, first: bool) -> tuple[Point, Point, float] | None:
@@ -254,10 +241,12 @@ def _crop(look: Look, guess: Candidate, size: tuple[int, int], network: Network,
     shown = cv2.warpAffine(view, to_view, (_CROP, _CROP), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     upright = np.asarray(shown, dtype=np.float32)
     maps = network.steady_maps(upright) if steady else network.maps(upright)
-    return Crop(*_tidied(maps, to_photo))
+    tidy, inside = _tidied(maps)
+    dark = tone(density(np.asarray(upright * 255 + 0.5, dtype=np.uint8)))
+    return Crop(tidy, to_photo, inside, blur(dark, 1.2))
 
 
-def _tidied(maps: Float, to_photo: Float) -> tuple[Float, Float, Bool]:
+def _tidied(maps: Float) -> tuple[Float, Bool]:
     """Drop specks of eye, brow, mouth and nostril: on a face they are spots, and spots are what we heal."""
     inside = _middle(maps)
     tidy = maps.copy()
@@ -268,10 +257,12 @@ def _tidied(maps: Float, to_photo: Float) -> tuple[Float, Float, Bool]:
         masses[0] = 0
         order = np.argsort(-masses)
         kept = {int(i) for i in order[:most] if masses[i] >= 0.2 * masses.max()}
-        drop = (labels > 0) & ~np.isin(labels, list(kept))
+        stays = np.isin(labels, list(kept))
+        # With their faint rims, which would add up to something with those of other parts.
+        drop = dilated((labels > 0) & ~stays, 2) & ~stays
         tidy[Part.FACE_SKIN][drop] += tidy[part][drop]
         tidy[part][drop] = 0
-    return tidy, to_photo, inside
+    return tidy, inside
 
 
 def _middle(maps: Float) -> Bool:
@@ -308,37 +299,22 @@ def _face(number: int, crop: Crop, size: tuple[int, int]) -> Face | None:
     x0, y0 = min(max(0, int(left)), width - 1), min(max(0, int(top)), height - 1)
     box = Box(y0, x0, max(y0 + 1, min(height, int(bottom) + 1)), max(x0 + 1, min(width, int(right) + 1)))
     inside = crop.inside
-    eyes = _centres(np.where(inside, crop.maps[Part.EYES], 0), 0.25, 2)
-    mouth = _centres(np.where(inside, crop.maps[Part.LIPS], 0), 0.5, 1)
-    nose = _centres(np.where(inside, crop.maps[Part.NOSTRILS], 0), 0.5, 1)
-    yaw = _yaw(eyes, nose or mouth)
-    scale = _scale(number, eyes, mouth, yaw, (cell, cell * math.sqrt(len(xs))))
+    eyes = centres(np.where(inside, crop.maps[Part.EYES], 0), 0.25, 2)
+    if not _believed(crop, len(eyes)):
+        return None
+    mouth = centres(np.where(inside, crop.maps[Part.LIPS], 0), 0.5, 1)
+    nose = centres(np.where(inside, crop.maps[Part.NOSTRILS], 0), 0.5, 1)
+    eyes = pupils(eyes, crop.dark, crop.maps[Part.EYES])
+    yaw = yaw_hint(eyes, nose or mouth)
+    scale = scale_of(number, eyes, mouth, yaw, (cell, cell * math.sqrt(len(xs))))
     centre = _moved(crop.to_photo, (float(xs.mean()), float(ys.mean())))
     placed = tuple(sorted(_moved(crop.to_photo, e) for e in eyes))
     return Face(number, box, centre, across, placed, yaw, scale)
 
 
-def _yaw(eyes: list[Point], nose: list[Point]) -> float:
-    if len(eyes) < 2 or not nose:
-        return 1.0
-    (ax, ay), (bx, by) = sorted(eyes)
-    length = math.hypot(bx - ax, by - ay)
-    along = ((nose[0][0] - (ax + bx) / 2) * (bx - ax) + (nose[0][1] - (ay + by) / 2) * (by - ay)) / length
-    return max(-1.0, min(1.0, along / length))
-
-
-def _scale(
-    number: int, eyes: list[Point], mouth: list[Point], yaw: float, sizes: tuple[float, float]
-) -> PixelScale:
-    """Pixels per millimetre: from the eyes when they are seen from the front, else from what is left."""
-    cell, root_area = sizes
-    whose = f"of face {number}"
-    if len(eyes) == 2 and abs(yaw) < _PROFILE:
-        apart = math.dist(*eyes) * cell
-        return PixelScale(round(apart / _EYES_MM, 3), f"eye distance {whose}, taken for {_EYES_MM:g} mm")
-    if len(eyes) == 2 and mouth:
-        middle = ((eyes[0][0] + eyes[1][0]) / 2, (eyes[0][1] + eyes[1][1]) / 2)
-        down = math.dist(middle, mouth[0]) * cell
-        said = f"eyes to mouth {whose}, turned away, taken for {_EYES_TO_MOUTH_MM:g} mm"
-        return PixelScale(round(down / _EYES_TO_MOUTH_MM, 3), said)
-    return PixelScale(round(root_area / _ROOT_AREA_MM, 3), f"area {whose}, in profile or covered")
+def _believed(crop: Crop, eyes: int) -> bool:
+    """Three kinds of parts without a doubt when both eyes are seen, all four of them in profile."""
+    kinds = (*UPPER, *LOWER)
+    certain = sum(float(crop.maps[part][crop.inside].max()) > _SURE for part in kinds)
+    overall = float(crop.maps.max(axis=0)[crop.inside].mean())
+    return certain >= (3 if eyes == 2 else 4) and overall >= _LEAST_SURE

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import density
+from retouch_engine.survey.beard import beards
 from retouch_engine.survey.faces import Face
 from retouch_engine.survey.parts import Part
 from retouch_engine.survey.skin import near_colour
@@ -47,15 +48,15 @@ class Guarded:
 
 
 _GUARDED = (
-    Guarded(Cause.EYE, Part.EYES, 0.3, 2.2),
-    Guarded(Cause.BROW, Part.BROWS, 0.3, 2.2),
-    Guarded(Cause.LIPS, Part.LIPS, 0.3, 2.0),
-    Guarded(Cause.NOSTRIL, Part.NOSTRILS, 0.3, 1.8),
-    Guarded(Cause.HAIR, Part.HAIR, 0.5, 0.8),
-    Guarded(Cause.EYEWEAR, Part.GLASSES, 0.4, 1.5),
+    Guarded(Cause.EYE, Part.EYES, 0.25, 1.4),
+    Guarded(Cause.BROW, Part.BROWS, 0.2, 1.9),
+    Guarded(Cause.LIPS, Part.LIPS, 0.3, 1.0),
+    Guarded(Cause.NOSTRIL, Part.NOSTRILS, 0.25, 1.4),
+    Guarded(Cause.HAIR, Part.HAIR, 0.3, 0.3),
+    Guarded(Cause.EYEWEAR, Part.GLASSES, 0.4, 1.0),
 )
 _FEATURES = (Part.EYES, Part.BROWS, Part.LIPS, Part.NOSTRILS)
-_ANY_FEATURE = 0.3
+_ANY_FEATURE = 0.25
 """Between a brow and an eye neither is likely, but their sum is."""
 _SPECK_MM2 = 70.0
 """Smaller pieces of no skin, all around them skin, are spots."""
@@ -92,6 +93,8 @@ def protection(
         else:
             believed &= ~speck
         _protect(level, causes, believed, guarded.mm * mm, guarded.cause)
+    hairy = beards(density(shown), maps[Part.FACE_SKIN], faces, cell)
+    _protect(level, causes, hairy, 0.5 * mm, Cause.HAIR)
     _protect(level, causes, _clipped(shown), 0.3 * mm, Cause.CLIPPED)
     bare = np.asarray(1 - skin, dtype=np.float32)
     causes[bare > 0.4] |= np.uint8(Cause.NOT_SKIN)

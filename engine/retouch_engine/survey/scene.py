@@ -187,18 +187,20 @@ def _shrunk(source: Samples, size: tuple[int, int]) -> Samples:
 def _maps(found: Found, photo: Photo, grid: tuple[int, ...]) -> Float:
     """The coarse maps, each face's own laid over them; float32 ``(parts, h, w)``."""
     h, w = grid
-    total = np.stack([cv2.resize(m, (w, h), interpolation=cv2.INTER_LINEAR) for m in found.coarse])
+    total = np.empty((len(found.coarse), h, w), dtype=np.float32)
+    for whole, coarse in zip(total, found.coarse, strict=True):
+        cv2.resize(coarse, (w, h), whole, interpolation=cv2.INTER_LINEAR)
     sx, sy = w / photo.width, h / photo.height
     # Smallest first: where faces meet, the nearer one has the last word.
     for face, crop in reversed(list(zip(found.faces, found.crops, strict=True))):
         box = _around(face, (h, w), (sx, sy))
         affine = _to_grid(crop, box, (sx, sy))
         size = (box.width, box.height)
-        own = np.stack([cv2.warpAffine(m, affine, size, flags=cv2.INTER_LINEAR) for m in crop.maps])
         known = cv2.warpAffine(_feather(crop.maps.shape[1]), affine, size, flags=cv2.INTER_LINEAR)
-        part = total[(slice(None), *box.slices)]
-        part[:] = part * (1 - known) + own * known
-    return np.asarray(total, dtype=np.float32)
+        for whole, part in zip(total, crop.maps, strict=True):
+            own = cv2.warpAffine(part, affine, size, flags=cv2.INTER_LINEAR)
+            whole[box.slices] += (own - whole[box.slices]) * known
+    return total
 
 
 def _around(face: Face, grid: tuple[int, int], per_px: tuple[float, float]) -> Box:
