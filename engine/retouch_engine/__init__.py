@@ -40,6 +40,7 @@ __all__ = [
     "__version__",
     "errors",
     "estimated_bytes",
+    "explain",
     "open_engine",
 ]
 
@@ -97,3 +98,20 @@ def open_engine(limits: Limits | None = None) -> Engine:
     from retouch_engine.engine import RetouchEngine
 
     return RetouchEngine(limits or Limits())
+
+
+def explain(source: Path, out: Path, *, maps: bool = False, limits: Limits | None = None) -> dict[str, Any]:
+    """Draw what the engine knows of a photo before it looks for spots.
+
+    Writes ``NAME-explained.png`` into ``out``, and with ``maps`` also ``NAME-protected.png`` and
+    ``NAME-skin.png`` (8-bit, 255 = yes, as large as the photo).
+
+    Returns:
+        ``files`` (the paths written), ``faces``, ``scale``, ``skin_share`` and ``notes``.
+
+    Raises:
+        EngineError: the photo cannot be read.
+    """
+    from retouch_engine.overlay import draw
+
+    return draw(source, out, limits or Limits(), maps=maps)

@@ -76,7 +76,7 @@ def retouch(
         spots=tuple(_recorded(step, by_spot.get(step.spot.id), scene) for step in steps),
         scene=scene,
         seconds=clock.seconds,
-        notes=notes,
+        notes=(*notes, *scene.notes),
     )
 
 
@@ -84,7 +84,7 @@ def _routed(
     photo: Photo, scene: Scene, spots: Sequence[Spot], recipe: Recipe
 ) -> tuple[tuple[Step, ...], tuple[str, ...]]:
     takes = {healer_id: healer.spec.takes for healer_id, healer in HEALERS.items()}
-    steps = route.plan(spots, recipe, takes, scene)
+    steps = route.spared(route.plan(spots, recipe, takes, scene), scene)
     painted = any(s.spot.kind == "painted" for s in steps)
     share = route.holes_share(steps, scene.skin_share * photo.height * photo.width)
     if painted or share <= recipe.largest_healed_share:

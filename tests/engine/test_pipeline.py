@@ -15,7 +15,15 @@ from retouch_engine.survey import Scene, survey
 from retouch_engine.types import Box, HealerId, Photo, PixelScale, Spot, Takes
 
 HEALERS = {HealerId("small"): Takes(40.0), HealerId("large"): Takes(200.0)}
-SKIN = Scene(np.ones((40, 40), np.float32), 400, 400, srgb=True, scale=PixelScale(None, "none"))
+SKIN = Scene(
+    skin=np.ones((40, 40), np.float32),
+    height=400,
+    width=400,
+    srgb=True,
+    scale=PixelScale(None, "none"),
+    level=np.zeros((40, 40), np.float32),
+    causes=np.zeros((40, 40), np.uint8),
+)
 """A photo that is all skin."""
 
 

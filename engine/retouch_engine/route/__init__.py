@@ -2,9 +2,10 @@
 
 Spots, a recipe, the survey and what each healer takes go in, a plan comes out: no pixels, no models. Moles,
 freckles, scars, tattoos and lines are kept unless a recipe names them; whatever is not sure is offered, never
-healed.
+healed; whatever lies on a protected part of a face is neither.
 """
 
 from retouch_engine.route.plan import all_for_review, bounds, holes_share, plan
+from retouch_engine.route.spare import spared
 
-__all__ = ["all_for_review", "bounds", "holes_share", "plan"]
+__all__ = ["all_for_review", "bounds", "holes_share", "plan", "spared"]

@@ -1,9 +1,12 @@
-"""Where skin is, before anyone looks for spots: the scene that detectors, healers and guard share.
+"""What is in the photo, before anyone looks for spots: the scene that detectors, healers and guard share.
 
-This version knows skin by its colour and its smoothness alone. It does not know faces, so it cannot say
-how many pixels a millimetre is, and it says that.
+Faces and their scale, skin, and what must never be touched. With onnxruntime a small network of this project
+knows faces and their parts; without it skin is known by its colour and its smoothness alone, nothing says how
+many pixels a millimetre is, and the notes say that.
 """
 
+from retouch_engine.survey.faces import Face
+from retouch_engine.survey.protect import Cause
 from retouch_engine.survey.scene import Scene, survey
 
-__all__ = ["Scene", "survey"]
+__all__ = ["Cause", "Face", "Scene", "survey"]

@@ -1,19 +1,38 @@
-"""One look at the whole photo, at a size where a face is still a face."""
+"""One look at the whole photo: faces, scale, skin, and what must never be touched.
+
+With the network each face is found and looked at by itself. Without it, or without a face, skin is what the
+colour survey says, sizes are in pixels only, and the notes say so.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from retouch_engine.imaging.colour import is_srgb, to_srgb
 from retouch_engine.imaging.density import density
+from retouch_engine.survey import parts
+from retouch_engine.survey.faces import Crop, Face, Found, find
+from retouch_engine.survey.parts import Network
+from retouch_engine.survey.protect import Cause, clipped_only, protection
 from retouch_engine.survey.skin import skin_mask
-from retouch_engine.types import Bool, Box, Float, Photo, PixelScale, frozen
+from retouch_engine.types import Bool, Box, Float, Photo, PixelScale, Samples, frozen
 
-_PROXY_PX = 640
-"""Long side of the small picture that skin is looked for in."""
+_COLOUR_PX = 640
+"""Long side of the small picture in which skin is looked for by colour."""
+_GRID_PX = 1024
+"""Long side of the maps."""
+_HALO = 0.95
+"""A face's own look counts to this many of its widths from its middle."""
+NO_NETWORK = (
+    "onnxruntime is not installed (extra: cpu), so faces are not known: skin was found by colour alone, "
+    "and eyes, brows, lips and nostrils are protected only where their colour differs from skin"
+)
+NO_FACE = "no face found: skin was found by colour alone, and sizes are in pixels only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +40,7 @@ class Scene:
     """What is known of a photo before spots are looked for.
 
     ``skin`` is float32, 0 to 1, on a small copy of the photo; :meth:`skin_in` reads it at full size.
+    ``level`` is protection in the same way, ``causes`` bits of :class:`Cause` for each cell.
     """
 
     skin: Float
@@ -29,6 +49,11 @@ class Scene:
     srgb: bool
     """The photo's samples may be measured as sRGB without conversion."""
     scale: PixelScale
+    level: Float
+    causes: NDArray[np.uint8]
+    faces: tuple[Face, ...] = ()
+    """Largest first."""
+    notes: tuple[str, ...] = ()
 
     @property
     def skin_share(self) -> float:
@@ -44,28 +69,165 @@ class Scene:
 
     def skin_at(self, box: Box, step: int) -> Bool:
         """Skin inside ``box`` (full-size pixels), sampled every ``step`` px."""
+        return self._sampled(self.skin, box, step, cv2.INTER_LINEAR) > 0.5
+
+    def protected_in(self, box: Box) -> Bool:
+        """What must not change inside ``box``: bool, the shape of the box. Never meets skin."""
+        return self.protected_at(box, 1)
+
+    def protected_at(self, box: Box, step: int) -> Bool:
+        """The same, sampled every ``step`` px."""
+        return self._sampled(self.level, box, step, cv2.INTER_LINEAR) > 0.5
+
+    def causes_at(self, box: Box, step: int) -> NDArray[np.uint8]:
+        """Why: bits of :class:`Cause`, 0 where nothing protects."""
+        bits = self._sampled(self.causes, box, step, cv2.INTER_NEAREST)
+        protected = self.protected_at(box, step)
+        return np.where(protected, np.where(bits > 0, bits, Cause.NOT_SKIN), 0).astype(np.uint8)
+
+    def _sampled(self, field: NDArray[np.generic], box: Box, step: int, how: int) -> NDArray[np.float32]:
         sy = self.skin.shape[0] / self.height
         sx = self.skin.shape[1] / self.width
         ys = ((np.arange(box.y0, box.y1, step) + step / 2) * sy - 0.5).astype(np.float32)
         xs = ((np.arange(box.x0, box.x1, step) + step / 2) * sx - 0.5).astype(np.float32)
         grid_x, grid_y = np.meshgrid(xs, ys)
-        taken = cv2.remap(self.skin, grid_x, grid_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(taken) > 0.5
+        return np.asarray(cv2.remap(field, grid_x, grid_y, how, borderMode=cv2.BORDER_REPLICATE))
 
 
-def survey(photo: Photo) -> Scene:
-    """Look at the whole photo once."""
-    long_side = max(photo.height, photo.width)
-    shrink = min(1.0, _PROXY_PX / long_side)
-    size = (max(1, round(photo.width * shrink)), max(1, round(photo.height * shrink)))
-    small = np.asarray(cv2.resize(np.ascontiguousarray(photo.pixels), size, interpolation=cv2.INTER_AREA))
-    plain = is_srgb(photo.profile)
-    shown = small if plain else to_srgb(small, photo.profile)
-    skin = skin_mask(density(shown), grey=photo.grey)
+def survey(photo: Photo, network: Network | None = None) -> Scene:
+    """Look at the whole photo once.
+
+    Args:
+        photo: the decoded photo.
+        network: another network than the one that comes with this version.
+    """
+    view = View(photo, is_srgb(photo.profile))
+    network = network or parts.shipped()
+    found = None if network is None else find(view.look, photo.height, photo.width, network)
+    if found is None or not found.faces:
+        return _by_colour(photo, view, NO_NETWORK if network is None else NO_FACE)
+    shown = view.small(_GRID_PX)
+    cell = photo.width / shown.shape[1]
+    skin, level, causes = protection(_maps(found, photo, shown.shape[:2]), shown, found.faces, cell)
     return Scene(
         skin=frozen(skin),
         height=photo.height,
         width=photo.width,
-        srgb=plain,
-        scale=PixelScale(None, "unknown: this version finds no faces, so sizes are in pixels only"),
+        srgb=view.plain,
+        scale=found.faces[0].scale,
+        level=frozen(level),
+        causes=frozen(causes),
+        faces=found.faces,
     )
+
+
+def _by_colour(photo: Photo, view: View, note: str) -> Scene:
+    shown = view.small(_COLOUR_PX)
+    skin = skin_mask(density(shown), grey=photo.grey)
+    level, causes = clipped_only(shown)
+    return Scene(
+        skin=frozen(np.minimum(skin, 1 - level)),
+        height=photo.height,
+        width=photo.width,
+        srgb=view.plain,
+        scale=PixelScale(None, "unknown: no face is known, so sizes are in pixels only"),
+        level=frozen(level),
+        causes=frozen(causes),
+        notes=(note,),
+    )
+
+
+class View:
+    """Shrunken copies of a photo, as sRGB. The largest is made once and the others from it."""
+
+    def __init__(self, photo: Photo, plain: bool) -> None:
+        self.plain = plain
+        self._pixels = photo.pixels
+        self._profile = photo.profile
+        self._kept: dict[int, Samples] = {}
+
+    def small(self, long_side: int) -> Samples:
+        """The whole photo with this long side, or as it is when it is smaller."""
+        if long_side not in self._kept:
+            height, width = self._pixels.shape[:2]
+            shrink = min(1.0, long_side / max(height, width))
+            size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+            source = next((v for k, v in self._kept.items() if k > long_side), self._pixels)
+            small = _shrunk(source, size)
+            self._kept[long_side] = small if self.plain or source is not self._pixels else self._srgb(small)
+        return self._kept[long_side]
+
+    def look(self, box: Box, shrink: float) -> Float:
+        """A part of the photo, shrunk: float32, 0 to 1."""
+        whole = (box.height, box.width) == self._pixels.shape[:2]
+        if whole and shrink * max(box.height, box.width) <= _GRID_PX:
+            source = self.small(_GRID_PX)
+        else:
+            source = self._pixels[box.slices]
+        size = (max(2, round(box.width * shrink)), max(2, round(box.height * shrink)))
+        small = _shrunk(source, size)
+        if not self.plain and not (whole and source is not self._pixels):
+            small = self._srgb(small)
+        return np.asarray(small, dtype=np.float32) / np.float32(np.iinfo(small.dtype).max)
+
+    def _srgb(self, samples: Samples) -> Samples:
+        return to_srgb(samples, self._profile)
+
+
+def _shrunk(source: Samples, size: tuple[int, int]) -> Samples:
+    """Area-averaged. A large shrink first takes every other pixel: cheaper, and nothing here can tell."""
+    if (source.shape[1], source.shape[0]) == size:
+        return source
+    while min(source.shape[1] / size[0], source.shape[0] / size[1]) >= 6:
+        source = source[::2, ::2]
+    small = cv2.resize(np.ascontiguousarray(source), size, interpolation=cv2.INTER_AREA)
+    return cast("Samples", np.asarray(small))
+
+
+def _maps(found: Found, photo: Photo, grid: tuple[int, ...]) -> Float:
+    """The coarse maps, each face's own laid over them; float32 ``(parts, h, w)``."""
+    h, w = grid
+    total = np.empty((len(found.coarse), h, w), dtype=np.float32)
+    for whole, coarse in zip(total, found.coarse, strict=True):
+        cv2.resize(coarse, (w, h), whole, interpolation=cv2.INTER_LINEAR)
+    sx, sy = w / photo.width, h / photo.height
+    # Smallest first: where faces meet, the nearer one has the last word.
+    for face, crop in reversed(list(zip(found.faces, found.crops, strict=True))):
+        box = _around(face, (h, w), (sx, sy))
+        affine = _to_grid(crop, box, (sx, sy))
+        size = (box.width, box.height)
+        known = cv2.warpAffine(_feather(crop.maps.shape[1]), affine, size, flags=cv2.INTER_LINEAR)
+        for whole, part in zip(total, crop.maps, strict=True):
+            own = cv2.warpAffine(part, affine, size, flags=cv2.INTER_LINEAR)
+            whole[box.slices] += (own - whole[box.slices]) * known
+    return total
+
+
+def _around(face: Face, grid: tuple[int, int], per_px: tuple[float, float]) -> Box:
+    """The cells that a face's crop can reach."""
+    x, y = face.centre[0] * per_px[0], face.centre[1] * per_px[1]
+    rx, ry = (1.6 * face.width * s + 2 for s in per_px)
+    h, w = grid
+    return Box(
+        min(h - 1, max(0, int(y - ry))),
+        min(w - 1, max(0, int(x - rx))),
+        max(1, min(h, int(y + ry) + 1)),
+        max(1, min(w, int(x + rx) + 1)),
+    )
+
+
+def _to_grid(crop: Crop, box: Box, per_px: tuple[float, float]) -> Float:
+    """From cells of the crop's maps (2 px of the crop each) to cells of the grid inside ``box``."""
+    a = crop.to_photo.astype(np.float64)
+    affine = np.empty((2, 3))
+    for row, (scale, start) in enumerate(((per_px[0], box.x0), (per_px[1], box.y0))):
+        x, y, c = a[row]
+        affine[row] = [2 * x * scale, 2 * y * scale, (c + 0.5 * (x + y) + 0.5) * scale - 0.5 - start]
+    return affine.astype(np.float32)
+
+
+def _feather(side: int) -> Float:
+    """1 around the middle of a crop, 0 towards its border."""
+    ys, xs = np.mgrid[0:side, 0:side].astype(np.float32)
+    distance = np.hypot(xs - side / 2, ys - side / 2) / (side / 2)
+    return np.asarray(np.clip((_HALO - distance) / 0.15, 0, 1), dtype=np.float32)

@@ -50,7 +50,7 @@ def skin_mask(od: Float, *, grey: bool) -> Float:
         return np.zeros(od.shape[:2], dtype=np.float32)
     own = core
     for _ in range(_ROUNDS):
-        own = plausible & _near(tone, own)
+        own = plausible & near_colour(tone, own)
     own = _without_holes(_without_islands(_opened(own, 1)))
     return blur(own.astype(np.float32), 0.8)
 
@@ -136,7 +136,7 @@ def _without_holes(mask: Bool) -> Bool:
     return np.asarray(mask | small[labels])
 
 
-def _near(tone: Float, core: Bool) -> Bool:
+def near_colour(tone: Float, core: Bool) -> Bool:
     """Within reach of the core's colour, by a robust Gaussian in (log R/G, log G/B)."""
     axes = _axes(tone)
     inside = axes[core]

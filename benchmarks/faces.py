@@ -1,0 +1,226 @@
+"""How well the face is known: what is protected, what skin that costs, false faces, scale, time.
+
+    python -m benchmarks.faces DIR [--network FILE] [--all] [--json]
+
+``DIR`` holds ``faces/*/NAME.jpg`` with landmarks and ``portraits/manifest.json``. By default only the people
+whom ``benchmarks.train_parts`` held out are measured; that is honest only with the network that held them
+out (``--network``), since the one that ships has seen everybody.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import cv2
+import numpy as np
+from benchmarks.parts_labels import FEATURES, Sheet, held_out, hull, labelled, person, points_of, read, sheet
+from benchmarks.parts_scenes import turned
+from numpy.typing import NDArray
+
+from retouch_engine.survey import survey
+from retouch_engine.survey.parts import Network, Part, load
+from retouch_engine.types import Box, Photo
+
+WITHOUT_PEOPLE = (
+    "brick", "cat", "cell", "checkerboard", "clock", "coffee", "coins", "colorwheel", "grass",
+    "gravel", "horse", "hubble_deep_field", "immunohistochemistry", "moon", "page", "retina",
+    "rocket", "text",
+)  # fmt: skip
+BANDS = ((0.0, 1.15, "light"), (1.15, 1.6, "medium"), (1.6, 9.0, "dark"))
+"""Mean optical density of the face's skin."""
+TURNS = (0, 20, 40, 60)
+_DETAIL = {Part.EYES: "eyes", Part.BROWS: "brows", Part.LIPS: "lips", Part.NOSTRILS: "nostrils"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One portrait."""
+
+    name: str
+    band: str
+    faces: int
+    cover: float
+    """Share of the protected outlines' pixels that are protected."""
+    parts: dict[str, float]
+    lost: float
+    """Share of the face's skin that is protected."""
+    false_skin: float
+    """Share of hair and backdrop that is called skin."""
+    scale_error: float | None
+
+
+def band_of(skin: NDArray[np.float32]) -> str:
+    """Name of a skin tone."""
+    return next(name for low, high, name in BANDS if low <= float(skin.mean()) < high)
+
+
+def measure(path: Path, network: Network | None) -> Row:
+    """One portrait with landmarks."""
+    rgb, points, taught = read(path), points_of(path.with_suffix(".tem")), sheet(path)
+    scene = survey(Photo(rgb, lossy=True), network)
+    protected = scene.protected_in(Box(0, 0, *rgb.shape[:2]))
+    outlines = [(part, hull(protected.shape, points, names)) for part, names in FEATURES]
+    every = np.logical_or.reduce([outline for _, outline in outlines])
+    parts = {
+        name: float(protected[np.logical_or.reduce([o for p, o in outlines if p is part])].mean())
+        for part, name in _DETAIL.items()
+    }
+    # The labels lie on a shrunken part of the photo.
+    h, w = taught.label.shape
+    cut = (np.array([taught.corner, (taught.corner[0] + w, taught.corner[1] + h)]) / taught.scale).astype(int)
+    ys = np.clip(np.linspace(cut[0, 1], cut[1, 1], h, endpoint=False).astype(int), 0, rgb.shape[0] - 1)
+    xs = np.clip(np.linspace(cut[0, 0], cut[1, 0], w, endpoint=False).astype(int), 0, rgb.shape[1] - 1)
+    seen = protected[np.ix_(ys, xs)]
+    skin = taught.label == Part.FACE_SKIN
+    other = (taught.label == Part.HAIR) | (taught.label == Part.BACKGROUND)
+    apart = float(np.linalg.norm(points[0] - points[1])) / 63
+    known = scene.scale.px_per_mm
+    return Row(
+        name=f"{path.parent.name}/{path.stem}",
+        band=band_of(taught.skin),
+        faces=len(scene.faces),
+        cover=float(protected[every].mean()),
+        parts=parts,
+        lost=float(seen[skin].mean()),
+        false_skin=float((~seen)[other].mean()),
+        scale_error=None if known is None else abs(known / apart - 1),
+    )
+
+
+def annotated(data: Path, network: Network | None) -> Iterator[tuple[str, float, int]]:
+    """The hand-drawn outlines of ``portraits``: name, cover, faces."""
+    for entry in json.loads((data / "portraits" / "manifest.json").read_text())["images"]:
+        file = data / "portraits" / str(entry.get("annotation", "-"))
+        polygons = json.loads(file.read_text()).get("protect", []) if file.is_file() else []
+        if not polygons:
+            continue
+        rgb = read(data / "portraits" / entry["file"])
+        scene = survey(Photo(rgb), network)
+        canvas = np.zeros(rgb.shape[:2], dtype=np.uint8)
+        for polygon in polygons:
+            cv2.fillPoly(canvas, [np.array(polygon["polygon"], np.int32)], 1)
+        protected = scene.protected_in(Box(0, 0, *rgb.shape[:2]))
+        yield entry["id"], float(protected[canvas > 0].mean()), len(scene.faces)
+
+
+def by_turn(sheets: list[Sheet], network: Network | None) -> dict[int, tuple[float, float]]:
+    """Cover of the taught parts, and share of faces found, on heads that were turned by machine."""
+    told = {}
+    for degrees in TURNS:
+        cover, found = [], []
+        for one in sheets:
+            rgb, label = turned(one, degrees)
+            scene = survey(Photo(rgb), network)
+            parts = np.isin(label, [int(p) for p in _DETAIL])
+            found.append(len(scene.faces) > 0)
+            if scene.faces:
+                cover.append(float(scene.protected_in(Box(0, 0, *label.shape))[parts].mean()))
+        told[degrees] = (float(np.mean(cover)) if cover else 0.0, float(np.mean(found)))
+    return told
+
+
+def false_faces(network: Network | None) -> list[str]:
+    """Faces in pictures that hold no person, at three sizes."""
+    from skimage import data
+
+    found = []
+    for name in WITHOUT_PEOPLE:
+        try:
+            picture = np.asarray(getattr(data, name)())
+        except (OSError, ModuleNotFoundError, AttributeError, ValueError, ConnectionError):
+            continue
+        picture = picture.astype(np.uint8) * 255 if picture.dtype == np.bool_ else picture
+        picture = np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture[..., :3]
+        for scale in (1.0, 0.5, 2.0):
+            size = cv2.resize(np.ascontiguousarray(picture), None, fx=scale, fy=scale)
+            scene = survey(Photo(np.ascontiguousarray(size)), network)
+            found += [f"{name} x{scale:g}"] * len(scene.faces)
+    return found
+
+
+def timed(path: Path, network: Network | None) -> dict[str, float]:
+    """Milliseconds of the whole survey by megapixels, median of five."""
+    rgb = read(path)
+    told: dict[str, float] = {}
+    for megapixels in (2, 24, 45):
+        scale = float(np.sqrt(megapixels * 1e6 / rgb[..., 0].size))
+        photo = Photo(np.ascontiguousarray(cv2.resize(rgb, None, fx=scale, fy=scale)))
+        runs = []
+        for _ in range(5):
+            start = time.perf_counter()
+            survey(photo, network)
+            runs.append(1000 * (time.perf_counter() - start))
+        told[f"{megapixels} MP"] = round(median(runs))
+    return told
+
+
+def summary(rows: list[Row]) -> dict[str, Any]:
+    """The figures that the bars ask for."""
+    errors = [r.scale_error for r in rows if r.scale_error is not None]
+    worst = min(rows, key=lambda r: r.cover)
+    return {
+        "portraits": len(rows),
+        "face found": float(np.mean([r.faces > 0 for r in rows])),
+        "cover": float(np.mean([r.cover for r in rows])),
+        "worst cover": (worst.name, worst.cover),
+        "cover by part": {p: float(np.mean([r.parts[p] for r in rows])) for p in _DETAIL.values()},
+        "skin lost": float(np.mean([r.lost for r in rows])),
+        "most skin lost": max((r.lost, r.name) for r in rows),
+        "false skin": float(np.mean([r.false_skin for r in rows])),
+        "scale error, median": median(errors) if errors else None,
+        "by band": {
+            name: {
+                "n": len(chosen),
+                "cover": float(np.mean([r.cover for r in chosen])),
+                "lost": float(np.mean([r.lost for r in chosen])),
+            }
+            for _, _, name in BANDS
+            if (chosen := [r for r in rows if r.band == name])
+        },
+    }
+
+
+def main() -> None:
+    """Measure everything and print it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--network", type=Path, help="another network than the one that ships")
+    parser.add_argument("--all", action="store_true", help="everybody, also those who were trained on")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    network = load(given.network) if given.network else None
+    out = held_out(given.data)
+    photos = [p for p in labelled(given.data) if given.all or person(p) in out]
+    rows = [measure(p, network) for p in photos]
+    told = summary(rows) | {
+        "hand-drawn outlines (cover, faces)": {n: (c, f) for n, c, f in annotated(given.data, network)},
+        "by turn (cover, found)": by_turn([sheet(p) for p in photos[::3]], network),
+        "false faces": false_faces(network),
+        "ms": timed(photos[0], network),
+    }
+    if given.json:
+        print(json.dumps({"rows": [asdict(r) for r in rows], **told}))
+        return
+    for row in sorted(rows, key=lambda r: r.cover)[:8]:
+        print(f"{row.name}: cover {row.cover:.4f}, lost {row.lost:.3f}, {row.band}, faces {row.faces}")
+    for name, value in told.items():
+        print(f"{name}: {_rounded(value)}")
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, dict):
+        return {k: _rounded(v) for k, v in value.items()}
+    return tuple(_rounded(v) for v in value) if isinstance(value, tuple) else value
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""``retouchd explain``: what the engine sees in a photo before it looks for spots, drawn on it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from retouch_engine import EngineError
+from retouch_engine import explain as draw
+from retouchd.cli.options import absolute, json_option
+from retouchd.text import shown
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Write here. Default: beside the photo."
+)
+@click.option("--maps", is_flag=True, help="Also NAME-protected.png and NAME-skin.png, 255 = yes, full size.")
+@json_option
+def explain(file: Path, out: Path | None, maps: bool, as_json: bool) -> None:
+    """Draw what is protected, and why, on a copy of a photo: NAME-explained.png.
+
+    Tints: blue eyes, violet brows, red lips, yellow nostrils, brown hair, green glasses, slate whatever is
+    no skin, white what is burnt out. The bar is ten millimetres long.
+    """
+    source = absolute(file)
+    try:
+        told = draw(source, absolute(out) if out else source.parent, maps=maps)
+    except EngineError as error:
+        click.echo(f"retouchd: {shown(str(error))}", err=True)
+        sys.exit(1)
+    if as_json:
+        click.echo(json.dumps(told))
+        return
+    for line in _lines(told):
+        click.echo(line)
+
+
+def _lines(told: dict[str, Any]) -> list[str]:
+    scale = told["scale"]
+    size = f"{scale['px_per_mm']:.2f} px/mm, by {scale['source']}" if scale["px_per_mm"] else scale["source"]
+    return [
+        f"faces: {len(told['faces'])}",
+        f"scale: {size}",
+        f"skin:  {told['skin_share']:.1%} of the photo",
+        *(f"note:  {note}" for note in told["notes"]),
+        *(f"wrote {shown(path)}" for path in told["files"]),
+    ]

@@ -1,0 +1,135 @@
+"""A photo with what is protected drawn on it, for a person to check before a single spot is looked for.
+
+Each cause has its tint, skin is left as it is, faces are numbered and their eyes marked, and a bar says how
+long ten millimetres are. The maps beside it are as large as the photo, for programs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cv2
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+
+from retouch_engine.codec.contact import upright
+from retouch_engine.codec.metadata import metadata_of
+from retouch_engine.codec.read import read_photo
+from retouch_engine.imaging.colour import to_srgb
+from retouch_engine.recipe import Limits
+from retouch_engine.survey import Cause, Scene, survey
+from retouch_engine.types import Box, Photo
+
+_LONG_SIDE = 2000
+_ROWS = 1024
+"""Maps are made in bands of so many rows: memory stays small at any size."""
+_TINTS = {
+    Cause.NOT_SKIN: (60, 70, 90),
+    Cause.HAIR: (150, 90, 20),
+    Cause.CLIPPED: (255, 255, 255),
+    Cause.EYEWEAR: (0, 220, 160),
+    Cause.NOSTRIL: (255, 210, 0),
+    Cause.LIPS: (255, 40, 60),
+    Cause.BROW: (200, 60, 255),
+    Cause.EYE: (40, 120, 255),
+}
+"""Later ones are drawn over earlier ones."""
+_INK = (255, 255, 255)
+
+Picture = NDArray[np.uint8]
+
+
+def draw(source: Path, out: Path, limits: Limits, *, maps: bool) -> dict[str, Any]:
+    """See :func:`retouch_engine.explain`."""
+    photo = read_photo(source, limits)
+    scene = survey(photo)
+    out.mkdir(parents=True, exist_ok=True)
+    turned = metadata_of(photo.metadata).orientation
+    pictures = {"explained": upright(_overlay(photo, scene), turned)}
+    if maps:
+        # Not turned: these lie pixel for pixel on the photo's own samples.
+        pictures["protected"] = _map(photo, scene, protected=True)
+        pictures["skin"] = _map(photo, scene, protected=False)
+    files = []
+    for name, picture in pictures.items():
+        path = out / f"{source.stem}-{name}.png"
+        path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(picture), level=3))
+        files.append(str(path))
+    return {
+        "files": files,
+        "faces": [asdict(face) for face in scene.faces],
+        "scale": asdict(scene.scale),
+        "skin_share": round(scene.skin_share, 4),
+        "notes": list(scene.notes),
+    }
+
+
+def _map(photo: Photo, scene: Scene, *, protected: bool) -> Picture:
+    whole = np.empty((photo.height, photo.width), dtype=np.uint8)
+    for y in range(0, photo.height, _ROWS):
+        band = Box(y, 0, min(y + _ROWS, photo.height), photo.width)
+        yes = scene.protected_in(band) if protected else scene.skin_in(band)
+        whole[band.slices] = np.where(yes, 255, 0)
+    return whole
+
+
+def _overlay(photo: Photo, scene: Scene) -> Picture:
+    step = max(1, -(-max(photo.height, photo.width) // _LONG_SIDE))
+    height, width = photo.height // step, photo.width // step
+    cut = photo.pixels[: height * step, : width * step]
+    small = np.asarray(cv2.resize(np.ascontiguousarray(cut), (width, height), interpolation=cv2.INTER_AREA))
+    small = np.asarray(to_srgb(small, photo.profile))
+    picture = (small >> 8).astype(np.uint8) if small.dtype == np.uint16 else small.astype(np.uint8)
+    causes = scene.causes_at(Box(0, 0, height * step, width * step), step)
+    for cause, tint in _TINTS.items():
+        here = (causes & cause) > 0
+        mixed = picture[here] * 0.45 + np.array(tint) * 0.55
+        picture[here] = mixed.astype(np.uint8)
+    _draw_faces(picture, scene, step)
+    _draw_bar(picture, scene, step)
+    return picture
+
+
+def _draw_faces(picture: Picture, scene: Scene, step: int) -> None:
+    size = max(picture.shape[:2]) / 1400
+    for face in scene.faces:
+        corner = (face.box.x0 // step, face.box.y0 // step)
+        cv2.rectangle(picture, corner, (face.box.x1 // step, face.box.y1 // step), _INK, 1, cv2.LINE_AA)
+        for x, y in face.eyes:
+            cv2.drawMarker(
+                picture, (round(x / step), round(y / step)), _INK, cv2.MARKER_CROSS, round(14 * size)
+            )
+        scale = f"{face.scale.px_per_mm:.1f} px/mm" if face.scale.px_per_mm else "no scale"
+        _write(picture, f"{face.id}: {scale}", (corner[0] + 4, corner[1] + round(24 * size)), size)
+
+
+def _draw_bar(picture: Picture, scene: Scene, step: int) -> None:
+    """Ten millimetres, or the words that nothing says how long they are."""
+    height, width = picture.shape[:2]
+    size = max(height, width) / 1400
+    left, low = round(20 * size), height - round(24 * size)
+    px_per_mm = scene.scale.px_per_mm
+    if px_per_mm is None:
+        _write(picture, "scale unknown", (left, low), size)
+        return
+    length = round(10 * px_per_mm / step)
+    cv2.line(picture, (left, low), (min(width - 1, left + length), low), (0, 0, 0), round(7 * size) + 1)
+    cv2.line(picture, (left, low), (min(width - 1, left + length), low), _INK, round(3 * size) + 1)
+    _write(picture, "10 mm", (left, low - round(10 * size)), size)
+
+
+def _write(picture: Picture, text: str, at: tuple[int, int], size: float) -> None:
+    for ink, thickness in (((0, 0, 0), 4), (_INK, 1)):
+        cv2.putText(
+            picture,
+            text,
+            at,
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.7 * size,
+            ink,
+            max(1, round(thickness * size)),
+            cv2.LINE_AA,
+        )

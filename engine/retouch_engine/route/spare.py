@@ -1,0 +1,43 @@
+"""Nothing protected is ever healed: a spot on a brow is kept with that reason, a hole stops at a lip.
+
+What a person painted is left to that person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from retouch_engine.recipe import Kind
+from retouch_engine.survey import Cause, Scene
+from retouch_engine.types import Step
+
+_LARGEST_SHARE = 0.25
+"""A spot with more than this share of its area on protected pixels belongs to what is protected there."""
+
+
+def spared(steps: Sequence[Step], scene: Scene) -> tuple[Step, ...]:
+    """The same plan with protected spots kept and the other holes cut back to what may change."""
+    return tuple(step if step.spot.kind is Kind.PAINTED else _spared(step, scene) for step in steps)
+
+
+def _spared(step: Step, scene: Scene) -> Step:
+    if not (step.healers or step.review):
+        return step
+    spot = step.spot
+    causes = scene.causes_at(spot.box, 1)
+    touched = (causes > 0) & spot.mask
+    if np.count_nonzero(touched) > _LARGEST_SHARE * np.count_nonzero(spot.mask):
+        return Step(spot, (), step.hole, step.box, f"protected: {_named(causes[touched])}")
+    hole = step.hole & ~scene.protected_in(step.box)
+    if not hole.any():
+        return Step(spot, (), step.hole, step.box, f"protected: {_named(causes[spot.mask])}")
+    return Step(spot, step.healers, hole, step.box, step.reason, step.review)
+
+
+def _named(causes: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> str:
+    """The cause of the most pixels; a part of the face before the plain absence of skin."""
+    counts = [(int(np.count_nonzero(causes & c)), c.name or "") for c in Cause if c != Cause.NOT_SKIN]
+    most, name = max(counts)
+    return (name if most else "not skin").lower().replace("_", " ")

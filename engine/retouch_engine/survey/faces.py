@@ -1,0 +1,320 @@
+"""Faces: found in the network's maps of the whole photo, then each looked at again by itself.
+
+A face is believed only with evidence from both ends: eyes or brows, and a mouth or nostrils. Two dark discs
+are a socket, a red stripe is a book; both together, in the right places, are a face.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from retouch_engine.imaging.bands import blur
+from retouch_engine.imaging.density import density, tone
+from retouch_engine.imaging.masks import dilated
+from retouch_engine.survey.gauge import Point, centres, pupils, scale_of, yaw_hint
+from retouch_engine.survey.parts import Network, Part
+from retouch_engine.types import Bool, Box, Float, PixelScale
+
+UPPER = (Part.EYES, Part.BROWS)
+LOWER = (Part.LIPS, Part.NOSTRILS)
+_COARSE = (224, 448, 896)
+"""Long sides at which the whole photo is looked at: a face of 40 to 230 px is known, no other."""
+_CROP = 320
+_CROP_FACE = 180.0
+"""Width of the face in its own crop."""
+_LEAST_WIDTH = 26.0
+"""In px of a coarse view: narrower faces are blobs."""
+_LEAST_MASS = {True: (0.012, 0.008), False: (0.03, 0.025)}
+"""Upper and lower evidence, of the face's area: at the first look, and at the second."""
+_SURE = 0.9
+_LEAST_SURE = 0.75
+"""How sure the network must be of the face as a whole: of a cat or a coin it never is."""
+_MOST = 24
+_STEADY = 6
+"""So many faces are looked at in the mirror too; in a crowd one look must do."""
+
+Look = Callable[[Box, float], Float]
+"""A part of the photo, shrunk by a factor: sRGB, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face. Points are ``(x, y)`` in pixels of the photo."""
+
+    id: int
+    box: Box
+    centre: Point
+    width: float
+    eyes: tuple[Point, ...]
+    """Centres of the eyes that are seen, the one on the left of the photo first."""
+    yaw_hint: float
+    """How far the nose stands off the middle of the eyes, of their distance; 0 is frontal."""
+    scale: PixelScale
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A guess: centre and width in px of the photo, tilt in radians, how much speaks for it."""
+
+    x: float
+    y: float
+    width: float
+    tilt: float
+    evidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A face seen by itself: maps at half of ``_CROP``, and the affine from there to the photo."""
+
+    maps: Float
+    to_photo: Float
+    inside: Bool
+    """The face in the middle, without its neighbours."""
+    dark: Float
+    """Mean optical density of the crop itself, at its full size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The faces of a photo with their crops, and maps of the whole photo at one coarse size."""
+
+    faces: tuple[Face, ...]
+    crops: tuple[Crop, ...]
+    coarse: Float
+
+
+def find(look: Look, height: int, width: int, network: Network) -> Found:
+    """Find every face: largest first."""
+    long_side = max(height, width)
+    views: list[tuple[float, Float]] = []
+    candidates: list[Candidate] = []
+    for side in _COARSE:
+        shrink = min(1.0, side / long_side)
+        maps = network.maps(look(Box(0, 0, height, width), shrink))
+        views.append((shrink, maps))
+        candidates += _candidates(maps, 2 / shrink)
+        if shrink == 1.0:
+            break
+    chosen = _best(candidates)[:_MOST]
+    steady = len(chosen) <= _STEADY
+    faces: list[Face] = []
+    crops: list[Crop] = []
+    for candidate in chosen:
+        crop = _crop(look, candidate, (height, width), network, steady=steady)
+        face = _face(len(faces) + 1, crop, (height, width))
+        if face is not None and not any(_same(face, f) for f in faces):
+            faces.append(face)
+            crops.append(crop)
+    return Found(tuple(faces), tuple(crops), _fitting(views, faces))
+
+
+def _fitting(views: list[tuple[float, Float]], faces: list[Face]) -> Float:
+    """The maps of the size at which the largest face is seen best."""
+    if not faces:
+        return views[min(1, len(views) - 1)][1]
+    wanted = max(f.width for f in faces)
+    return min(views, key=lambda view: abs(math.log(max(1e-3, view[0] * wanted / 120))))[1]
+
+
+def _same(a: Face, b: Face) -> bool:
+    reach = 0.5 * max(a.width, b.width)
+    return math.hypot(a.centre[0] - b.centre[0], a.centre[1] - b.centre[1]) < reach
+
+
+def _best(candidates: list[Candidate]) -> list[Candidate]:
+    """One for each place, the one with the most evidence; then by width."""
+    kept: list[Candidate] = []
+    for one in sorted(candidates, key=lambda c: -c.evidence):
+        reach = [0.5 * max(one.width, other.width) for other in kept]
+        if all(math.hypot(one.x - o.x, one.y - o.y) > r for o, r in zip(kept, reach, strict=True)):
+            kept.append(one)
+    return sorted(kept, key=lambda c: -c.width)
+
+
+def _candidates(maps: Float, cell: float) -> Iterator[Candidate]:
+    """Guesses from one view, whose cells are ``cell`` px of the photo."""
+    for region in _regions(maps):
+        area = float(np.count_nonzero(region))
+        width = 1.1 * math.sqrt(area)
+        if 2 * width < _LEAST_WIDTH:
+            continue
+        seen = _evidence(maps, region, first=True)
+        if seen is None:
+            continue
+        upper, lower, evidence = seen
+        x, y = (float(v) for v in np.argwhere(region).mean(axis=0)[::-1])
+        tilt = math.atan2(lower[0] - upper[0], lower[1] - upper[1])
+        # Known best at 120 px; a face outside what was taught is a poor guess.
+        fit = math.exp(-((math.log(2 * width / 120) / 1.2) ** 2))
+        yield Candidate((x + 0.5) * cell, (y + 0.5) * cell, width * cell, -tilt, evidence * fit)
+
+
+def _faceness(maps: Float) -> Float:
+    parts = (Part.FACE_SKIN, *UPPER, *LOWER)
+    return np.asarray(maps[list(parts)].sum(axis=0) + 0.7 * maps[Part.GLASSES])
+
+
+def _regions(maps: Float) -> Iterator[Bool]:
+    """Connected pieces of face, cut between two mouths."""
+    total, labels, stats, _ = cv2.connectedComponentsWithStats(
+        (_faceness(maps) > 0.5).view(np.uint8), connectivity=8
+    )
+    for number in range(1, total):
+        area = int(stats[number][cv2.CC_STAT_AREA])
+        if area < 100:
+            continue
+        region = np.asarray(labels == number)
+        yield from _split(maps, region, area)
+
+
+def _split(maps: Float, region: Bool, area: int) -> Iterator[Bool]:
+    mouths = centres(np.where(region, maps[Part.LIPS], 0), 0.35, 4)
+    apart = 0.45 * math.sqrt(area)
+    far = [m for i, m in enumerate(mouths) if all(math.dist(m, o) > apart for o in mouths[:i])]
+    if len(far) < 2:
+        yield region
+        return
+    ys, xs = np.nonzero(region)
+    distance = np.stack([(xs - x) ** 2 + (ys - y) ** 2 for x, y in far])
+    nearest = distance.argmin(axis=0)
+    for k in range(len(far)):
+        piece = np.zeros_like(region)
+        piece[ys[nearest == k], xs[nearest == k]] = True
+        yield piece
+
+
+def _evidence(maps: Float, region: Bool, *, first: bool) -> tuple[Point, Point, float] | None:
+    """Where the upper and the lower parts lie, and how much there is of both; None: no face."""
+    area = float(np.count_nonzero(region))
+    points, masses = [], []
+    for parts, least in zip((UPPER, LOWER), _LEAST_MASS[first], strict=True):
+        likely = np.where(region, maps[list(parts)].sum(axis=0), 0)
+        likely = np.where(likely > 0.3, likely, 0)
+        mass = float(likely.sum())
+        if mass < least * area or float(likely.max()) < (0.5 if first else 0.7):
+            return None
+        ys, xs = np.nonzero(likely)
+        weight = likely[ys, xs]
+        points.append((float((xs * weight).sum() / mass), float((ys * weight).sum() / mass)))
+        masses.append(mass / area)
+    upper, lower = points
+    apart = math.dist(upper, lower) / math.sqrt(area)
+    if not 0.15 < apart < 0.95:
+        return None
+    return upper, lower, min(masses[0] / 0.08, 1.0) * min(masses[1] / 0.05, 1.0)
+
+
+def _crop(look: Look, guess: Candidate, size: tuple[int, int], network: Network, *, steady: bool) -> Crop:
+    """Look at one face upright, at the size that the network knows best."""
+    shrink = min(1.0, _CROP_FACE / guess.width)
+    zoom = _CROP_FACE / guess.width
+    reach = 0.75 * _CROP / zoom
+    height, width = size
+    box = Box(
+        max(0, int(guess.y - reach)),
+        max(0, int(guess.x - reach)),
+        min(height, int(guess.y + reach) + 1),
+        min(width, int(guess.x + reach) + 1),
+    )
+    view = look(box, shrink)
+    sy, sx = view.shape[0] / box.height, view.shape[1] / box.width
+    cos, sin = math.cos(guess.tilt), math.sin(guess.tilt)
+    # From the crop to the photo: turn, enlarge, move.
+    to_photo = np.array(
+        [
+            [cos / zoom, -sin / zoom, guess.x - (cos - sin) * _CROP / 2 / zoom],
+            [sin / zoom, cos / zoom, guess.y - (sin + cos) * _CROP / 2 / zoom],
+        ],
+        dtype=np.float32,
+    )
+    to_view = to_photo.copy()
+    for row, (scale, start) in enumerate(((sx, box.x0), (sy, box.y0))):
+        to_view[row] *= scale
+        to_view[row, 2] += (0.5 - start) * scale - 0.5
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    shown = cv2.warpAffine(view, to_view, (_CROP, _CROP), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    upright = np.asarray(shown, dtype=np.float32)
+    maps = network.steady_maps(upright) if steady else network.maps(upright)
+    tidy, inside = _tidied(maps)
+    dark = tone(density(np.asarray(upright * 255 + 0.5, dtype=np.uint8)))
+    return Crop(tidy, to_photo, inside, blur(dark, 1.2))
+
+
+def _tidied(maps: Float) -> tuple[Float, Bool]:
+    """Drop specks of eye, brow, mouth and nostril: on a face they are spots, and spots are what we heal."""
+    inside = _middle(maps)
+    tidy = maps.copy()
+    for part, most in ((Part.EYES, 2), (Part.BROWS, 2), (Part.LIPS, 2), (Part.NOSTRILS, 2)):
+        above = ((maps[part] > 0.2) & inside).view(np.uint8)
+        total, labels, _, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
+        masses = np.bincount(labels.ravel(), maps[part].ravel(), minlength=total)
+        masses[0] = 0
+        order = np.argsort(-masses)
+        kept = {int(i) for i in order[:most] if masses[i] >= 0.2 * masses.max()}
+        stays = np.isin(labels, list(kept))
+        # With their faint rims, which would add up to something with those of other parts.
+        drop = dilated((labels > 0) & ~stays, 2) & ~stays
+        tidy[Part.FACE_SKIN][drop] += tidy[part][drop]
+        tidy[part][drop] = 0
+    return tidy, inside
+
+
+def _middle(maps: Float) -> Bool:
+    """The piece of face nearest to the middle of its crop."""
+    regions = list(_regions(maps))
+    middle = (maps.shape[1] / 2, maps.shape[2] / 2)
+    if not regions:
+        return np.zeros(maps.shape[1:], dtype=np.bool_)
+    return min(regions, key=lambda r: math.dist(middle, tuple(np.argwhere(r).mean(axis=0))))
+
+
+def _moved(affine: Float, point: Point) -> Point:
+    """A point of the maps in pixels of the photo. A map's cell is 2 px of the crop."""
+    x, y = 2 * point[0] + 0.5, 2 * point[1] + 0.5
+    (a, b, c), (d, e, f) = affine.tolist()
+    return a * x + b * y + c, d * x + e * y + f
+
+
+def _face(number: int, crop: Crop, size: tuple[int, int]) -> Face | None:
+    seen = _evidence(crop.maps, crop.inside, first=False) if crop.inside.any() else None
+    if seen is None:
+        return None
+    height, width = size
+    ys, xs = np.nonzero(crop.inside)
+    corners = [
+        _moved(crop.to_photo, (float(x), float(y)))
+        for x in (xs.min(), xs.max())
+        for y in (ys.min(), ys.max())
+    ]
+    cell = 2 * float(np.hypot(*crop.to_photo[:, 0]))
+    across = 1.1 * math.sqrt(len(xs)) * cell
+    left, top = min(c[0] for c in corners), min(c[1] for c in corners)
+    right, bottom = max(c[0] for c in corners), max(c[1] for c in corners)
+    x0, y0 = min(max(0, int(left)), width - 1), min(max(0, int(top)), height - 1)
+    box = Box(y0, x0, max(y0 + 1, min(height, int(bottom) + 1)), max(x0 + 1, min(width, int(right) + 1)))
+    inside = crop.inside
+    eyes = centres(np.where(inside, crop.maps[Part.EYES], 0), 0.25, 2)
+    if not _believed(crop, len(eyes)):
+        return None
+    mouth = centres(np.where(inside, crop.maps[Part.LIPS], 0), 0.5, 1)
+    nose = centres(np.where(inside, crop.maps[Part.NOSTRILS], 0), 0.5, 1)
+    eyes = pupils(eyes, crop.dark, crop.maps[Part.EYES])
+    yaw = yaw_hint(eyes, nose or mouth)
+    scale = scale_of(number, eyes, mouth, yaw, (cell, cell * math.sqrt(len(xs))))
+    centre = _moved(crop.to_photo, (float(xs.mean()), float(ys.mean())))
+    placed = tuple(sorted(_moved(crop.to_photo, e) for e in eyes))
+    return Face(number, box, centre, across, placed, yaw, scale)
+
+
+def _believed(crop: Crop, eyes: int) -> bool:
+    """Three kinds of parts without a doubt when both eyes are seen, all four of them in profile."""
+    kinds = (*UPPER, *LOWER)
+    certain = sum(float(crop.maps[part][crop.inside].max()) > _SURE for part in kinds)
+    overall = float(crop.maps.max(axis=0)[crop.inside].mean())
+    return certain >= (3 if eyes == 2 else 4) and overall >= _LEAST_SURE

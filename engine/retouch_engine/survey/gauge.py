@@ -1,0 +1,108 @@
+"""The millimetre of a face: from the distance of its eyes, else from what is left to measure.
+
+Adults' pupils are 63 mm apart, give or take four: no photo says it better without a ruler in it. An eye's
+outline reaches further out than in, so the iris is looked for: the darkest disc of an iris's size, not far
+from the middle. A closed eye has none, and its middle stands.
+
+Points are ``(x, y)`` in cells of a face's maps; a cell is 2 px of its crop.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from retouch_engine.types import Bool, Float, PixelScale
+
+Point = tuple[float, float]
+
+_EYES_MM = 63.0
+_IRIS_MM = 5.0
+"""Radius, a little less than that of an iris: its rim is often under the lid."""
+_PULL = 0.6
+"""Optical density that the middle of an eye is worth against a quarter of its width beside it."""
+_WIDE = 1.02
+"""Found distances over those of hand-set pupils, median of the labelled portraits."""
+_EYES_TO_MOUTH_MM = 70.6
+_ROOT_AREA_MM = 143.8
+"""Square root of the visible face's area. Both are medians of the labelled portraits."""
+_TURNED = 0.3
+
+
+def centres(likely: Float, share: float, most: int) -> list[Point]:
+    """Centres ``(x, y)`` of the pieces above one half, the largest first; small ones are left out."""
+    above = (likely > 0.5).view(np.uint8)
+    total, labels, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
+    if total < 2:
+        return []
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    order = [int(i) for i in np.argsort(-areas) if areas[i] >= share * areas.max()][:most]
+    found = []
+    for i in order:
+        ys, xs = np.nonzero(labels == i + 1)
+        weight = likely[ys, xs]
+        found.append((float((xs * weight).sum() / weight.sum()), float((ys * weight).sum() / weight.sum())))
+    return found
+
+
+def pupils(eyes: list[Point], dark: Float, likely: Float) -> list[Point]:
+    """The same eyes, each moved to its iris. Needs both, since they say how large an iris is.
+
+    Args:
+        eyes: centres of the eyes.
+        dark: optical density of the crop, at twice the size of ``likely``.
+        likely: the network's map of eyes.
+    """
+    if len(eyes) < 2:
+        return eyes
+    apart = 2 * math.dist(*eyes)
+    radius = _IRIS_MM / _EYES_MM * apart
+    reach = math.ceil(radius) + 1
+    ys, xs = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    disc = np.clip(radius + 0.5 - np.hypot(xs, ys), 0, 1).astype(np.float32)
+    mean = np.asarray(cv2.filter2D(dark, -1, disc / disc.sum()))
+    eye = np.asarray(cv2.resize(likely, (dark.shape[1], dark.shape[0]))) > 0.5
+    return [_pupil(centre, mean, eye, 0.3 * apart) for centre in eyes]
+
+
+def _pupil(centre: Point, mean: Float, eye: Bool, reach: float) -> Point:
+    x = 2 * centre[0] + 0.5
+    ys, xs = np.nonzero(eye)
+    near = np.abs(xs - x) < reach
+    ys, xs = ys[near], xs[near]
+    if len(xs) < 8:
+        return centre
+    width = float(xs.max() - xs.min()) + 1
+    worth = mean[ys, xs] - _PULL * ((xs - x) / (0.25 * width)) ** 2
+    weight = np.exp(40 * (worth - worth.max()))
+    found = (float((xs * weight).sum() / weight.sum()), float((ys * weight).sum() / weight.sum()))
+    return (found[0] - 0.5) / 2, (found[1] - 0.5) / 2
+
+
+def yaw_hint(eyes: list[Point], nose: list[Point]) -> float:
+    """How far the nose stands off the middle of the eyes, of their distance; 1 where that cannot be seen."""
+    if len(eyes) < 2 or not nose:
+        return 1.0
+    (ax, ay), (bx, by) = sorted(eyes)
+    length = math.hypot(bx - ax, by - ay)
+    along = ((nose[0][0] - (ax + bx) / 2) * (bx - ax) + (nose[0][1] - (ay + by) / 2) * (by - ay)) / length
+    return max(-1.0, min(1.0, along / length))
+
+
+def scale_of(
+    number: int, eyes: list[Point], mouth: list[Point], yaw: float, sizes: tuple[float, float]
+) -> PixelScale:
+    """Pixels per millimetre: from the eyes when they are seen from the front, else from what is left."""
+    cell, root_area = sizes
+    whose = f"of face {number}"
+    if len(eyes) == 2 and abs(yaw) < _TURNED:
+        apart = math.dist(*eyes) * cell / _WIDE
+        return PixelScale(round(apart / _EYES_MM, 3), f"eye distance {whose}, taken for {_EYES_MM:g} mm")
+    if len(eyes) == 2 and mouth:
+        middle = ((eyes[0][0] + eyes[1][0]) / 2, (eyes[0][1] + eyes[1][1]) / 2)
+        down = math.dist(middle, mouth[0]) * cell
+        said = f"eyes to mouth {whose}, turned away, taken for {_EYES_TO_MOUTH_MM:g} mm"
+        return PixelScale(round(down / _EYES_TO_MOUTH_MM, 3), said)
+    return PixelScale(round(root_area / _ROOT_AREA_MM, 3), f"area {whose}, in profile or covered")

@@ -1,0 +1,177 @@
+"""What must never be touched, and why: eyes, brows, lips, nostrils, hair, glasses, all that is no skin.
+
+Everything grows by millimetres, not by pixels: a lash is as long on a large face as on a small one. Where
+faces differ in size, each has its own millimetre. What the network calls no skin on a speck of skin is a
+spot, not a thing: specks protect nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntFlag
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from retouch_engine.imaging.bands import blur
+from retouch_engine.imaging.density import density
+from retouch_engine.survey.beard import beards
+from retouch_engine.survey.faces import Face
+from retouch_engine.survey.parts import Part
+from retouch_engine.survey.skin import near_colour
+from retouch_engine.types import Bool, Float, Samples
+
+
+class Cause(IntFlag):
+    """Bits of the protected map."""
+
+    EYE = 1
+    BROW = 2
+    LIPS = 4
+    NOSTRIL = 8
+    HAIR = 16
+    EYEWEAR = 32
+    NOT_SKIN = 64
+    CLIPPED = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """How a part protects: at which likelihood it is believed, and by how many mm it grows."""
+
+    cause: Cause
+    part: Part
+    least: float
+    mm: float
+
+
+_GUARDED = (
+    Guarded(Cause.EYE, Part.EYES, 0.25, 1.4),
+    Guarded(Cause.BROW, Part.BROWS, 0.2, 1.9),
+    Guarded(Cause.LIPS, Part.LIPS, 0.3, 1.0),
+    Guarded(Cause.NOSTRIL, Part.NOSTRILS, 0.25, 1.4),
+    Guarded(Cause.HAIR, Part.HAIR, 0.3, 0.3),
+    Guarded(Cause.EYEWEAR, Part.GLASSES, 0.4, 1.0),
+)
+_FEATURES = (Part.EYES, Part.BROWS, Part.LIPS, Part.NOSTRILS)
+_ANY_FEATURE = 0.25
+"""Between a brow and an eye neither is likely, but their sum is."""
+_SPECK_MM2 = 70.0
+"""Smaller pieces of no skin, all around them skin, are spots."""
+_WHITE = 0.985
+
+
+def protection(
+    maps: Float, shown: Samples, faces: Sequence[Face], cell: float
+) -> tuple[Float, Float, NDArray[np.uint8]]:
+    """Skin, protection and its causes on the grid of the maps.
+
+    Args:
+        maps: likelihood of each part, ``(parts, h, w)``.
+        shown: the photo on the same grid, sRGB ``(h, w, 3)``.
+        faces: at least one, largest first.
+        cell: the size of one cell in px of the photo.
+
+    Returns:
+        ``(skin, level, causes)``: float32 0 to 1 (the border of each lies at one half), and bits of
+        :class:`Cause`.
+    """
+    mm = _cells_per_mm(faces, maps.shape[1:], cell)
+    skin = _skin(maps, shown, float(mm.max()))
+    level = np.zeros(skin.shape, dtype=np.float32)
+    causes = np.zeros(skin.shape, dtype=np.uint8)
+    named = maps[list(_FEATURES)].sum(axis=0)
+    strongest = maps[list(_FEATURES)].argmax(axis=0)
+    speck = skin > 0.5
+    for guarded in _GUARDED:
+        likely = maps[guarded.part]
+        believed = likely > guarded.least
+        if guarded.part in _FEATURES:
+            believed |= (named > _ANY_FEATURE) & (strongest == _FEATURES.index(guarded.part))
+        else:
+            believed &= ~speck
+        _protect(level, causes, believed, guarded.mm * mm, guarded.cause)
+    hairy = beards(density(shown), maps[Part.FACE_SKIN], faces, cell)
+    _protect(level, causes, hairy, 0.5 * mm, Cause.HAIR)
+    _protect(level, causes, _clipped(shown), 0.3 * mm, Cause.CLIPPED)
+    bare = np.asarray(1 - skin, dtype=np.float32)
+    causes[bare > 0.4] |= np.uint8(Cause.NOT_SKIN)
+    level = np.maximum(level, bare)
+    return np.minimum(skin, 1 - level), level, causes
+
+
+def _protect(level: Float, causes: NDArray[np.uint8], what: Bool, radius: Float, cause: Cause) -> None:
+    if not what.any():
+        return
+    distance = np.asarray(cv2.distanceTransform((~what).view(np.uint8), cv2.DIST_L2, 5))
+    grown = np.asarray(np.clip(0.5 + (radius - distance) / 2, 0, 1), dtype=np.float32)
+    np.maximum(level, blur(grown, 0.8), out=level)
+    causes[grown > 0.05] |= np.uint8(cause)
+
+
+def clipped_only(shown: Samples) -> tuple[Float, NDArray[np.uint8]]:
+    """Protection where no face is known: only what is burnt out."""
+    level = np.zeros(shown.shape[:2], dtype=np.float32)
+    causes = np.zeros(shown.shape[:2], dtype=np.uint8)
+    _protect(level, causes, _clipped(shown), np.full(shown.shape[:2], 0.5, np.float32), Cause.CLIPPED)
+    return level, causes
+
+
+def _clipped(shown: Samples) -> Bool:
+    """White in every channel: no texture is left to heal from."""
+    return np.asarray(shown.min(axis=2) >= _WHITE * np.iinfo(shown.dtype).max)
+
+
+def _cells_per_mm(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Float:
+    """The millimetre, in cells, of the nearest face."""
+    sizes = [float(f.scale.px_per_mm or 1.0) / cell for f in faces]
+    if len(faces) == 1:
+        return np.full(shape, sizes[0], dtype=np.float32)
+    ys, xs = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
+    far = [np.hypot(xs - f.centre[0] / cell, ys - f.centre[1] / cell) / (f.width / cell) for f in faces]
+    nearest = np.stack(far).argmin(axis=0)
+    return np.asarray(np.array(sizes, dtype=np.float32)[nearest])
+
+
+def _skin(maps: Float, shown: Samples, mm: float) -> Float:
+    """Learned skin that also has the photo's own skin colour, its border laid along the photo's edges."""
+    learned = maps[Part.FACE_SKIN] + maps[Part.OTHER_SKIN] + maps[Part.EARS]
+    named = maps[list(_FEATURES)].sum(axis=0)
+    od = density(shown)
+    fine = guided(np.asarray(learned + named), od.mean(axis=2), max(2, round(2 * mm)))
+    body = fine > 0.5
+    sure = maps[Part.FACE_SKIN] > 0.8
+    if np.count_nonzero(sure) >= 50:
+        near = near_colour(blur(od, 1.0), sure)
+        # In the face the network knows better than any colour: a red cheek, a pimple, a hard light.
+        body &= near | (maps[Part.FACE_SKIN] + named > 0.6)
+    body = _without_specks(body, _SPECK_MM2 * mm * mm)
+    return blur(np.where(body, np.maximum(fine, 0.6), np.minimum(fine, 0.4)).astype(np.float32), 0.8)
+
+
+def _without_specks(body: Bool, area: float) -> Bool:
+    """Holes and islands smaller than ``area`` cells are filled and dropped."""
+    for wanted in (False, True):
+        total, labels, stats, _ = cv2.connectedComponentsWithStats(
+            (body == wanted).view(np.uint8), connectivity=4
+        )
+        small = stats[:, cv2.CC_STAT_AREA] < area
+        small[0] = False
+        if total > 1:
+            body = body ^ small[labels]
+    return body
+
+
+def guided(values: Float, guide: Float, radius: int, eps: float = 0.01) -> Float:
+    """Guided filter (He 2010): ``values`` redrawn as a local line of ``guide``, so that edges coincide."""
+    size = (2 * radius + 1, 2 * radius + 1)
+
+    def mean(x: Float) -> Float:
+        return np.asarray(cv2.blur(x, size, borderType=cv2.BORDER_REFLECT_101))
+
+    guide_mean, value_mean = mean(guide), mean(values)
+    slope = (mean(guide * values) - guide_mean * value_mean) / (mean(guide * guide) - guide_mean**2 + eps)
+    offset = value_mean - slope * guide_mean
+    return np.asarray(np.clip(mean(slope) * guide + mean(offset), 0, 1), dtype=np.float32)

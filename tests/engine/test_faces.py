@@ -1,0 +1,260 @@
+"""Faces, protection and what follows from them, on drawn faces that a drawn network knows by their colours.
+
+What the real network knows is measured by ``benchmarks.faces``; here is what is made of it.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import imagecodecs
+import numpy as np
+import pytest
+from benchmarks.chart import Chart
+from benchmarks.files import read_photo, write_photo
+from numpy.typing import NDArray
+
+from retouch_engine import Kind, Recipe, explain, pipeline
+from retouch_engine.record import Decision
+from retouch_engine.route import plan, spared
+from retouch_engine.survey import Cause, parts, survey
+from retouch_engine.survey.parts import MODEL_PATH, Network, Part
+from retouch_engine.types import Box, HealerId, Photo, Spot, Takes
+
+COLOURS = {
+    Part.BACKGROUND: (40, 60, 120),
+    Part.FACE_SKIN: (200, 150, 120),
+    Part.OTHER_SKIN: (170, 130, 110),
+    Part.EYES: (90, 90, 160),
+    Part.BROWS: (60, 40, 20),
+    Part.LIPS: (190, 60, 70),
+    Part.NOSTRILS: (110, 40, 30),
+    Part.EARS: (220, 170, 140),
+    Part.HAIR: (20, 10, 10),
+    Part.GLASSES: (0, 200, 0),
+}
+EYES_APART = 0.44
+"""Of the face's width."""
+OUTLINES = {
+    Part.EYES: ((-0.22, -0.12, 0.1, 0.045), (0.22, -0.12, 0.1, 0.045)),
+    Part.BROWS: ((-0.22, -0.26, 0.13, 0.03), (0.22, -0.26, 0.13, 0.03)),
+    Part.LIPS: ((0.0, 0.36, 0.18, 0.06),),
+    Part.NOSTRILS: ((0.0, 0.17, 0.12, 0.04),),
+}
+
+
+def nearest_colour(_names: Any, feeds: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    """A network of ten colours: sure where a pixel has one of them."""
+    small = feeds["rgb"][0, :, ::2, ::2] * 255
+    wanted = np.array([COLOURS[p] for p in Part], dtype=np.float32)
+    distance = ((small[None] - wanted[:, :, None, None]) ** 2).sum(axis=1)
+    likely = np.exp(-(distance - distance.min(axis=0)) / 400)
+    return [(likely / likely.sum(axis=0))[None].astype(np.float32)]
+
+
+NETWORK = Network(SimpleNamespace(run=nearest_colour))
+
+
+def draw(
+    canvas: NDArray[np.uint8], x: float, y: float, width: float, *, tilt: float = 0.0, without: Any = ()
+) -> None:
+    """One face: an ellipse with its parts, turned by ``tilt`` degrees."""
+
+    def ellipse(part: Part, at: tuple[float, float, float, float]) -> None:
+        cos, sin = math.cos(math.radians(tilt)), math.sin(math.radians(tilt))
+        px, py = (x + width * (cos * at[0] - sin * at[1]), y + width * (sin * at[0] + cos * at[1]))
+        axes = (round(at[2] * width), max(1, round(at[3] * width)))
+        cv2.ellipse(canvas, (round(px), round(py)), axes, tilt, 0, 360, COLOURS[part], -1)
+
+    ellipse(Part.FACE_SKIN, (0, 0, 0.5, 0.68))
+    for part, outlines in OUTLINES.items():
+        for outline in outlines if part not in without else ():
+            ellipse(part, outline)
+
+
+def photo_of(*faces: dict[str, Any], size: tuple[int, int] = (900, 1200)) -> Photo:
+    canvas = np.full((*size, 3), COLOURS[Part.BACKGROUND], dtype=np.uint8)
+    for face in faces:
+        draw(canvas, **face)
+    return Photo(canvas)
+
+
+PORTRAIT: dict[str, Any] = {"x": 600, "y": 450, "width": 480}
+
+
+def at(dx: float, dy: float, size: int = 12) -> Box:
+    """A box in the portrait, in widths of the face from its middle."""
+    x, y = int(600 + 480 * dx), int(450 + 480 * dy)
+    return Box(y - size // 2, x - size // 2, y + size // 2, x + size // 2)
+
+
+def test_a_face_is_found_with_its_scale() -> None:
+    scene = survey(photo_of(PORTRAIT), NETWORK)
+    (face,) = scene.faces
+    assert len(face.eyes) == 2
+    assert abs(face.yaw_hint) < 0.05
+    assert scene.scale.px_per_mm == pytest.approx(480 * EYES_APART / 63, rel=0.03)
+    assert scene.scale.source.startswith("eye distance of face 1")
+
+
+@pytest.mark.parametrize("tilt", [-40, -15, 25, 45])
+def test_a_tilted_face_has_the_same_scale(tilt: float) -> None:
+    scene = survey(photo_of(PORTRAIT | {"tilt": tilt}), NETWORK)
+    assert len(scene.faces) == 1
+    assert scene.scale.px_per_mm == pytest.approx(480 * EYES_APART / 63, rel=0.05)
+
+
+def test_every_face_has_its_own_scale_and_the_largest_is_first() -> None:
+    small, large = {"x": 250, "y": 500, "width": 160}, {"x": 800, "y": 450, "width": 420}
+    scene = survey(photo_of(small, large), NETWORK)
+    first, second = scene.faces
+    assert (first.id, second.id) == (1, 2)
+    assert first.scale.px_per_mm
+    assert second.scale.px_per_mm
+    assert first.scale.px_per_mm / second.scale.px_per_mm == pytest.approx(420 / 160, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "without",
+    [(Part.EYES, Part.BROWS), (Part.LIPS, Part.NOSTRILS), tuple(OUTLINES)],
+    ids=["eyes", "mouth", "all"],
+)
+def test_half_a_face_is_no_face(without: tuple[Part, ...]) -> None:
+    scene = survey(photo_of(PORTRAIT | {"without": without}), NETWORK)
+    assert scene.faces == ()
+    assert scene.scale.px_per_mm is None
+    assert "no face found" in scene.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("part", "cause"),
+    [
+        (Part.EYES, Cause.EYE),
+        (Part.BROWS, Cause.BROW),
+        (Part.LIPS, Cause.LIPS),
+        (Part.NOSTRILS, Cause.NOSTRIL),
+    ],
+)
+def test_a_part_is_protected_with_a_margin(part: Part, cause: Cause) -> None:
+    scene = survey(photo_of(PORTRAIT), NETWORK)
+    for x, y, _, half_height in OUTLINES[part]:
+        assert (scene.causes_at(at(x, y), 1) & cause).all()
+        assert scene.protected_in(at(x, y + half_height, 4)).all()
+
+
+def test_skin_and_protection_never_meet() -> None:
+    photo = photo_of(PORTRAIT)
+    scene = survey(photo, NETWORK)
+    skin, protected = scene.skin_in(photo.frame), scene.protected_in(photo.frame)
+    assert not (skin & protected).any()
+    assert skin[at(0.3, 0.2).slices].all()
+    assert protected[:20, :20].all()
+
+
+def test_a_dark_speck_on_a_cheek_protects_nothing() -> None:
+    canvas = photo_of(PORTRAIT).pixels.copy()
+    for part, x in ((Part.BROWS, 0.3), (Part.HAIR, -0.3), (Part.EYES, 0.36)):
+        where = at(x, 0.12)
+        cv2.circle(canvas, ((where.x0 + where.x1) // 2, (where.y0 + where.y1) // 2), 7, COLOURS[part], -1)
+    scene = survey(Photo(canvas), NETWORK)
+    assert len(scene.faces) == 1
+    for x in (0.3, -0.3, 0.36):
+        assert scene.skin_in(at(x, 0.12, 8)).all()
+
+
+def test_what_is_burnt_out_is_protected() -> None:
+    canvas = photo_of(PORTRAIT).pixels.copy()
+    cv2.circle(canvas, (600, 280), 25, (255, 255, 255), -1)
+    for scene in (survey(Photo(canvas), NETWORK), survey(Photo(canvas[:, :300].copy()), NETWORK)):
+        assert scene.level.shape == scene.causes.shape
+    assert (survey(Photo(canvas), NETWORK).causes_at(Box(270, 590, 290, 610), 1) & Cause.CLIPPED).all()
+
+
+def spot_in(box: Box, kind: Kind = Kind.PIMPLE) -> Spot:
+    return Spot(1, box, np.ones((box.height, box.width), bool), 12.0, kind, 0.9, sure=True, reason="why")
+
+
+def planned(spot: Spot) -> Any:
+    scene = survey(photo_of(PORTRAIT), NETWORK)
+    (step,) = spared(plan([spot], Recipe(), {HealerId("any"): Takes(largest_px=200)}, scene), scene)
+    return step
+
+
+@pytest.mark.parametrize(
+    ("where", "reason"), [((0.22, -0.12), "protected: eye"), ((-0.22, -0.26), "protected: brow")]
+)
+def test_a_spot_on_a_protected_part_is_kept(where: tuple[float, float], reason: str) -> None:
+    step = planned(spot_in(at(*where)))
+    assert (step.healers, step.review, step.reason) == ((), False, reason)
+
+
+def test_a_hole_stops_where_protection_begins() -> None:
+    scene = survey(photo_of(PORTRAIT), NETWORK)
+    above_the_brow = scene.protected_in(Box(230, 705, 330, 706))[:, 0]
+    edge = 230 + int(np.flatnonzero(above_the_brow)[0])
+    step = planned(spot_in(Box(edge - 13, 699, edge - 1, 711)))
+    assert step.healers
+    assert not (step.hole & scene.protected_in(step.box)).any()
+
+
+def test_what_a_person_painted_is_left_to_that_person() -> None:
+    assert planned(spot_in(at(0.22, -0.12), Kind.PAINTED)).healers
+
+
+def test_without_a_network_nothing_changes_but_the_notes(
+    chart: Chart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "shipped", lambda: None)
+    photo = Photo(chart.pixels)
+    scene = survey(photo)
+    assert scene.faces == ()
+    assert "onnxruntime" in scene.notes[0]
+    assert scene.skin_share > 0.5
+    done = pipeline.retouch(photo, Recipe(), lambda _stage: None)
+    assert scene.notes[0] in done.notes
+    assert any(s.decision is Decision.HEALED for s in done.spots)
+
+
+def read_png(path: str) -> NDArray[np.uint8]:
+    return np.asarray(imagecodecs.png_decode(Path(path).read_bytes()))
+
+
+def test_explain_writes_the_overlay_and_the_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "shipped", lambda: NETWORK)
+    source = tmp_path / "face.tif"
+    write_photo(source, photo_of(PORTRAIT).pixels)
+    told = explain(source, tmp_path / "out", maps=True)
+    assert [Path(f).name for f in told["files"]] == [
+        "face-explained.png",
+        "face-protected.png",
+        "face-skin.png",
+    ]
+    assert len(told["faces"]) == 1
+    protected = read_png(told["files"][1])
+    assert protected.shape == read_photo(source).shape[:2]
+    assert set(np.unique(protected)) == {0, 255}
+
+
+def test_the_network_is_small_and_known() -> None:
+    if not MODEL_PATH.is_file():
+        pytest.skip("no network is shipped with this tree")
+    assert MODEL_PATH.stat().st_size <= 2_000_000
+    assert MODEL_PATH.with_suffix(".md").is_file()
+
+
+def test_the_shipped_network_finds_a_real_face() -> None:
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (extra: cpu)")
+    from skimage import data
+
+    network = parts.shipped()
+    if network is None:
+        pytest.skip("no network is shipped with this tree")
+    scene = survey(Photo(np.ascontiguousarray(data.astronaut())), network)
+    assert len(scene.faces) == 1
+    assert scene.faces[0].box.meets(Box(80, 180, 180, 270))
+    coffee = survey(Photo(np.ascontiguousarray(data.coffee())), network)
+    assert coffee.faces == ()
