@@ -61,6 +61,8 @@ _ANY_FEATURE = 0.25
 _SPECK_MM2 = 70.0
 """Smaller pieces of no skin, all around them skin, are spots."""
 _WHITE = 0.985
+_REACH = 0.9
+"""In widths of a face, from its middle."""
 
 
 def protection(
@@ -79,7 +81,7 @@ def protection(
         :class:`Cause`.
     """
     mm = _cells_per_mm(faces, maps.shape[1:], cell)
-    skin = _skin(maps, shown, float(mm.max()))
+    skin = _skin(maps, shown, float(mm.max()), _of_a_face(faces, maps.shape[1:], cell))
     level = np.zeros(skin.shape, dtype=np.float32)
     causes = np.zeros(skin.shape, dtype=np.uint8)
     named = maps[list(_FEATURES)].sum(axis=0)
@@ -135,18 +137,28 @@ def _cells_per_mm(faces: Sequence[Face], shape: tuple[int, ...], cell: float) ->
     return np.asarray(np.array(sizes, dtype=np.float32)[nearest])
 
 
-def _skin(maps: Float, shown: Samples, mm: float) -> Float:
+def _of_a_face(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Bool:
+    """Near enough to a face to be part of it: an orange suit further down is no cheek."""
+    ys, xs = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
+    inside = np.zeros(shape, dtype=np.bool_)
+    for face in faces:
+        away = np.hypot(xs - face.centre[0] / cell, ys - face.centre[1] / cell)
+        inside |= away < _REACH * face.width / cell
+    return inside
+
+
+def _skin(maps: Float, shown: Samples, mm: float, of_a_face: Bool) -> Float:
     """Learned skin that also has the photo's own skin colour, its border laid along the photo's edges."""
-    learned = maps[Part.FACE_SKIN] + maps[Part.OTHER_SKIN] + maps[Part.EARS]
-    named = maps[list(_FEATURES)].sum(axis=0)
+    learned = maps[Part.OTHER_SKIN] + maps[Part.EARS] + maps[Part.FACE_SKIN] * of_a_face
+    named = maps[list(_FEATURES)].sum(axis=0) * of_a_face
     od = density(shown)
     fine = guided(np.asarray(learned + named), od.mean(axis=2), max(2, round(2 * mm)))
     body = fine > 0.5
-    sure = maps[Part.FACE_SKIN] > 0.8
+    sure = (maps[Part.FACE_SKIN] > 0.8) & of_a_face
     if np.count_nonzero(sure) >= 50:
         near = near_colour(blur(od, 1.0), sure)
         # In the face the network knows better than any colour: a red cheek, a pimple, a hard light.
-        body &= near | (maps[Part.FACE_SKIN] + named > 0.6)
+        body &= near | (of_a_face & (maps[Part.FACE_SKIN] + named > 0.6))
     body = _without_specks(body, _SPECK_MM2 * mm * mm)
     return blur(np.where(body, np.maximum(fine, 0.6), np.minimum(fine, 0.4)).astype(np.float32), 0.8)
 
