@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,12 @@ def ramp(channels: int = 3, dtype: type = np.uint16, seed: int = 0) -> NDArray[A
     return ((base + rng.normal(0, 0.004, base.shape)).clip(0, 1) * full).astype(dtype)
 
 
+@cache
 def rgb_profile() -> bytes:
     return bytes(imagecodecs.cms_profile("adobergb"))
 
 
+@cache
 def grey_profile() -> bytes:
     return bytes(imagecodecs.cms_profile("gray", gamma=2.2))
 
