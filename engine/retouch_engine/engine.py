@@ -31,6 +31,7 @@ from retouch_engine.pipeline import Progress, Retouched, Stopwatch, retouch
 from retouch_engine.prove import Proof, prove_heal_layer, prove_result
 from retouch_engine.recipe import Kind, Limits
 from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role, counts
+from retouch_engine.survey import knows_faces
 from retouch_engine.types import Box, Photo, Spot
 from retouch_engine.version import __version__
 
@@ -94,7 +95,7 @@ class RetouchEngine:
             "numpy": np.__version__,
             "opencv": cv2.__version__,
             "exiftool": self._carrier.version or "not found: essential tags are carried without it",
-            "face parts": "none in this version: only unmistakable spots are healed",
+            "face parts": "known" if knows_faces() else "not known without onnxruntime (extra: cpu)",
         }
 
     def close(self) -> None:

@@ -6,7 +6,8 @@ many pixels a millimetre is, and the notes say that.
 """
 
 from retouch_engine.survey.faces import Face
+from retouch_engine.survey.parts import knows_faces
 from retouch_engine.survey.protect import Cause
 from retouch_engine.survey.scene import Scene, survey
 
-__all__ = ["Cause", "Face", "Scene", "survey"]
+__all__ = ["Cause", "Face", "Scene", "knows_faces", "survey"]

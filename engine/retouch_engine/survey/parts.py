@@ -83,8 +83,11 @@ def load(path: Path) -> Network:
 
 
 @cache
+def knows_faces() -> bool:
+    """Whether the network that comes with this version can be run here."""
+    return find_spec("onnxruntime") is not None and MODEL_PATH.is_file()
+
+
 def shipped() -> Network | None:
     """The network that comes with this version, or None without onnxruntime; loaded once."""
-    if find_spec("onnxruntime") is None or not MODEL_PATH.is_file():
-        return None
-    return load(MODEL_PATH)
+    return load(MODEL_PATH) if knows_faces() else None
