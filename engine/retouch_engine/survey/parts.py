@@ -82,12 +82,12 @@ def load(path: Path) -> Network:
     return Network(onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
 
 
-@cache
 def knows_faces() -> bool:
     """Whether the network that comes with this version can be run here."""
     return find_spec("onnxruntime") is not None and MODEL_PATH.is_file()
 
 
+@cache
 def shipped() -> Network | None:
     """The network that comes with this version, or None without onnxruntime; loaded once."""
     return load(MODEL_PATH) if knows_faces() else None
