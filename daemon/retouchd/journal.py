@@ -86,6 +86,17 @@ class Row:
         """The photo."""
         return Path(os.fsdecode(self.path))
 
+    def as_json(self) -> dict[str, object]:
+        """What programs are told of a photo: ``list --json`` and the page alike."""
+        return {
+            "job": self.id,
+            "file": str(self.file),
+            "state": str(self.state),
+            "reason": self.reason,
+            "code": self.code,
+            "attempts": self.attempts,
+        }
+
     @property
     def sig(self) -> Signature:
         """The photo's signature when this row was last decided."""

@@ -143,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/api/jobs":
             self._send(200, self._listed())
         elif path.startswith("/api/jobs/"):
-            self._send(200, _as_dict(self._found(path.rpartition("/")[2])))
+            self._send(200, self._found(path.rpartition("/")[2]).as_json())
         else:
             self._send(404, {"failed": "not here"})
 
@@ -164,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
         limit = min(int(asked.get("limit", [_MOST_ROWS])[0]), _MOST_ROWS)
         journal = self._journal()
         try:
-            return [_as_dict(row) for row in journal.listed(states)[-limit:]]
+            return [row.as_json() for row in journal.listed(states)[-limit:]]
         finally:
             journal.close()
 
@@ -226,14 +226,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("X-Content-Type-Options", "nosniff")
         self.end_headers()
         self.wfile.write(data)
-
-
-def _as_dict(row: Row) -> dict[str, Any]:
-    return {
-        "job": row.id,
-        "file": str(row.file),
-        "state": str(row.state),
-        "reason": row.reason,
-        "code": row.code,
-        "attempts": row.attempts,
-    }

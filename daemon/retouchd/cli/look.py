@@ -69,17 +69,6 @@ def status(config_path: Path | None, as_json: bool) -> None:
             click.echo(f"{count:8d} {state}")
 
 
-def _as_dict(row: Row) -> dict[str, Any]:
-    return {
-        "job": row.id,
-        "file": str(row.file),
-        "state": str(row.state),
-        "reason": row.reason,
-        "code": row.code,
-        "attempts": row.attempts,
-    }
-
-
 @click.command("list")
 @click.option("--state", type=click.Choice([str(s) for s in State]), help="Only photos in this state.")
 @config_option
@@ -90,7 +79,7 @@ def list_jobs(state: str | None, config_path: Path | None, as_json: bool) -> Non
         rows = journal.listed((State(state),) if state else tuple(State))
     for row in rows:
         if as_json:
-            click.echo(json.dumps(_as_dict(row)))
+            click.echo(json.dumps(row.as_json()))
         else:
             reason = f"  {shown(row.reason)}" if row.reason else ""
             click.echo(f"{row.id:6d}  {row.state:<11}  {shown(row.file)}{reason}")

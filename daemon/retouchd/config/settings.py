@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from retouch_engine import Compression, Finish, Kind, Limits, Recipe
+from retouch_engine import Compression, Finish, Kind, Recipe
 from retouchd.naming import has_control_characters
 
 BUILT_IN_PRESET = "studio"
@@ -348,8 +348,3 @@ class Settings(Tree):
         """What the worker may use."""
         whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return self.limits.memory_mb * 1_000_000 or whole * 3 // 4
-
-    @property
-    def engine_limits(self) -> Limits:
-        """What the engine accepts."""
-        return Limits(max_megapixels=self.limits.max_megapixels)
