@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from retouch_engine import errors
+from retouch_engine.corrections import CORRECTIONS_SCHEMA, Correction, Corrections, Wish
 from retouch_engine.errors import EngineError
 from retouch_engine.recipe import PERMANENT, Compression, Finish, Kind, Limits, Recipe
 from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
 __all__ = [
+    "CORRECTIONS_SCHEMA",
     "PERMANENT",
     "PHOTO_SUFFIXES",
     "RECORD_SCHEMA",
     "Compression",
+    "Correction",
+    "Corrections",
     "Decision",
     "Engine",
     "EngineError",
@@ -37,6 +41,7 @@ __all__ = [
     "Recipe",
     "Rendered",
     "Role",
+    "Wish",
     "__version__",
     "errors",
     "estimated_bytes",
@@ -56,8 +61,11 @@ class Order:
     staging: Path
     recipe: Recipe
     finish: Finish = field(default_factory=Finish)
+    corrections: Corrections = field(default_factory=Corrections)
+    """What a person decided about this photo."""
     painted_mask: Path | None = None
-    """A mask that overrides the finds: 255 heals, 128 is ignored. Same size as the photo."""
+    """What a person painted: 255 heals, 0 keeps, 128 leaves to a person. Same size as the photo. What it says
+    beyond ``corrections`` is in the record's ``corrections`` afterwards, so that a mask is read once."""
 
 
 class Engine(Protocol):

@@ -53,6 +53,8 @@ class SpotRecord:
     guard: Mapping[str, float] = field(default_factory=dict)
     features: Mapping[str, float] = field(default_factory=dict)
     tried: tuple[str, ...] = ()
+    wish: str = ""
+    """What a person said about it, empty when nobody did: heal, keep, reject or review."""
 
 
 @dataclass(frozen=True, slots=True)
