@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from retouchd import actions, config, lock, log, protocol
+from retouchd.amends import Amends
 from retouchd.config import Settings
 from retouchd.contact import ContactPages
 from retouchd.control import Control
@@ -93,6 +94,7 @@ class Service:
     dispatcher: Dispatcher = field(init=False)
     control: Control = field(init=False)
     hooks: Hooks = field(init=False)
+    amends: Amends = field(init=False)
     web: Web | None = None
     _told_ready: bool = False
     _beat_s: float = 0.0
@@ -122,6 +124,7 @@ class Service:
         self.supervisor = Supervisor(self._plan(), self.settings.limits.job_seconds, self.clock)
         self.intake = Intake(self.settings, self.journal, clock=self.clock, wake=wake)
         self.hooks = Hooks(self.settings.hooks, self.clock)
+        self.amends = Amends(self.settings, self.journal, self.clock)
         desk = Desk(
             journal=self.journal,
             supervisor=self.supervisor,
@@ -147,6 +150,7 @@ class Service:
 
     def _published(self, folder: Path, files: list[Path]) -> None:
         self.intake.add_own(files)
+        self.amends.touch(folder)
         if self.settings.output.contact_sheet:
             self.pages.touch(folder)
 
@@ -197,6 +201,7 @@ class Service:
         self._keep_worker()
         self.control.step(self._asked)
         if not self.dispatcher.draining and not self.flags.drain:
+            self.amends.step()
             self.intake.look()
         while self.dispatcher.step() and self.flags.stops < 2:
             self.notifier.alive()
@@ -304,7 +309,7 @@ class Service:
             log.get().warning("state_dir changes with the next start", kept=self.settings.state_dir)
             fresh = fresh.model_copy(update={"state_dir": self.settings.state_dir})
         before = self._plan()
-        self.settings = self.dispatcher.settings = fresh
+        self.settings = self.dispatcher.settings = self.amends.settings = fresh
         self.hooks.settings = fresh.hooks
         self._restart_worker = self._plan() != before
         self.supervisor.plan, self.supervisor.job_seconds = self._plan(), fresh.limits.job_seconds

@@ -41,12 +41,14 @@ __all__ = [
     "Recipe",
     "Rendered",
     "Role",
+    "Viewer",
     "Wish",
     "__version__",
     "errors",
     "estimated_bytes",
     "explain",
     "open_engine",
+    "open_viewer",
 ]
 
 PHOTO_SUFFIXES = frozenset({".tif", ".tiff", ".jpg", ".jpeg", ".png"})
@@ -106,6 +108,32 @@ def open_engine(limits: Limits | None = None) -> Engine:
     from retouch_engine.engine import RetouchEngine
 
     return RetouchEngine(limits or Limits())
+
+
+class Viewer(Protocol):
+    """What :func:`open_viewer` returns. Keeps the last photos decoded; not for several threads at once."""
+
+    def tile(self, source: Path, heal: Path | None, level: int, column: int, row: int) -> bytes:
+        """A JPEG of one tile: of the photo before, or with its heal layer after.
+
+        Raises:
+            IndexError: there is no such tile.
+            EngineError: a file cannot be read.
+        """
+
+    def about(self, source: Path) -> dict[str, int]:
+        """Width, height, levels, tile (px) and EXIF orientation of a photo.
+
+        Raises:
+            EngineError: it cannot be read.
+        """
+
+
+def open_viewer(limits: Limits | None = None) -> Viewer:
+    """Something to look at photos with. Imports the array libraries."""
+    from retouch_engine.view import Viewer as Pyramids
+
+    return Pyramids(limits or Limits())
 
 
 def explain(source: Path, out: Path, *, maps: bool = False, limits: Limits | None = None) -> dict[str, Any]:

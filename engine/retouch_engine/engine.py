@@ -22,6 +22,7 @@ from retouch_engine.codec.contact import write_contact
 from retouch_engine.codec.exiftool import CarryReport, MetadataCarrier
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.painted import read_painted_mask
+from retouch_engine.codec.preview import write_overview
 from retouch_engine.codec.read import read_photo
 from retouch_engine.codec.write import write_heal_layer, write_mask, write_result
 from retouch_engine.codec.xmp import XmpFacts, build_packet, packet_trouble
@@ -45,6 +46,7 @@ _NAMES = {
     Role.MASK: "mask.tif",
     Role.XMP: "result.xmp",
     Role.CONTACT: "contact.webp",
+    Role.VIEW: "view.jpg",
 }
 
 
@@ -156,9 +158,11 @@ def _written(
         layer = pool.submit(write_heal_layer, files[Role.HEAL], photo, done.patches, order.finish)
         mask = pool.submit(write_mask, files[Role.MASK], photo, done.patches, review)
         sheet = pool.submit(write_contact, files[Role.CONTACT], photo, done.patches, done.spots)
+        view = pool.submit(write_overview, files[Role.VIEW], photo, done.patches)
         write_result(files[Role.RESULT], photo, done.patches, order.finish, packet)
         layer.result()
         mask.result()
+        view.result()
         files[Role.XMP].write_bytes(packet)
         return sheet.result()
 

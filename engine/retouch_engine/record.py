@@ -32,6 +32,7 @@ class Role(StrEnum):
     MASK = "mask"
     XMP = "xmp"
     CONTACT = "contact"
+    VIEW = "view"
 
 
 @dataclass(frozen=True, slots=True)
