@@ -43,6 +43,10 @@ class Amends:
         """Results appeared in this folder."""
         self._folders.add(folder)
 
+    def poke(self) -> None:
+        """Look with the next step. Called from other threads: it only sets a number."""
+        self._next_s = 0.0
+
     def step(self) -> None:
         """Look, when it is time."""
         began = self._clock()
@@ -62,7 +66,9 @@ class Amends:
             return
         if before != stamp:
             self._moving.add(entry)
-        elif entry in self._moving and self._redone(folder, entry):
+        # Files of corrections appear whole; an editor may write a mask for a while.
+        stands = before == stamp or entry.parent.name == CORRECTIONS_FOLDER
+        if stands and entry in self._moving and self._redone(folder, entry):
             self._moving.discard(entry)
 
     def _redone(self, folder: Path, entry: Path) -> bool:

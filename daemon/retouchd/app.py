@@ -141,7 +141,7 @@ class Service:
         self.dispatcher.recover()
         self.control = Control(self.settings.state_dir)
         if address := self.settings.http.address:
-            self.web = Web(address, self.settings.state_dir, self.alarm.ring)
+            self.web = Web(self.settings, address, self._hurry)
 
     def _plan(self) -> WorkerPlan:
         limits = self.settings.limits
@@ -154,16 +154,24 @@ class Service:
         if self.settings.output.contact_sheet:
             self.pages.touch(folder)
 
+    def _hurry(self) -> None:
+        """A page changed something: look soon. Called from other threads."""
+        self.amends.poke()
+        self.alarm.ring()
+
     def _poked(self, root: Path) -> None:
         self.intake.poke(root)
         self.alarm.ring()
 
     def _asked(self, what: str, about: str) -> str:
         """Do what a command asks for. Each answer is followed by a look, so that it takes effect at once."""
+        if what == "says":
+            return self._status()
         if what == "drain":
             self.flags.drain = True
             return "draining: what is queued is finished, then the service stops"
         said = "" if what == "look" else actions.perform(self.settings, self.journal, what, about)
+        self.amends.poke()
         for path in self.intake.roots:
             self.intake.poke(path)
         log.get().info("asked", what=what, about=about)
@@ -215,7 +223,8 @@ class Service:
         online = self.intake.online()
         self.hooks.step(idle=self._nothing_left() or not online)
         if self.web:
-            self.web.step(self._asked, ready=self.supervisor.ready and bool(online))
+            ready = self.supervisor.ready and bool(online)
+            self.web.step(self._asked, ready=ready, status=self._status())
 
     def _nothing_left(self) -> bool:
         online = self.intake.online()
@@ -311,6 +320,8 @@ class Service:
         before = self._plan()
         self.settings = self.dispatcher.settings = self.amends.settings = fresh
         self.hooks.settings = fresh.hooks
+        if self.web:
+            self.web.watch(fresh)
         self._restart_worker = self._plan() != before
         self.supervisor.plan, self.supervisor.job_seconds = self._plan(), fresh.limits.job_seconds
         self.intake.reconfigure(fresh)

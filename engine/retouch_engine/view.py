@@ -1,8 +1,8 @@
 """Looking at a photo and its result without an editor: tiles of a pyramid, before and after, for a browser.
 
 Tiles are sRGB JPEGs in the photo's stored orientation; the page turns them. The source is decoded once and
-kept while it is looked at; the result is never decoded: it is the source with the heal layer over it, which is
-what the proof has shown. Level 0 is the photo at 100 %, each further level half the one before.
+kept while it is looked at; the result is never decoded: it is the source with the heal layer over it, which
+is what the proof has shown. Level 0 is the photo at 100 %, each further level half the one before.
 """
 
 from __future__ import annotations
