@@ -28,6 +28,7 @@ from retouch_engine import (
     Engine,
     EngineError,
     Finish,
+    Layers,
     Limits,
     Order,
     Recipe,
@@ -125,7 +126,7 @@ def _order(message: dict[str, Any]) -> Order:
         source=Path(message["source"]),
         staging=Path(message["staging"]),
         recipe=Recipe.from_json(message["recipe"]),
-        finish=Finish(compression=Compression(finish["compression"]), threads=finish["threads"]),
+        finish=Finish(Compression(finish["compression"]), finish["threads"], Layers(finish["layers"])),
         corrections=Corrections.from_json(message["corrections"]),
         painted_mask=Path(message["mask"]) if message["mask"] else None,
     )
