@@ -134,6 +134,7 @@ class Journal:
             db = sqlite3.connect(path, timeout=30, isolation_level=None)
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
+            db.execute("PRAGMA cache_size=-512")  # KiB; the default of 2 MiB fills in a night
             schema.migrate(db, path)
         except (OSError, sqlite3.Error) as error:
             raise StateDirUnusable(state_dir, str(error)) from None
