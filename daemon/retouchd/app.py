@@ -21,7 +21,6 @@ from types import FrameType
 from retouchd import actions, config, lock, log, protocol
 from retouchd.amends import Amends
 from retouchd.config import Settings
-from retouchd.contact import ContactPages
 from retouchd.control import Control
 from retouchd.dispatch import SCRATCH, Desk, Dispatcher
 from retouchd.errors import EngineUnavailable, RetouchdError
@@ -30,6 +29,7 @@ from retouchd.intake import Intake
 from retouchd.jobs import InstanceId, State
 from retouchd.journal import Journal
 from retouchd.notify import Notifier
+from retouchd.pages import Pages
 from retouchd.supervisor import Supervisor, WorkerPlan
 from retouchd.text import shown
 from retouchd.wake import Wake
@@ -87,8 +87,8 @@ class Service:
     alarm: Alarm = field(default_factory=Alarm)
     instance: InstanceId = field(default_factory=lambda: InstanceId(uuid.uuid4().hex))
     notifier: Notifier = field(default_factory=Notifier)
-    pages: ContactPages = field(default_factory=ContactPages)
     journal: Journal = field(init=False)
+    pages: Pages = field(init=False)
     supervisor: Supervisor = field(init=False)
     intake: Intake = field(init=False)
     dispatcher: Dispatcher = field(init=False)
@@ -125,6 +125,7 @@ class Service:
         self.intake = Intake(self.settings, self.journal, clock=self.clock, wake=wake)
         self.hooks = Hooks(self.settings.hooks, self.clock)
         self.amends = Amends(self.settings, self.journal, self.clock)
+        self.pages = Pages(self.journal.id, self.clock)
         desk = Desk(
             journal=self.journal,
             supervisor=self.supervisor,
@@ -148,8 +149,7 @@ class Service:
         scratch = self.settings.state_dir / SCRATCH
         return WorkerPlan(self.engine, limits.max_megapixels, scratch, self.settings.memory_bytes)
 
-    def _published(self, folder: Path, files: list[Path]) -> None:
-        self.intake.add_own(files)
+    def _published(self, folder: Path) -> None:
         self.amends.touch(folder)
         if self.settings.output.contact_sheet:
             self.pages.touch(folder)
@@ -339,7 +339,7 @@ class Service:
                 self.supervisor.kill()
             self.supervisor.stop()
             self.dispatcher.abandon()
-            self.pages.step(everything=True)
+            self.pages.close()
             self.hooks.close()
         self.journal.close()
         os.close(held)

@@ -46,6 +46,8 @@ class Wish:
     out: Path | None = None
     mask: Path | None = None
     dry_run: bool = False
+    force: bool = False
+    """Whether a result of ours is healed once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def items(paths: Iterable[Path], out: Path | None) -> list[Item]:
     for given in paths:
         path = Path(os.path.abspath(given))  # noqa: PTH100 - resolve() would follow symlinks
         if path.is_dir():
-            for name in scanner.scan(os.fsencode(path), recursive=True).files:
+            for name in scanner.scan(os.fsencode(path)).files:
                 source = Path(os.fsdecode(name))
                 folder = out / source.parent.relative_to(path) if out else source.parent
                 found.setdefault(source, Item(source, folder, path))
@@ -155,7 +157,8 @@ class Batch:
     ) -> Outcome:
         staging = Path(tempfile.mkdtemp(dir=self._scratch.name, prefix="job-"))
         op = "preview" if self._wish.dry_run else "retouch"
-        order = Order(item.source, staging, recipe, self._settings.finish, memory.decided, mask)
+        finish, own = self._settings.finish, self._wish.force
+        order = Order(item.source, staging, recipe, finish, memory.decided, mask, own_output=own)
         answer = self._talk(protocol.order(op, order), stage)
         assert isinstance(answer, Outcome)
         return answer

@@ -129,6 +129,7 @@ def _order(message: dict[str, Any]) -> Order:
         finish=Finish(Compression(finish["compression"]), finish["threads"], Layers(finish["layers"])),
         corrections=Corrections.from_json(message["corrections"]),
         painted_mask=Path(message["mask"]) if message["mask"] else None,
+        own_output=message["own_output"],
     )
 
 

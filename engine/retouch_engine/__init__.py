@@ -69,6 +69,8 @@ class Order:
     painted_mask: Path | None = None
     """What a person painted: 255 heals, 0 keeps, 128 leaves to a person. Same size as the photo. What it says
     beyond ``corrections`` is in the record's ``corrections`` afterwards, so that a mask is read once."""
+    own_output: bool = False
+    """Whether a result of ours is taken as well: somebody asked for it."""
 
 
 class Engine(Protocol):
