@@ -18,6 +18,7 @@ from retouchd.cli.explain import explain
 from retouchd.cli.ignores import show_ignores
 from retouchd.cli.look import list_jobs, status, why
 from retouchd.cli.process import process
+from retouchd.cli.review import review
 from retouchd.cli.run import run
 from retouchd.cli.setup import check_config, init_config, install_service
 from retouchd.errors import RetouchdError
@@ -39,7 +40,7 @@ _COMMANDS = (
     *(run, process, init_config, check_config, install_service),
     *(status, list_jobs, why),
     *(retry, requeue, skip, undo, pause, resume, drain),
-    *(explain, show_ignores, doctor),
+    *(explain, review, show_ignores, doctor),
 )
 for _command in _COMMANDS:
     cli.add_command(_command)
