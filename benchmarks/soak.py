@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.soak`` runs everything (about an hour on two cores) and prints a table of what was
 measured against what is wanted; ``--quick`` runs a short version, ``--readme`` puts the lines into README.md.
-The engine is the real one, on small rendered skin, every photo with other bytes. Exit code 1 when something is
-not as wanted.
+The engine is the real one, on small rendered skin, every photo with other bytes. Exit code 1 when something
+is not as wanted.
 """
 
 from __future__ import annotations
