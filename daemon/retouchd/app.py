@@ -124,8 +124,8 @@ class Service:
         self.supervisor = Supervisor(self._plan(), self.settings.limits.job_seconds, self.clock)
         self.intake = Intake(self.settings, self.journal, clock=self.clock, wake=wake)
         self.hooks = Hooks(self.settings.hooks, self.clock)
-        self.pages = Pages(self.journal.id, self.clock)
         self.amends = Amends(self.settings, self.journal, self.clock)
+        self.pages = Pages(self.journal.id, self.clock)
         desk = Desk(
             journal=self.journal,
             supervisor=self.supervisor,

@@ -157,15 +157,8 @@ class Batch:
     ) -> Outcome:
         staging = Path(tempfile.mkdtemp(dir=self._scratch.name, prefix="job-"))
         op = "preview" if self._wish.dry_run else "retouch"
-        order = Order(
-            item.source,
-            staging,
-            recipe,
-            self._settings.finish,
-            memory.decided,
-            mask,
-            own_output=self._wish.force,
-        )
+        finish, own = self._settings.finish, self._wish.force
+        order = Order(item.source, staging, recipe, finish, memory.decided, mask, own_output=own)
         answer = self._talk(protocol.order(op, order), stage)
         assert isinstance(answer, Outcome)
         return answer

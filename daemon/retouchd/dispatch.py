@@ -194,8 +194,7 @@ class Dispatcher:
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
         decided = hand.memory.decided if hand.memory else Corrections()
-        mask = hand.mask[0] if hand.mask else None
-        own = bool(hand.row.forced)
+        mask, own = hand.mask[0] if hand.mask else None, bool(hand.row.forced)
         finish = self.settings.finish
         order = Order(hand.row.file, staging, hand.recipe, finish, decided, mask, own_output=own)
         self._desk.supervisor.send(protocol.order("retouch", order))

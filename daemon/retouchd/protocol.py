@@ -13,6 +13,7 @@ ASCII only: JSON's escapes carry the lone surrogates that stand for undecodable 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def order(op: str, wanted: Order) -> dict[str, Any]:
         "source": str(wanted.source),
         "staging": str(wanted.staging),
         "recipe": wanted.recipe.as_json(),
-        "finish": {"compression": finish.compression, "threads": finish.threads},
+        "finish": asdict(finish),
         "mask": str(wanted.painted_mask) if wanted.painted_mask else None,
         "corrections": wanted.corrections.as_json(),
         "own_output": wanted.own_output,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from retouch_engine import errors
 from retouch_engine.corrections import CORRECTIONS_SCHEMA, Correction, Corrections, Wish
 from retouch_engine.errors import EngineError
-from retouch_engine.recipe import PERMANENT, Compression, Finish, Kind, Limits, Recipe
+from retouch_engine.recipe import PERMANENT, Compression, Finish, Kind, Layers, Limits, Recipe
 from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role
 from retouch_engine.version import __version__
 
@@ -36,6 +36,7 @@ __all__ = [
     "EngineError",
     "Finish",
     "Kind",
+    "Layers",
     "Limits",
     "Order",
     "Recipe",

@@ -155,11 +155,11 @@ def _written(
     """Write every staged file; the sprite's rows. The small ones are written beside the large one."""
     review = [(s.spot.box, s.spot.mask) for s in _offered(done)]
     with ThreadPoolExecutor(2) as pool:
-        layer = pool.submit(write_heal_layer, files[Role.HEAL], photo, done.patches, order.finish)
+        layer = pool.submit(write_heal_layer, files[Role.HEAL], photo, done.patches, order.finish, review)
         mask = pool.submit(write_mask, files[Role.MASK], photo, done.patches, review)
         sheet = pool.submit(write_contact, files[Role.CONTACT], photo, done.patches, done.spots)
         view = pool.submit(write_overview, files[Role.VIEW], photo, done.patches)
-        write_result(files[Role.RESULT], photo, done.patches, order.finish, packet)
+        write_result(files[Role.RESULT], photo, done.patches, order.finish, packet, review)
         layer.result()
         mask.result()
         view.result()

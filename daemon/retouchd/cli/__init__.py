@@ -14,6 +14,7 @@ import click
 from retouch_engine import __version__
 from retouchd.cli.act import drain, pause, requeue, resume, retry, skip, undo
 from retouchd.cli.doctor import doctor
+from retouchd.cli.edit import edit
 from retouchd.cli.explain import explain
 from retouchd.cli.ignores import show_ignores
 from retouchd.cli.look import list_jobs, status, why
@@ -37,7 +38,7 @@ def cli() -> None:
 
 
 _COMMANDS = (
-    *(run, process, init_config, check_config, install_service),
+    *(run, process, edit, init_config, check_config, install_service),
     *(status, list_jobs, why),
     *(retry, requeue, skip, undo, pause, resume, drain),
     *(explain, review, show_ignores, doctor),

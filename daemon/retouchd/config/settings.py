@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from retouch_engine import Compression, Finish, Kind, Recipe
+from retouch_engine import Compression, Finish, Kind, Layers, Recipe
 from retouchd.naming import has_control_characters
 
 BUILT_IN_PRESET = "studio"
@@ -199,6 +199,11 @@ class Output(Tree):
         default=True,
         description="Keep _retouchd/contact.html: before, after and mask of every spot at 100 %.",
     )
+    layers: Layers = Field(
+        default=Layers.HEAL,
+        description="Which files carry the heals as named layers: heal (NAME-heal.tif), embedded (the result"
+        " as well, twice as large and slower), flat (none).",
+    )
     threads: int = Field(default=2, ge=1, le=64, description="Threads for packing and unpacking samples.")
 
 
@@ -377,7 +382,7 @@ class Settings(Tree):
     @property
     def finish(self) -> Finish:
         """How the engine writes results."""
-        return Finish(compression=self.output.compression, threads=self.output.threads)
+        return Finish(self.output.compression, self.output.threads, self.output.layers)
 
     @property
     def memory_bytes(self) -> int:
