@@ -28,8 +28,14 @@ _ROWS = 1024
 """Maps are made in bands of so many rows: memory stays small at any size."""
 _TINTS = {
     Cause.NOT_SKIN: (60, 70, 90),
+    Cause.CLOTHING: (40, 70, 150),
     Cause.HAIR: (150, 90, 20),
+    Cause.STUBBLE: (200, 140, 70),
     Cause.CLIPPED: (255, 255, 255),
+    Cause.EDGE: (255, 110, 0),
+    Cause.JEWELLERY: (240, 240, 120),
+    Cause.INK: (20, 170, 40),
+    Cause.TEXT: (0, 230, 230),
     Cause.EYEWEAR: (0, 220, 160),
     Cause.NOSTRIL: (255, 210, 0),
     Cause.LIPS: (255, 40, 60),
