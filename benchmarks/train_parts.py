@@ -1,6 +1,6 @@
 """Train the network that knows face parts and skin, and say how good it is on people it did not see.
 
-    python -m benchmarks.train_parts DATA_DIR --out PARTS.onnx [--steps 3300] [--then 1000] [--resume STATE]
+    python -m benchmarks.train_parts DATA_DIR --out PARTS.onnx [--steps 3300] [--then 1000] [--fold 0]
 
 ``DATA_DIR`` holds ``faces/*/NAME.jpg`` with ``NAME.tem`` (189 landmarks) and ``portraits/manifest.json``.
 First a network learns from all people but those held out (the people of ``portraits``, and a fold of the
@@ -165,9 +165,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=3300)
     parser.add_argument("--then", type=int, default=1000, help="steps with everybody")
+    parser.add_argument("--fold", type=int, default=0, help="which quarter of the people is held out, 0 to 3")
     parser.add_argument("--resume", type=Path, help="a saved state to go on from")
     given = parser.parse_args()
-    out = held_out(given.data)
+    out = held_out(given.data, given.fold)
     photos = labelled(given.data)
     known = sheets([p for p in photos if person(p) not in out])
     print(f"{len(known)} people to learn from, {len(photos) - len(known)} held out")

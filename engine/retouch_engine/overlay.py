@@ -69,8 +69,16 @@ def draw(source: Path, out: Path, limits: Limits, *, maps: bool) -> dict[str, An
         "faces": [asdict(face) for face in scene.faces],
         "scale": asdict(scene.scale),
         "skin_share": round(scene.skin_share, 4),
+        "causes": _shares(scene),
         "notes": list(scene.notes),
     }
+
+
+def _shares(scene: Scene) -> dict[str, float]:
+    """How much of the photo each cause protects, 0 to 1; those that protect nothing are left out."""
+    causes = scene.causes[scene.level > 0.5]
+    counts = {c: int(np.count_nonzero(causes & c)) for c in Cause}
+    return {(c.name or "").lower(): round(n / scene.causes.size, 5) for c, n in counts.items() if n}
 
 
 def _map(photo: Photo, scene: Scene, *, protected: bool) -> Picture:

@@ -147,7 +147,9 @@ def _jewellery(relief: _Relief) -> Bool:
     reach = max(1, round(_STONE_MM * relief.mm))
     bright = relief.dark < -_STONE_BRIGHT
     dark = relief.dark > _STONE_DARK
-    both = dilated(bright, reach) & dilated(dark, reach) & relief.body
+    # Beside an eye or a nostril skin shines next to a shadow.
+    inner = eroded(relief.body, round(_STONE_MM * relief.mm))
+    both = dilated(bright, reach) & dilated(dark, reach) & inner
     seeds = both & (bright | dark)
     found = np.zeros_like(both)
     for piece in _pieces(_closed(seeds, reach) & relief.body, _STONE_MM2 * relief.mm**2):

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import density
-from retouch_engine.survey.beard import beards
+from retouch_engine.survey.beard import beards, jaws
 from retouch_engine.survey.faces import Face
 from retouch_engine.survey.foreign import enclosed, foreign
+from retouch_engine.survey.hairs import hairs
 from retouch_engine.survey.parts import Part
 from retouch_engine.survey.skin import near_colour
 from retouch_engine.types import Bool, Float, Samples
@@ -38,7 +39,7 @@ class Cause(IntFlag):
     CLIPPED = 128
     """Burnt out, or black: no texture is left to heal from."""
     STUBBLE = 256
-    """A field below the nose, darker and less red than the face: a beard, shaved or not."""
+    """Below the nose, a field darker and less red than the face, or thin strokes: a beard, shaved or not."""
     INK = 512
     JEWELLERY = 1024
     TEXT = 2048
@@ -63,9 +64,9 @@ class Guarded:
 
 _GUARDED = (
     Guarded(Cause.EYE, Part.EYES, 0.25, 1.4),
-    Guarded(Cause.BROW, Part.BROWS, 0.2, 1.9),
+    Guarded(Cause.BROW, Part.BROWS, 0.25, 1.0),
     Guarded(Cause.LIPS, Part.LIPS, 0.3, 1.0),
-    Guarded(Cause.NOSTRIL, Part.NOSTRILS, 0.25, 1.4),
+    Guarded(Cause.NOSTRIL, Part.NOSTRILS, 0.25, 1.2),
     Guarded(Cause.HAIR, Part.HAIR, 0.3, 0.3),
     Guarded(Cause.EYEWEAR, Part.GLASSES, 0.4, 1.0),
 )
@@ -102,13 +103,16 @@ def protection(
     level = np.zeros(skin.shape, dtype=np.float32)
     causes = np.zeros(skin.shape, dtype=np.uint16)
     _protect_parts(level, causes, maps, mm, skin > 0.5)
+    _protect(level, causes, _hairs(maps, od, mm), 0.2 * mm, Cause.BROW)
     _protect(level, causes, beards(od, maps[Part.FACE_SKIN], faces, cell), 0.5 * mm, Cause.STUBBLE)
     _protect(level, causes, _clipped(shown), 0.3 * mm, Cause.CLIPPED)
     things = foreign(od, (skin > 0.5) & (level < 0.5), float(mm.max()))
+    jaw = jaws(faces, skin.shape, cell)
     for what, margin, cause in (
-        (things.ink, 1.0, Cause.INK),
+        (things.ink & ~jaw, 1.0, Cause.INK),
         (things.jewellery, 1.0, Cause.JEWELLERY),
-        (things.text, 1.0, Cause.TEXT),
+        (things.text & ~jaw, 1.0, Cause.TEXT),
+        ((things.ink | things.text) & jaw, 0.3, Cause.STUBBLE),
         (things.edge, 0.4, Cause.EDGE),
     ):
         _protect(level, causes, what, margin * mm, cause)
@@ -132,6 +136,12 @@ def _protect_parts(level: Float, causes: Causes, maps: Float, mm: Float, speck: 
         else:
             believed &= ~speck
         _protect(level, causes, believed, guarded.mm * mm, guarded.cause)
+
+
+def _hairs(maps: Float, od: Float, mm: Float) -> Bool:
+    brow = maps[Part.BROWS]
+    bare = (maps[Part.FACE_SKIN] > 0.3) & (maps[list(_FEATURES)].sum(axis=0) < 0.2) & (maps[Part.HAIR] < 0.3)
+    return hairs(brow > 0.25, brow > 0.6, bare, od, mm)
 
 
 def _protect(level: Float, causes: Causes, what: Bool, radius: Float, cause: Cause) -> None:
