@@ -116,7 +116,8 @@ def overlap(taught: Sheet, network: Network | None) -> dict[str, float]:
     if network is None:
         return {}
     label = half(taught.label)
-    best = network.steady_maps(np.float32(taught.rgb[: 2 * len(label), : 2 * label.shape[1]]) / 255).argmax(0)
+    rgb = taught.rgb[: 2 * label.shape[0], : 2 * label.shape[1]].astype(np.float32) / 255
+    best = network.steady_maps(np.asarray(rgb, dtype=np.float32)).argmax(axis=0)
     told = {}
     for part in Part:
         own, said = (label == part), (best == part) & (label != IGNORE)
