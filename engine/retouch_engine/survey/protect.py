@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.imaging.bands import blur
-from retouch_engine.imaging.density import density
+from retouch_engine.imaging.density import density, tone
 from retouch_engine.survey.beard import beards, jaws
 from retouch_engine.survey.faces import Face
 from retouch_engine.survey.foreign import enclosed, foreign
@@ -78,6 +78,8 @@ _SPECK_MM2 = 70.0
 _WHITE, _BLACK = 0.985, 0.02
 _REACH = 0.9
 """In widths of a face, from its middle."""
+_DARK, _WIDER, _WIDEST = 1.4, 0.8, 1.6
+"""From this optical density of the face's skin on margins grow: so much for each unit, at most so far."""
 _CHIN, _SHOULDER, _NECK = 0.55, 1.3, 0.3
 """Where a body begins below the middle of a face, its slope, and its half width there, in face widths."""
 
@@ -102,8 +104,8 @@ def protection(
     skin = _skin(maps, od, float(mm.max()), _of_a_face(faces, maps.shape[1:], cell))
     level = np.zeros(skin.shape, dtype=np.float32)
     causes = np.zeros(skin.shape, dtype=np.uint16)
-    _protect_parts(level, causes, maps, mm, skin > 0.5)
-    _protect(level, causes, _hairs(maps, od, mm), 0.2 * mm, Cause.BROW)
+    _protect_parts(level, causes, maps, mm * _wider(maps, od), skin > 0.5)
+    _protect(level, causes, _hairs(maps, od, mm * _wider(maps, od)), 0.2 * mm, Cause.BROW)
     _protect(level, causes, beards(od, maps[Part.FACE_SKIN], faces, cell), 0.5 * mm, Cause.STUBBLE)
     _protect(level, causes, _clipped(shown), 0.3 * mm, Cause.CLIPPED)
     things = foreign(od, (skin > 0.5) & (level < 0.5), float(mm.max()))
@@ -136,6 +138,13 @@ def _protect_parts(level: Float, causes: Causes, maps: Float, mm: Float, speck: 
         else:
             believed &= ~speck
         _protect(level, causes, believed, guarded.mm * mm, guarded.cause)
+
+
+def _wider(maps: Float, od: Float) -> float:
+    """How much wider the margins are: on dark skin, or in a dark photo, the parts stand out less."""
+    face = maps[Part.FACE_SKIN] > 0.8
+    dark = float(np.median(tone(od)[face])) if face.any() else 0.0
+    return min(_WIDEST, max(1.0, 1 + _WIDER * (dark - _DARK)))
 
 
 def _hairs(maps: Float, od: Float, mm: Float) -> Bool:
