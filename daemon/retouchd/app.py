@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from retouchd import actions, config, lock, log, protocol
+from retouchd import actions, config, lock, log, models, protocol
 from retouchd.config import Settings
 from retouchd.contact import ContactPages
 from retouchd.control import Control
@@ -143,7 +143,12 @@ class Service:
     def _plan(self) -> WorkerPlan:
         limits = self.settings.limits
         scratch = self.settings.state_dir / SCRATCH
-        return WorkerPlan(self.engine, limits.max_megapixels, scratch, self.settings.memory_bytes)
+        offered = models.offer(self.settings)
+        for line in offered.damaged:
+            log.get().error("model left out", why=line)
+        return WorkerPlan(
+            self.engine, limits.max_megapixels, scratch, self.settings.memory_bytes, offered.stock
+        )
 
     def _published(self, folder: Path, files: list[Path]) -> None:
         self.intake.add_own(files)
@@ -303,11 +308,11 @@ class Service:
         if fresh.state_dir != self.settings.state_dir:
             log.get().warning("state_dir changes with the next start", kept=self.settings.state_dir)
             fresh = fresh.model_copy(update={"state_dir": self.settings.state_dir})
-        before = self._plan()
         self.settings = self.dispatcher.settings = fresh
         self.hooks.settings = fresh.hooks
-        self._restart_worker = self._plan() != before
-        self.supervisor.plan, self.supervisor.job_seconds = self._plan(), fresh.limits.job_seconds
+        plan = self._plan()
+        self._restart_worker = plan != self.supervisor.plan
+        self.supervisor.plan, self.supervisor.job_seconds = plan, fresh.limits.job_seconds
         self.intake.reconfigure(fresh)
         log.configure(fresh.log.level, fresh.log.format)
         log.get().info("reloaded", watching=len(fresh.watch))

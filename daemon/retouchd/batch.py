@@ -11,12 +11,12 @@ import select
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from retouch_engine import Recipe
-from retouchd import naming, overrides, protocol, publish, scanner
+from retouchd import models, naming, overrides, protocol, publish, scanner
 from retouchd.config import Settings
 from retouchd.contact import ContactPages
 from retouchd.dispatch import staged_files
@@ -80,7 +80,8 @@ class Batch:
         self._settings, self._wish = settings, wish
         self._scratch = tempfile.TemporaryDirectory(prefix="retouchd-")
         scratch = Path(self._scratch.name)
-        plan = WorkerPlan(engine, settings.limits.max_megapixels, scratch, settings.memory_bytes)
+        self._stock = models.offer(settings).stock
+        plan = WorkerPlan(engine, settings.limits.max_megapixels, scratch, settings.memory_bytes, self._stock)
         self._keeper = Supervisor(plan, settings.limits.job_seconds)
         self._pages = ContactPages()
 
@@ -115,7 +116,8 @@ class Batch:
             signature = Signature.of(item.source.stat())
         except FileNotFoundError:
             raise SourceGone(item.source) from None
-        recipe = overrides.recipe_for(item.source, item.top, self._wish.preset, self._settings)
+        plain = overrides.recipe_for(item.source, item.top, self._wish.preset, self._settings)
+        recipe = replace(plain, models=self._stock.names)
         if not self._wish.dry_run and (done := self._done_before(item, recipe)):
             return done
         outcome = self._ask(item, recipe, stage)

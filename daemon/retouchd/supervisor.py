@@ -6,16 +6,18 @@ One order at a time. The daemon never blocks here: it polls, and sleeps on the w
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from retouch_engine import Stock
 from retouchd import protocol
 from retouchd.errors import JobError, MemoryCeiling, TimeLimit, WorkerDied, WorkerStuck
 from retouchd.jobs import Failure, Outcome
@@ -35,6 +37,8 @@ class WorkerPlan:
     scratch: Path | None = None
     memory_bytes: int = 0
     """What the worker may use; 0 for no ceiling."""
+    stock: Stock = field(default_factory=Stock)
+    """The models that it is handed."""
 
     def command(self) -> list[str]:
         """The command line."""
@@ -48,6 +52,8 @@ class WorkerPlan:
             str(os.getpid()),
         ]
         line += ["--megapixels", str(self.max_megapixels), "--memory", str(self.memory_bytes)]
+        if self.stock.models:
+            line += ["--stock", json.dumps(self.stock.as_json())]
         return [*line, "--scratch", str(self.scratch)] if self.scratch else line
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import importlib
+import json
 import os
 import signal
 import sys
@@ -22,7 +23,17 @@ from typing import Any
 
 import click
 
-from retouch_engine import Compression, Engine, EngineError, Finish, Limits, Order, Recipe, estimated_bytes
+from retouch_engine import (
+    Compression,
+    Engine,
+    EngineError,
+    Finish,
+    Limits,
+    Order,
+    Recipe,
+    Stock,
+    estimated_bytes,
+)
 from retouchd import protocol
 from retouchd.errors import JobError, MemoryShort, OverBudget
 from retouchd.text import shown
@@ -162,10 +173,10 @@ def attempt(engine: Engine, message: dict[str, Any], say: Say, budget_bytes: int
         return failed("internal", f"{type(error).__name__}: {error}")
 
 
-def load_factory(name: str) -> Callable[[Limits], Engine]:
+def load_factory(name: str) -> Callable[..., Engine]:
     """The function behind ``module:function``."""
     module, _, function = name.partition(":")
-    factory: Callable[[Limits], Engine] = getattr(importlib.import_module(module), function)
+    factory: Callable[..., Engine] = getattr(importlib.import_module(module), function)
     return factory
 
 
@@ -174,8 +185,11 @@ def load_factory(name: str) -> Callable[[Limits], Engine]:
 @click.option("--megapixels", type=float, default=Limits().max_megapixels)
 @click.option("--memory", type=int, default=0)
 @click.option("--scratch", type=click.Path(path_type=Path))
+@click.option("--stock", default="")
 @click.option("--parent", type=int, required=True)
-def main(engine: str, megapixels: float, memory: int, scratch: Path | None, parent: int) -> None:
+def main(
+    *, engine: str, megapixels: float, memory: int, scratch: Path | None, stock: str, parent: int
+) -> None:
     """Serve the daemon whose process id is PARENT."""
     # Ctrl-C reaches the whole foreground group; the daemon alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -185,7 +199,9 @@ def main(engine: str, megapixels: float, memory: int, scratch: Path | None, pare
     if scratch:
         tempfile.tempdir = str(scratch)  # what libraries put aside lies where we sweep
     try:
-        loaded = load_factory(engine)(Limits(max_megapixels=megapixels))
+        # Models are handed over only where there are any: an engine without them need not know of them.
+        models = (Stock.from_json(json.loads(stock)),) if stock else ()
+        loaded = load_factory(engine)(Limits(max_megapixels=megapixels), *models)
     except Exception as error:  # noqa: BLE001 - told to the daemon, which decides
         say(failed("engine", f"{type(error).__name__}: {error}"))
         raise SystemExit(1) from None

@@ -16,6 +16,7 @@ from retouch_engine import errors
 from retouch_engine.errors import EngineError
 from retouch_engine.recipe import PERMANENT, Compression, Finish, Kind, Limits, Recipe
 from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role
+from retouch_engine.stock import Model, Stock
 from retouch_engine.version import __version__
 
 if TYPE_CHECKING:
@@ -33,10 +34,12 @@ __all__ = [
     "Finish",
     "Kind",
     "Limits",
+    "Model",
     "Order",
     "Recipe",
     "Rendered",
     "Role",
+    "Stock",
     "__version__",
     "errors",
     "estimated_bytes",
@@ -93,11 +96,16 @@ def estimated_bytes(source: Path) -> int | None:
     return estimate(source)
 
 
-def open_engine(limits: Limits | None = None) -> Engine:
-    """Load the engine and what it keeps resident. The first call imports the array libraries."""
+def open_engine(limits: Limits | None = None, stock: Stock | None = None) -> Engine:
+    """Load the engine and what it keeps resident. The first call imports the array libraries.
+
+    Args:
+        limits: what is accepted at all.
+        stock: the models that it may use. Pinned ones are loaded before this returns.
+    """
     from retouch_engine.engine import RetouchEngine
 
-    return RetouchEngine(limits or Limits())
+    return RetouchEngine(limits or Limits(), stock or Stock())
 
 
 def explain(source: Path, out: Path, *, maps: bool = False, limits: Limits | None = None) -> dict[str, Any]:

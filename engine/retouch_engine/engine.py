@@ -31,6 +31,7 @@ from retouch_engine.pipeline import Progress, Retouched, Stopwatch, retouch
 from retouch_engine.prove import Proof, prove_heal_layer, prove_result
 from retouch_engine.recipe import Kind, Limits
 from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role, counts
+from retouch_engine.stock import Stock
 from retouch_engine.survey import knows_faces
 from retouch_engine.types import Box, Photo, Spot
 from retouch_engine.version import __version__
@@ -54,8 +55,9 @@ _HEAL, _IGNORE = 255, 128
 class RetouchEngine:
     """Holds what stays loaded between photos: one exiftool, and later the models."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, stock: Stock) -> None:
         self._limits = limits
+        self._stock = stock
         self._carrier = MetadataCarrier()
 
     def retouch(self, order: Order, progress: Progress) -> Rendered:

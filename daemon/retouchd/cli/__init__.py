@@ -16,6 +16,7 @@ from retouchd.cli.act import drain, pause, requeue, resume, retry, skip, undo
 from retouchd.cli.doctor import doctor
 from retouchd.cli.explain import explain
 from retouchd.cli.look import list_jobs, status, why
+from retouchd.cli.models import models
 from retouchd.cli.process import process
 from retouchd.cli.run import run
 from retouchd.cli.setup import check_config, init_config, install_service
@@ -38,7 +39,7 @@ _COMMANDS = (
     *(run, process, init_config, check_config, install_service),
     *(status, list_jobs, why),
     *(retry, requeue, skip, undo, pause, resume, drain),
-    *(explain, doctor),
+    *(explain, models, doctor),
 )
 for _command in _COMMANDS:
     cli.add_command(_command)
