@@ -79,6 +79,12 @@ class Engine(Protocol):
     def about(self) -> dict[str, str]:
         """Versions and helpers, for ``retouchd doctor``: name to what was found."""
 
+    def residency(self) -> dict[str, dict[str, Any]]:
+        """By model id: whether it is loaded, its memory in MB, how often it was loaded and lent.
+
+        Also lets go of models that idled for too long; to be called now and then, from any thread.
+        """
+
     def close(self) -> None:
         """Let go of every process and model. Safe to call twice."""
 

@@ -8,19 +8,19 @@ was and offered to a person. Proof belongs to the encoded file and follows in :m
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from retouch_engine import route
 from retouch_engine.detect import DETECTORS
 from retouch_engine.growth import grown
-from retouch_engine.heal import HEALERS
+from retouch_engine.heal import HEALERS, Healer
 from retouch_engine.recipe import Recipe
 from retouch_engine.record import Decision, SpotRecord
 from retouch_engine.survey import Scene, survey
-from retouch_engine.types import DetectorId, Patch, Photo, Spot, Step
+from retouch_engine.types import DetectorId, HealerId, Patch, Photo, Spot, Step
 from retouch_engine.wounds import Outcome, Wounds, apart, healed
 
 Progress = Callable[[str], None]
@@ -44,6 +44,7 @@ def retouch(
     progress: Progress,
     painted: Sequence[Spot] | None = None,
     threads: int = 2,
+    healers: Mapping[HealerId, Healer] = HEALERS,
 ) -> Retouched:
     """Retouch one photo.
 
@@ -53,6 +54,7 @@ def retouch(
         progress: told each stage's name as it begins.
         painted: spots from a painted mask; they replace the detector's.
         threads: how many wounds are healed at once; it does not change the result.
+        healers: who may heal.
     """
     clock = Stopwatch(progress)
     with clock.stage("survey"):
@@ -62,13 +64,13 @@ def retouch(
             painted if painted is not None else DETECTORS[DetectorId("classic")].detect(photo, scene, recipe)
         )
     with clock.stage("route"):
-        steps, notes = _routed(photo, scene, spots, recipe)
+        steps, notes = _routed(photo, scene, spots, recipe, healers)
     with clock.stage("heal"):
         steps = grown(photo, scene, steps)
         wounds = Wounds.of(photo, scene, steps, recipe)
         with ThreadPoolExecutor(threads) as pool:
-            outcomes = tuple(pool.map(lambda wound: healed(wound, recipe), wounds))
-        outcomes = apart(Wounds.of(photo, scene, steps, recipe), outcomes, recipe)
+            outcomes = tuple(pool.map(lambda wound: healed(wound, recipe, healers), wounds))
+        outcomes = apart(Wounds.of(photo, scene, steps, recipe), outcomes, recipe, healers)
     by_spot = {spot_id: o for o in outcomes for spot_id in o.spot_ids}
     return Retouched(
         patches=tuple(o.patch for o in outcomes if o.patch is not None),
@@ -76,14 +78,18 @@ def retouch(
         spots=tuple(_recorded(step, by_spot.get(step.spot.id), scene) for step in steps),
         scene=scene,
         seconds=clock.seconds,
-        notes=(*notes, *scene.notes),
+        notes=(*notes, *dict.fromkeys(t for o in outcomes for t in o.troubles), *scene.notes),
     )
 
 
 def _routed(
-    photo: Photo, scene: Scene, spots: Sequence[Spot], recipe: Recipe
+    photo: Photo,
+    scene: Scene,
+    spots: Sequence[Spot],
+    recipe: Recipe,
+    healers: Mapping[HealerId, Healer],
 ) -> tuple[tuple[Step, ...], tuple[str, ...]]:
-    takes = {healer_id: healer.spec.takes for healer_id, healer in HEALERS.items()}
+    takes = {healer_id: healer.spec.takes for healer_id, healer in healers.items()}
     steps = route.spared(route.plan(spots, recipe, takes, scene), scene)
     painted = any(s.spot.kind == "painted" for s in steps)
     share = route.holes_share(steps, scene.skin_share * photo.height * photo.width)
@@ -110,6 +116,7 @@ def _recorded(step: Step, outcome: Outcome | None, scene: Scene) -> SpotRecord:
         guard=outcome.figures if outcome else {},
         features=spot.features,
         tried=outcome.tried if outcome else (),
+        model=asdict(outcome.made) if outcome and outcome.made else None,
     )
 
 
