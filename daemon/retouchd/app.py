@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from retouchd import actions, config, lock, log, models, protocol
 from retouchd.config import Settings
@@ -30,7 +31,7 @@ from retouchd.jobs import InstanceId, State
 from retouchd.journal import Journal
 from retouchd.notify import Notifier
 from retouchd.supervisor import Supervisor, WorkerPlan
-from retouchd.text import shown
+from retouchd.text import shown, size
 from retouchd.wake import Wake
 from retouchd.web import Web
 
@@ -263,6 +264,8 @@ class Service:
             parts.append(f"{shown(self.dispatcher.current.file.name)}: {self.supervisor.stage or 'starting'}")
         parts[0] = ("draining: " * self.flags.drain) + paused + parts[0]
         offline = [shown(p) for p, root in self.intake.roots.items() if root.offline]
+        if held := _held(self.supervisor.models):
+            parts.append(held)
         return ", ".join(parts) + (f"; offline: {', '.join(offline)}" if offline else "")
 
     def _sleep(self) -> None:
@@ -333,3 +336,15 @@ class Service:
         self.journal.close()
         os.close(held)
         log.get().info("stopped")
+
+
+def _held(models: dict[str, dict[str, Any]]) -> str:
+    """The models as one part of the status line: which are loaded, how large, how often lent."""
+    told = []
+    for name, m in models.items():
+        failed = f", {m['out_of_memory']} times out of memory" if m["out_of_memory"] else ""
+        if m["resident"] or failed:
+            told.append(
+                f"{name} {size(1e6 * m['resident_mb'])}, loaded {m['loads']}, lent {m['lends']}{failed}"
+            )
+    return f"models: {'; '.join(told)}" if told else ""

@@ -69,6 +69,8 @@ class Supervisor:
         self.busy = False
         self.stage = ""
         self.why_not_ready = ""
+        self.models: dict[str, dict[str, Any]] = {}
+        """By id, what the worker said last of the models that it holds."""
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = bytearray()
@@ -149,6 +151,7 @@ class Supervisor:
         elif message["event"] == "stage":
             self.stage = message["name"]
         elif message["event"] == "beat":
+            self.models = message.get("models", {})
             return
         else:
             self.busy = False
@@ -191,6 +194,7 @@ class Supervisor:
                     pipe.close()
             self._process.wait()
         self._process, self.ready, self.busy, self.stage = None, False, False, ""
+        self.models = {}
 
     def kill(self) -> None:
         """End the worker at once."""

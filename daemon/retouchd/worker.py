@@ -67,12 +67,15 @@ def _reserve_stdout() -> Say:
     return say
 
 
-def _beat(say: Say) -> None:
-    """Show now and then that this process runs at all: what it works on has a time limit of its own."""
+def _beat(say: Say, loaded: list[Engine]) -> None:
+    """Show now and then that this process runs at all, and which models it holds.
+
+    What it works on has a time limit of its own. Asking for the models also lets go of idle ones.
+    """
 
     def beat() -> None:
         while True:
-            say({"event": "beat"})
+            say({"event": "beat", "models": loaded[0].residency() if loaded else {}})
             time.sleep(_BEAT_S)
 
     threading.Thread(target=beat, daemon=True).start()
@@ -195,7 +198,8 @@ def main(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent(parent)
     say = _reserve_stdout()
-    _beat(say)
+    engines: list[Engine] = []
+    _beat(say, engines)
     if scratch:
         tempfile.tempdir = str(scratch)  # what libraries put aside lies where we sweep
     try:
@@ -206,6 +210,8 @@ def main(
         say(failed("engine", f"{type(error).__name__}: {error}"))
         raise SystemExit(1) from None
     with loaded:
+        if stock:
+            engines.append(loaded)
         say({"event": "ready", "engine": engine})
         for message in _orders():
             say(attempt(loaded, message, say, memory))

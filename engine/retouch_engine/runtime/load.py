@@ -19,4 +19,8 @@ def load(use: Use) -> Filler:
         from retouch_engine.runtime.onnx import OnnxFiller
 
         return OnnxFiller.load(use)
+    from retouch_engine.runtime.diffusion import DiffusionFiller, known
+
+    if use.model.healer in known():
+        return DiffusionFiller.load(use)
     raise ModelUnusable(use.model.id, f"nothing here runs {use.model.healer!r}")
