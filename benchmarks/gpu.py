@@ -214,7 +214,7 @@ def _plain(bench: Bench) -> Iterator[str]:
         for side in bench.sides:
             crop = torch.rand(1, channels, side, side, device=bench.device, dtype=bench.dtype)
             with torch.inference_mode():
-                took = bench.seconds(lambda net=net, crop=crop: net(crop))
+                took = bench.seconds(partial(net, crop))
             yield (
                 f"| {name} | {side} | 1 | {took:.4f} | {load:.1f} | {resident:.1f}"
                 f" | {bench.memory_gb(peak=True):.1f} |"

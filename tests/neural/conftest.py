@@ -16,7 +16,12 @@ from retouchd.models import manifest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 Maker = Callable[..., Use]
-_IDS = {"flux_fill": "flux-fill", "klein": "klein", "flux_controlnet": "flux-controlnet"}
+_IDS = {
+    "flux_fill": "flux-fill",
+    "klein": "klein",
+    "flux_controlnet": "flux-controlnet",
+    "qwen_edit": "qwen-edit",
+}
 _MAKERS = {"flux_controlnet": "flux_dev"}
 _PARTS = {"flux_lora": "flux-turbo", "flux_gguf": "flux-fill-q8", "flux_controlnet": "flux-inpaint-beta"}
 

@@ -29,6 +29,7 @@ FORMS: list[tuple[str, str, tuple[str, ...]]] = [
     ("flux_fill", "q8_0", ("flux_gguf", "flux_lora")),
     ("flux_controlnet", "bf16", ("flux_controlnet",)),
     ("klein", "bf16", ()),
+    ("qwen_edit", "bf16", ()),
 ]
 
 
@@ -104,6 +105,16 @@ def test_the_controlnet_is_told_of_the_hole(use: Maker) -> None:
     assert set(np.unique(shown.numpy())) == {0.0, 1.0}
 
 
+def test_the_language_model_sees_the_crop(use: Maker) -> None:
+    """As many tokens stand for the image in the text as the image becomes patches."""
+    from PIL import Image
+
+    filler: Any = load(use("qwen_edit"))
+    batch = filler.pipe.processor(text=["a <|image_pad|> b"], images=Image.new("RGB", (112, 56)))
+    pad = filler.pipe.tokenizer.convert_tokens_to_ids("<|image_pad|>")
+    assert int((batch["input_ids"] == pad).sum()) == int(batch["image_grid_thw"][0].prod()) // 4 > 1
+
+
 @pytest.mark.parametrize("hurt", ["transformer/config.json", "vae/diffusion_pytorch_model.safetensors"])
 def test_a_damaged_model_says_what_to_do(hurt: str, use: Maker, tmp_path: Path) -> None:
     planned = use("klein")
@@ -130,4 +141,5 @@ def test_no_code_of_a_repository_is_run(use: Maker, tmp_path: Path) -> None:
 
 def test_torchvision_is_not_needed(use: Maker) -> None:
     load(use("klein"))
+    load(use("qwen_edit"))  # whose own processor would ask for it
     assert "torchvision" not in sys.modules

@@ -115,6 +115,52 @@ def klein(folder: Path) -> Path:
     return folder
 
 
+def qwen_edit(folder: Path) -> Path:
+    """A Qwen-Image-Edit pipeline; its processor as the repository has it, without what needs torchvision."""
+    import diffusers
+    import torch
+    import transformers
+
+    torch.manual_seed(6)
+    tokenizer = _qwen_tokenizer("<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+    ids = {
+        name: tokenizer.convert_tokens_to_ids(f"<|{name}|>")
+        for name in ("image_pad", "video_pad", "vision_start", "vision_end")
+    }
+    config = transformers.Qwen2_5_VLConfig(
+        text_config={
+            "vocab_size": len(tokenizer), "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 4096,
+            "rope_scaling": {"type": "mrope", "mrope_section": [1, 1, 2], "rope_type": "default"},
+        },
+        vision_config={
+            "depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 16,
+            "patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2, "fullatt_block_indexes": [0],
+        },
+        image_token_id=ids["image_pad"], video_token_id=ids["video_pad"],
+        vision_start_token_id=ids["vision_start"], vision_end_token_id=ids["vision_end"],
+    )  # fmt: skip
+    pipe = diffusers.QwenImageEditInpaintPipeline(
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
+        vae=diffusers.AutoencoderKLQwenImage(
+            base_dim=4, z_dim=16, dim_mult=[1, 2, 4, 4], num_res_blocks=1,
+            temperal_downsample=[False, True, True],
+        ),
+        text_encoder=transformers.Qwen2_5_VLForConditionalGeneration(config).eval(),
+        tokenizer=tokenizer,
+        processor=None,
+        transformer=diffusers.QwenImageTransformer2DModel(
+            patch_size=2, in_channels=64, out_channels=16, num_layers=1, attention_head_dim=16,
+            num_attention_heads=2, joint_attention_dim=16, axes_dims_rope=(8, 4, 4),
+        ),
+    )  # fmt: skip
+    pipe.save_pretrained(folder)
+    seen = transformers.Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=28 * 28 * 16)
+    seen.save_pretrained(folder / "processor")
+    tokenizer.save_pretrained(folder / "processor")
+    return folder
+
+
 def _flux_sizes() -> dict[str, Any]:
     return {
         "patch_size": 1,
@@ -195,10 +241,12 @@ def _t5_tokenizer() -> Any:
     return transformers.T5Tokenizer(vocab=[(w, -float(i)) for i, w in enumerate(WORDS)], extra_ids=0)
 
 
-def _qwen_tokenizer() -> Any:
+def _qwen_tokenizer(*special: str) -> Any:
     import transformers
 
-    vocab = {w: i for i, w in enumerate(["<|endoftext|>", "<|im_start|>", "<|im_end|>", *"skinpo"])}
+    words = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *"skinpo", *special]
+    vocab = {w: i for i, w in enumerate(words)}
     made = transformers.Qwen2Tokenizer(vocab=vocab, merges=[])
+    made.add_special_tokens({"additional_special_tokens": [*words[:3], *special]})
     made.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
     return made

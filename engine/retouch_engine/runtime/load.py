@@ -19,6 +19,10 @@ def load(use: Use) -> Filler:
         from retouch_engine.runtime.onnx import OnnxFiller
 
         return OnnxFiller.load(use)
+    if use.model.healer == "qwen_edit":
+        from retouch_engine.runtime.qwen import QwenFiller
+
+        return QwenFiller.load(use)
     from retouch_engine.runtime.diffusion import DiffusionFiller, known
 
     if use.model.healer in known():
