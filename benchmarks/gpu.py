@@ -251,7 +251,8 @@ def _whole_photo(bench: Bench) -> Iterator[str]:
     from retouch_engine.pool import Hands, Pool
     from retouch_engine.recipe import Recipe
 
-    photo, spots = _photo(512 if bench.rehearse else 2048, 2 if bench.rehearse else 10)
+    count = 2 if bench.rehearse else 10
+    photo, painted = _photo(512 if bench.rehearse else 2048, count)
     for family in ("flux_fill", "klein"):
         bench.forget()
         believable = _Believable(filler_of(bench, family))
@@ -262,13 +263,13 @@ def _whole_photo(bench: Bench) -> Iterator[str]:
         for _ in range(2):
             bench.wait()
             start = time.perf_counter()
-            done = retouch(photo, Recipe(), lambda _: None, spots, 2, healers)
+            done = retouch(photo, Recipe(), lambda _: None, None, painted, 2, healers)
             bench.wait()
             times.append(time.perf_counter() - start)
             healed = sum(s.healer == family for s in done.spots)
         loads = pool.figures()[family]["loads"]
         yield (
-            f"One photo of {photo.width} x {photo.height} with {len(spots)} blemishes, {family} resident:"
+            f"One photo of {photo.width} x {photo.height} with {count} blemishes, {family} resident:"
             f" first {times[0]:.2f} s, second {times[1]:.2f} s; {healed} healed by it with"
             f" {believable.fills // 2} fills each; {loads} load; peak {bench.memory_gb(peak=True):.1f} GB."
         )
@@ -276,27 +277,24 @@ def _whole_photo(bench: Bench) -> Iterator[str]:
 
 
 def _photo(side: int, count: int) -> Any:
-    """Even skin with pores, and blemishes painted on it."""
+    """Even skin with pores and blemishes on it, and the mask that a person would paint."""
     from retouch_engine.imaging.bands import blur
     from retouch_engine.imaging.density import encode
-    from retouch_engine.imaging.masks import bounding_box
-    from retouch_engine.recipe import Kind
-    from retouch_engine.types import Photo, Spot
+    from retouch_engine.types import Photo
 
     rng = np.random.default_rng(3)
     pores = 0.03 * blur(rng.normal(size=(side, side)).astype(np.float32), 1.2) / 0.23
     od = (np.array([0.5, 0.9, 1.2], np.float32) + pores[..., None]).astype(np.float32)
     y, x = np.ogrid[:side, :side]
-    spots, columns = [], 5
+    painted, columns = np.zeros((side, side), np.uint8), min(5, count)
     for i in range(count):
         cy = side * (1 + 2 * (i // columns)) // 4
-        cx = side * (1 + 2 * (i % columns)) // (2 * min(columns, count))
+        cx = side * (1 + 2 * (i % columns)) // (2 * columns)
         mask = np.asarray(np.hypot(y - cy, x - cx) <= 35)
         od[..., 1:] += 0.35 * blur(mask.astype(np.float32), 2.0)[..., None]
-        box = bounding_box(mask)
-        spots.append(Spot(i + 1, box, mask[box.slices].copy(), 70.0, Kind.PAINTED, 1.0, True, "painted"))
+        painted[mask] = 255
     pixels = np.rint(np.clip(encode(od), 0, 1) * 65535).astype(np.uint16)
-    return Photo(np.ascontiguousarray(pixels)), spots
+    return Photo(np.ascontiguousarray(pixels)), painted
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ class Role(StrEnum):
     MASK = "mask"
     XMP = "xmp"
     CONTACT = "contact"
+    VIEW = "view"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class SpotRecord:
     tried: tuple[str, ...] = ()
     model: Mapping[str, Any] | None = None
     """The neural model that had a hand in the heal: id, digest, licence, precision, seed, steps."""
+    wish: str = ""
+    """What a person said about it, empty when nobody did: heal, keep, reject or review."""
 
 
 @dataclass(frozen=True, slots=True)

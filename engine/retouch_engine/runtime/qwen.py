@@ -1,8 +1,8 @@
-"""Qwen-Image-Edit on diffusers: it looks at the crop with its language model as well, so that one has to stay.
+"""Qwen-Image-Edit on diffusers: it looks at the crop with its language model as well, which has to stay.
 
-The pipeline works at one megapixel whatever it is given and thinks in 8 bits: the crop is scaled there and the
-answer back, which a low band survives. Its own processor wants torchvision for videos; what is needed of it
-is a few lines, and so written here.
+The pipeline works at one megapixel whatever it is given and thinks in 8 bits: the crop is scaled there and
+the answer back, which a low band survives. Its own processor wants torchvision for videos; what is needed of
+it is a few lines, and so written here.
 """
 
 from __future__ import annotations
