@@ -14,7 +14,8 @@ from pydantic_core import ErrorDetails
 from retouch_engine import EngineError as RecipeProblem
 from retouch_engine import Kind, Recipe
 from retouchd import mounts
-from retouchd.config.settings import BUILT_IN_PRESET, Preset, Settings, Watch, absolute_path
+from retouchd.config.settings import BUILT_IN_PRESET, Preset, Settings, Watch
+from retouchd.config.tree import absolute_path
 from retouchd.errors import ConfigMistakes, ConfigNotFound, Mistake
 
 _T = TypeVar("_T", bound=BaseModel)

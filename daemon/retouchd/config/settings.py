@@ -6,36 +6,13 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from retouch_engine import Compression, Finish, Kind, Layers, Recipe
-from retouchd.naming import has_control_characters
+from retouchd.config.tree import AbsolutePath, Tree, absolute_path
+from retouchd.config.weights import ModelSettings
 
 BUILT_IN_PRESET = "studio"
-
-
-class Tree(BaseModel):
-    """A branch of the settings: frozen, and without unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def absolute_path(path: Path) -> Path:
-    """A path with ``~`` filled in.
-
-    Raises:
-        ValueError: it is not absolute, or holds what no path of a setting should.
-    """
-    try:
-        expanded = path.expanduser()
-    except RuntimeError:
-        raise ValueError("the home of a user that exists") from None
-    if not expanded.is_absolute():
-        raise ValueError("an absolute path")
-    if has_control_characters(expanded):
-        # Every photo below it would be refused for its name.
-        raise ValueError("a path without control characters")
-    return Path(os.path.normpath(expanded))
 
 
 BESIDE = "beside"
@@ -64,9 +41,6 @@ def ignored_name(value: str) -> str:
     if not value.strip("/*") or value.startswith("/") or {".", ".."} & set(value.split("/")):
         raise ValueError('a name or a path below the watched folder, such as "selects" or "*_proof.jpg"')
     return value
-
-
-AbsolutePath = Annotated[Path, AfterValidator(absolute_path)]
 
 
 class Watch(Tree):
@@ -378,6 +352,7 @@ class Settings(Tree):
     history: History = Field(default=History())
     hooks: HookSettings = Field(default=HookSettings())
     http: Http = Field(default=Http())
+    models: ModelSettings = Field(default=ModelSettings())
     log: Log = Field(default=Log())
     presets: Annotated[dict[str, Preset], AfterValidator(_with_built_in)] = Field(
         default_factory=lambda: {BUILT_IN_PRESET: Preset()}, description="Presets by name."
@@ -387,6 +362,11 @@ class Settings(Tree):
     def finish(self) -> Finish:
         """How the engine writes results."""
         return Finish(self.output.compression, self.output.threads, self.output.layers, self.output.psd)
+
+    @property
+    def models_dir(self) -> Path:
+        """Where models lie."""
+        return Path(self.models.folder) if self.models.folder else self.state_dir / "models"
 
     @property
     def memory_bytes(self) -> int:
