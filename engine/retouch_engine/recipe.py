@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from retouch_engine.errors import RecipeMistake
+from retouch_engine.learned import learned_files
 from retouch_engine.version import __version__
 
 
@@ -94,10 +95,9 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything that decides the pixels: this recipe and the engine's version."""
-        return hashlib.sha256(
-            json.dumps([__version__, self.as_json()], sort_keys=True).encode("ascii")
-        ).hexdigest()
+        """SHA-256 of all that decides the pixels: this recipe, the engine's version, its learned files."""
+        decides = [__version__, learned_files(), self.as_json()]
+        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode("ascii")).hexdigest()
 
     def as_json(self) -> dict[str, Any]:
         """The recipe as plain JSON values."""

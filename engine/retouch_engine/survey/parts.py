@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from retouch_engine.learned import networks_run
 from retouch_engine.types import Float
 
 
@@ -84,7 +84,7 @@ def load(path: Path) -> Network:
 
 def knows_faces() -> bool:
     """Whether the network that comes with this version can be run here."""
-    return find_spec("onnxruntime") is not None and MODEL_PATH.is_file()
+    return networks_run() and MODEL_PATH.is_file()
 
 
 @cache
