@@ -22,7 +22,15 @@ from retouch_engine.imaging.density import density, encode
 
 SIDE = 192
 """38 mm of skin: enough to see an eye or a nostril as what it is."""
-_TEMPORARY = (Kind.PIMPLE, Kind.PIMPLE, Kind.RED_SPOT, Kind.RED_SPOT, Kind.RED_SPOT, Kind.SCAB, Kind.WHITEHEAD)
+_TEMPORARY = (
+    Kind.PIMPLE,
+    Kind.PIMPLE,
+    Kind.RED_SPOT,
+    Kind.RED_SPOT,
+    Kind.RED_SPOT,
+    Kind.SCAB,
+    Kind.WHITEHEAD,
+)
 _DRAWN = 0.75
 """Of a rendered mark's outermost radius: what the eye takes for the mark."""
 

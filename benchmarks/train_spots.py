@@ -125,7 +125,9 @@ def train(sheets: list[Sheet], minutes: float, seed: int) -> SpotNet:
             if done >= until:
                 break
             warm = min(1.0, (steps + 1) / 100)
-            best.param_groups[0]["lr"] = RATE * warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * min(1, done))))
+            best.param_groups[0]["lr"] = (
+                RATE * warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * min(1, done))))
+            )
             x = planes(rgb.float() / 255).to(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16):
                 logits = net(x)
