@@ -79,6 +79,8 @@ def load(path: Path) -> Network:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _THREADS
     options.log_severity_level = 3
+    # Threads that wait by spinning take the other core from whatever else runs: 55 ms of it for 28 of work.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return Network(onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
 
 
