@@ -31,7 +31,7 @@ _MOST = 250
 _AROUND_MM = 25.0
 _LIKELY = 0.35
 _DENSE = {"red": redness, "dark": darkness}
-_UNKNOWN = 0.0
+_COMPANY = {Says.BLEMISH: "blemishes", Says.PERMANENT: "permanents"}
 SAID = tuple(f"{map_.name.lower()}_{how}" for map_ in Says for how in ("most", "mean"))
 CLOSE = tuple(f"{map_.name.lower()}_look{n}" for n in range(len(CLOSER)) for map_ in Says)
 
@@ -149,7 +149,8 @@ def _seed(planes: Planes, plane: Float, channel: str, at: tuple[int, int], sigma
     if near.size == 0:
         return None
     dy, dx = divmod(int(near.argmax()), near.shape[1])
-    return Seed(planes, plane, channel, y0 + dy, x0 + dx, sigma, 0.0)
+    # Rounded, because rings around spots are kept for each size.
+    return Seed(planes, plane, channel, y0 + dy, x0 + dx, round(5 * sigma) / 5, 0.0)
 
 
 def _as_seen(photo: Photo, seen: View, strongest: Float, at: tuple[int, int]) -> Find | None:
@@ -215,15 +216,15 @@ def _crowds(seen: View, centres: Sequence[tuple[float, float]]) -> list[dict[str
     kernel = np.ones((5, 5), dtype=np.uint8)
     reach = _AROUND_MM * seen.px_per_mm / 2
     places = {}
-    for map_ in (Says.BLEMISH, Says.PERMANENT):
+    for map_ in _COMPANY:
         odds = np.where(seen.skin, seen.odds[map_], 0)
-        places[map_.name.lower()] = np.argwhere(
+        places[_COMPANY[map_]] = np.argwhere(
             (odds > _LIKELY) & (odds >= np.asarray(cv2.dilate(odds, kernel)))
         )
     found = []
     for x, y in centres:
         near = {
-            f"{n}s_near": float((np.hypot(p[:, 0] - y, p[:, 1] - x) < reach).sum()) for n, p in places.items()
+            f"{n}_near": float((np.hypot(p[:, 0] - y, p[:, 1] - x) < reach).sum()) for n, p in places.items()
         }
         found.append(near)
     return found
