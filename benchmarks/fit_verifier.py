@@ -122,6 +122,11 @@ def _arrays(rows: list[Row]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     return np.array([r[3] for r in rows]), np.array([r[2] == "blemish" for r in rows])
 
 
+def _short(value: Any) -> float:
+    """Seven significant digits, as single precision: fixed decimals moved finds over thresholds."""
+    return float(f"{float(value):.7g}")
+
+
 def exported(model: Any) -> list[list[list[float]]]:
     """The trees as rows ``[feature, threshold, left, right, value]``; a leaf has feature -1."""
     trees = []
@@ -131,10 +136,10 @@ def exported(model: Any) -> list[list[list[float]]]:
             [
                 [
                     -1 if n["is_leaf"] else int(n["feature_idx"]),
-                    round(float(n["num_threshold"]), 5),
+                    _short(n["num_threshold"]),
                     int(n["left"]),
                     int(n["right"]),
-                    round(float(n["value"]), 5),
+                    _short(n["value"]),
                 ]
                 for n in nodes
             ]

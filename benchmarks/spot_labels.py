@@ -1,8 +1,9 @@
-"""Hand labels of portraits: which marks a retoucher would heal, which belong to the person, which are doubtful.
+"""Hand labels of portraits: marks a retoucher would heal, marks that belong to the person, doubtful ones.
 
-``DATA_DIR`` holds ``labels/*.json`` and ``portraits/manifest.json`` with its annotations: circles ``blemish``,
-``keep``, ``ignore`` (``fine`` counts as neither wrong nor missed), boxes ``ignore_boxes``; ``image`` names the
-photo. No photo of them is part of this project; the labels of the public sets are, in ``benchmarks/labels``.
+``DATA_DIR`` holds ``labels/*.json`` and ``portraits/manifest.json`` with its annotations: circles
+``blemish``, ``keep``, ``ignore`` (``fine`` counts as neither wrong nor missed), boxes ``ignore_boxes``;
+``image`` names the photo. No photo is part of this project; the labels of the public sets are, in
+``benchmarks/labels``.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ class Portrait:
 
     path: Path
     labels: dict[str, Any]
+    samples: NDArray[np.uint8] | None = None
+    """A rendered one's pixels; its path then is only a name."""
 
     @property
     def name(self) -> str:
@@ -37,7 +40,7 @@ class Portrait:
 
     @property
     def person(self) -> str:
-        """One photo, one person; the smiling and the neutral one, and one with a drawn tattoo, are the same."""
+        """The smiling and the neutral one, and one with a drawn tattoo, are the same."""
         name = re.sub(r"^syntattoo_", "london_", self.path.stem)
         if "faces" in self.path.parts:
             name = self.path.parent.name.split("-")[0] + "_" + name
@@ -46,6 +49,8 @@ class Portrait:
     @cached_property
     def pixels(self) -> NDArray[np.uint8]:
         """uint8 RGB."""
+        if self.samples is not None:
+            return self.samples
         decode = imagecodecs.png_decode if self.path.suffix == ".png" else imagecodecs.jpeg8_decode
         return np.ascontiguousarray(decode(self.path.read_bytes())[..., :3])
 
@@ -64,10 +69,14 @@ class Portrait:
 
 
 def portraits(data: Path) -> Iterator[Portrait]:
-    """Every labelled photo below ``data``."""
+    """Every labelled photo below ``data``: the public sets, and photos with a JSON file beside them."""
     for file in sorted((data / "labels").glob("*.json")):
         labels = json.loads(file.read_text())
         yield Portrait(data / labels["image"], labels)
+    for file in sorted(data.glob("*.json")):
+        beside = [p for p in data.glob(file.stem + ".*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"}]
+        if beside:
+            yield Portrait(beside[0], json.loads(file.read_text()))
     manifest = data / "portraits" / "manifest.json"
     if manifest.exists():
         for entry in json.loads(manifest.read_text())["images"]:

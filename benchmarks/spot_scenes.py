@@ -1,4 +1,4 @@
-"""Crops to learn spots from: pieces of labelled portraits, turned, relit, and with marks rendered on their skin.
+"""Crops to learn spots from: pieces of labelled portraits, turned, relit, with marks rendered on them.
 
 Real marks are few (228 blemishes on a hundred people), so half of the crops hold one, a fifth holds a
 place where the network itself was wrong before, and on most of them further marks are laid on clean skin in
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from benchmarks.marks import MELANIN, TrueSpot, paint
-from benchmarks.skin import Float, Rng
+from benchmarks.marks import TrueSpot, paint
+from benchmarks.skin import MELANIN, Float, Rng
 from benchmarks.spot_sheets import BLEMISH, DOUBTFUL, IGNORE, KEEP, NOTHING, Sheet
 from numpy.typing import NDArray
 

@@ -19,7 +19,7 @@ from retouch_engine.survey import survey
 from retouch_engine.types import Box, Photo
 
 PX_PER_MM = 5.0
-"""Faces of 430 px across have 3, of 800 px 6: near their own resolution and no more than a network can use."""
+"""Faces of 430 px across have 3, of 800 px 6: this is near their own resolution."""
 NOTHING, BLEMISH, KEEP, DOUBTFUL, IGNORE = 0, 1, 2, 3, 255
 _MARGIN_MM = 8.0
 _DRAWN = 0.9

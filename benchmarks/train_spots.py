@@ -1,6 +1,6 @@
 """Train the network that finds spots: on each fold without its people, then on everybody.
 
-    python -m benchmarks.train_spots DATA_DIR --out DIR [--minutes 12] [--fold 0]
+    python -m benchmarks.train_spots DATA_DIR --out DIR [--minutes 5] [--fold 0]
 
 Writes ``DIR/spots.FOLD.onnx`` for each fold of people (``benchmarks.spot_labels.folds``) and
 ``DIR/spots.onnx`` from everybody. What the folds' networks say of the people they did not see is what
@@ -14,6 +14,7 @@ import argparse
 import time
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ SEED = 11
 BATCH = 8
 RATE = 3e-3
 DECAY = 0.995
-MINED_AT = (0.35, 0.65)
-"""Shares of the time after which the network's own mistakes are looked up."""
+MINED_AT = 0.45
+"""Share of the time after which the network's own mistakes are looked up."""
 _MOST_WRONG = 25
 """Mistakes kept for each portrait, the worst first."""
 
@@ -93,7 +94,7 @@ def maps(net: SpotNet, sheet: Sheet) -> NDArray[np.float32]:
 
 
 def mistakes(net: SpotNet, sheet: Sheet) -> NDArray[np.float32]:
-    """Places ``(n, 2)`` where it finds a blemish or a permanent mark and nothing is labelled, or the wrong one."""
+    """Places ``(n, 2)`` where it finds a blemish or a permanent mark that is not labelled as one."""
     found = maps(net, sheet)
     half = sheet.label[::2, ::2][: found.shape[1], : found.shape[2]]
     skin = sheet.skin[::2, ::2][: found.shape[1], : found.shape[2]] > 0
@@ -107,45 +108,72 @@ def mistakes(net: SpotNet, sheet: Sheet) -> NDArray[np.float32]:
     return np.array([p[1:] for p in places[:_MOST_WRONG]], np.float32).reshape(-1, 2)
 
 
-def train(sheets: list[Sheet], minutes: float, seed: int) -> SpotNet:
-    """A network from these sheets; the rate follows a cosine of the time, mistakes are mined twice."""
-    torch.manual_seed(seed)
-    torch.set_num_threads(1)
-    net = SpotNet().to(memory_format=torch.channels_last)
-    slow = deepcopy(net)
-    best = torch.optim.AdamW(net.parameters(), RATE, weight_decay=0.02)
-    begun, steps, wrong = time.monotonic(), 0, {}
-    for number, until in enumerate((*MINED_AT, 1.0)):
-        known = Crops(Pool(sheets, wrong), seed + 100 * number)
-        loader = torch.utils.data.DataLoader(known, BATCH, num_workers=1, prefetch_factor=6)
-        net.train()
-        seen = 0.0
-        for rgb, label in loader:
-            done = (time.monotonic() - begun) / (60 * minutes)
+@dataclass
+class Trainer:
+    """A network, its slow average, and what moves it."""
+
+    net: SpotNet
+    slow: SpotNet
+    best: Any
+    rate: float
+    steps: int = 0
+
+    @classmethod
+    def of(cls, seed: int, before: Path | None) -> Trainer:
+        """From the fixed seed, or from a saved network, which goes on at a third of the rate."""
+        torch.manual_seed(seed)
+        # On a shared machine threads wait for one another.
+        torch.set_num_threads(1)
+        net = SpotNet().to(memory_format=torch.channels_last)
+        if before is not None:
+            net.load_state_dict(torch.load(before))
+        rate = RATE if before is None else RATE / 3
+        return cls(net, deepcopy(net), torch.optim.AdamW(net.parameters(), rate, weight_decay=0.02), rate)
+
+    def step(self, rgb: Any, label: Any, done: float) -> float:
+        """One batch; the rate follows a cosine of the time, ``done`` of 1. Returns the loss."""
+        warm = min(1.0, (self.steps + 1) / 100)
+        cosine = 0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * min(1, done)))
+        self.best.param_groups[0]["lr"] = self.rate * warm * cosine
+        x = planes(rgb.float() / 255).to(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = self.net(x)
+        now = loss(logits, label)
+        self.best.zero_grad()
+        now.backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), 2.0)
+        self.best.step()
+        _follow(self.slow, self.net, min(DECAY, (self.steps + 1) / (self.steps + 10)))
+        self.steps += 1
+        return float(now.detach())
+
+    def mistakes(self, sheets: list[Sheet]) -> dict[str, NDArray[np.float32]]:
+        """Its own, on every sheet."""
+        self.slow.eval()
+        wrong = {s.name: mistakes(self.slow, s) for s in sheets}
+        print(f"{sum(map(len, wrong.values()))} mistakes to learn from", flush=True)
+        return wrong
+
+
+def train(sheets: list[Sheet], minutes: float, seed: int, before: Path | None = None) -> SpotNet:
+    """A network from these sheets, or one that goes on, for so many minutes of processor time."""
+    trainer = Trainer.of(seed, before)
+    begun, seen = time.process_time(), 0.0
+    wrong: dict[str, NDArray[np.float32]] = {} if before is None else trainer.mistakes(sheets)
+    for number, until in enumerate((MINED_AT, 1.0) if before is None else (1.0,)):
+        known = Crops(Pool(sheets, wrong), seed + 100 * number + (0 if before is None else 1000))
+        trainer.net.train()
+        for rgb, label in torch.utils.data.DataLoader(known, BATCH, num_workers=1, prefetch_factor=6):
+            done = (time.process_time() - begun) / (60 * minutes)
             if done >= until:
                 break
-            warm = min(1.0, (steps + 1) / 100)
-            best.param_groups[0]["lr"] = (
-                RATE * warm * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * min(1, done))))
-            )
-            x = planes(rgb.float() / 255).to(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16):
-                logits = net(x)
-            now = loss(logits, label)
-            best.zero_grad()
-            now.backward()
-            nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-            best.step()
-            _follow(slow, net, min(DECAY, (steps + 1) / (steps + 10)))
-            seen = 0.98 * seen + 0.02 * float(now.detach())
-            steps += 1
-            if steps % 50 == 0:
-                print(f"{steps} steps, {done * minutes:.1f} min, loss {seen:.3f}", flush=True)
+            seen = 0.98 * seen + 0.02 * trainer.step(rgb, label, done)
+            if trainer.steps % 50 == 0:
+                print(f"{trainer.steps} steps, {done * minutes:.1f} min, loss {seen:.3f}", flush=True)
         if until < 1:
-            slow.eval()
-            wrong = {s.name: mistakes(slow, s) for s in sheets}
-            print(f"{sum(map(len, wrong.values()))} mistakes to learn from", flush=True)
-    return slow.eval()
+            wrong = trainer.mistakes(sheets)
+    trainer.slow.eval()
+    return trainer.slow
 
 
 def export(net: SpotNet, path: Path) -> None:
@@ -168,7 +196,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=12)
+    parser.add_argument("--minutes", type=float, default=5, help="of processor time, for each network")
+    parser.add_argument("--resume", type=Path, help="a saved network to go on from")
     parser.add_argument("--fold", type=int, help="this fold only; -1 is everybody")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -178,7 +207,7 @@ def main() -> None:
     for number in [given.fold] if given.fold is not None else [*range(FOLDS), -1]:
         learnt = [s for s in known if fold[s.person] != number]
         print(f"fold {number}: {len(learnt)} sheets of {len(known)}", flush=True)
-        net = train(learnt, given.minutes, SEED + number)
+        net = train(learnt, given.minutes, SEED + number, given.resume)
         name = "spots" if number < 0 else f"spots.{number}"
         torch.save(net.state_dict(), given.out / f"{name}.pt")
         export(net, given.out / f"{name}.onnx")

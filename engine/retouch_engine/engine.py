@@ -195,7 +195,7 @@ def _record(order: Order, photo: Photo, done: Retouched, seconds: Mapping[str, f
             "recipe": order.recipe.as_json(),
             "recipe_digest": order.recipe.digest,
             "seed": order.recipe.seed,
-            "detector": "painted" if order.painted_mask is not None else "classic",
+            "detector": done.detector,
         },
         "source": {
             "name": order.source.name,

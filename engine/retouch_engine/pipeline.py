@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from retouch_engine import route
-from retouch_engine.detect import DETECTORS
+from retouch_engine.detect import chosen
 from retouch_engine.growth import grown
 from retouch_engine.heal import HEALERS
 from retouch_engine.recipe import Recipe
@@ -34,6 +34,8 @@ class Retouched:
     steps: tuple[Step, ...]
     spots: tuple[SpotRecord, ...]
     scene: Scene
+    detector: DetectorId
+    """Who found the spots; ``painted`` when a person did."""
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -58,9 +60,8 @@ def retouch(
     with clock.stage("survey"):
         scene = survey(photo)
     with clock.stage("detect"):
-        spots = (
-            painted if painted is not None else DETECTORS[DetectorId("classic")].detect(photo, scene, recipe)
-        )
+        detector = chosen(scene)
+        spots = painted if painted is not None else detector.detect(photo, scene, recipe)
     with clock.stage("route"):
         steps, notes = _routed(photo, scene, spots, recipe)
     with clock.stage("heal"):
@@ -75,6 +76,7 @@ def retouch(
         steps=steps,
         spots=tuple(_recorded(step, by_spot.get(step.spot.id), scene) for step in steps),
         scene=scene,
+        detector=DetectorId("painted") if painted is not None else detector.spec.id,
         seconds=clock.seconds,
         notes=(*notes, *scene.notes),
     )

@@ -1,8 +1,8 @@
 """The detector that decides by what was learned from labelled portraits; rules still name, explain and veto.
 
 A network looks at the skin of faces whose scale is known, the rules of ``classic`` outline what they see, and
-trees over the figures of both give the odds. What belongs to the person is guarded three times: by the odds of
-being permanent, by colour, and by asking more wherever such marks come in company. Without a face, and so
+trees over the figures of both give the odds. What belongs to the person is guarded three times: by the odds
+of being permanent, by colour, and by asking more wherever such marks come in company. Without a face, and so
 without millimetres, or without onnxruntime, ``classic`` decides as it always did.
 """
 
@@ -114,7 +114,9 @@ def named_find(figures: Mapping[str, float], heal: float, keep: float, bars: Bar
     if "melanin" not in figures:
         if heal < bars.review:
             return None
-        return Finding(Kind.UNKNOWN, heal, sure=False, reason=f"faint, without an outline of its own ({words})")
+        return Finding(
+            Kind.UNKNOWN, heal, sure=False, reason=f"faint, without an outline of its own ({words})"
+        )
     melanin = figures["melanin"]
     words += f", melanin share {melanin:.2f}"
     if heal < bars.review:
@@ -122,7 +124,9 @@ def named_find(figures: Mapping[str, float], heal: float, keep: float, bars: Bar
             return None
         return Finding(_permanent(figures), keep, sure=False, reason=f"belongs to the person ({words})")
     if figures["elongation"] > _LONG:
-        return Finding(Kind.LINE, heal, sure=False, reason=f"long and thin: a hair, a line, a scratch ({words})")
+        return Finding(
+            Kind.LINE, heal, sure=False, reason=f"long and thin: a hair, a line, a scratch ({words})"
+        )
     if melanin >= _BROWN and keep > heal:
         return Finding(Kind.BROWN_SPOT, heal, sure=False, reason=f"brown: perhaps permanent ({words})")
     doubt = _doubt(figures, heal, keep, bars)

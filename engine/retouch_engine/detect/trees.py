@@ -1,7 +1,7 @@
 """The last word on every find: the odds that a retoucher would heal it, and that it belongs to the person.
 
-Two sets of boosted trees over the figures of the rules and of the network, fitted and calibrated on people that
-the network had not seen. Data beside this file; ``python -m benchmarks.fit_spots`` makes them.
+Two sets of boosted trees over the figures of the rules and of the network, fitted and calibrated on people
+that the network had not seen. Data beside this file; ``python -m benchmarks.fit_spots`` makes them.
 """
 
 from __future__ import annotations
