@@ -3,9 +3,10 @@
     python -m benchmarks.detect [DIR] [--held-out NETWORKS] [--json OUT.json]
 
 ``DIR`` is a folder of photos with a JSON file beside each (circles ``blemish``, ``keep``, ``ignore``; boxes
-``ignore_boxes``; polygons ``protect``), or the public sets as ``benchmarks/labels/README.md`` lays them
-out. Without it a rendered set with exact truth is measured. ``--held-out`` asks, for each person, the
-network and the trees that have not seen that person (``benchmarks.train_spots``, ``benchmarks.fit_spots``).
+``ignore_boxes``; polygons ``protect``; ``px_per_mm`` where no face tells), or the public sets as
+``benchmarks/labels/README.md`` lays them out. Without it a rendered set with exact truth is measured.
+``--held-out`` asks, for each person, the network and the trees that have not seen that person
+(``benchmarks.train_spots``, ``benchmarks.fit_spots``).
 A plain detector of single-scale blobs in CIE a* is measured in the same run.
 """
 
@@ -15,7 +16,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from retouch_engine.detect.learned import Learned
 from retouch_engine.heal import HEALERS
 from retouch_engine.route import plan, spared
 from retouch_engine.survey import Scene, survey
-from retouch_engine.types import Box, DetectorId, Photo, Spot
+from retouch_engine.types import Box, DetectorId, Photo, PixelScale, Spot
 
 SEEDS = (7, 8)
 _SIGMA = 3.0
@@ -50,6 +51,7 @@ def rendered() -> list[Portrait]:
             for sort, spots in (("blemish", chart.blemishes), ("keep", chart.permanent))
         }
         outlines = [[(r.x0, r.y0), (r.x1, r.y0), (r.x1, r.y1), (r.x0, r.y1)] for r in chart.regions]
+        labels["px_per_mm"] = chart.px_per_mm
         labels["protect"] = [{"polygon": o} for o in outlines]
         total.append(Portrait(Path(f"chart-{number}"), labels, chart.eight_bit()))
     return total
@@ -83,7 +85,7 @@ def measured(photos: Iterable[Portrait], ways: dict[str, Find]) -> dict[str, Tal
     tallies = {name: Tally() for name in ways}
     for portrait in photos:
         photo = Photo(portrait.pixels, lossy=portrait.path.suffix in {".jpg", ".jpeg"})
-        scene = survey(photo)
+        scene = _scaled(survey(photo), portrait)
         tone = tone_of(portrait.pixels[::4, ::4], scene.skin_at(photo.frame, 4))
         for name, way in ways.items():
             tally, begun = tallies[name], time.process_time()
@@ -95,6 +97,14 @@ def measured(photos: Iterable[Portrait], ways: dict[str, Find]) -> dict[str, Tal
             tally.faces += len(scene.faces)
             counted(tally, portrait, steps, tone, scene.scale.px_per_mm)
     return tallies
+
+
+def _scaled(scene: Scene, portrait: Portrait) -> Scene:
+    """With the scale that the labels state, where no face gives one."""
+    stated = portrait.labels.get("px_per_mm")
+    if scene.scale.px_per_mm is not None or stated is None:
+        return scene
+    return replace(scene, scale=PixelScale(stated, "stated with the labels"))
 
 
 def _line(what: str, marks: Iterable[Mark], tally: Tally) -> str:
