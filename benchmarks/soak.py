@@ -204,7 +204,7 @@ def scanned(base: Path, count: int) -> Iterator[Line]:
         if i < 100:
             folder.mkdir(parents=True)
         (folder / f"{i}.tif").write_bytes(b"x")
-    best = min(_timed(lambda: scanner.scan(os.fsencode(hot), recursive=True)) for _ in range(3))
+    best = min(_timed(lambda: scanner.scan(os.fsencode(hot))) for _ in range(3))
     wanted = 0.6 * count / 100_000
     yield Line(f"scan of {count:,} files", f"{best:.2f} s", f"<= {wanted:.2f} s", best <= wanted)
     clock = [0.0]

@@ -20,7 +20,6 @@ from types import FrameType
 
 from retouchd import actions, config, lock, log, protocol
 from retouchd.config import Settings
-from retouchd.contact import ContactPages
 from retouchd.control import Control
 from retouchd.dispatch import SCRATCH, Desk, Dispatcher
 from retouchd.errors import EngineUnavailable, RetouchdError
@@ -29,6 +28,7 @@ from retouchd.intake import Intake
 from retouchd.jobs import InstanceId, State
 from retouchd.journal import Journal
 from retouchd.notify import Notifier
+from retouchd.pages import Pages
 from retouchd.supervisor import Supervisor, WorkerPlan
 from retouchd.text import shown
 from retouchd.wake import Wake
@@ -86,8 +86,8 @@ class Service:
     alarm: Alarm = field(default_factory=Alarm)
     instance: InstanceId = field(default_factory=lambda: InstanceId(uuid.uuid4().hex))
     notifier: Notifier = field(default_factory=Notifier)
-    pages: ContactPages = field(default_factory=ContactPages)
     journal: Journal = field(init=False)
+    pages: Pages = field(init=False)
     supervisor: Supervisor = field(init=False)
     intake: Intake = field(init=False)
     dispatcher: Dispatcher = field(init=False)
@@ -122,6 +122,7 @@ class Service:
         self.supervisor = Supervisor(self._plan(), self.settings.limits.job_seconds, self.clock)
         self.intake = Intake(self.settings, self.journal, clock=self.clock, wake=wake)
         self.hooks = Hooks(self.settings.hooks, self.clock)
+        self.pages = Pages(self.journal.id, self.clock)
         desk = Desk(
             journal=self.journal,
             supervisor=self.supervisor,
@@ -145,8 +146,7 @@ class Service:
         scratch = self.settings.state_dir / SCRATCH
         return WorkerPlan(self.engine, limits.max_megapixels, scratch, self.settings.memory_bytes)
 
-    def _published(self, folder: Path, files: list[Path]) -> None:
-        self.intake.add_own(files)
+    def _published(self, folder: Path) -> None:
         if self.settings.output.contact_sheet:
             self.pages.touch(folder)
 
@@ -323,7 +323,7 @@ class Service:
                 self.supervisor.kill()
             self.supervisor.stop()
             self.dispatcher.abandon()
-            self.pages.step(everything=True)
+            self.pages.close()
             self.hooks.close()
         self.journal.close()
         os.close(held)

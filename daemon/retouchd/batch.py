@@ -45,6 +45,8 @@ class Wish:
     out: Path | None = None
     mask: Path | None = None
     dry_run: bool = False
+    force: bool = False
+    """Whether a result of ours is healed once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def items(paths: Iterable[Path], out: Path | None) -> list[Item]:
     for given in paths:
         path = Path(os.path.abspath(given))  # noqa: PTH100 - resolve() would follow symlinks
         if path.is_dir():
-            for name in scanner.scan(os.fsencode(path), recursive=True).files:
+            for name in scanner.scan(os.fsencode(path)).files:
                 source = Path(os.fsdecode(name))
                 folder = out / source.parent.relative_to(path) if out else source.parent
                 found.setdefault(source, Item(source, folder, path))
@@ -142,7 +144,15 @@ class Batch:
     def _ask(self, item: Item, recipe: Recipe, stage: Callable[[str], None]) -> Outcome:
         staging = Path(tempfile.mkdtemp(dir=self._scratch.name, prefix="job-"))
         op = "preview" if self._wish.dry_run else "retouch"
-        order = protocol.order(op, item.source, recipe, self._settings.finish, staging, self._wish.mask)
+        order = protocol.order(
+            op,
+            item.source,
+            recipe,
+            self._settings.finish,
+            staging,
+            self._wish.mask,
+            own_output=self._wish.force,
+        )
         answer = self._talk(order, stage)
         assert isinstance(answer, Outcome)
         return answer

@@ -46,8 +46,8 @@ class Desk:
     state_dir: Path
     online: Callable[[], Sequence[bytes]]
     """The roots whose photos can be worked on now."""
-    published: Callable[[Path, list[Path]], None]
-    """Told of each folder that changed and of the files that were put there."""
+    published: Callable[[Path], None]
+    """Told of each folder that changed."""
     alive: Callable[[], None] = lambda: None
     away: Callable[[Path], bool] = lambda _: False
     """Whether a path lies on a mount below its root that went away."""
@@ -182,8 +182,8 @@ class Dispatcher:
         staging = self.staging(hand.row.id)
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
-        finish = self.settings.finish
-        order = protocol.order("retouch", hand.row.file, hand.recipe, finish, staging)
+        finish, own = self.settings.finish, bool(hand.row.forced)
+        order = protocol.order("retouch", hand.row.file, hand.recipe, finish, staging, own_output=own)
         self._desk.supervisor.send(order)
 
     def _hear(self, message: dict[str, Any] | Outcome) -> None:
@@ -295,11 +295,12 @@ class Dispatcher:
         # Paths come from the names we give, never from a record that others could have written.
         files = [(names.path(r), str(told[r].get("sha256", ""))) for r in naming.PUBLISH_ORDER if r in told]
         self._desk.journal.note_published(row.id, files)
+        self._desk.journal.note_stages({} if published.adopted else record.stages(final))
         reason = _told(row, published)
         after = replace(row, state=State.DONE, reason=reason, code="", plan="", owner="", lease_until=0.0)
         self._desk.journal.save(replace(after, made=row.made + (not published.adopted)))
         self._clean(row.id)
-        self._desk.published(names.folder, [path for path, _ in files])
+        self._desk.published(names.folder)
         self._desk.done({**_facts(after), "result": str(names.path(Role.RESULT)), "summary": reason})
         log.get().info(
             "done",

@@ -2,7 +2,8 @@
 
 ASCII only: JSON's escapes carry the lone surrogates that stand for undecodable bytes of a file name.
 
-    order  {"op": "retouch" | "preview", "source", "staging", "recipe", "finish", "mask"}
+    order  {"op": "retouch" | "preview", "source", "staging", "recipe", "finish", "mask",
+            "own_output"}
            {"op": "digest", "source"}    {"op": "about"}
     reply  {"event": "ready", "engine"}  {"event": "stage", "name"}  {"event": "beat"}
            {"event": "done", "record", "files"}  {"event": "digest", "sha256"}  {"event": "about", "about"}
@@ -36,7 +37,14 @@ def decode(line: bytes) -> dict[str, Any]:
 
 
 def order(
-    op: str, source: Path, recipe: Recipe, finish: Finish, staging: Path, mask: Path | None = None
+    op: str,
+    source: Path,
+    recipe: Recipe,
+    finish: Finish,
+    staging: Path,
+    mask: Path | None = None,
+    *,
+    own_output: bool = False,
 ) -> dict[str, Any]:
     """An order for one photo."""
     return {
@@ -46,6 +54,7 @@ def order(
         "recipe": recipe.as_json(),
         "finish": {"compression": finish.compression, "threads": finish.threads},
         "mask": str(mask) if mask else None,
+        "own_output": own_output,
     }
 
 

@@ -117,6 +117,7 @@ def _order(message: dict[str, Any]) -> Order:
         recipe=Recipe.from_json(message["recipe"]),
         finish=Finish(compression=Compression(finish["compression"]), threads=finish["threads"]),
         painted_mask=Path(message["mask"]) if message["mask"] else None,
+        own_output=message["own_output"],
     )
 
 

@@ -58,6 +58,8 @@ class Order:
     finish: Finish = field(default_factory=Finish)
     painted_mask: Path | None = None
     """A mask that overrides the finds: 255 heals, 128 is ignored. Same size as the photo."""
+    own_output: bool = False
+    """Whether a result of ours is taken as well: somebody asked for it."""
 
 
 class Engine(Protocol):

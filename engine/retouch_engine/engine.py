@@ -113,7 +113,7 @@ class RetouchEngine:
     def _pixels(self, order: Order, clock: Stopwatch) -> tuple[Photo, Retouched]:
         _check_name(order.source)
         with clock.stage("decode"):
-            photo = read_photo(order.source, self._limits, order.finish.threads)
+            photo = read_photo(order.source, self._limits, order.finish.threads, ours=order.own_output)
             painted = None
             if order.painted_mask is not None:
                 painted = painted_spots(read_painted_mask(order.painted_mask, photo, self._limits))

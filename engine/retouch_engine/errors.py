@@ -43,13 +43,15 @@ class EngineError(Exception):
 
 
 class OwnOutput(EngineError):
-    """A result of ours, offered as if it were a photo."""
+    """A result of ours, offered as if it were a photo; also after an editor saved it under another name."""
 
     code = "own-output"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, editor: str = "") -> None:
+        again = f" that {shown(editor[:60])} saved again" if editor else ""
         super().__init__(
-            f"own output: {shown(path.name)} carries retouchd's mark; offer the original instead"
+            f"own output: {shown(path.name)} is a result of retouchd{again}, its skin was healed already;"
+            " offer the original, or have it done all the same: retouchd requeue --force, process --force"
         )
 
 

@@ -15,6 +15,7 @@ from retouch_engine import __version__
 from retouchd.cli.act import drain, pause, requeue, resume, retry, skip, undo
 from retouchd.cli.doctor import doctor
 from retouchd.cli.explain import explain
+from retouchd.cli.ignores import show_ignores
 from retouchd.cli.look import list_jobs, status, why
 from retouchd.cli.process import process
 from retouchd.cli.run import run
@@ -38,7 +39,7 @@ _COMMANDS = (
     *(run, process, init_config, check_config, install_service),
     *(status, list_jobs, why),
     *(retry, requeue, skip, undo, pause, resume, drain),
-    *(explain, doctor),
+    *(explain, show_ignores, doctor),
 )
 for _command in _COMMANDS:
     cli.add_command(_command)

@@ -55,6 +55,17 @@ def output_place(value: str) -> str:
     return f"{_MIRROR}{absolute_path(Path(value.removeprefix(_MIRROR)))}"
 
 
+def ignored_name(value: str) -> str:
+    """A pattern of files or folders below a watched folder.
+
+    Raises:
+        ValueError: it could fit nothing, or everything.
+    """
+    if not value.strip("/*") or value.startswith("/") or {".", ".."} & set(value.split("/")):
+        raise ValueError('a name or a path below the watched folder, such as "selects" or "*_proof.jpg"')
+    return value
+
+
 AbsolutePath = Annotated[Path, AfterValidator(absolute_path)]
 
 
@@ -78,6 +89,12 @@ class Watch(Tree):
         max_length=255,
         description="The name of a file that lies in this folder whenever the share is there; while it is"
         " missing the folder counts as offline. Empty: the mount alone is judged.",
+    )
+
+    ignore: tuple[Annotated[str, AfterValidator(ignored_name)], ...] = Field(
+        default=(),
+        description='Files and folders that are left alone: "selects", "*_proof.jpg", "2024/raw/**". * and ?'
+        " stay inside one name, ** crosses folders; without a slash a name is meant at any depth.",
     )
 
     @property
