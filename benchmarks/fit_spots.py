@@ -170,8 +170,10 @@ def main() -> None:
         fates = _fates(rows, heal, keep, Bars.at(sensitivity))
         print(f"sensitivity {sensitivity}\n{report(rows, fates, photos)}", flush=True)
     if given.write:
+        free = {p.path.name for p in photos if p.free}
+        rows = [r for r in rows if r.photo in free]
         models = {sort: fitted(rows, sort) for sort in ("blemish", "keep")}
-        written(models, MODEL_PATH, f"{len(photos)} portraits at {len(SCALES)} sizes, {len(rows)} finds")
+        written(models, MODEL_PATH, f"{len(free)} portraits at {len(SCALES)} sizes, {len(rows)} finds")
         print(f"wrote {MODEL_PATH.name}, {MODEL_PATH.stat().st_size / 1e3:.0f} kB")
 
 

@@ -32,6 +32,8 @@ class Portrait:
     labels: dict[str, Any]
     samples: NDArray[np.uint8] | None = None
     """A rendered one's pixels; its path then is only a name."""
+    free: bool = True
+    """Its licence allows to ship what was learned from it."""
 
     @property
     def name(self) -> str:
@@ -82,7 +84,8 @@ def portraits(data: Path) -> Iterator[Portrait]:
         for entry in json.loads(manifest.read_text())["images"]:
             if entry["kind"] != "pair":
                 annotation = json.loads((data / "portraits" / entry["annotation"]).read_text())
-                yield Portrait(data / "portraits" / entry["file"], annotation)
+                free = entry["redistributable"].startswith("yes")
+                yield Portrait(data / "portraits" / entry["file"], annotation, free=free)
 
 
 def folds(photos: list[Portrait]) -> dict[str, int]:

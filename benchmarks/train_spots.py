@@ -3,9 +3,9 @@
     python -m benchmarks.train_spots DATA_DIR --out DIR [--minutes 5] [--fold 0]
 
 Writes ``DIR/spots.FOLD.onnx`` for each fold of people (``benchmarks.spot_labels.folds``) and
-``DIR/spots.onnx`` from everybody. What the folds' networks say of the people they did not see is what
-``benchmarks.fit_spots`` calibrates on. Needs torch and onnx; seeds are fixed, but the number of steps
-depends on the machine's speed.
+``DIR/spots.onnx`` from everybody whose licence allows to ship what was learned. What the folds' networks say
+of the people they did not see is what ``benchmarks.fit_spots`` calibrates on. Needs torch and onnx; seeds are
+fixed, but the number of steps depends on the machine's speed.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ def export(net: SpotNet, path: Path) -> None:
 
 
 def main() -> None:
-    """Train each fold, then everybody."""
+    """Train each fold, then everybody whose licence allows it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
@@ -203,9 +203,10 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     photos = list(portraits(given.data))
     fold = folds(photos)
+    held = {p.person for p in photos if not p.free}
     known = cached(photos, given.out / "sheets.pkl")
     for number in [given.fold] if given.fold is not None else [*range(FOLDS), -1]:
-        learnt = [s for s in known if fold[s.person] != number]
+        learnt = [s for s in known if fold[s.person] != number and (number >= 0 or s.person not in held)]
         print(f"fold {number}: {len(learnt)} sheets of {len(known)}", flush=True)
         net = train(learnt, given.minutes, SEED + number, given.resume)
         name = "spots" if number < 0 else f"spots.{number}"
