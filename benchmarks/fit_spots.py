@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import pickle
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,14 +27,14 @@ from benchmarks.spot_labels import FOLDS, Portrait, folds, portraits
 from numpy.typing import NDArray
 
 from retouch_engine.detect import spotnet
-from retouch_engine.detect.learned import Bars, found, named_find
+from retouch_engine.detect.learned import LIKELY_PERMANENT, Bars, found, named_find
 from retouch_engine.detect.trees import FIGURES, MODEL_PATH, row
 from retouch_engine.recipe import PERMANENT, Recipe
 from retouch_engine.survey import survey
 from retouch_engine.types import Photo
 
 SCALES = (1.0, 0.6)
-ROUNDS = 120
+ROUNDS = 100
 _MORE_BLEMISH = ("blemish_most", "blemish_mean", "blemish_look0", "blemish_look1")
 _MORE_PERMANENT = ("permanent_most", "permanent_mean", "permanent_look0", "permanent_look1")
 Judged = NDArray[np.float64]
@@ -94,8 +95,8 @@ def _model(sort: str) -> Any:
         max_iter=ROUNDS,
         learning_rate=0.05,
         max_leaf_nodes=6,
-        min_samples_leaf=25,
-        l2_regularization=5.0,
+        min_samples_leaf=30,
+        l2_regularization=8.0,
         monotonic_cst=[signs.get(f, 0) for f in FIGURES],
         random_state=0,
     )
@@ -134,8 +135,10 @@ def judged(rows: list[Row], fold: dict[str, int], networks: Path) -> tuple[Judge
 
 def _fates(rows: list[Row], heal: Judged, keep: Judged, bars: Bars) -> list[str]:
     fates = []
+    # One person a photo: whatever is likely permanent there is company.
+    company = Counter((r.photo, r.scale) for r, k in zip(rows, keep, strict=True) if k >= LIKELY_PERMANENT)
     for r, h, k in zip(rows, heal.tolist(), keep.tolist(), strict=True):
-        finding = named_find(r.figures, h, k, bars)
+        finding = named_find(r.figures | {"company": float(company[r.photo, r.scale])}, h, k, bars)
         fate = "left" if finding is None or finding.kind in PERMANENT else "offered"
         fates.append("healed" if finding is not None and finding.sure else fate)
     return fates

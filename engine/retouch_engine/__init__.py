@@ -103,13 +103,13 @@ def open_engine(limits: Limits | None = None) -> Engine:
 
 
 def explain(source: Path, out: Path, *, maps: bool = False, limits: Limits | None = None) -> dict[str, Any]:
-    """Draw what the engine knows of a photo before it looks for spots.
+    """Draw what the engine knows of a photo, and what it would do to it with the default recipe.
 
     Writes ``NAME-explained.png`` into ``out``, and with ``maps`` also ``NAME-protected.png`` and
     ``NAME-skin.png`` (8-bit, 255 = yes, as large as the photo).
 
     Returns:
-        ``files`` (the paths written), ``faces``, ``scale``, ``skin_share`` and ``notes``.
+        ``files`` (the paths written), ``faces``, ``scale``, ``skin_share``, ``spots`` and ``notes``.
 
     Raises:
         EngineError: the photo cannot be read.

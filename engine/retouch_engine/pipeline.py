@@ -63,7 +63,7 @@ def retouch(
         detector = chosen(scene)
         spots = painted if painted is not None else detector.detect(photo, scene, recipe)
     with clock.stage("route"):
-        steps, notes = _routed(photo, scene, spots, recipe)
+        steps, notes = routed(photo, scene, spots, recipe)
     with clock.stage("heal"):
         steps = grown(photo, scene, steps)
         wounds = Wounds.of(photo, scene, steps, recipe)
@@ -82,9 +82,10 @@ def retouch(
     )
 
 
-def _routed(
+def routed(
     photo: Photo, scene: Scene, spots: Sequence[Spot], recipe: Recipe
 ) -> tuple[tuple[Step, ...], tuple[str, ...]]:
+    """What becomes of each spot before any is healed, and notes on the whole."""
     takes = {healer_id: healer.spec.takes for healer_id, healer in HEALERS.items()}
     steps = route.spared(route.plan(spots, recipe, takes, scene), scene)
     painted = any(s.spot.kind == "painted" for s in steps)

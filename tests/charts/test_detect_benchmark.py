@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +19,8 @@ from retouch_engine.recipe import Recipe
 from retouch_engine.types import Box, HealerId, Spot, Step
 
 
-def portrait(person: str = "one", **labels: object) -> Portrait:
-    return Portrait(Path(person), dict(labels), np.full((200, 300, 3), 180, np.uint8))
+def portrait(labels: dict[str, Any], person: str = "one") -> Portrait:
+    return Portrait(Path(person), labels, np.full((200, 300, 3), 180, np.uint8))
 
 
 def step(x: int, y: int, *, healed: bool = True, review: bool = False) -> Step:
@@ -28,7 +29,7 @@ def step(x: int, y: int, *, healed: bool = True, review: bool = False) -> Step:
     return Step(spot, (HealerId("clone"),) if healed else (), mask, box, "drawn", review)
 
 
-MARKS = {
+MARKS: dict[str, Any] = {
     "blemish": [{"cx": 50, "cy": 50, "r": 5, "cls": "pimple"}, {"cx": 100, "cy": 50, "r": 5}],
     "keep": [{"cx": 50, "cy": 150, "r": 4, "cls": "mole"}],
     "ignore": [{"cx": 200, "cy": 50, "r": 6}],
@@ -39,7 +40,7 @@ MARKS = {
 def test_each_find_counts_for_what_lies_under_it() -> None:
     tally = Tally()
     steps = [step(50, 50), step(100, 50, healed=False, review=True), step(200, 50), step(150, 100)]
-    counted(tally, portrait(**MARKS), steps, "light", 5.0)
+    counted(tally, portrait(MARKS), steps, "light", 5.0)
     assert (tally.count("blemish", "healed"), tally.count("blemish", "offered")) == (1, 1)
     assert tally.count("keep", "healed") == 0
     assert (tally.found("nothing", "healed"), tally.found("ignore", "healed")) == (1, 1)
@@ -48,7 +49,7 @@ def test_each_find_counts_for_what_lies_under_it() -> None:
 
 def test_a_lost_mole_and_a_touched_eye_are_seen() -> None:
     tally = Tally()
-    counted(tally, portrait(**MARKS), [step(51, 149), step(260, 110)], "light", None)
+    counted(tally, portrait(MARKS), [step(51, 149), step(260, 110)], "light", None)
     assert tally.count("keep", "healed") == 1
     assert tally.protected_px == 36
 
@@ -56,7 +57,7 @@ def test_a_lost_mole_and_a_touched_eye_are_seen() -> None:
 def test_a_mark_found_twice_counts_once() -> None:
     tally = Tally()
     steps = [step(48, 50, healed=False, review=True), step(52, 50)]
-    counted(tally, portrait(**MARKS), steps, "light", None)
+    counted(tally, portrait(MARKS), steps, "light", None)
     assert tally.count("blemish", "healed") == 1
     assert tally.count("blemish", "offered") == 0
 
@@ -67,8 +68,8 @@ def test_skin_tones_have_their_bands() -> None:
 
 
 def test_one_person_is_in_one_fold_and_folds_are_alike() -> None:
-    people = [portrait(f"p{i}", blemish=[{}] * (i % 5)) for i in range(30)]
-    fold = folds([*people, portrait("p3")])
+    people = [portrait({"blemish": [{}] * (i % 5)}, f"p{i}") for i in range(30)]
+    fold = folds([*people, portrait({}, "p3")])
     sizes = [sum(f == n for f in fold.values()) for n in range(3)]
     assert sizes == [10, 10, 10]
 

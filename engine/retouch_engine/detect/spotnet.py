@@ -67,12 +67,15 @@ class Network:
         return np.asarray(found, dtype=np.float32)
 
 
+@cache
 def load(path: Path) -> Network:
-    """A network from a file. Needs onnxruntime."""
+    """A network from a file, loaded once. Needs onnxruntime."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _THREADS
+    # As for the parts of a face: threads that wait by spinning take the other core from whatever else runs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     return Network(onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
 
@@ -82,9 +85,8 @@ def knows_spots() -> bool:
     return find_spec("onnxruntime") is not None and MODEL_PATH.is_file()
 
 
-@cache
 def shipped() -> Network:
-    """The network that comes with this version, loaded once."""
+    """The network that comes with this version."""
     return load(MODEL_PATH)
 
 

@@ -37,8 +37,9 @@ class Trees:
     permanent: Verifier
 
 
+@cache
 def read(path: Path) -> Trees:
-    """The trees in a file.
+    """The trees in a file, read once.
 
     Raises:
         ValueError: the file was made for other figures than this version computes.
@@ -49,9 +50,8 @@ def read(path: Path) -> Trees:
     return Trees(parsed(content["blemish"]), parsed(content["permanent"]))
 
 
-@cache
 def shipped() -> Trees:
-    """The trees that come with this version, read once."""
+    """The trees that come with this version."""
     return read(MODEL_PATH)
 
 

@@ -31,7 +31,7 @@ RED: Mapping[str, float] = {
     "edge": 4.0,
     "own": 0.0,
     "mm": 2.0,
-    "permanents_near": 0.0,
+    "company": 0.0,
 }
 BARS = Bars.at(50)
 
@@ -99,10 +99,9 @@ def test_red_and_sure_is_healed_unasked() -> None:
 @pytest.mark.parametrize(
     "doubt",
     [
-        {"melanin": 0.6},
+        {"melanin": 0.6, "rise_g": 0.5},
         {"ring_skin": 0.8},
         {"edge": 0.2},
-        {"own": 2.0},
         {"elongation": 3.0},
     ],
 )
@@ -121,14 +120,14 @@ def test_what_may_be_permanent_is_never_healed_unasked() -> None:
 def test_among_freckles_more_is_asked() -> None:
     heal = BARS.sure + 0.01
     alone = named_find(RED, heal, 0.0, BARS)
-    among = named_find({**RED, "permanents_near": 20.0}, heal, 0.0, BARS)
+    among = named_find({**RED, "company": 30.0}, heal, 0.0, BARS)
     assert alone is not None
     assert among is not None
     assert (alone.sure, among.sure) == (True, False)
 
 
 def test_a_find_without_an_outline_is_offered_and_never_healed() -> None:
-    finding = named_find({"own": 2.0, "permanents_near": 0.0}, 0.99, 0.0, BARS)
+    finding = named_find({"own": 2.0, "company": 0.0}, 0.99, 0.0, BARS)
     assert finding is not None
     assert finding.kind is Kind.UNKNOWN
     assert not finding.sure
