@@ -6,12 +6,11 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from retouch_engine import Compression, Finish, Kind, Recipe
+from retouchd.config.presets import BUILT_IN, BUILT_IN_PRESET, with_built_in
 from retouchd.naming import has_control_characters
-
-BUILT_IN_PRESET = "studio"
 
 
 class Tree(BaseModel):
@@ -332,8 +331,8 @@ def untangled(values: dict[str, Any], base: Preset) -> dict[str, Any]:
     return result
 
 
-def _with_built_in(presets: dict[str, Preset]) -> dict[str, Preset]:
-    return presets if BUILT_IN_PRESET in presets else {BUILT_IN_PRESET: Preset(), **presets}
+def _built_in() -> dict[str, Preset]:
+    return {name: Preset.model_validate(values) for name, values in BUILT_IN.items()}
 
 
 class Settings(Tree):
@@ -351,8 +350,8 @@ class Settings(Tree):
     hooks: HookSettings = Field(default=HookSettings())
     http: Http = Field(default=Http())
     log: Log = Field(default=Log())
-    presets: Annotated[dict[str, Preset], AfterValidator(_with_built_in)] = Field(
-        default_factory=lambda: {BUILT_IN_PRESET: Preset()}, description="Presets by name."
+    presets: Annotated[dict[str, Preset], BeforeValidator(with_built_in)] = Field(
+        default_factory=_built_in, description="Presets by name."
     )
 
     @property
