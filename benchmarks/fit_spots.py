@@ -17,6 +17,7 @@ import pickle
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,18 @@ def report(rows: list[Row], fates: list[str], photos: Sequence[Portrait]) -> str
     return text
 
 
+def calibration(rows: list[Row], heal: Judged) -> str:
+    """Stated odds beside what turned out, doubtful spots left out."""
+    told = np.array([r.scale == 1 and r.label not in {"ignore", "fine"} for r in rows])
+    right = np.array([r.label == "blemish" for r in rows])
+    text = "odds of a blemish: stated, true, finds\n"
+    for low, high in pairwise((0, 0.02, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0001)):
+        here = told & (heal >= low) & (heal < high)
+        if here.any():
+            text += f"  {heal[here].mean():.2f}  {right[here].mean():.2f}  {here.sum()}\n"
+    return text
+
+
 def main() -> None:
     """Collect, fit without each fold, report; fit on everybody and write when asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -172,6 +185,7 @@ def main() -> None:
     for sensitivity in (0, 25, 50, 75, 100):
         fates = _fates(rows, heal, keep, Bars.at(sensitivity))
         print(f"sensitivity {sensitivity}\n{report(rows, fates, photos)}", flush=True)
+    print(calibration(rows, heal))
     if given.write:
         free = {p.path.name for p in photos if p.free}
         rows = [r for r in rows if r.photo in free]
