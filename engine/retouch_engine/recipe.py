@@ -45,6 +45,17 @@ class Compression(StrEnum):
     NONE = "none"
 
 
+class Layers(StrEnum):
+    """Which files carry the heals as named layers."""
+
+    HEAL = "heal"
+    """The heal layer's file: Photoshop, Affinity Photo and Krita open it as layers."""
+    FLAT = "flat"
+    """None; the heal layer is one plain layer."""
+    EMBEDDED = "embedded"
+    """The result too, with the photo as its lowest layer: twice as large, and slower."""
+
+
 PERMANENT = frozenset({Kind.MOLE, Kind.FRECKLE, Kind.SCAR, Kind.TATTOO, Kind.LINE, Kind.HAIR})
 """Kinds that belong to the person: kept unless a recipe names them."""
 
@@ -132,3 +143,5 @@ class Finish:
     compression: Compression = Compression.DEFLATE
     threads: int = 2
     """Threads for packing and unpacking samples."""
+    layers: Layers = Layers.HEAL
+    """Named layers; every other program reads the flat picture of the same file."""

@@ -12,7 +12,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from retouch_engine import RECORD_SCHEMA, Limits, Order, Rendered, Role, errors
+from retouch_engine import (
+    RECORD_SCHEMA,
+    Correction,
+    Corrections,
+    Limits,
+    Order,
+    Rendered,
+    Role,
+    Wish,
+    errors,
+)
 
 MARK = b"made by retouchd"
 
@@ -42,6 +52,14 @@ def _refuse(path: Path, data: bytes, *, own_output: bool) -> None:
             time.sleep(60)
 
 
+def _decided(order: Order) -> Corrections:
+    """A mask says one thing here: its first byte is where something is to be healed."""
+    if order.painted_mask is None:
+        return order.corrections
+    x = order.painted_mask.read_bytes()[0]
+    return order.corrections.and_then([Correction((x, 0, 5, 5), Wish.HEAL)])
+
+
 def record_of(order: Order, data: bytes) -> dict[str, Any]:
     review = int(b"REVIEW" in data)
     spots: list[dict[str, Any]] = [
@@ -65,6 +83,7 @@ def record_of(order: Order, data: bytes) -> dict[str, Any]:
         "source": {"name": order.source.name, "sha256": hashlib.sha256(data).hexdigest()},
         "engine": {"version": "0", "recipe_digest": order.recipe.digest, "recipe": order.recipe.as_json()},
         "counts": {"found": 1 + review, "healed": 1, "kept": 0, "review": review, "failed": 0},
+        "corrections": _decided(order).as_json(),
         "seconds": {"decode": 0.1, "heal": 0.2},
         "spots": spots,
         "outputs": {},
@@ -92,7 +111,9 @@ class FakeEngine:
         files = {}
         for role in Role:
             path = order.staging / f"{role}.bin"
-            path.write_bytes(MARK + b" " + role.encode() + b" of " + data + order.recipe.digest.encode())
+            path.write_bytes(
+                MARK + b" " + role.encode() + b" of " + data + order.corrections.key(order.recipe).encode()
+            )
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             record["outputs"][str(role)] = {"sha256": digest, "bytes": path.stat().st_size}
             files[role] = path

@@ -129,13 +129,13 @@ def test_health_jobs_and_changes(page: tuple[Hot, int]) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body", "headers", "status"),
     [
-        ("GET", "/", "", {}, 404),
+        ("GET", "/nothing", "", {}, 404),
         ("GET", "/api/jobs/999", "", {}, 404),
         ("GET", "/api/jobs/../../etc/passwd", "", {}, 404),
         ("GET", "/api/jobs?state=odd", "", {}, 400),
         ("GET", "/api/jobs?limit=many", "", {}, 400),
         ("GET", "/healthz", "", {"Host": "evil.example"}, 403),
-        ("POST", "/api/submit", "{}", {"Origin": "http://evil.example"}, 415),
+        ("POST", "/api/submit", "{}", {"Origin": "http://evil.example"}, 403),
         ("POST", "/api/submit", "{}", {"kind": "text/plain"}, 415),
         ("POST", "/api/submit", "[", {}, 400),
         ("POST", "/api/submit", "[" * 30_000, {}, 400),
@@ -201,11 +201,11 @@ def test_figures_of_stages_and_cards(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not [line for line in lines if "Lost" in line]
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0:80", "example.org:80", "127.0.0.1", "127.0.0.1:99999", ":80"])
-def test_only_this_machine_can_be_listened_to(tmp_path: Path, address: str) -> None:
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.1:99999", ":80", "127.0.0.1:http"])
+def test_what_is_no_address_is_refused(tmp_path: Path, address: str) -> None:
     path = tmp_path / "config.toml"
     path.write_text(f'[http]\nlisten = "{address}"\n')
-    with pytest.raises(ConfigMistakes, match="of this machine"):
+    with pytest.raises(ConfigMistakes, match="an address and a port"):
         config.load(path)
     assert shown(address) == address
 
