@@ -28,6 +28,7 @@ _LEAST_ODDS = 0.12
 unseeing network were shown, all were outlined by the rules or lay above."""
 _WORTH_A_LOOK = 0.05
 """Odds of being a blemish below which a closer look would change nothing; most outlines are below."""
+_ALIGNED = 8
 _APART = 7
 """Cells: of two peaks nearer than this the higher one stands."""
 _MOST = 150
@@ -81,7 +82,6 @@ def _peaks(photo: Photo, scene: Scene, seen: View, taken: Sequence[Box]) -> list
         (strongest >= _LEAST_ODDS) & (strongest >= np.asarray(cv2.dilate(strongest, kernel)))
     )
     order = np.argsort(-strongest[places[:, 0], places[:, 1]])[:_MOST]
-    levels = _Levels(seen)
     boxes, found = list(taken), []
     for y, x in places[order].tolist():
         px, py = seen.to_photo(x, y)
@@ -91,7 +91,7 @@ def _peaks(photo: Photo, scene: Scene, seen: View, taken: Sequence[Box]) -> list
         rough = _as_seen(photo, seen, strongest, (y, x))
         if rough is None:
             continue
-        one = _outlined(photo, scene, seen, levels, (y, x), rough) or rough
+        one = _outlined(photo, scene, seen, (y, x), rough) or rough
         if any(one.box.meets(b) for b in boxes):
             continue
         boxes.append(one.box)
@@ -99,14 +99,17 @@ def _peaks(photo: Photo, scene: Scene, seen: View, taken: Sequence[Box]) -> list
     return found
 
 
-class _Levels:
-    """The view as pigment planes, halved as often as asked; each made once."""
+class _Around:
+    """The view around one cell as pigment planes, halved as often as asked; each made once."""
 
-    def __init__(self, seen: View) -> None:
-        h, w = seen.rgb.shape[:2]
-        skin = np.asarray(cv2.resize(seen.skin.view(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST)) > 0
-        eight = np.asarray(np.clip(seen.rgb * 65535 + 0.5, 0, 65535), dtype=np.uint16)
-        self._levels = [Planes(density(eight), skin, 1, 0, 0)]
+    def __init__(self, seen: View, at: tuple[int, int], reach: int) -> None:
+        # Aligned, so that halving falls on the same pixels wherever a window begins.
+        self.y0, self.x0 = (max(0, 2 * c - reach) // _ALIGNED * _ALIGNED for c in at)
+        cut = seen.rgb[self.y0 : 2 * at[0] + reach, self.x0 : 2 * at[1] + reach]
+        h, w = cut.shape[:2]
+        cells = seen.skin[self.y0 // 2 : (self.y0 + h + 1) // 2, self.x0 // 2 : (self.x0 + w + 1) // 2]
+        skin = np.repeat(np.repeat(cells, 2, axis=0), 2, axis=1)[:h, :w]
+        self._levels = [Planes(density(cut), skin, 1, 0, 0)]
         self._planes: dict[tuple[int, str], Float] = {}
 
     def at(self, number: int, channel: str) -> tuple[Planes, Float]:
@@ -118,17 +121,18 @@ class _Levels:
         return planes, self._planes[number, channel]
 
 
-def _outlined(
-    photo: Photo, scene: Scene, seen: View, levels: _Levels, at: tuple[int, int], rough: Find
-) -> Find | None:
+def _outlined(photo: Photo, scene: Scene, seen: View, at: tuple[int, int], rough: Find) -> Find | None:
     """The place with an outline of its own in one of the pigment planes, the clearest of several sizes."""
     best: tuple[float, Outline, int] | None = None
     likely = rough.diameter_px * seen.zoom / 2.6
+    sigmas = np.clip((0.75 * likely, 1.3 * likely), 1.6, 14).tolist()
+    around = _Around(seen, at, math.ceil(8 * sigmas[-1]) + 3 * _ALIGNED)
+    here = (2 * at[0] + 1 - around.y0, 2 * at[1] + 1 - around.x0)
     for channel in _DENSE:
-        for sigma in np.clip((0.75 * likely, 1.3 * likely), 1.6, 14).tolist():
+        for sigma in sigmas:
             number = max(0, math.floor(math.log2(sigma / 1.6)))
-            planes, plane = levels.at(number, channel)
-            seed = _seed(planes, plane, channel, at, sigma / 2**number)
+            planes, plane = around.at(number, channel)
+            seed = _seed(planes, plane, channel, here, sigma / 2**number)
             o = outline(seed) if seed is not None else None
             if o is None:
                 continue
@@ -138,7 +142,7 @@ def _outlined(
     if best is None:
         return None
     _, o, step = best
-    box, mask = _in_photo(photo, seen, o.mask, (o.left * step, o.top * step), step)
+    box, mask = _in_photo(photo, seen, o.mask, (around.x0 + o.left * step, around.y0 + o.top * step), step)
     if not mask.any():
         return None
     o = replace(o, diameter_px=diameter(mask))
@@ -148,8 +152,8 @@ def _outlined(
 
 
 def _seed(planes: Planes, plane: Float, channel: str, at: tuple[int, int], sigma: float) -> Seed | None:
-    """The plane's highest point near a cell."""
-    y, x = (2 * at[0] + 1) // planes.step, (2 * at[1] + 1) // planes.step
+    """The plane's highest point near a place."""
+    y, x = at[0] // planes.step, at[1] // planes.step
     reach = max(1, round(sigma))
     y0, x0 = max(0, y - reach), max(0, x - reach)
     near = plane[y0 : y + reach + 1, x0 : x + reach + 1]

@@ -19,10 +19,13 @@ from typing import Any, cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from retouch_engine.imaging.colour import to_srgb
 from retouch_engine.survey import Scene
-from retouch_engine.types import Bool, Box, Float, Photo, Samples, packed
+from retouch_engine.types import Bool, Box, Float, Photo, Samples
+
+Image = NDArray[np.uint8]
 
 
 class Says(IntEnum):
@@ -39,6 +42,8 @@ _LARGEST_ZOOM = 1.75
 """A face with less than 3 px/mm is not blown up further: it would be blur, and a crowd of them slow."""
 _MOST_PX = 7_000_000
 """More skin than this at the network's scale is looked at smaller."""
+_MOST_BOX_PX = 24_000_000
+"""More than this around all skin, with what is no skin, is held smaller: memory."""
 _TILE, _HALO, _MULTIPLE = 512, 48, 16
 _THREADS = 2
 _CLOSE = 64
@@ -54,16 +59,18 @@ class Network:
 
     session: Any
 
-    def odds(self, rgb: Float) -> Float:
+    def odds(self, rgb: Image) -> Float:
         """What it says of pictures of one size.
 
         Args:
-            rgb: float32 ``(n, h, w, 3)``, sRGB values 0 to 1, sides multiples of 16.
+            rgb: uint8 ``(n, h, w, 3)``, sRGB, sides multiples of 16.
 
         Returns:
             float32 ``(n, maps, h / 2, w / 2)``, 0 to 1.
         """
-        (found,) = self.session.run(None, {"rgb": np.ascontiguousarray(rgb.transpose(0, 3, 1, 2))})
+        given = np.ascontiguousarray(rgb.transpose(0, 3, 1, 2), dtype=np.float32)
+        given /= 255
+        (found,) = self.session.run(None, {"rgb": given})
         return np.asarray(found, dtype=np.float32)
 
 
@@ -94,11 +101,11 @@ def shipped() -> Network:
 class View:
     """The photo's skin at the network's scale, and what the network says of it.
 
-    ``rgb`` is float32 ``(h, w, 3)``, 0 to 1; ``odds`` float32 ``(maps, h / 2, w / 2)``; ``skin`` bool, the
+    ``rgb`` is uint8 ``(h, w, 3)``, sRGB; ``odds`` float32 ``(maps, h / 2, w / 2)``; ``skin`` bool, the
     shape of one map. A pixel ``(x, y)`` of ``rgb`` lies at ``(x0 + x / zoom, y0 + y / zoom)`` in the photo.
     """
 
-    rgb: Float
+    rgb: Image
     odds: Float
     skin: Bool
     zoom: float
@@ -124,12 +131,13 @@ def view(photo: Photo, scene: Scene, network: Network) -> View | None:
     zoom = min(_LARGEST_ZOOM, PX_PER_MM / scale)
     area = scene.skin_share * photo.height * photo.width * zoom**2
     zoom *= min(1.0, math.sqrt(_MOST_PX / max(1.0, area)))
+    zoom *= min(1.0, math.sqrt(_MOST_BOX_PX / (box.height * box.width * zoom**2)))
     size = (max(_MULTIPLE, round(box.width * zoom)), max(_MULTIPLE, round(box.height * zoom)))
     how = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
-    shown = cast("Samples", cv2.resize(packed(photo.pixels[box.slices]), size, interpolation=how))
+    shown = cast("Samples", cv2.resize(photo.pixels[box.slices], size, interpolation=how))
     if not scene.srgb:
         shown = to_srgb(shown, photo.profile)
-    rgb = np.asarray(shown, dtype=np.float32) / np.float32(np.iinfo(shown.dtype).max)
+    rgb = _eight(shown)
     cells = ((size[0] + 1) // 2, (size[1] + 1) // 2)
     step = max(1, int(1 / zoom))
     skin = cv2.resize(scene.skin_at(box, step).view(np.uint8), cells, interpolation=cv2.INTER_NEAREST) > 0
@@ -140,19 +148,26 @@ def view(photo: Photo, scene: Scene, network: Network) -> View | None:
     return View(rgb, odds, np.asarray(skin), zoom, box.x0, box.y0, scale * zoom)
 
 
+def _eight(samples: Samples) -> Image:
+    """As the network learned: 8 bits."""
+    if samples.dtype == np.uint8:
+        return np.asarray(samples, dtype=np.uint8)
+    return np.asarray(cv2.convertScaleAbs(samples, alpha=1 / 257), dtype=np.uint8)
+
+
 def _tiles(h: int, w: int) -> Iterator[tuple[slice, slice]]:
     for y in range(0, h, _TILE):
         for x in range(0, w, _TILE):
             yield slice(y, min(h, y + _TILE)), slice(x, min(w, x + _TILE))
 
 
-def _look(rgb: Float, odds: Float, rows: slice, columns: slice, network: Network) -> None:
+def _look(rgb: Image, odds: Float, rows: slice, columns: slice, network: Network) -> None:
     """One tile with what lies around it, into the maps."""
     top, left = max(0, rows.start - _HALO), max(0, columns.start - _HALO)
     cut = rgb[top : rows.stop + _HALO, left : columns.stop + _HALO]
     down, right = -cut.shape[0] % _MULTIPLE, -cut.shape[1] % _MULTIPLE
     padded = cv2.copyMakeBorder(cut, 0, down, 0, right, cv2.BORDER_REFLECT_101)
-    said = network.odds(np.asarray(padded, dtype=np.float32)[None])[0]
+    said = network.odds(np.asarray(padded)[None])[0]
     y, x = (rows.start - top) // 2, (columns.start - left) // 2
     h, w = (rows.stop - rows.start + 1) // 2, (columns.stop - columns.start + 1) // 2
     odds[:, rows.start // 2 : rows.start // 2 + h, columns.start // 2 : columns.start // 2 + w] = said[
@@ -183,14 +198,14 @@ def closer(seen: View, places: Sequence[tuple[float, float]], network: Network) 
     return found
 
 
-def _cut(rgb: Float, x: float, y: float, scale: float, *, mirrored: bool) -> Float:
+def _cut(rgb: Image, x: float, y: float, scale: float, *, mirrored: bool) -> Image:
     """A square around a cell, enlarged by ``scale``."""
     across = -scale if mirrored else scale
     half = _CLOSE / 2 - 0.5
     cx, cy = 2 * x + 0.5, 2 * y + 0.5
     affine = np.array([[across, 0, half - across * cx], [0, scale, half - scale * cy]], dtype=np.float32)
     edge = cv2.BORDER_REFLECT_101
-    return np.asarray(cv2.warpAffine(rgb, affine, (_CLOSE, _CLOSE), borderMode=edge), dtype=np.float32)
+    return np.asarray(cv2.warpAffine(rgb, affine, (_CLOSE, _CLOSE), borderMode=edge), dtype=np.uint8)
 
 
 def _skin_box(photo: Photo, scene: Scene) -> Box | None:
