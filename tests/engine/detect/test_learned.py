@@ -30,6 +30,7 @@ RED: Mapping[str, float] = {
     "ring_skin": 1.0,
     "edge": 4.0,
     "own": 0.0,
+    "permanent_most": 0.0,
     "mm": 2.0,
     "company": 0.0,
 }
@@ -100,6 +101,7 @@ def test_red_and_sure_is_healed_unasked() -> None:
     "doubt",
     [
         {"melanin": 0.6, "rise_g": 0.5},
+        {"melanin": 0.5, "permanent_most": 0.9},
         {"ring_skin": 0.8},
         {"edge": 0.2},
         {"elongation": 3.0},
