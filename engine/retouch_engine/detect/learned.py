@@ -81,9 +81,9 @@ class Learned:
         licence="Apache-2.0",
     )
 
-    def __init__(self, network: Path | None = None, judge: Path | None = None) -> None:
-        """Other files than the shipped ones: how a benchmark asks those that have not seen a person."""
-        self._files = network, judge
+    def __init__(self, files: tuple[Path, Path] | None = None) -> None:
+        """``files``: another network and other trees, such as have not seen a person."""
+        self._files = files
 
     def detect(self, photo: Photo, scene: Scene, recipe: Recipe) -> tuple[Spot, ...]:
         """See :class:`retouch_engine.detect.base.Detector`."""
@@ -104,9 +104,8 @@ class Learned:
         return tuple(_spot(number, *pair) for number, pair in enumerate(named, start=1))
 
     def _models(self) -> tuple[Network | None, Trees]:
-        network, judge = self._files
-        if network is not None and judge is not None:
-            return spotnet.load(network), trees.read(judge)
+        if self._files is not None:
+            return spotnet.load(self._files[0]), trees.read(self._files[1])
         return (spotnet.shipped() if spotnet.knows_spots() else None), trees.shipped()
 
 
@@ -164,8 +163,9 @@ def named_find(figures: Mapping[str, float], heal: float, keep: float, bars: Bar
         return Finding(kind, heal, sure=False, reason=f"long and thin: a hair, a line, a scratch ({words})")
     if melanin >= _BROWN and keep > heal:
         return Finding(Kind.BROWN_SPOT, heal, sure=False, reason=f"brown: perhaps permanent ({words})")
-    doubt = _doubt(figures, heal, keep, bars)
-    return Finding(_temporary(figures), heal, sure=not doubt, reason=f"{doubt or 'no doubt'} ({words})")
+    kind = _temporary(figures)
+    doubt = _doubt(figures, heal, keep, bars) or ("neither red nor brown" if kind is Kind.UNKNOWN else "")
+    return Finding(kind, heal, sure=not doubt, reason=f"{doubt or 'beyond doubt'} ({words})")
 
 
 def _doubt(figures: Mapping[str, float], heal: float, keep: float, bars: Bars) -> str:
