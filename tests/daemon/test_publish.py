@@ -79,6 +79,7 @@ SET_1 = [
     "_retouchd/IMG-heal.tif",
     "_retouchd/IMG-mask.tif",
     "_retouchd/IMG.json",
+    "_retouchd/IMG.psd",
     "_retouchd/contact/IMG.jpg",
     "_retouchd/contact/IMG.webp",
 ]
