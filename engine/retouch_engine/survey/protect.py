@@ -20,7 +20,7 @@ from retouch_engine.imaging.density import density, tone
 from retouch_engine.survey.beard import beards, jaws
 from retouch_engine.survey.faces import Face
 from retouch_engine.survey.foreign import enclosed, foreign
-from retouch_engine.survey.hairs import hairs
+from retouch_engine.survey.hairs import hairs, lashes
 from retouch_engine.survey.parts import Part
 from retouch_engine.survey.skin import dark_pieces, near_colour
 from retouch_engine.types import Bool, Float, Samples
@@ -108,6 +108,7 @@ def protection(
     causes = np.zeros(skin.shape, dtype=np.uint16)
     _protect_parts(level, causes, maps, mm * _wider(maps, od), skin > 0.5)
     _protect(level, causes, _hairs(maps, od, mm * _wider(maps, od)), 0.2 * mm, Cause.BROW)
+    _protect(level, causes, lashes(maps[Part.EYES] > 0.25, od, mm), 0.1 * mm, Cause.EYE)
     _protect(level, causes, beards(od, maps[Part.FACE_SKIN], faces, cell), 0.5 * mm, Cause.STUBBLE)
     _protect(level, causes, _clipped(shown), 0.3 * mm, Cause.CLIPPED)
     things = foreign(od, (skin > 0.5) & (level < 0.5), float(mm.max()))
