@@ -131,7 +131,9 @@ def _order(message: dict[str, Any]) -> Order:
         source=Path(message["source"]),
         staging=Path(message["staging"]),
         recipe=Recipe.from_json(message["recipe"]),
-        finish=Finish(Compression(finish["compression"]), finish["threads"], Layers(finish["layers"])),
+        finish=Finish(
+            Compression(finish["compression"]), finish["threads"], Layers(finish["layers"]), finish["psd"]
+        ),
         corrections=Corrections.from_json(message["corrections"]),
         painted_mask=Path(message["mask"]) if message["mask"] else None,
         own_output=message["own_output"],

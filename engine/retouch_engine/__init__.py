@@ -160,7 +160,8 @@ def explain(source: Path, out: Path, *, maps: bool = False, limits: Limits | Non
     ``NAME-skin.png`` (8-bit, 255 = yes, as large as the photo).
 
     Returns:
-        ``files`` (the paths written), ``faces``, ``scale``, ``skin_share`` and ``notes``.
+        ``files`` (the paths written), ``faces``, ``scale``, ``skin_share``, ``causes`` (the share of the
+        photo that each protects) and ``notes``.
 
     Raises:
         EngineError: the photo cannot be read.

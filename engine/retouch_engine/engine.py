@@ -24,12 +24,13 @@ from retouch_engine.codec.exiftool import CarryReport, MetadataCarrier
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.painted import read_painted_mask
 from retouch_engine.codec.preview import write_overview
+from retouch_engine.codec.psd import write_psd
 from retouch_engine.codec.read import read_photo
 from retouch_engine.codec.write import write_heal_layer, write_mask, write_result
 from retouch_engine.codec.xmp import XmpFacts, build_packet, packet_trouble
 from retouch_engine.errors import UnusableName
 from retouch_engine.pipeline import Progress, Retouched, Stopwatch, retouch
-from retouch_engine.prove import Proof, prove_heal_layer, prove_result
+from retouch_engine.prove import Proof, prove_heal_layer, prove_merged, prove_result
 from retouch_engine.recipe import Limits
 from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role, SpotRecord, counts
 from retouch_engine.resident import Residency, told, warnings
@@ -50,6 +51,7 @@ _NAMES = {
     Role.XMP: "result.xmp",
     Role.CONTACT: "contact.webp",
     Role.VIEW: "view.jpg",
+    Role.PSD: "layers.psd",
 }
 
 
@@ -176,6 +178,8 @@ def _written(
         mask = pool.submit(write_mask, files[Role.MASK], photo, done.patches, review)
         sheet = pool.submit(write_contact, files[Role.CONTACT], photo, done.patches, done.spots)
         view = pool.submit(write_overview, files[Role.VIEW], photo, done.patches)
+        if order.finish.psd:
+            write_psd(files[Role.PSD], photo, done.patches, review, packet)
         write_result(files[Role.RESULT], photo, done.patches, order.finish, packet, review)
         layer.result()
         mask.result()
@@ -191,6 +195,8 @@ def _offered(done: Retouched) -> list[Any]:
 
 
 def _proved(files: Mapping[Role, Path], photo: Photo, done: Retouched, order: Order, packet: bytes) -> Proof:
+    if order.finish.psd:
+        prove_merged(files[Role.PSD], photo, done.patches)
     prove_heal_layer(files[Role.HEAL], photo, done.patches, order.finish)
     return prove_result(files[Role.RESULT], photo, done.patches, order.finish, packet)
 

@@ -80,7 +80,10 @@ class NotAPhoto(UnreadablePhoto):
     code = "not-a-photo"
 
     def __init__(self, path: Path, found: str) -> None:
-        super().__init__(f"{shown(path.name)} is not a photo: found {found}, expected TIFF, JPEG or PNG")
+        super().__init__(
+            f"{shown(path.name)} is not a photo that retouchd reads: found {found}, expected TIFF, JPEG or"
+            " PNG; export it as a 16-bit TIFF"
+        )
 
 
 class MislabelledPhoto(UnreadablePhoto):

@@ -28,8 +28,14 @@ _ROWS = 1024
 """Maps are made in bands of so many rows: memory stays small at any size."""
 _TINTS = {
     Cause.NOT_SKIN: (60, 70, 90),
+    Cause.CLOTHING: (40, 70, 150),
     Cause.HAIR: (150, 90, 20),
+    Cause.STUBBLE: (200, 140, 70),
     Cause.CLIPPED: (255, 255, 255),
+    Cause.EDGE: (255, 110, 0),
+    Cause.JEWELLERY: (240, 240, 120),
+    Cause.INK: (20, 170, 40),
+    Cause.TEXT: (0, 230, 230),
     Cause.EYEWEAR: (0, 220, 160),
     Cause.NOSTRIL: (255, 210, 0),
     Cause.LIPS: (255, 40, 60),
@@ -63,8 +69,16 @@ def draw(source: Path, out: Path, limits: Limits, *, maps: bool) -> dict[str, An
         "faces": [asdict(face) for face in scene.faces],
         "scale": asdict(scene.scale),
         "skin_share": round(scene.skin_share, 4),
+        "causes": _shares(scene),
         "notes": list(scene.notes),
     }
+
+
+def _shares(scene: Scene) -> dict[str, float]:
+    """How much of the photo each cause protects, 0 to 1; those that protect nothing are left out."""
+    causes = scene.causes[scene.level > 0.5]
+    counts = {c: int(np.count_nonzero(causes & c)) for c in Cause}
+    return {(c.name or "").lower(): round(n / scene.causes.size, 5) for c, n in counts.items() if n}
 
 
 def _map(photo: Photo, scene: Scene, *, protected: bool) -> Picture:

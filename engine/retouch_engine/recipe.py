@@ -148,3 +148,5 @@ class Finish:
     """Threads for packing and unpacking samples."""
     layers: Layers = Layers.HEAL
     """Named layers; every other program reads the flat picture of the same file."""
+    psd: bool = False
+    """Also a Photoshop document with the photo and the heals as layers."""

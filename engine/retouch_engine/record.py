@@ -33,6 +33,7 @@ class Role(StrEnum):
     XMP = "xmp"
     CONTACT = "contact"
     VIEW = "view"
+    PSD = "psd"
 
 
 @dataclass(frozen=True, slots=True)

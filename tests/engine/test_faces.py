@@ -17,6 +17,7 @@ import pytest
 from benchmarks.chart import Chart
 from benchmarks.files import read_photo, write_photo
 from numpy.typing import NDArray
+from skimage import data
 
 from retouch_engine import Kind, Recipe, explain, pipeline
 from retouch_engine.record import Decision
@@ -116,6 +117,13 @@ def test_every_face_has_its_own_scale_and_the_largest_is_first() -> None:
     assert first.scale.px_per_mm
     assert second.scale.px_per_mm
     assert first.scale.px_per_mm / second.scale.px_per_mm == pytest.approx(420 / 160, rel=0.1)
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_a_small_face_is_protected_too(width: int) -> None:
+    scene = survey(photo_of({"x": 150, "y": 120, "width": width}, size=(240, 300)), NETWORK)
+    (face,) = scene.faces
+    assert all(scene.protected_in(Box(int(y), int(x), int(y) + 1, int(x) + 1)).all() for x, y in face.eyes)
 
 
 @pytest.mark.parametrize(
@@ -245,12 +253,15 @@ def test_the_network_is_small_and_known() -> None:
 
 
 def test_the_shipped_network_finds_a_real_face() -> None:
-    from skimage import data
-
     network = parts.shipped()
-    assert network is not None, "onnxruntime is missing: make setup installs it"
+    assert network is not None, "onnxruntime is missing: make setup installs it (extra: cpu)"
     scene = survey(Photo(np.ascontiguousarray(data.astronaut())), network)
     assert len(scene.faces) == 1
     assert scene.faces[0].box.meets(Box(80, 180, 180, 270))
-    coffee = survey(Photo(np.ascontiguousarray(data.coffee())), network)
-    assert coffee.faces == ()
+
+
+@pytest.mark.parametrize("name", ["coffee", "text", "page", "coins", "grass", "rocket", "clock"])
+def test_things_have_no_face(name: str) -> None:
+    picture = np.asarray(getattr(data, name)())
+    picture = np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture[..., :3]
+    assert survey(Photo(np.ascontiguousarray(picture)), parts.shipped()).faces == ()

@@ -25,8 +25,9 @@ from retouchd.text import shown
 def explain(file: Path, out: Path | None, maps: bool, as_json: bool) -> None:
     """Draw what is protected, and why, on a copy of a photo: NAME-explained.png.
 
-    Tints: blue eyes, violet brows, red lips, yellow nostrils, brown hair, green glasses, slate whatever is
-    no skin, white what is burnt out. The bar is ten millimetres long.
+    Tints: blue eyes, violet brows, red lips, yellow nostrils, brown hair, tan stubble, turquoise glasses,
+    green ink, pale yellow jewellery, cyan lettering, orange long sharp edges, navy clothes, slate whatever
+    else is no skin, white what is burnt out or black. The bar is ten millimetres long.
     """
     source = absolute(file)
     try:

@@ -178,6 +178,10 @@ class Output(Tree):
         description="Which files carry the heals as named layers: heal (NAME-heal.tif), embedded (the result"
         " as well, twice as large and slower), flat (none).",
     )
+    psd: bool = Field(
+        default=False,
+        description="Also write _retouchd/NAME.psd: photo and heals as layers. Twice as large as the photo.",
+    )
     threads: int = Field(default=2, ge=1, le=64, description="Threads for packing and unpacking samples.")
 
 
@@ -357,7 +361,7 @@ class Settings(Tree):
     @property
     def finish(self) -> Finish:
         """How the engine writes results."""
-        return Finish(self.output.compression, self.output.threads, self.output.layers)
+        return Finish(self.output.compression, self.output.threads, self.output.layers, self.output.psd)
 
     @property
     def models_dir(self) -> Path:

@@ -56,22 +56,41 @@ def heal_tag(
         review: boxes and masks of the spots that a person is asked about: a hidden layer marks them.
         over_photo: whether the photo itself is the lowest layer.
     """
-    groups = list(_groups(photo, patches, review))
-    if over_photo:
-        whole = lambda box: np.ones((box.height, box.width), np.bool_)  # noqa: E731 - a name would not say more
-        under = lambda box: on_16_bit(photo.pixels[box.slices])  # noqa: E731
-        groups.insert(0, Group("Background", photo.frame, under, whole))
-    layers = psdtags.PsdLayers(
-        key=psdtags.PsdKey.LAYER_16,
-        layers=[_layer(group, grey=stays_grey(photo)) for group in groups],
-        has_transparency=not over_photo,
-    )
+    layers = _layers(photo, patches, review, over_photo=over_photo)
     mask = psdtags.PsdUserMask(
         colorspace=psdtags.PsdColorSpaceType.RGB, components=(65535, 0, 0, 0), opacity=50
     )
     data = psdtags.TiffImageSourceData(_FORMAT, layers, mask)
     tag: tuple[int, int, int, bytes, bool] = data.tifftag()
     return tag
+
+
+def layer_block(photo: Photo, patches: Sequence[Patch], review: Sequence[tuple[Box, Bool]]) -> bytes:
+    """The same layers over the photo, as they stand in a Photoshop document: big-endian."""
+    layers = _layers(photo, patches, review, over_photo=True)
+    return bytes(layers.tobytes(psdtags.PsdFormat.BE32BIT))
+
+
+def _layers(
+    photo: Photo, patches: Sequence[Patch], review: Sequence[tuple[Box, Bool]], *, over_photo: bool
+) -> Any:
+    groups = list(_groups(photo, patches, review))
+    if over_photo:
+        groups.insert(0, _background(photo))
+    return psdtags.PsdLayers(
+        key=psdtags.PsdKey.LAYER_16,
+        layers=[_layer(group, grey=stays_grey(photo)) for group in groups],
+        has_transparency=not over_photo,
+    )
+
+
+def _background(photo: Photo) -> Group:
+    return Group(
+        "Background",
+        photo.frame,
+        lambda box: on_16_bit(photo.pixels[box.slices]),
+        lambda box: np.ones((box.height, box.width), np.bool_),
+    )
 
 
 def _groups(photo: Photo, patches: Sequence[Patch], review: Sequence[tuple[Box, Bool]]) -> Iterator[Group]:

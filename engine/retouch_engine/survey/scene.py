@@ -50,7 +50,7 @@ class Scene:
     """The photo's samples may be measured as sRGB without conversion."""
     scale: PixelScale
     level: Float
-    causes: NDArray[np.uint8]
+    causes: NDArray[np.uint16]
     faces: tuple[Face, ...] = ()
     """Largest first."""
     notes: tuple[str, ...] = ()
@@ -79,11 +79,11 @@ class Scene:
         """The same, sampled every ``step`` px."""
         return self._sampled(self.level, box, step, cv2.INTER_LINEAR) > 0.5
 
-    def causes_at(self, box: Box, step: int) -> NDArray[np.uint8]:
+    def causes_at(self, box: Box, step: int) -> NDArray[np.uint16]:
         """Why: bits of :class:`Cause`, 0 where nothing protects."""
         bits = self._sampled(self.causes, box, step, cv2.INTER_NEAREST)
         protected = self.protected_at(box, step)
-        return np.where(protected, np.where(bits > 0, bits, Cause.NOT_SKIN), 0).astype(np.uint8)
+        return np.where(protected, np.where(bits > 0, bits, Cause.NOT_SKIN), 0).astype(np.uint16)
 
     def _sampled(self, field: NDArray[np.generic], box: Box, step: int, how: int) -> NDArray[np.float32]:
         sy = self.skin.shape[0] / self.height
