@@ -12,60 +12,44 @@ from typing import Any
 
 _LATENT_PX = 8
 """Pixels of the photo for one of the VAE's latents."""
+_HOLE_CHANNELS = 4
+_WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
 def inpainting_controlnet(folder: Path, dtype: Any) -> Any:
     """Load it.
 
     Raises:
-        OSError, ValueError: the files are not what they should be.
+        OSError, ValueError, KeyError: the files are not what they should be.
     """
-    return _class().from_pretrained(folder, dtype=dtype, local_files_only=True)
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    kind = controlnet_class()
+    config = kind.load_config(folder, local_files_only=True)
+    net = widened(kind.from_config(config), int(config.get("extra_condition_channels", _HOLE_CHANNELS)))
+    try:
+        net.load_state_dict(load_file(folder / _WEIGHTS))
+    except (RuntimeError, SafetensorError) as error:
+        raise ValueError(str(error)) from None
+    return net.to(dtype).eval()
 
 
-def _class() -> Any:
+def widened(net: Any, more: int = _HOLE_CHANNELS) -> Any:
+    """The same network with a first layer for so many channels more, its weights to be loaded."""
+    import torch
+
+    net.controlnet_x_embedder = torch.nn.Linear(net.config.in_channels + more, net.inner_dim)
+    return net
+
+
+def controlnet_class() -> Any:
+    """The class, made when torch is there."""
     import torch
     from diffusers import FluxControlNetModel
-    from diffusers.configuration_utils import register_to_config
 
     class InpaintingControlNet(FluxControlNetModel):  # type: ignore[misc]
         """See the module."""
-
-        @register_to_config  # type: ignore[untyped-decorator]
-        def __init__(  # noqa: PLR0913, PLR0917 - the file's own configuration, name by name
-            self,
-            patch_size: int = 1,
-            in_channels: int = 64,
-            num_layers: int = 19,
-            num_single_layers: int = 38,
-            attention_head_dim: int = 128,
-            num_attention_heads: int = 24,
-            joint_attention_dim: int = 4096,
-            pooled_projection_dim: int = 768,
-            guidance_embeds: bool = False,
-            axes_dims_rope: tuple[int, ...] = (16, 56, 56),
-            num_mode: int | None = None,
-            conditioning_embedding_channels: int | None = None,
-            extra_condition_channels: int = 4,
-        ) -> None:
-            super().__init__(
-                patch_size,
-                in_channels,
-                num_layers,
-                num_single_layers,
-                attention_head_dim,
-                num_attention_heads,
-                joint_attention_dim,
-                pooled_projection_dim,
-                guidance_embeds,
-                list(axes_dims_rope),
-                num_mode,
-                conditioning_embedding_channels,
-            )
-            self.controlnet_x_embedder = torch.nn.Linear(
-                in_channels + extra_condition_channels, self.inner_dim
-            )
-            self._hole: Any = None
 
         def show(self, hole: Any) -> None:
             """Tell it the hole of the crop that comes next: bool ``(1, 1, h, w)``."""
@@ -73,11 +57,11 @@ def _class() -> Any:
             kept = torch.nn.functional.interpolate(1 - hole.float(), (h // _LATENT_PX, w // _LATENT_PX))
             rows, columns = kept.shape[2] // 2, kept.shape[3] // 2
             packed = kept.view(1, 1, rows, 2, columns, 2).permute(0, 2, 4, 1, 3, 5)
-            self._hole = packed.reshape(1, rows * columns, 4)
+            self.hole = packed.reshape(1, rows * columns, _HOLE_CHANNELS)
 
         def forward(self, hidden_states: Any, controlnet_cond: Any, *args: Any, **kwargs: Any) -> Any:
             """As diffusers' own, with the hole behind the image."""
-            hole = self._hole.to(controlnet_cond).expand(len(controlnet_cond), -1, -1)
+            hole = self.hole.to(controlnet_cond).expand(len(controlnet_cond), -1, -1)
             both = torch.cat([controlnet_cond, hole], dim=-1)
             return super().forward(hidden_states, both, *args, **kwargs)
 
