@@ -228,6 +228,13 @@ def test_a_hub_that_serves_a_pickle_as_weights_is_refused(hub: Hub, store: Store
     assert store.receipt("loose") is None
 
 
+def test_names_that_lead_out_of_the_store_are_not_taken(hub: Hub, store: Store) -> None:
+    hub.files["somebody/loose"]["../evil.json"] = b"{}"
+    receipt = pull(store, LOOSE, Wish(hub.endpoint))
+    assert "../evil.json" not in receipt.files
+    assert not (store.folder / "evil.json").exists()
+
+
 def test_a_link_out_of_a_carried_folder_is_not_followed(store: Store, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("x")

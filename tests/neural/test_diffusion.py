@@ -45,12 +45,13 @@ def test_it_loads_fills_and_repeats_itself(
     healer: str, precision: str, parts: tuple[str, ...], use: Maker
 ) -> None:
     filler = load(use(healer, precision, *parts))
-    one = filler.fill(order(2))
+    steps = 1 if healer == "qwen_edit" else 2  # which works at a megapixel whatever it is given
+    one = filler.fill(order(steps))
     assert one.shape == (48, 64, 3)
     assert one.dtype == np.float32
     assert 0 <= one.min() < one.max() <= 1
-    assert np.array_equal(one, filler.fill(order(2)))
-    assert not np.array_equal(one, filler.fill(order(2, seed=6)))
+    assert np.array_equal(one, filler.fill(order(steps)))
+    assert not np.array_equal(one, filler.fill(order(steps, seed=6)))
     filler.close()
 
 
@@ -100,7 +101,7 @@ def test_the_controlnet_is_told_of_the_hole(use: Maker) -> None:
     moved = order(2)
     hole = np.roll(moved.hole, 8, axis=1)
     assert not np.array_equal(one, filler.fill(replace(moved, hole=hole)))
-    shown = filler.pipe.controlnet._hole
+    shown = filler.pipe.controlnet.hole
     assert shown.shape == (1, (48 // 16) * (64 // 16), 4)
     assert set(np.unique(shown.numpy())) == {0.0, 1.0}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -19,6 +19,16 @@ pytest.importorskip("diffusers", reason="torch and diffusers are not installed: 
 
 PARTS = {"flux_fill": ("flux_lora",), "flux_controlnet": ("flux_controlnet",), "klein": (), "qwen_edit": ()}
 PROMISES = [function for name, function in vars(promises).items() if name.startswith("test_")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_pictures() -> Iterator[None]:
+    """Qwen's pipeline scales every crop to a megapixel; that is tested beside this file, once."""
+    from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_inpaint as library
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(library, "calculate_dimensions", lambda *_: (128, 128, None))
+        yield
 
 
 @pytest.fixture(params=sorted(PARTS), scope="module")

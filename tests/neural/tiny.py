@@ -32,10 +32,12 @@ def flux_controlnet(folder: Path) -> Path:
     """The inpainting ControlNet, with its four inputs more."""
     import torch
 
-    from retouch_engine.runtime.controlnet import _class
+    from retouch_engine.runtime.controlnet import controlnet_class, widened
 
     torch.manual_seed(3)
-    net = _class()(num_layers=1, num_single_layers=0, guidance_embeds=True, **_flux_sizes())
+    net = widened(
+        controlnet_class()(num_layers=1, num_single_layers=0, guidance_embeds=True, **_flux_sizes())
+    )
     for block in net.controlnet_blocks:  # zero as they begin, they would leave the ControlNet without a say
         torch.nn.init.normal_(block.weight, std=0.1)
     net.save_pretrained(folder)
