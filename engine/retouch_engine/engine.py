@@ -21,6 +21,7 @@ import numpy as np
 from retouch_engine.budget import Plan
 from retouch_engine.codec.contact import write_contact
 from retouch_engine.codec.exiftool import CarryReport, MetadataCarrier
+from retouch_engine.codec.layers import Marks
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.painted import read_painted_mask
 from retouch_engine.codec.preview import write_overview
@@ -173,14 +174,15 @@ def _written(
 ) -> list[dict[str, Any]]:
     """Write every staged file; the sprite's rows. The small ones are written beside the large one."""
     review = [(s.spot.box, s.spot.mask) for s in _offered(done)]
+    marks = Marks(review, {s.id for s in done.spots if s.model is not None})
     with ThreadPoolExecutor(2) as pool:
-        layer = pool.submit(write_heal_layer, files[Role.HEAL], photo, done.patches, order.finish, review)
+        layer = pool.submit(write_heal_layer, files[Role.HEAL], photo, done.patches, order.finish, marks)
         mask = pool.submit(write_mask, files[Role.MASK], photo, done.patches, review)
         sheet = pool.submit(write_contact, files[Role.CONTACT], photo, done.patches, done.spots)
         view = pool.submit(write_overview, files[Role.VIEW], photo, done.patches)
         if order.finish.psd:
-            write_psd(files[Role.PSD], photo, done.patches, review, packet)
-        write_result(files[Role.RESULT], photo, done.patches, order.finish, packet, review)
+            write_psd(files[Role.PSD], photo, done.patches, marks, packet)
+        write_result(files[Role.RESULT], photo, done.patches, order.finish, packet, marks)
         layer.result()
         mask.result()
         view.result()

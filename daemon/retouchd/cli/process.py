@@ -29,7 +29,9 @@ Stage = Callable[[str], None]
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Put results below this folder."
 )
 @click.option(
-    "--mask", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A painted mask: 255 heals."
+    "--mask",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A painted mask: 255 heals, 0 keeps.",
 )
 @click.option("--preset", default=BUILT_IN_PRESET, show_default=True, help="A preset of the configuration.")
 @click.option("--dry-run", is_flag=True, help="Find and decide, but write nothing.")

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from retouch_engine.codec.layers import layer_block
+from retouch_engine.codec.layers import Marks, layer_block
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.rows import compose_box, stays_grey
 from retouch_engine.codec.strips import writing
 from retouch_engine.errors import ResultTooLarge
-from retouch_engine.types import Bool, Box, Patch, Photo
+from retouch_engine.types import Box, Patch, Photo
 
 _MOST_BYTES = (1 << 31) - (64 << 20)
 _MOST_SIDE = 30_000
@@ -26,9 +26,7 @@ _BAND_ROWS = 256
 _PER_INCH = {2: 1.0, 3: 2.54}
 
 
-def write_psd(
-    path: Path, photo: Photo, patches: Sequence[Patch], review: Sequence[tuple[Box, Bool]], xmp: bytes
-) -> None:
+def write_psd(path: Path, photo: Photo, patches: Sequence[Patch], marks: Marks, xmp: bytes) -> None:
     """Write the photo, its heals and the hidden review marks as layers, with the result as merged picture.
 
     Raises:
@@ -41,7 +39,7 @@ def write_psd(
         raise ResultTooLarge(path, 2 * raw)
     mode = _GREY if channels == 1 else _RGB
     head = struct.pack(">4sH6xHIIHH", b"8BPS", 1, channels, photo.height, photo.width, 16, mode)
-    block = layer_block(photo, patches, review)
+    block = layer_block(photo, patches, marks)
     block += bytes(-len(block) % 4)
     layers = struct.pack(">II4s4sI", 0, 0, b"8BIM", b"Lr16", len(block)) + block
     resources = b"".join(_resources(photo, xmp))

@@ -18,7 +18,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from retouch_engine import errors
-from retouch_engine.codec.layers import TAG
+from retouch_engine.codec.layers import TAG, Marks
 from retouch_engine.codec.psd import write_psd
 from retouch_engine.codec.rows import compose_box
 from retouch_engine.codec.write import write_heal_layer, write_result
@@ -46,7 +46,7 @@ def patch(spot: int, y: int, x: int, size: int, *, grey: bool = False) -> Patch:
 
 
 HEALS = (patch(1, 10, 12, 9), patch(2, 300, 300, 60), patch(3, 560, 480, 15))
-REVIEW = ((Box(100, 100, 120, 130), np.ones((20, 30), bool)),)
+REVIEW = Marks(((Box(100, 100, 120, 130), np.ones((20, 30), bool)),))
 
 
 def layers_of(path: Path) -> Any:
@@ -92,6 +92,15 @@ def test_review_marks_are_hidden_and_where_the_spots_are(tmp_path: Path) -> None
     (layer,) = layers_of(path)
     assert layer.flags & psdtags.PsdLayerFlag.VISIBLE
     assert tuple(layer.rectangle) == (100, 100, 120, 130)
+
+
+def test_what_a_model_painted_has_a_layer_of_its_own(tmp_path: Path) -> None:
+    photo, path = photo_of(), tmp_path / "heal.tif"
+    write_heal_layer(path, photo, HEALS, Finish(), Marks(neural={2}))
+    layers = layers_of(path)
+    assert [layer.name for layer in layers] == ["Neural heals", "Small heals"]
+    under = compose_box(photo, (), photo.frame)
+    assert np.abs(laid(layers, under) - compose_box(photo, HEALS, photo.frame)).max() <= 1
 
 
 def test_an_embedded_result_has_the_photo_as_its_lowest_layer(tmp_path: Path) -> None:
@@ -167,7 +176,7 @@ def test_a_photoshop_document_holds_the_result_and_the_layers(tmp_path: Path, dt
 
 def test_a_merged_picture_that_differs_is_found_out(tmp_path: Path) -> None:
     photo, path = photo_of(), tmp_path / "layers.psd"
-    write_psd(path, photo, HEALS, (), b"")
+    write_psd(path, photo, HEALS, Marks(), b"")
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
