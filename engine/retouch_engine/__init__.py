@@ -154,14 +154,14 @@ def open_viewer(limits: Limits | None = None) -> Viewer:
 
 
 def explain(source: Path, out: Path, *, maps: bool = False, limits: Limits | None = None) -> dict[str, Any]:
-    """Draw what the engine knows of a photo before it looks for spots.
+    """Draw what the engine knows of a photo, and what it would do to it with the default recipe.
 
     Writes ``NAME-explained.png`` into ``out``, and with ``maps`` also ``NAME-protected.png`` and
     ``NAME-skin.png`` (8-bit, 255 = yes, as large as the photo).
 
     Returns:
         ``files`` (the paths written), ``faces``, ``scale``, ``skin_share``, ``causes`` (the share of the
-        photo that each protects) and ``notes``.
+        photo that each protects), ``spots`` and ``notes``.
 
     Raises:
         EngineError: the photo cannot be read.

@@ -219,7 +219,7 @@ def _record(order: Order, photo: Photo, done: Retouched, seconds: Mapping[str, f
             "recipe": order.recipe.as_json(),
             "recipe_digest": done.corrections.key(order.recipe),
             "seed": order.recipe.seed,
-            "detector": "classic",
+            "detector": done.detector,
         },
         "source": {
             "name": order.source.name,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from retouch_engine import route
 from retouch_engine.amend import amended, painted
 from retouch_engine.corrections import Correction, Corrections
-from retouch_engine.detect import DETECTORS
+from retouch_engine.detect import chosen
 from retouch_engine.growth import grown
 from retouch_engine.heal import HEALERS, Healer
 from retouch_engine.recipe import Recipe
@@ -39,6 +39,8 @@ class Retouched:
     steps: tuple[Step, ...]
     spots: tuple[SpotRecord, ...]
     scene: Scene
+    detector: DetectorId
+    """Who found the spots."""
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     corrections: Corrections = field(default_factory=Corrections)
@@ -71,9 +73,10 @@ def retouch(
     with clock.stage("survey"):
         scene = survey(photo)
     with clock.stage("detect"):
-        spots = DETECTORS[DetectorId("classic")].detect(photo, scene, recipe)
+        detector = chosen(scene)
+        spots = detector.detect(photo, scene, recipe)
     with clock.stage("route"):
-        steps, notes = _routed(photo, scene, spots, recipe, healers)
+        steps, notes = routed(photo, scene, spots, recipe, healers)
     with clock.stage("heal"):
         steps = grown(photo, scene, steps)
         outcomes = _healed(photo, scene, steps, recipe, (), threads, healers)
@@ -90,6 +93,7 @@ def retouch(
         steps=steps,
         spots=tuple(_recorded(step, by_spot.get(step.spot.id), scene) for step in steps),
         scene=scene,
+        detector=detector.spec.id,
         seconds=clock.seconds,
         notes=(*notes, *dict.fromkeys(t for o in outcomes for t in o.troubles), *scene.notes),
         corrections=corrections,
@@ -135,13 +139,14 @@ def _healed(
     return (*kept, *apart(again, outcomes, recipe, kept, healers))
 
 
-def _routed(
+def routed(
     photo: Photo,
     scene: Scene,
     spots: Sequence[Spot],
     recipe: Recipe,
     healers: Mapping[HealerId, Healer],
 ) -> tuple[tuple[Step, ...], tuple[str, ...]]:
+    """What becomes of each spot before any is healed, and notes on the whole."""
     takes = {healer_id: healer.spec.takes for healer_id, healer in healers.items()}
     steps = route.spared(route.plan(spots, recipe, takes, scene), scene)
     share = route.holes_share(steps, scene.skin_share * photo.height * photo.width)

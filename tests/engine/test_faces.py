@@ -227,6 +227,23 @@ def test_without_a_network_nothing_changes_but_the_notes(
     assert any(s.decision is Decision.HEALED for s in done.spots)
 
 
+def test_without_a_network_large_dark_pieces_are_protected_and_spots_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parts, "shipped", lambda: None)
+    rng = np.random.default_rng(3)
+    canvas = np.full((600, 600, 3), (70, 90, 130), dtype=np.uint8)
+    cv2.ellipse(canvas, (300, 300), (200, 260), 0, 0, 360, (200, 150, 125), -1)
+    cv2.ellipse(canvas, (220, 200), (50, 14), 0, 0, 360, (70, 45, 35), -1)
+    cv2.circle(canvas, (380, 330), 5, (165, 85, 75), -1, cv2.LINE_AA)
+    canvas = np.clip(canvas + rng.normal(0, 2, canvas.shape), 0, 255).astype(np.uint8)
+    scene = survey(Photo(canvas))
+    assert scene.protected_in(Box(195, 200, 205, 240)).all()
+    assert not scene.protected_in(Box(326, 376, 334, 384)).any()
+    assert scene.skin_in(Box(400, 280, 420, 320)).all()
+    assert scene.protected_in(Box(5, 5, 25, 25)).all()
+
+
 def read_png(path: str) -> NDArray[np.uint8]:
     return np.asarray(imagecodecs.png_decode(Path(path).read_bytes()))
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from retouch_engine.imaging.density import density
-from retouch_engine.survey.hairs import hairs
+from retouch_engine.survey.hairs import hairs, lashes
 from retouch_engine.types import Bool
 
 MM = 3.0
@@ -57,3 +57,14 @@ def test_a_mole_near_a_brow_is_none_of_it(face: tuple[Picture, Bool]) -> None:
 def test_without_a_brow_there_is_nothing_to_follow(face: tuple[Picture, Bool]) -> None:
     drawn, brow = face
     assert not followed(drawn, np.zeros_like(brow)).any()
+
+
+def test_a_lash_is_followed_and_a_shadow_under_the_eye_is_not(face: tuple[Picture, Bool]) -> None:
+    drawn, eye = face
+    shade = np.clip(1 - 0.3 * np.exp(-((np.arange(160) - 82) ** 2) / 200.0), 0, 1)[:, None, None]
+    drawn = np.asarray(drawn * shade, dtype=np.uint8)
+    cv2.line(drawn, (150, 68), (156, 79), (25, 18, 15), 1, cv2.LINE_AA)
+    found = lashes(eye, density(drawn), np.full(eye.shape, MM, dtype=np.float32))
+    assert found[77, 155]
+    assert not found[72:, 170:].any()
+    assert not found[72:, :140].any()

@@ -17,7 +17,7 @@ from rich.text import Text
 from retouchd import batch, config, log, record
 from retouchd.cli.options import absolute, config_option, engine_option
 from retouchd.config.load import preset_recipe
-from retouchd.config.settings import BUILT_IN_PRESET
+from retouchd.config.presets import BUILT_IN_PRESET
 from retouchd.text import shown
 
 Stage = Callable[[str], None]

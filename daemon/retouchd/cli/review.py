@@ -13,7 +13,8 @@ import click
 from retouchd import batch, config, control, log
 from retouchd.cli.options import absolute, config_option, engine_option
 from retouchd.config import Settings
-from retouchd.config.settings import BUILT_IN_PRESET, Http
+from retouchd.config.presets import BUILT_IN_PRESET
+from retouchd.config.settings import Http
 from retouchd.errors import BadRequest, RetouchdError
 from retouchd.gate import Gate
 from retouchd.review import Album, Place, Server, Site, Tiles, places_of

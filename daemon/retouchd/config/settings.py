@@ -6,14 +6,12 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from retouch_engine import Compression, Finish, Kind, Layers, Recipe
+from retouchd.config.presets import BUILT_IN, BUILT_IN_PRESET, with_built_in
 from retouchd.config.tree import AbsolutePath, Tree, absolute_path
 from retouchd.config.weights import ModelSettings
-
-BUILT_IN_PRESET = "studio"
-
 
 BESIDE = "beside"
 _MIRROR = "mirror:"
@@ -334,8 +332,8 @@ def untangled(values: dict[str, Any], base: Preset) -> dict[str, Any]:
     return result
 
 
-def _with_built_in(presets: dict[str, Preset]) -> dict[str, Preset]:
-    return presets if BUILT_IN_PRESET in presets else {BUILT_IN_PRESET: Preset(), **presets}
+def _built_in() -> dict[str, Preset]:
+    return {name: Preset.model_validate(values) for name, values in BUILT_IN.items()}
 
 
 class Settings(Tree):
@@ -354,8 +352,8 @@ class Settings(Tree):
     http: Http = Field(default=Http())
     models: ModelSettings = Field(default=ModelSettings())
     log: Log = Field(default=Log())
-    presets: Annotated[dict[str, Preset], AfterValidator(_with_built_in)] = Field(
-        default_factory=lambda: {BUILT_IN_PRESET: Preset()}, description="Presets by name."
+    presets: Annotated[dict[str, Preset], BeforeValidator(with_built_in)] = Field(
+        default_factory=_built_in, description="Presets by name."
     )
 
     @property

@@ -1,4 +1,4 @@
-"""Brow hairs beyond the outline of a brow: dark, or thin and dark, and hanging together with it.
+"""Hairs beyond the outline of a brow or an eye: dark, or thin and dark, and hanging together with it.
 
 The network knows a brow to within two millimetres, and a margin as wide as that all around costs the lid
 between brow and eye. Hair says itself where it is: with these the margin can be half as wide, and the inner
@@ -19,6 +19,7 @@ _REACH_MM = 3.5
 _AROUND_MM = 5.0
 _DARKER, _SHARE = 0.12, 0.25
 """Denser than the skin around, at least; and of what the brow itself is denser."""
+_LASH = 0.1
 _FINE, _FINE_MM = 0.06, 1.0
 """Denser than its own millimetre: a hair that is too thin to be dark."""
 
@@ -45,10 +46,32 @@ def hairs(brow: Bool, sure: Bool, skin: Bool, od: Float, mm: Float) -> Bool:
     own = sure[cut]
     usual = float(np.quantile(dark[own], 0.8)) if own.any() else 0.0
     hairy = (dark > max(_DARKER, _SHARE * usual)) | (soft - blur(soft, _FINE_MM * most) > _FINE)
-    near = (
-        np.asarray(cv2.distanceTransform((~brow[cut]).view(np.uint8), cv2.DIST_L2, 5)) <= _REACH_MM * mm[cut]
-    )
-    _, labels = cv2.connectedComponents(((hairy & near) | brow[cut]).view(np.uint8))
-    joined = np.isin(labels, np.unique(np.asarray(labels)[brow[cut]]))
-    found[cut] = dilated(joined & hairy & near, 1)
+    found[cut] = _joined(hairy, brow[cut], _REACH_MM * mm[cut])
     return found
+
+
+def lashes(eye: Bool, od: Float, mm: Float) -> Bool:
+    """Lashes that leave ``eye``: thin dark lines only, since the skin there is dark by itself.
+
+    Args:
+        eye: where eyes are, ``(h, w)``.
+        od: optical density, ``(h, w, 3)``.
+        mm: cells for a millimetre, for each cell.
+    """
+    found = np.zeros_like(eye)
+    if not eye.any():
+        return found
+    most = float(mm[eye].max())
+    cut = bounding_box(eye).grown(round((_REACH_MM + 3) * most) + 1, *eye.shape).slices
+    soft = blur(tone(od[cut]), max(0.6, 0.1 * most))
+    thin = soft - blur(soft, _FINE_MM * most) > _LASH
+    found[cut] = _joined(thin, eye[cut], _REACH_MM * mm[cut])
+    return found
+
+
+def _joined(hairy: Bool, root: Bool, reach: Float) -> Bool:
+    """What is hairy within reach and hangs together with the root."""
+    near = np.asarray(cv2.distanceTransform((~root).view(np.uint8), cv2.DIST_L2, 5)) <= reach
+    _, labels = cv2.connectedComponents(((hairy & near) | root).view(np.uint8))
+    joined = np.isin(labels, np.unique(np.asarray(labels)[root]))
+    return dilated(joined & hairy & near, 1)

@@ -20,9 +20,9 @@ from retouch_engine.imaging.density import density, tone
 from retouch_engine.survey.beard import beards, jaws
 from retouch_engine.survey.faces import Face
 from retouch_engine.survey.foreign import enclosed, foreign
-from retouch_engine.survey.hairs import hairs
+from retouch_engine.survey.hairs import hairs, lashes
 from retouch_engine.survey.parts import Part
-from retouch_engine.survey.skin import near_colour
+from retouch_engine.survey.skin import dark_pieces, near_colour
 from retouch_engine.types import Bool, Float, Samples
 
 
@@ -80,6 +80,8 @@ _REACH = 0.9
 """In widths of a face, from its middle."""
 _DARK, _WIDER, _WIDEST = 1.4, 0.8, 1.6
 """From this optical density of the face's skin on margins grow: so much for each unit, at most so far."""
+_ASIDE = 0.012
+"""Margin around a dark piece where no face is known, of the side of the skin's area."""
 _CHIN, _SHOULDER, _NECK = 0.55, 1.3, 0.3
 """Where a body begins below the middle of a face, its slope, and its half width there, in face widths."""
 
@@ -106,6 +108,7 @@ def protection(
     causes = np.zeros(skin.shape, dtype=np.uint16)
     _protect_parts(level, causes, maps, mm * _wider(maps, od), skin > 0.5)
     _protect(level, causes, _hairs(maps, od, mm * _wider(maps, od)), 0.2 * mm, Cause.BROW)
+    _protect(level, causes, lashes(maps[Part.EYES] > 0.25, od, mm), 0.1 * mm, Cause.EYE)
     _protect(level, causes, beards(od, maps[Part.FACE_SKIN], faces, cell), 0.5 * mm, Cause.STUBBLE)
     _protect(level, causes, _clipped(shown), 0.3 * mm, Cause.CLIPPED)
     things = foreign(od, (skin > 0.5) & (level < 0.5), float(mm.max()))
@@ -162,12 +165,28 @@ def _protect(level: Float, causes: Causes, what: Bool, radius: Float, cause: Cau
     causes[grown > 0.05] |= np.uint16(cause)
 
 
-def clipped_only(shown: Samples) -> tuple[Float, Causes]:
-    """Protection where no face is known: only what is burnt out or black."""
+def by_colour(skin: Float, shown: Samples) -> tuple[Float, Float, Causes]:
+    """Protection where no face is known: all that is not skin's colour, and large dark pieces within it.
+
+    A brow, an eye or a lip is several times as large as a spot, and darker than the skin around; without a
+    face nothing else tells them from spots.
+
+    Args:
+        skin: skin by colour, 0 to 1, ``(h, w)``.
+        shown: the photo on the same grid, sRGB.
+
+    Returns:
+        The same as :func:`protection`.
+    """
     level = np.zeros(shown.shape[:2], dtype=np.float32)
     causes = np.zeros(shown.shape[:2], dtype=np.uint16)
-    _protect(level, causes, _clipped(shown), np.full(shown.shape[:2], 0.5, np.float32), Cause.CLIPPED)
-    return level, causes
+    side = float(np.sqrt(max(1.0, float(skin.sum()))))
+    features = dark_pieces(density(shown), skin > 0.5, side)
+    _protect(level, causes, features, np.full(skin.shape, _ASIDE * side, np.float32), Cause.NOT_SKIN)
+    _protect(level, causes, _clipped(shown), np.full(skin.shape, 0.5, np.float32), Cause.CLIPPED)
+    causes[skin < 0.6] |= np.uint16(Cause.NOT_SKIN)
+    level = np.maximum(level, np.asarray(1 - skin, dtype=np.float32))
+    return np.minimum(skin, 1 - level), level, causes
 
 
 def _clipped(shown: Samples) -> Bool:
