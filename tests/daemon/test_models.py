@@ -177,6 +177,14 @@ def test_a_repository_that_is_not_there_is_no_crash(hub: Hub, store: Store) -> N
         pull(store, PINNED, Wish(hub.endpoint))
 
 
+def test_a_file_of_ones_own_is_imported_and_not_pulled(store: Store, tmp_path: Path) -> None:
+    own = known("own", KnownFile(path="*.safetensors"), repository="")
+    with pytest.raises(wrong.OwnModel, match="--as own"):
+        pull(store, own, Wish("http://127.0.0.1:9"))
+    (tmp_path / "mine.safetensors").write_bytes(safetensors())
+    assert list(store.bring(tmp_path / "mine.safetensors", own).files) == ["mine.safetensors"]
+
+
 def test_offline_asks_nobody_and_takes_the_cache_of_this_machine(
     hub: Hub, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

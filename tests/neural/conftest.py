@@ -23,7 +23,12 @@ _IDS = {
     "qwen_edit": "qwen-edit",
 }
 _MAKERS = {"flux_controlnet": "flux_dev"}
-_PARTS = {"flux_lora": "flux-turbo", "flux_gguf": "flux-fill-q8", "flux_controlnet": "flux-inpaint-beta"}
+_PARTS = {
+    "flux_lora": "flux-turbo",
+    "flux_gguf": "flux-fill-q8",
+    "klein_lora": "klein-lora",
+    "flux_controlnet": "flux-inpaint-beta",
+}
 
 
 def model_of(model_id: str, folder: Path, **contract: Any) -> Model:

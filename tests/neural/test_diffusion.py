@@ -90,6 +90,12 @@ def test_the_lora_works_with_few_steps_and_rests_with_many(use: Maker) -> None:
     assert not np.array_equal(plain.fill(order(2)), quick.fill(order(2)))  # and on again
 
 
+def test_a_studios_own_lora_is_always_on_for_klein(use: Maker) -> None:
+    plain, own = load(use("klein")), load(use("klein", "bf16", "klein_lora"))
+    for steps in (2, 4):
+        assert not np.array_equal(plain.fill(order(steps)), own.fill(order(steps)))
+
+
 def test_the_size_of_the_crop_is_kept_where_pipelines_would_scale_to_1024(use: Maker) -> None:
     for healer in ("flux_fill", "klein"):
         assert load(use(healer)).fill(order(1, size=(64, 96))).shape == (64, 96, 3)

@@ -117,6 +117,20 @@ def klein(folder: Path) -> Path:
     return folder
 
 
+def klein_lora(folder: Path) -> Path:
+    """A LoRA for FLUX.2 klein, as its training script writes one."""
+    import safetensors.torch
+    import torch
+
+    torch.manual_seed(5)
+    name = "transformer.single_transformer_blocks.0.attn.to_out"
+    source = 32 + 96  # attention and the wide layer behind it come out together
+    folder.mkdir(parents=True)
+    tensors = {f"{name}.lora_A.weight": torch.randn(4, source), f"{name}.lora_B.weight": torch.randn(32, 4)}
+    safetensors.torch.save_file(tensors, folder / "mine.safetensors")
+    return folder
+
+
 def qwen_edit(folder: Path) -> Path:
     """A Qwen-Image-Edit pipeline; its processor as the repository has it, without what needs torchvision."""
     import diffusers

@@ -86,6 +86,17 @@ class NoncommercialModel(ModelError):
         )
 
 
+class OwnModel(ModelError):
+    """A model that nobody offers: the studio made it."""
+
+    exit_code = 2
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__(
+            f"{model_id} is a file of your own; take it in with: retouchd models import FILE --as {model_id}"
+        )
+
+
 class GatedModel(ModelError):
     """Weights whose owner wants to be asked first."""
 

@@ -44,6 +44,7 @@ class Manifest(_Frozen):
     healer: str
     """The healer that runs it; for a part of another model what it is: ``lora``, ``gguf``, ``controlnet``."""
     repository: str
+    """``owner/name``; empty for files of the studio's own, which are imported."""
     revision: str
     licence: str
     """SPDX, or ``LicenseRef-`` and a name."""

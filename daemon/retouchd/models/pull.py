@@ -17,7 +17,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from retouchd.models import safe
-from retouchd.models.errors import GatedModel, HubMissing, HubUnreachable, ModelChanged, ModelDamaged
+from retouchd.models.errors import (
+    GatedModel,
+    HubMissing,
+    HubUnreachable,
+    ModelChanged,
+    ModelDamaged,
+    OwnModel,
+)
 from retouchd.models.manifest import Manifest
 from retouchd.models.store import Progress, Receipt, Store, digest_of
 
@@ -52,6 +59,8 @@ def pull(store: Store, known: Manifest, wish: Wish, told: Progress = lambda *_: 
     Raises:
         ModelError: one subclass for each way to fail. The store is as it was; what was fetched is kept.
     """
+    if not known.repository:
+        raise OwnModel(known.id)
     # The library reads these once, when it is imported: no telemetry, no second protocol beside the API.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
