@@ -101,7 +101,8 @@ def test_red_and_sure_is_healed_unasked() -> None:
     "doubt",
     [
         {"melanin": 0.6, "rise_g": 0.5},
-        {"melanin": 0.5, "permanent_most": 0.9},
+        {"permanent_most": 0.9},
+        {"melanin": 0.5, "permanent_most": 0.75},
         {"ring_skin": 0.8},
         {"edge": 0.2},
         {"elongation": 3.0},
