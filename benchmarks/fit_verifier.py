@@ -2,7 +2,8 @@
 
     python -m benchmarks.fit_verifier DATA_DIR [--write]
 
-``DATA_DIR`` is laid out as ``benchmarks.spot_labels`` says. Needs scikit-learn, and an environment without
+``DATA_DIR`` is laid out as ``benchmarks.spot_labels`` says; only photos whose licence allows to ship what was
+learned from them take part. Needs scikit-learn, and an environment without
 onnxruntime: this detector decides where no part of a face is known. Cross-validated by person; seeds are
 fixed; the result is a small JSON file of trees over figures that a person can read, not a picture of anyone.
 """
@@ -51,9 +52,9 @@ def _rows(job: tuple[Portrait, float]) -> list[Row]:
     return rows
 
 
-def collect(data: Path) -> list[Row]:
+def collect(photos: list[Portrait]) -> list[Row]:
     """Every outline in every photo at every scale, labelled."""
-    jobs = [(portrait, scale) for portrait in portraits(data) for scale in SCALES]
+    jobs = [(portrait, scale) for portrait in photos for scale in SCALES]
     with ProcessPoolExecutor() as pool:
         return [row for rows in pool.map(_rows, jobs, chunksize=4) for row in rows]
 
@@ -146,8 +147,8 @@ def main() -> None:
         parser.error(
             "onnxruntime is installed: uninstall it first, or skin is not what classic will be given"
         )
-    photos = list(portraits(arguments.data))
-    every = collect(arguments.data)
+    photos = [portrait for portrait in portraits(arguments.data) if portrait.free]
+    every = collect(photos)
     rows = [r for r in every if r[2] != "ignore"]
     p = np.full(len(every), np.nan)
     told = np.array([r[2] != "ignore" for r in every])
