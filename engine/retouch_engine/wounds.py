@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
 from retouch_engine import route
 from retouch_engine.compose import compose
-from retouch_engine.guard import Null, judge, measure, null_distribution, repeats
-from retouch_engine.guard.figures import Shape, bands, filtered, ring_width, shape_of
+from retouch_engine.guard import Yardstick, bands, filtered, repeats, ring_width
 from retouch_engine.heal import HEALERS, Heal, Wound
 from retouch_engine.imaging.density import density
 from retouch_engine.imaging.masks import bounding_box, diameter, dilated, placed
@@ -136,21 +136,19 @@ def _union(parts: Sequence[tuple[Bool, Box]], box: Box) -> Bool:
     return total
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bench:
-    """What every heal of one wound is measured against, computed once."""
+    """Where the heals of one wound are laid in and measured."""
 
     case: Case
-    shape: Shape
-    null: Null
 
-    @classmethod
-    def of(cls, case: Case) -> Bench:
-        """Filter the crop as it is and learn what clean skin looks like there."""
-        wound = case.wound
-        shape = shape_of(wound.hole, wound.dirty)
-        before = filtered(wound.od, wound.grey, wound.fine)
-        return cls(case, shape, null_distribution(before, shape, wound.dirty, wound.seed))
+    @cached_property
+    def yardstick(self) -> Yardstick:
+        """What clean skin of the hole's shape looks like in this crop."""
+        wound = self.case.wound
+        calm = wound.calm is wound.od
+        before = filtered(wound.od, wound.grey, wound.fine) if calm else bands(wound.calm)
+        return Yardstick.of(before, wound.hole, wound.dirty, wound.seed)
 
     def composed(self, heal: Heal, strength: float) -> Patch | None:
         """The heal laid in at a strength."""
@@ -163,12 +161,11 @@ class Bench:
     def verdict(self, patch: Patch) -> Verdict:
         """Judge the patch as it will be written, rounding included."""
         wound = self.case.wound
-        od = np.ascontiguousarray(wound.od[wound.inner.slices])
+        od = np.array(wound.calm[wound.inner.slices])
         cut = patch.box.within(_in_photo(wound)).slices
         od[cut] = np.where(patch.changed[..., None], density(patch.pixels), od[cut])
         corner = np.array([[wound.inner.y0, wound.inner.x0]], dtype=np.intp)
-        after = measure(bands(od), self.shape, -corner)
-        return judge(after, self.null)
+        return self.yardstick.verdict(bands(od), -corner)
 
 
 def _in_photo(wound: Wound) -> Box:
@@ -181,8 +178,8 @@ def healed(case: Case, recipe: Recipe) -> Outcome:
     """Walk the ladder: next donor, other healer, less low-band strength, and then leave the spot."""
     if recipe.strength == 0:
         return Outcome(case.spot_ids, None, "strength is 0")
-    bench = Bench.of(case)
-    if len(bench.shape.ring) < _LEAST_RING:
+    bench = Bench(case)
+    if len(bench.yardstick.shape.ring) < _LEAST_RING:
         return Outcome(case.spot_ids, None, "no clean skin around it to compare with")
     tried: list[str] = []
     first: Heal | None = None

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from retouch_engine.imaging.bands import fine_bands, low_band
+from retouch_engine.imaging.bands import filled, fine_bands, low_band
 from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import bounding_box, dilated, distance_inside
 from retouch_engine.types import Bool, Box, Float, HealerId, Takes, frozen
@@ -60,6 +60,12 @@ class Wound:
             some = np.sort(band[::_EVERY, ::_EVERY], axis=None)
             found |= band > _STRAND * max(float(some[len(some) // 2]), _LEAST_BAND)
         return dilated(found, 2) if found.any() else found
+
+    @cached_property
+    def calm(self) -> Float:
+        """The crop with its dirt filled from around, the hole as it is: hairs would spoil the figures."""
+        dirt = self.dirty & ~self.hole
+        return frozen(filled(self.od, ~dirt)) if dirt.any() else self.od
 
     @cached_property
     def hole_box(self) -> Box:

@@ -10,8 +10,7 @@ from benchmarks.heal_methods import methods, passes
 from tests.engine.pixels.conftest import Skin, disc_at
 
 from retouch_engine import Kind
-from retouch_engine.guard import judge, measure, null_distribution, repeats
-from retouch_engine.guard.figures import bands, shape_of
+from retouch_engine.guard import Yardstick, bands, repeats
 
 HERE = np.zeros((1, 2), np.intp)
 
@@ -50,9 +49,7 @@ def test_the_ladder_heals_all_of_them(blemishes: list[Case]) -> None:
 
 
 def failed(od: np.ndarray, hole: np.ndarray, after: np.ndarray) -> str:
-    shape = shape_of(hole, np.zeros_like(hole))
-    null = null_distribution(bands(od), shape, hole, seed=0)
-    return judge(measure(bands(after), shape, HERE), null).failed
+    return Yardstick.of(bands(od), hole, hole, seed=0).verdict(bands(after), HERE).failed
 
 
 def test_the_guard_names_a_halo(skin: Skin) -> None:
