@@ -16,7 +16,7 @@ from benchmarks.heal_cases import Bool, Case, Float
 from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from retouch_engine.imaging.bands import blur, difference_of_gaussians
+from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import density, tone
 from retouch_engine.imaging.masks import bounding_box, dilated, eroded
 from retouch_engine.types import Box, Samples
@@ -108,7 +108,7 @@ def _planes(samples: Samples) -> Float:
     """``(h, w, 8)``: three bands, the gradient, three low colours, ones."""
     od = density(samples)
     grey = tone(od)
-    fine = [difference_of_gaussians(grey, s) for s in SIGMAS]
+    fine = [blur(grey, s) - blur(grey, 1.6 * s) for s in SIGMAS]
     gy, gx = np.gradient(grey)
     return np.dstack([*fine, np.hypot(gy, gx), blur(od, 3.0)]).astype(np.float32)
 

@@ -29,8 +29,8 @@ _SAME = 0.4
 """Share of a donor that two heals side by side may have in common."""
 _FILTER_PX = 22
 """Reach of the guard's widest band."""
-_CROP_SHARE = 3.2
-"""How far around a hole donors and clean skin are looked for, in its diameters."""
+_CROP = (3.2, 28), (2.2, 60)
+"""How far around a hole donors and clean skin are looked for, in its diameters and px: the lesser counts."""
 _HEAP_SHARE = 1.3
 _MOSTLY = 0.5
 _LEAST_RING = 20
@@ -94,7 +94,7 @@ def _case(photo: Photo, scene: Scene, steps: Sequence[Step], heap: list[Step], r
     inner = route.bounds(heap)
     size = max(s.spot.diameter_px for s in heap)
     # A heap of many small spots needs room to be moved by its own size.
-    margin = max(_CROP_SHARE * size + 28, _HEAP_SHARE * max(inner.height, inner.width))
+    margin = max(min(a * size + b for a, b in _CROP), _HEAP_SHARE * max(inner.height, inner.width))
     box = inner.grown(int(np.clip(margin, 56, 900)), photo.height, photo.width)
     source = photo.pixels[box.slices]
     od = density(source)

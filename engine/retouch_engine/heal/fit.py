@@ -16,7 +16,7 @@ from retouch_engine.heal.sources import seen_from
 from retouch_engine.imaging.bands import blur, masked_blur
 from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import dilated
-from retouch_engine.imaging.membrane import spanned
+from retouch_engine.imaging.membrane import membrane
 from retouch_engine.types import Bool, Box, Float
 
 LEAST_RIM = 0.4
@@ -115,4 +115,4 @@ def _enough(known: Bool, rim: Bool) -> bool:
 def _spanned(values: Float, known: Bool, hole: Bool) -> Float:
     """The membrane through the known rim's values, averaged along it."""
     smooth = masked_blur(values, known.astype(np.float32), _RIM_SIGMA_PX)
-    return spanned(smooth, dilated(known, 2) & ~hole, hole)
+    return membrane(smooth, dilated(known, 2) & ~hole, hole)

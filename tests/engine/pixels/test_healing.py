@@ -9,7 +9,7 @@ from tests.engine.pixels.conftest import Skin, disc_at, wound_in
 from retouch_engine.compose import compose
 from retouch_engine.guard import Yardstick, bands
 from retouch_engine.heal import HEALERS, Heal, Wound
-from retouch_engine.imaging.bands import blur, difference_of_gaussians
+from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import density, encode
 from retouch_engine.types import Box, HealerId, Patch
 
@@ -36,7 +36,8 @@ def laid(wound: Wound, heal: Heal, strength: float = 1.0) -> tuple[np.ndarray, P
 
 
 def contrast(od: np.ndarray, core: np.ndarray, ring: np.ndarray, sigma: float) -> float:
-    band = difference_of_gaussians(np.ascontiguousarray(od.mean(axis=-1)), sigma)
+    grey = np.ascontiguousarray(od.mean(axis=-1))
+    band = blur(grey, sigma) - blur(grey, 1.6 * sigma)
     return float(band[core].std() / band[ring].std())
 
 
