@@ -52,9 +52,9 @@ format: setup ## let ruff rewrite what it can
 
 lock: ## choose newer versions of everything and write them down with their hashes
 	@$(PYTHON) -m venv .venv/lock && .venv/lock/bin/python -m pip install --quiet 'uv>=0.5'
-	@.venv/lock/bin/uv pip compile $(UV_FLAGS) --upgrade pyproject.toml -o .lock/runtime.txt
+	@.venv/lock/bin/uv pip compile $(UV_FLAGS) --upgrade pyproject.toml --extra cpu -o .lock/runtime.txt
 	@.venv/lock/bin/uv pip compile $(UV_FLAGS) --upgrade .lock/build.in -c .lock/runtime.txt -o .lock/build.txt
-	@.venv/lock/bin/uv pip compile $(UV_FLAGS) --upgrade pyproject.toml --group dev -c .lock/runtime.txt \
+	@.venv/lock/bin/uv pip compile $(UV_FLAGS) --upgrade pyproject.toml --extra cpu --extra metrics --group dev -c .lock/runtime.txt \
 		-c .lock/build.txt -o .lock/dev.txt
 	@if grep -nE '://|^-' $(LOCKS); then echo "lock: an address got into the lock" >&2; exit 1; fi
 

@@ -48,10 +48,10 @@ def change(journal: Journal, row: Row, after: Row) -> None:
         raise JobInHand(row.file, row.state)
 
 
-def taken_up(row: Row, now: float, why: str) -> Row:
-    """The row of a photo that starts anew."""
+def taken_up(row: Row, now: float, why: str, *, force: bool = False) -> Row:
+    """The row of a photo that starts anew; ``force`` also when it is a result of ours."""
     fresh = replace(row, state=State.SETTLING, reason=why, code="", plan="", not_before=0.0)
-    return replace(fresh, attempts=0, deaths=0, made=0, seen_at=now)
+    return replace(fresh, attempts=0, deaths=0, made=0, seen_at=now, forced=int(force))
 
 
 def retry(_settings: Settings, journal: Journal, given: str) -> str:

@@ -19,8 +19,8 @@ from pathlib import Path
 from types import FrameType
 
 from retouchd import actions, config, lock, log, protocol
+from retouchd.amends import Amends
 from retouchd.config import Settings
-from retouchd.contact import ContactPages
 from retouchd.control import Control
 from retouchd.dispatch import SCRATCH, Desk, Dispatcher
 from retouchd.errors import EngineUnavailable, RetouchdError
@@ -29,6 +29,7 @@ from retouchd.intake import Intake
 from retouchd.jobs import InstanceId, State
 from retouchd.journal import Journal
 from retouchd.notify import Notifier
+from retouchd.pages import Pages
 from retouchd.supervisor import Supervisor, WorkerPlan
 from retouchd.text import shown
 from retouchd.wake import Wake
@@ -86,13 +87,14 @@ class Service:
     alarm: Alarm = field(default_factory=Alarm)
     instance: InstanceId = field(default_factory=lambda: InstanceId(uuid.uuid4().hex))
     notifier: Notifier = field(default_factory=Notifier)
-    pages: ContactPages = field(default_factory=ContactPages)
     journal: Journal = field(init=False)
+    pages: Pages = field(init=False)
     supervisor: Supervisor = field(init=False)
     intake: Intake = field(init=False)
     dispatcher: Dispatcher = field(init=False)
     control: Control = field(init=False)
     hooks: Hooks = field(init=False)
+    amends: Amends = field(init=False)
     web: Web | None = None
     _told_ready: bool = False
     _beat_s: float = 0.0
@@ -122,6 +124,8 @@ class Service:
         self.supervisor = Supervisor(self._plan(), self.settings.limits.job_seconds, self.clock)
         self.intake = Intake(self.settings, self.journal, clock=self.clock, wake=wake)
         self.hooks = Hooks(self.settings.hooks, self.clock)
+        self.amends = Amends(self.settings, self.journal, self.clock)
+        self.pages = Pages(self.journal.id, self.clock)
         desk = Desk(
             journal=self.journal,
             supervisor=self.supervisor,
@@ -138,17 +142,22 @@ class Service:
         self.dispatcher.recover()
         self.control = Control(self.settings.state_dir)
         if address := self.settings.http.address:
-            self.web = Web(address, self.settings.state_dir, self.alarm.ring)
+            self.web = Web(self.settings, address, self._hurry)
 
     def _plan(self) -> WorkerPlan:
         limits = self.settings.limits
         scratch = self.settings.state_dir / SCRATCH
         return WorkerPlan(self.engine, limits.max_megapixels, scratch, self.settings.memory_bytes)
 
-    def _published(self, folder: Path, files: list[Path]) -> None:
-        self.intake.add_own(files)
+    def _published(self, folder: Path) -> None:
+        self.amends.touch(folder)
         if self.settings.output.contact_sheet:
             self.pages.touch(folder)
+
+    def _hurry(self) -> None:
+        """A page changed something: look soon. Called from other threads."""
+        self.amends.poke()
+        self.alarm.ring()
 
     def _poked(self, root: Path) -> None:
         self.intake.poke(root)
@@ -156,10 +165,13 @@ class Service:
 
     def _asked(self, what: str, about: str) -> str:
         """Do what a command asks for. Each answer is followed by a look, so that it takes effect at once."""
+        if what == "says":
+            return self._status()
         if what == "drain":
             self.flags.drain = True
             return "draining: what is queued is finished, then the service stops"
         said = "" if what == "look" else actions.perform(self.settings, self.journal, what, about)
+        self.amends.poke()
         for path in self.intake.roots:
             self.intake.poke(path)
         log.get().info("asked", what=what, about=about)
@@ -197,6 +209,7 @@ class Service:
         self._keep_worker()
         self.control.step(self._asked)
         if not self.dispatcher.draining and not self.flags.drain:
+            self.amends.step()
             self.intake.look()
         while self.dispatcher.step() and self.flags.stops < 2:
             self.notifier.alive()
@@ -210,7 +223,8 @@ class Service:
         online = self.intake.online()
         self.hooks.step(idle=self._nothing_left() or not online)
         if self.web:
-            self.web.step(self._asked, ready=self.supervisor.ready and bool(online))
+            ready = self.supervisor.ready and bool(online)
+            self.web.step(self._asked, ready=ready, status=self._status())
 
     def _nothing_left(self) -> bool:
         online = self.intake.online()
@@ -304,8 +318,10 @@ class Service:
             log.get().warning("state_dir changes with the next start", kept=self.settings.state_dir)
             fresh = fresh.model_copy(update={"state_dir": self.settings.state_dir})
         before = self._plan()
-        self.settings = self.dispatcher.settings = fresh
+        self.settings = self.dispatcher.settings = self.amends.settings = fresh
         self.hooks.settings = fresh.hooks
+        if self.web:
+            self.web.watch(fresh)
         self._restart_worker = self._plan() != before
         self.supervisor.plan, self.supervisor.job_seconds = self._plan(), fresh.limits.job_seconds
         self.intake.reconfigure(fresh)
@@ -323,7 +339,7 @@ class Service:
                 self.supervisor.kill()
             self.supervisor.stop()
             self.dispatcher.abandon()
-            self.pages.step(everything=True)
+            self.pages.close()
             self.hooks.close()
         self.journal.close()
         os.close(held)

@@ -11,14 +11,15 @@ import select
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from retouch_engine import Recipe
-from retouchd import naming, overrides, protocol, publish, scanner
+from retouch_engine import Order, Recipe
+from retouchd import corrections, naming, overrides, protocol, publish, record, scanner
 from retouchd.config import Settings
 from retouchd.contact import ContactPages
+from retouchd.corrections import Memory
 from retouchd.dispatch import staged_files
 from retouchd.errors import EngineUnavailable, JobError, SourceGone
 from retouchd.jobs import Digest, Failure, Outcome, Signature
@@ -45,6 +46,8 @@ class Wish:
     out: Path | None = None
     mask: Path | None = None
     dry_run: bool = False
+    force: bool = False
+    """Whether a result of ours is healed once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ def items(paths: Iterable[Path], out: Path | None) -> list[Item]:
     for given in paths:
         path = Path(os.path.abspath(given))  # noqa: PTH100 - resolve() would follow symlinks
         if path.is_dir():
-            for name in scanner.scan(os.fsencode(path), recursive=True).files:
+            for name in scanner.scan(os.fsencode(path)).files:
                 source = Path(os.fsdecode(name))
                 folder = out / source.parent.relative_to(path) if out else source.parent
                 found.setdefault(source, Item(source, folder, path))
@@ -116,34 +119,47 @@ class Batch:
         except FileNotFoundError:
             raise SourceGone(item.source) from None
         recipe = overrides.recipe_for(item.source, item.top, self._wish.preset, self._settings)
-        if not self._wish.dry_run and (done := self._done_before(item, recipe)):
+        answer = self._talk({"op": "digest", "source": str(item.source)}, lambda _: None)
+        if isinstance(answer, Outcome):
+            return Report(item.source, failure=answer.failure)
+        memory = corrections.read(item.source, item.folder, answer["sha256"])
+        edited = self._mask(item, memory)
+        if not edited and not self._wish.dry_run and (done := self._done_before(item, memory, recipe)):
             return done
-        outcome = self._ask(item, recipe, stage)
+        outcome = self._ask(item, recipe, memory, edited[0] if edited else None, stage)
         if outcome.failure:
             return Report(item.source, failure=outcome.failure)
         if self._wish.dry_run:
             return Report(item.source, record=outcome.record)
-        return self._publish(item, recipe, signature, outcome)
+        if edited:
+            memory = corrections.learned(memory, outcome.record, "mask")
+            memory = replace(memory, masks=(*memory.masks, edited[1]), approved="")
+            corrections.write(item.source, item.folder, memory)
+        return self._publish(item, recipe, memory, signature, outcome)
 
-    def _done_before(self, item: Item, recipe: Recipe) -> Report | None:
+    def _mask(self, item: Item, memory: Memory) -> tuple[Path, Digest] | None:
+        """The mask to read: the one that was named, or one of ours that somebody edited."""
+        if self._wish.mask:
+            return self._wish.mask, record.digest_of(self._wish.mask)
+        return corrections.edited_mask(item.source, item.folder, memory.masks)
+
+    def _done_before(self, item: Item, memory: Memory, recipe: Recipe) -> Report | None:
         """The result that already lies there for this very work, untouched."""
-        if self._wish.mask or not publish.has_record(item.source, item.folder):
-            return None
-        answer = self._talk({"op": "digest", "source": str(item.source)}, lambda _: None)
-        if isinstance(answer, Outcome):
-            return Report(item.source, failure=answer.failure)
-        digest = Digest(answer["sha256"])
-        done = publish.find_done(item.source, item.folder, digest, Digest(recipe.digest))
+        digest, key = Digest(memory.sha256), Digest(memory.decided.key(recipe))
+        done = publish.find_done(item.source, item.folder, digest, key)
         if done is None:
             return None
         self._touch(done.names.folder)
         return Report(item.source, done.record, done.names.path("result"), adopted=True)
 
-    def _ask(self, item: Item, recipe: Recipe, stage: Callable[[str], None]) -> Outcome:
+    def _ask(
+        self, item: Item, recipe: Recipe, memory: Memory, mask: Path | None, stage: Callable[[str], None]
+    ) -> Outcome:
         staging = Path(tempfile.mkdtemp(dir=self._scratch.name, prefix="job-"))
         op = "preview" if self._wish.dry_run else "retouch"
-        order = protocol.order(op, item.source, recipe, self._settings.finish, staging, self._wish.mask)
-        answer = self._talk(order, stage)
+        finish, own = self._settings.finish, self._wish.force
+        order = Order(item.source, staging, recipe, finish, memory.decided, mask, own_output=own)
+        answer = self._talk(protocol.order(op, order), stage)
         assert isinstance(answer, Outcome)
         return answer
 
@@ -169,7 +185,9 @@ class Batch:
             raise EngineUnavailable(self._keeper.why_not_ready)
         return messages
 
-    def _publish(self, item: Item, recipe: Recipe, signature: Signature, outcome: Outcome) -> Report:
+    def _publish(
+        self, item: Item, recipe: Recipe, memory: Memory, signature: Signature, outcome: Outcome
+    ) -> Report:
         item.folder.mkdir(parents=True, exist_ok=True)
         parcel = Parcel(
             source=item.source,
@@ -178,10 +196,10 @@ class Batch:
             token=f"p{os.getpid()}-{uuid.uuid4().hex[:8]}",
             record=outcome.record,
             files=staged_files(outcome, self._settings),
-            recipe=Digest(recipe.digest),
+            recipe=Digest(memory.decided.key(recipe)),
             reserve_bytes=self._settings.limits.free_space_mb * 1_000_000,
             collected=self._wish.out is not None,
-            adopt=self._wish.mask is None,
+            read_masks=memory.masks,
         )
         published = publish.publish(parcel)
         for staged in parcel.files.values():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -113,8 +114,9 @@ def _environment() -> Environment:
 class ContactPages:
     """Remembers the records it has read, so that one more photo costs one more record."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, token: str = "") -> None:
         self._clock = clock
+        self._token = token or f"page-{os.getpid()}"
         self._template = _environment().get_template("contact.html.jinja")
         self._seen: dict[Path, tuple[tuple[int, int], Sheet | None]] = {}
         self._due: dict[Path, float] = {}
@@ -137,7 +139,7 @@ class ContactPages:
             return
         began = self._clock()
         try:
-            write_page(folder, self.render(folder))
+            write_page(folder, self.render(folder), self._token)
         except OSError as error:
             log.get().warning("no contact sheet", folder=folder, why=error.strerror or str(error))
         # A page of thousands of photos is written more rarely.
@@ -177,16 +179,32 @@ def _careful(told: dict[str, Any], path: Path) -> Sheet | None:
         return None
 
 
-def write_page(folder: Path, page: str) -> None:
-    """Put the page in its place at once, so that a browser never reads half of it."""
+def write_page(folder: Path, page: str, token: str) -> None:
+    """Put the page in its place at once, so that a browser never reads half of it.
+
+    ``token`` is in the temporary name: the service sweeps what its own processes left.
+    """
     own = folder / OWN_FOLDER
     if own.is_symlink():
         return
     own.mkdir(exist_ok=True)
-    part = own / naming.part_name(f"page-{os.getpid()}", "contact")
+    part = own / naming.part_name(token, "page")
     try:
         part.write_text(page, "utf-8", errors="backslashreplace")
         part.replace(own / CONTACT_PAGE)
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def main() -> None:
+    """``python -m retouchd.contact TOKEN FOLDER...``: write the pages of these folders, for the service."""
+    log.configure("warning", "auto")
+    pages = ContactPages(token=sys.argv[1])
+    for folder in sys.argv[2:]:
+        pages.touch(Path(folder))
+    pages.step(everything=True)
+
+
+if __name__ == "__main__":
+    main()

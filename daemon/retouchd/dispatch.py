@@ -19,9 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from retouch_engine import Recipe, Role
-from retouchd import log, naming, overrides, protocol, publish, record
+from retouch_engine import Corrections, Order, Recipe, Role
+from retouchd import corrections, log, naming, overrides, protocol, publish, record
 from retouchd.config import Settings, Watch
+from retouchd.corrections import Memory
 from retouchd.errors import JobError, LoopSuspected, SourceChanged, SourceGone, TargetUnavailable
 from retouchd.jobs import AT_REST, Digest, Failure, InstanceId, JobId, Outcome, Signature, Staged, State
 from retouchd.journal import Journal, Row
@@ -46,8 +47,8 @@ class Desk:
     state_dir: Path
     online: Callable[[], Sequence[bytes]]
     """The roots whose photos can be worked on now."""
-    published: Callable[[Path, list[Path]], None]
-    """Told of each folder that changed and of the files that were put there."""
+    published: Callable[[Path], None]
+    """Told of each folder that changed."""
     alive: Callable[[], None] = lambda: None
     away: Callable[[Path], bool] = lambda _: False
     """Whether a path lies on a mount below its root that went away."""
@@ -62,6 +63,15 @@ class InHand:
 
     row: Row
     recipe: Recipe
+    memory: Memory | None = None
+    """What a person decided about it, once its bytes are known."""
+    mask: tuple[Path, Digest] | None = None
+    """A mask that a person edited."""
+
+    @property
+    def key(self) -> Digest:
+        """Names the work: the recipe, and what a person decided."""
+        return Digest((self.memory.decided if self.memory else Corrections()).key(self.recipe))
 
 
 class Dispatcher:
@@ -169,8 +179,9 @@ class Dispatcher:
 
     def _order(self, hand: InHand) -> None:
         """Ask for the digest first when this work may lie there done already: it is cheap, healing is not."""
-        source = hand.row.file
-        if publish.has_record(source, self._folder(hand.row)) or self._desk.journal.has_twin(hand.row):
+        source, folder = hand.row.file, self._folder(hand.row)
+        known = publish.has_record(source, folder) or corrections.path_of(source, folder).exists()
+        if known or self._desk.journal.has_twin(hand.row):
             self._desk.supervisor.send({"op": "digest", "source": str(source)})
         else:
             self._retouch(hand)
@@ -182,9 +193,11 @@ class Dispatcher:
         staging = self.staging(hand.row.id)
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
+        decided = hand.memory.decided if hand.memory else Corrections()
+        mask, own = hand.mask[0] if hand.mask else None, bool(hand.row.forced)
         finish = self.settings.finish
-        order = protocol.order("retouch", hand.row.file, hand.recipe, finish, staging)
-        self._desk.supervisor.send(order)
+        order = Order(hand.row.file, staging, hand.recipe, finish, decided, mask, own_output=own)
+        self._desk.supervisor.send(protocol.order("retouch", order))
 
     def _hear(self, message: dict[str, Any] | Outcome) -> None:
         hand = self._hand
@@ -192,9 +205,10 @@ class Dispatcher:
             return
         try:
             self._heard(hand, message)
-        except OSError as error:
+        except (OSError, JobError) as error:
             self._hand = None
-            self._failed(hand.row, _disk_failure(error))
+            failure = Failure.of(error) if isinstance(error, JobError) else _disk_failure(error)
+            self._failed(hand.row, failure)
 
     def _heard(self, hand: InHand, message: dict[str, Any] | Outcome) -> None:
         if isinstance(message, Outcome):
@@ -207,20 +221,27 @@ class Dispatcher:
         elif message["event"] == "claimed":
             self._order(hand)
         elif message["event"] == "digest":
-            self._known_or_retouch(hand, Digest(message["sha256"]))
+            source, folder = hand.row.file, self._folder(hand.row)
+            memory = corrections.read(source, folder, message["sha256"])
+            mask = corrections.edited_mask(source, folder, memory.masks)
+            self._hand = replace(hand, memory=memory, mask=mask)
+            self._known_or_retouch(self._hand, Digest(message["sha256"]))
 
     def _known_or_retouch(self, hand: InHand, digest: Digest) -> None:
-        row, recipe = hand.row, Digest(hand.recipe.digest)
-        done = publish.find_done(row.file, self._folder(row), digest, recipe, edited=True)
+        row = hand.row
+        if hand.mask:
+            self._retouch(hand)
+            return
+        done = publish.find_done(row.file, self._folder(row), digest, hand.key, edited=True)
         if done is None:
             self._twin_or_retouch(hand, digest)
             return
         self._hand = None
-        self._done(replace(row, source_digest=digest, recipe_digest=recipe), done)
+        self._done(replace(row, source_digest=digest, recipe_digest=hand.key), done)
 
     def _twin_or_retouch(self, hand: InHand, digest: Digest) -> None:
         """The same pixels under another name were done: their result is copied, and nothing is rendered."""
-        row, recipe = hand.row, Digest(hand.recipe.digest)
+        row, recipe = hand.row, hand.key
         for twin in self._desk.journal.same_pixels(row, digest, recipe):
             known = any(os.fsencode(w.path) == twin.root for w in self.settings.watch)
             done = publish.find_done(twin.file, self._folder(twin), digest, recipe) if known else None
@@ -245,10 +266,11 @@ class Dispatcher:
 
     def _rendered(self, hand: InHand, outcome: Outcome) -> None:
         """Write down what is to be published, with digests, before anything is."""
-        plan = {"files": staged_files(outcome, self.settings), "record": outcome.record}
-        digests = (record.source_digest(outcome.record), Digest(hand.recipe.digest))
-        row = replace(hand.row, source_digest=digests[0], recipe_digest=digests[1])
-        self._to_publish(row, plan)
+        digest, hand = record.source_digest(outcome.record), remembered(hand, outcome, self._folder(hand.row))
+        masks = hand.memory.masks if hand.memory else ()
+        files = staged_files(outcome, self.settings)
+        plan = {"files": files, "record": outcome.record, "read_masks": masks}
+        self._to_publish(replace(hand.row, source_digest=digest, recipe_digest=hand.key), plan)
 
     def _to_publish(self, row: Row, plan: dict[str, Any]) -> None:
         written = {**plan, "files": {r: _as_json(s) for r, s in plan["files"].items()}}
@@ -286,6 +308,7 @@ class Dispatcher:
             recipe=Digest(plan["recipe"]),
             reserve_bytes=self.settings.limits.free_space_mb * 1_000_000,
             collected=self._watch(row).mirror is not None,
+            read_masks=tuple(plan.get("read_masks", ())),
             alive=self._desk.alive,
         )
 
@@ -295,11 +318,12 @@ class Dispatcher:
         # Paths come from the names we give, never from a record that others could have written.
         files = [(names.path(r), str(told[r].get("sha256", ""))) for r in naming.PUBLISH_ORDER if r in told]
         self._desk.journal.note_published(row.id, files)
+        self._desk.journal.note_stages({} if published.adopted else record.stages(final))
         reason = _told(row, published)
         after = replace(row, state=State.DONE, reason=reason, code="", plan="", owner="", lease_until=0.0)
         self._desk.journal.save(replace(after, made=row.made + (not published.adopted)))
         self._clean(row.id)
-        self._desk.published(names.folder, [path for path, _ in files])
+        self._desk.published(names.folder)
         self._desk.done({**_facts(after), "result": str(names.path(Role.RESULT)), "summary": reason})
         log.get().info(
             "done",
@@ -314,6 +338,16 @@ class Dispatcher:
     def _clean(self, job: JobId) -> None:
         with contextlib.suppress(OSError):
             shutil.rmtree(self.staging(job))
+
+
+def remembered(hand: InHand, outcome: Outcome, folder: Path) -> InHand:
+    """The photo in hand with what was read from an edited mask; kept before anything is published."""
+    if hand.memory is None or hand.mask is None:
+        return hand
+    memory = corrections.learned(hand.memory, outcome.record, "mask")
+    memory = replace(memory, masks=(*memory.masks, hand.mask[1]), approved="")
+    corrections.write(hand.row.file, folder, memory)
+    return replace(hand, memory=memory)
 
 
 def _facts(row: Row) -> dict[str, Any]:
@@ -336,6 +370,7 @@ def staged_files(outcome: Outcome, settings: Settings) -> dict[str, Staged]:
         wanted.pop(Role.XMP, None)
     if not settings.output.contact_sheet:
         wanted.pop(Role.CONTACT, None)
+        wanted.pop(Role.VIEW, None)
     told = outcome.record.get("outputs", {})
     staged = {}
     for role, path in wanted.items():

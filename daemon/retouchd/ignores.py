@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import PurePath
 
 from retouch_engine import PHOTO_SUFFIXES
 from retouchd.naming import OWN_FOLDER, is_own_result
 
+OWN = "own output"
 FOLDER_RULES: tuple[tuple[str, str], ...] = (
-    (rf"{OWN_FOLDER}", "own output"),
+    (rf"{OWN_FOLDER}", OWN),
     (r"\..*", "a hidden folder"),
     (r"@eaDir|#recycle|#snapshot|\$RECYCLE\.BIN|System Volume Information", "a folder of the NAS or system"),
     (r"__MACOSX", "a folder of macOS"),
@@ -31,10 +33,8 @@ FILE_RULES: tuple[tuple[str, str], ...] = (
     (r".*\.(lrtmp|lrexport)|LR[A-F0-9]{6,}\.tmp.*|~.*", "an editor's temporary"),
     (r"Thumbs\.db|desktop\.ini", "a file of the system"),
 )
-_ENDING = re.compile(
-    rb"\.(?:" + b"|".join(s[1:].encode("ascii") for s in sorted(PHOTO_SUFFIXES)) + rb")\Z", re.IGNORECASE
-)
-_SUSPECT = re.compile(rb"\A[.~]|\ALR|sync-conflict|-retouched", re.IGNORECASE)
+_ENDINGS = frozenset(s[1:].encode("ascii") for s in PHOTO_SUFFIXES)
+_suspect = re.compile(rb"(?:[.~]|LR).*|.*(?:sync-conflict|-retouched)", re.DOTALL | re.IGNORECASE).match
 """A name with a photo's ending that a rule could match. A new rule for such names belongs here as well."""
 _FOLDERS = tuple((re.compile(p, re.DOTALL | re.IGNORECASE), why) for p, why in FOLDER_RULES)
 _FILES = tuple((re.compile(p, re.DOTALL | re.IGNORECASE), why) for p, why in FILE_RULES)
@@ -47,9 +47,10 @@ def folder_ignored(name: str) -> str | None:
 
 def is_candidate(name: bytes) -> bool:
     """Whether a file may be a photo: :func:`file_ignored` without its reason, for very large folders."""
-    if _ENDING.search(name) is None:
+    _, dot, ending = name.rpartition(b".")
+    if not dot or ending.lower() not in _ENDINGS:
         return False
-    return _SUSPECT.search(name) is None or file_ignored(os.fsdecode(name)) is None
+    return _suspect(name) is None or file_ignored(os.fsdecode(name)) is None
 
 
 def file_ignored(name: str) -> str | None:
@@ -59,4 +60,44 @@ def file_ignored(name: str) -> str | None:
             return why
     if PurePath(name).suffix.lower() not in PHOTO_SUFFIXES:
         return "not a photo's ending (" + ", ".join(sorted(PHOTO_SUFFIXES)) + ")"
-    return "own output" if is_own_result(name) else None
+    return OWN if is_own_result(name) else None
+
+
+def pattern(text: str) -> str:
+    """A pattern of the settings as a regular expression over the path below the watched folder.
+
+    ``*`` and ``?`` stay inside one name, ``**`` crosses folders. A pattern without a slash fits a name at any
+    depth; capitals do not matter.
+    """
+    anywhere = "" if "/" in text.strip("/") else "(?:.*/)?"
+    pieces = re.split(r"(\*\*/|\*\*|\*|\?)", text.strip("/"))
+    return anywhere + "".join(_PIECES.get(piece, re.escape(piece)) for piece in pieces)
+
+
+_PIECES = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+
+class Rules:
+    """The built-in rules and the patterns of one watched folder. Paths are bytes below that folder."""
+
+    def __init__(self, patterns: Iterable[str] = ()) -> None:
+        self._patterns = tuple(
+            (re.compile(pattern(text), re.DOTALL | re.IGNORECASE), f"a pattern of its settings: {text}")
+            for text in patterns
+        )
+
+    def __bool__(self) -> bool:
+        """Whether there are patterns of the settings, beside the built-in rules."""
+        return bool(self._patterns)
+
+    def folder_ignored(self, inner: bytes) -> str | None:
+        """Why a folder is not entered; the folders above it have been judged."""
+        return folder_ignored(os.fsdecode(inner.rpartition(b"/")[2])) or self._named(inner)
+
+    def path_ignored(self, inner: bytes) -> str | None:
+        """Why a file is not taken; the folders above it have been judged."""
+        return file_ignored(os.fsdecode(inner.rpartition(b"/")[2])) or self._named(inner)
+
+    def _named(self, inner: bytes) -> str | None:
+        path = os.fsdecode(inner)
+        return next((why for rule, why in self._patterns if rule.fullmatch(path)), None)

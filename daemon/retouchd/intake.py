@@ -17,7 +17,7 @@ from pathlib import Path
 from retouchd import log, mounts, publish, scanner
 from retouchd.config import Settings
 from retouchd.jobs import AT_REST, IN_HAND, WAITING, Signature, State
-from retouchd.journal import EVERYWHERE, Journal, Row
+from retouchd.journal import EVERYWHERE, Journal, Resting, Row
 from retouchd.roots import MountTable, Root
 from retouchd.settle import SettleTracker
 from retouchd.wake import Wake
@@ -27,6 +27,7 @@ _LEAST_PAUSE_S = 0.3
 _REST_WHEN_POKED = 3.0
 """And this many times what a look takes."""
 _DAY_S = 86_400.0
+_PRUNE_PAUSE_S = 3600.0
 _GONE = "gone"
 
 
@@ -44,9 +45,9 @@ class Intake:
     ) -> None:
         self._journal, self._clock, self._table, self._wake = journal, clock, table, wake
         self._settings = settings
-        self._own = journal.published()
         self.roots: dict[Path, Root] = {}
         self._trackers: dict[Path, SettleTracker] = {}
+        self._prune_s = 0.0
         self.reconfigure(settings)
 
     def reconfigure(self, settings: Settings) -> None:
@@ -68,10 +69,6 @@ class Intake:
         if root is not None:
             root.poked = True
 
-    def add_own(self, paths: list[Path]) -> None:
-        """Files that were just published by us."""
-        self._own |= {os.fsencode(path) for path in paths}
-
     def online(self) -> list[bytes]:
         """The roots that are watched, well and not paused: only their photos are worked on."""
         paused = self._journal.paused()
@@ -92,6 +89,7 @@ class Intake:
 
     def look(self) -> None:
         """Look at every root that is due or was poked."""
+        self._prune()
         for path, root in self.roots.items():
             if root.poked:
                 pause = max(_LEAST_PAUSE_S, _REST_WHEN_POKED * root.cost_s)
@@ -117,7 +115,7 @@ class Intake:
     @staticmethod
     def _scan(root: Root) -> scanner.Found:
         watch = root.watch
-        found = scanner.scan(root.key, recursive=watch.recursive, max_depth=watch.max_depth)
+        found = scanner.scan(root.key, scanner.Bounds.of(watch))
         for point in root.lost:
             # What lies there now is the empty folder below the mount, not the photos.
             found.unreadable[os.fsencode(point)] = "no longer mounted"
@@ -157,8 +155,8 @@ class Intake:
         if root.swept:
             return
         root.swept = True
-        rows = self._journal.under(root.key)
-        photos = (Path(os.fsdecode(path)) for path in (*found.files, *rows))
+        known = self._journal.moving(root.key).keys() | self._journal.resting(root.key).keys()
+        photos = (Path(os.fsdecode(path)) for path in (*found.files, *known))
         for folder in {root.watch.results_of(photo) for photo in photos}:
             for part in publish.sweep(folder, self._journal.id, time.time()):
                 log.get().info("removed what a crash left", file=part)
@@ -166,31 +164,50 @@ class Intake:
     def _reconcile(self, root: Root, found: scanner.Found) -> None:
         """Bring the journal's rows and the files together."""
         tracker = self._trackers[root.watch.path]
-        rows = self._journal.under(root.key)
+        moving, resting = self._journal.moving(root.key), self._journal.resting(root.key)
         with self._journal.together():
             for path, signature in found.files.items():
-                if path not in self._own:
-                    self._consider(root, tracker, rows.get(path), path, signature)
-            for path, row in rows.items():
+                rest = resting.get(path)
+                if rest is None:
+                    self._consider(root, tracker, moving.get(path), path, signature)
+                elif rest.code == _GONE or not signature.is_written(rest.signature):
+                    self._consider(root, tracker, self._journal.find(path), path, signature)
+            for path, row in moving.items():
                 if path not in found.files and row.state in WAITING and found.covers(path):
                     tracker.forget(path)
-                    gone = replace(
-                        row, state=State.SKIPPED, code=_GONE, reason="removed or renamed before its turn"
+                    self._journal.save(
+                        replace(row, state=State.SKIPPED, code=_GONE, reason=self._why_gone(root, row))
                     )
-                    self._journal.save(gone)
-                elif path not in found.files and self._forgettable(row) and found.covers(path):
-                    self._journal.forget(row)
+            for path, rest in resting.items():
+                if path not in found.files and self._forgettable(rest) and found.covers(path):
+                    self._journal.forget(path)
 
-    def _forgettable(self, row: Row) -> bool:
+    @staticmethod
+    def _why_gone(root: Root, row: Row) -> str:
+        """Not in the folder any more, or no longer asked for since the settings changed."""
+        inner = row.path[len(root.key) + 1 :].split(b"/")
+        left_out = scanner.why_left_out(inner, scanner.Bounds.of(root.watch))
+        return left_out or "removed or renamed before its turn"
+
+    def _forgettable(self, rest: Resting) -> bool:
         """Whether a photo that is gone was done with so long ago that it need not be remembered."""
         keep_s = self._settings.history.keep_days * _DAY_S
-        return row.state in AT_REST and keep_s > 0 and self._journal.now() - row.changed_at > keep_s
+        return keep_s > 0 and self._journal.now() - rest.changed_at > keep_s
+
+    def _prune(self) -> None:
+        """Once in a while: what we published for photos that were forgotten is forgotten with them."""
+        keep_s, now = self._settings.history.keep_days * _DAY_S, self._clock()
+        if keep_s > 0 and now >= self._prune_s:
+            self._prune_s = now + _PRUNE_PAUSE_S
+            self._journal.prune(self._journal.now() - keep_s)
 
     def _consider(
         self, root: Root, tracker: SettleTracker, row: Row | None, path: bytes, signature: Signature
     ) -> None:
         """Decide about one file."""
         if row is None:
+            if self._journal.is_published(path):  # ours by another name than today's versions give
+                return
             watched = tracker.observe(path, signature, self._clock())
             self._journal.see(path, root.key, signature, watched.why)
             return
@@ -211,7 +228,8 @@ class Intake:
         now = self._journal.now()
         fresh = replace(row, state=State.SETTLING, reason=why, code="", signature=str(signature), plan="")
         made = row.made if now - row.changed_at < _DAY_S else 0
-        self._journal.save(replace(fresh, attempts=0, deaths=0, not_before=0.0, seen_at=now, made=made))
+        fresh = replace(fresh, attempts=0, deaths=0, not_before=0.0, seen_at=now)
+        self._journal.save(replace(fresh, made=made, forced=0))
 
     def _settled(self, root: Root, tracker: SettleTracker, row: Row) -> None:
         """The file stands still. Three more reasons to wait, then it is queued."""

@@ -10,48 +10,18 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
+from typing import NamedTuple
 
-from retouchd.errors import JournalMissing, JournalTooNew, JournalTooOld, StateDirUnusable
-from retouchd.jobs import Digest, InstanceId, JobId, Signature, State
+from retouchd import schema
+from retouchd.errors import JournalMissing, JournalTooOld, StateDirUnusable
+from retouchd.jobs import AT_REST, Digest, InstanceId, JobId, Signature, State
 
 FILE_NAME = "journal.sqlite"
 LEASE_S = 60.0
 
-# One script for each version; the number of scripts is the schema's version (PRAGMA user_version).
-MIGRATIONS = (
-    """
-    CREATE TABLE job (
-        id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, root BLOB NOT NULL, state TEXT NOT NULL,
-        reason TEXT NOT NULL, code TEXT NOT NULL, signature TEXT NOT NULL, source_digest TEXT NOT NULL,
-        recipe_digest TEXT NOT NULL, attempts INTEGER NOT NULL, deaths INTEGER NOT NULL,
-        not_before REAL NOT NULL, owner TEXT NOT NULL, lease_until REAL NOT NULL, plan TEXT NOT NULL,
-        seen_at REAL NOT NULL, changed_at REAL NOT NULL, revision INTEGER NOT NULL
-    );
-    CREATE INDEX job_by_state ON job (state, not_before, id);
-    CREATE INDEX job_by_work ON job (source_digest, recipe_digest);
-    CREATE TABLE published (
-        path BLOB PRIMARY KEY, sha256 TEXT NOT NULL, job INTEGER NOT NULL, at REAL NOT NULL
-    );
-    CREATE TABLE root (
-        path BLOB PRIMARY KEY, state TEXT NOT NULL, note TEXT NOT NULL, checked_at REAL NOT NULL
-    );
-    CREATE TABLE instance (
-        one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, pid INTEGER NOT NULL,
-        started_at REAL NOT NULL, beat_at REAL NOT NULL, status TEXT NOT NULL
-    );
-    CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-    INSERT INTO about VALUES ('id', lower(hex(randomblob(4))));
-    """,
-    # made counts the results of a photo, for the guard against circles; pause holds the folders that a person
-    # paused, the empty path for all of them.
-    """
-    ALTER TABLE job ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
-    CREATE TABLE pause (root BLOB PRIMARY KEY, at REAL NOT NULL);
-    """,
-)
 EVERYWHERE = b""
 """The pause of all folders."""
 
@@ -80,6 +50,8 @@ class Row:
     revision: int
     made: int = 0
     """How often a result was made of it."""
+    forced: int = 0
+    """1 when a person asked for it although it is a result of ours."""
 
     @property
     def file(self) -> Path:
@@ -103,6 +75,14 @@ class Row:
         return Signature.parse(self.signature)
 
 
+class Resting(NamedTuple):
+    """What a look needs to know of a photo that is done with; there may be 100,000 of them."""
+
+    signature: str
+    code: str
+    changed_at: float
+
+
 @dataclass(frozen=True, slots=True)
 class RootRow:
     """What the daemon last saw of a watched folder."""
@@ -124,12 +104,13 @@ class InstanceRow:
     status: str
 
 
+STAGE_LIMITS_S = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, float("inf"))
+_REST_MARKS = ", ".join("?" * len(AT_REST))
 _SELECT = "SELECT " + ", ".join(f.name for f in fields(Row)) + " FROM job "  # noqa: S608 - our own column names
 
 
 def _row(values: tuple[object, ...]) -> Row:
-    row = Row(*values)  # type: ignore[arg-type]
-    return replace(row, state=State(row.state))
+    return Row(*values[:3], State(values[3]), *values[4:])  # type: ignore[arg-type, call-arg]
 
 
 class Journal:
@@ -153,7 +134,8 @@ class Journal:
             db = sqlite3.connect(path, timeout=30, isolation_level=None)
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
-            _migrate(db, path)
+            db.execute("PRAGMA cache_size=-512")  # KiB; the default of 2 MiB fills in a night
+            schema.migrate(db, path)
         except (OSError, sqlite3.Error) as error:
             raise StateDirUnusable(state_dir, str(error)) from None
         return cls(db, clock)
@@ -175,10 +157,10 @@ class Journal:
             db = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode=rw", timeout=30, isolation_level=None, uri=True
             )
-            found = _version(db, path)
+            found = schema.version(db, path)
         except sqlite3.Error as error:
             raise StateDirUnusable(state_dir, str(error)) from None
-        if found < len(MIGRATIONS):
+        if found < len(schema.MIGRATIONS):
             raise JournalTooOld(path)
         return cls(db, clock)
 
@@ -204,10 +186,15 @@ class Journal:
         """The row of a job."""
         return self._one(_SELECT + "WHERE id = ?", job)
 
-    def under(self, root: bytes) -> dict[bytes, Row]:
-        """All rows of a root, by path."""
-        rows = self._db.execute(_SELECT + "WHERE root = ?", (root,))
+    def moving(self, root: bytes) -> dict[bytes, Row]:
+        """The rows of a root that are not at rest, by path."""
+        rows = self._db.execute(_SELECT + f"WHERE root=? AND state NOT IN ({_REST_MARKS})", (root, *AT_REST))
         return {row.path: row for row in map(_row, rows)}
+
+    def resting(self, root: bytes) -> dict[bytes, Resting]:
+        """The photos of a root that are at rest, by path."""
+        query = f"SELECT path, signature, code, changed_at FROM job WHERE root=? AND state IN ({_REST_MARKS})"  # noqa: S608
+        return {path: Resting(*rest) for path, *rest in self._db.execute(query, (root, *AT_REST))}
 
     def listed(self, states: Iterable[State] = State) -> list[Row]:
         """The rows in some states, oldest first."""
@@ -225,7 +212,7 @@ class Journal:
         now = self._clock()
         self._db.execute(
             "INSERT OR IGNORE INTO job VALUES"
-            " (NULL, ?, ?, ?, ?, '', ?, '', '', 0, 0, 0, '', 0, '', ?, ?, 1, 0)",
+            " (NULL, ?, ?, ?, ?, '', ?, '', '', 0, 0, 0, '', 0, '', ?, ?, 1, 0, 0)",
             (path, root, State.SETTLING, reason, str(signature), now, now),
         )
 
@@ -236,7 +223,7 @@ class Journal:
         changed = self._db.execute(
             "UPDATE job SET id=?, path=?, root=?, state=?, reason=?, code=?, signature=?, source_digest=?,"
             " recipe_digest=?, attempts=?, deaths=?, not_before=?, owner=?, lease_until=?, plan=?, seen_at=?,"
-            " changed_at=?, revision=?, made=? WHERE id=? AND revision=?",
+            " changed_at=?, revision=?, made=?, forced=? WHERE id=? AND revision=?",
             (*columns, row.id, row.revision),
         )
         return after if changed.rowcount else None
@@ -312,9 +299,31 @@ class Journal:
         with self.together():
             self._db.executemany("INSERT OR REPLACE INTO published VALUES (?, ?, ?, ?)", rows)
 
-    def published(self) -> frozenset[bytes]:
-        """Every path that we ever published to."""
-        return frozenset(path for (path,) in self._db.execute("SELECT path FROM published"))
+    def is_published(self, path: bytes) -> bool:
+        """Whether we published a file there."""
+        return self._db.execute("SELECT 1 FROM published WHERE path=?", (path,)).fetchone() is not None
+
+    def prune(self, before: float) -> int:
+        """Forget what was published before a time for photos that are forgotten themselves; how many."""
+        gone = "DELETE FROM published WHERE at<? AND job NOT IN (SELECT id FROM job)"
+        return self._db.execute(gone, (before,)).rowcount
+
+    def note_stages(self, seconds: Mapping[str, float]) -> None:
+        """Count how long each stage of one photo took."""
+        rows = [(name, next(b for b in STAGE_LIMITS_S if s <= b), s) for name, s in seconds.items()]
+        with self.together():
+            self._db.executemany(
+                "INSERT INTO stage VALUES (?, ?, 1, ?) ON CONFLICT (name, upto) DO UPDATE SET count=count+1,"
+                " seconds=seconds+excluded.seconds",
+                rows,
+            )
+
+    def stages(self) -> dict[str, dict[float, tuple[int, float]]]:
+        """For each stage and limit: how many photos took so long (over the limit before), and seconds."""
+        found: dict[str, dict[float, tuple[int, float]]] = {}
+        for name, upto, count, seconds in self._db.execute("SELECT name, upto, count, seconds FROM stage"):
+            found.setdefault(name, {})[upto] = (count, seconds)
+        return found
 
     def same_pixels(self, row: Row, digest: Digest, recipe: Digest) -> list[Row]:
         """Other photos of the very same bytes that are done under the very same recipe, latest first."""
@@ -343,9 +352,9 @@ class Journal:
         """The roots that a person paused."""
         return frozenset(root for (root,) in self._db.execute("SELECT root FROM pause"))
 
-    def forget(self, row: Row) -> None:
-        """Drop a photo's row."""
-        self._db.execute("DELETE FROM job WHERE id=? AND revision=?", (row.id, row.revision))
+    def forget(self, path: bytes) -> None:
+        """Drop the row of a photo that is at rest."""
+        self._db.execute(f"DELETE FROM job WHERE path=? AND state IN ({_REST_MARKS})", (path, *AT_REST))  # noqa: S608
 
     def forget_published(self, files: Iterable[Path]) -> None:
         """These files of ours are gone."""
@@ -377,15 +386,3 @@ class Transaction:
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if self._outer:
             self._db.execute("ROLLBACK" if kind else "COMMIT")
-
-
-def _version(db: sqlite3.Connection, path: Path) -> int:
-    found = int(db.execute("PRAGMA user_version").fetchone()[0])
-    if found > len(MIGRATIONS):
-        raise JournalTooNew(path, found, len(MIGRATIONS))
-    return found
-
-
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    for version in range(_version(db, path), len(MIGRATIONS)):
-        db.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[version]} PRAGMA user_version={version + 1}; COMMIT;")

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from retouch_engine import __version__
+from retouchd import gpu
 from retouchd.jobs import State
-from retouchd.journal import Journal
+from retouchd.journal import STAGE_LIMITS_S, Journal
 from retouchd.text import shown
 
 _WAITING = (State.QUEUED, State.RETRY)
@@ -57,7 +58,40 @@ def _figures(journal: Journal) -> Iterable[Any]:
         if root.state == "online" and (space := _free(root.path)) is not None:
             free.add_metric([name], space)
     yield from (up, age, free)
+    yield _stages(journal)
+    yield from _gpus()
     yield InfoMetricFamily("retouchd_build", "The version", value={"version": __version__})
+
+
+def _stages(journal: Journal) -> Any:
+    """How long each stage took, over all photos that this journal ever saw done."""
+    from prometheus_client.core import HistogramMetricFamily
+
+    family = HistogramMetricFamily(
+        "retouchd_stage_seconds", "Seconds of one photo in a stage", labels=["stage"]
+    )
+    for name, found in sorted(journal.stages().items()):
+        counts, so_far = [], 0
+        for limit in STAGE_LIMITS_S:
+            so_far += found.get(limit, (0, 0.0))[0]
+            counts.append(("+Inf" if limit == float("inf") else str(limit), so_far))
+        family.add_metric([shown(name)], counts, sum(seconds for _, seconds in found.values()))
+    return family
+
+
+def _gpus() -> Iterable[Any]:
+    """Nothing on a machine without one."""
+    from prometheus_client.core import GaugeMetricFamily
+
+    cards = gpu.cards()
+    if cards:
+        used = GaugeMetricFamily("retouchd_gpu_memory_used_bytes", "Taken, by anybody", labels=["gpu"])
+        whole = GaugeMetricFamily("retouchd_gpu_memory_bytes", "What the card has", labels=["gpu"])
+        busy = GaugeMetricFamily("retouchd_gpu_busy_ratio", "Share of time at work", labels=["gpu"])
+        for card in cards:
+            for family, value in ((used, card.used_bytes), (whole, card.bytes), (busy, card.busy)):
+                family.add_metric([f"{card.index} {shown(card.name)}"], value)
+        yield from (used, whole, busy)
 
 
 def _free(path: bytes) -> int | None:

@@ -18,6 +18,7 @@ from retouchd.errors import BadName, NameTooLong
 OWN_FOLDER = "_retouchd"
 CONTACT_FOLDER = "contact"
 CONTACT_PAGE = "contact.html"
+CORRECTIONS_FOLDER = "corrections"
 PART_PREFIX = ".retouchd-"
 PART_SUFFIX = ".part"
 RECORD = "record"
@@ -25,15 +26,17 @@ RECORD = "record"
 
 NAME_MAX_BYTES = 255
 _OWN_RESULT = re.compile(r".*-retouched(-\d+)?\.(tif|xmp)", re.DOTALL | re.IGNORECASE)
+_MASK = re.compile(r"(.*)-mask(-\d+)?\.tif", re.DOTALL)
 _SHAPES = {
     Role.RESULT: "{stem}-retouched{n}.tif",
     Role.XMP: "{stem}-retouched{n}.xmp",
     Role.HEAL: OWN_FOLDER + "/{stem}-heal{n}.tif",
     Role.MASK: OWN_FOLDER + "/{stem}-mask{n}.tif",
     Role.CONTACT: OWN_FOLDER + "/" + CONTACT_FOLDER + "/{stem}{n}.webp",
+    Role.VIEW: OWN_FOLDER + "/" + CONTACT_FOLDER + "/{stem}{n}.jpg",
     RECORD: OWN_FOLDER + "/{stem}{n}.json",
 }
-PUBLISH_ORDER = (RECORD, Role.HEAL, Role.MASK, Role.CONTACT, Role.XMP, Role.RESULT)
+PUBLISH_ORDER = (RECORD, Role.HEAL, Role.MASK, Role.CONTACT, Role.VIEW, Role.XMP, Role.RESULT)
 """The record first, because it claims the names of the set; the main TIFF last, because its appearance
 means that everything else is there."""
 
@@ -81,6 +84,23 @@ def first_set(source: Path, folder: Path) -> ResultSet:
 def is_own_result(name: str) -> bool:
     """Whether a name is one that we give to results."""
     return _OWN_RESULT.fullmatch(name) is not None
+
+
+def is_mask(name: str) -> bool:
+    """Whether a name is one that we give to masks."""
+    return _MASK.fullmatch(name) is not None
+
+
+def set_of_mask(path: Path) -> ResultSet:
+    """The set that a mask of ours belongs to.
+
+    Raises:
+        ValueError: its name is not one that we give to masks.
+    """
+    found = _MASK.fullmatch(path.name)
+    if found is None:
+        raise ValueError(path.name)
+    return ResultSet(path.parent.parent, found[1], int(found[2][1:]) if found[2] else 1)
 
 
 def generations(stem: str) -> int:

@@ -2,7 +2,8 @@
 
 ASCII only: JSON's escapes carry the lone surrogates that stand for undecodable bytes of a file name.
 
-    order  {"op": "retouch" | "preview", "source", "staging", "recipe", "finish", "mask"}
+    order  {"op": "retouch" | "preview", "source", "staging", "recipe", "finish", "mask", "corrections",
+            "own_output"}
            {"op": "digest", "source"}    {"op": "about"}
     reply  {"event": "ready", "engine"}  {"event": "stage", "name"}  {"event": "beat"}
            {"event": "done", "record", "files"}  {"event": "digest", "sha256"}  {"event": "about", "about"}
@@ -12,10 +13,11 @@ ASCII only: JSON's escapes carry the lone surrogates that stand for undecodable 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from retouch_engine import Finish, Recipe
+from retouch_engine import Order
 from retouchd.jobs import Failure, Outcome
 
 ENGINE_FACTORY = "retouch_engine:open_engine"
@@ -35,17 +37,18 @@ def decode(line: bytes) -> dict[str, Any]:
     return message
 
 
-def order(
-    op: str, source: Path, recipe: Recipe, finish: Finish, staging: Path, mask: Path | None = None
-) -> dict[str, Any]:
+def order(op: str, wanted: Order) -> dict[str, Any]:
     """An order for one photo."""
+    finish = wanted.finish
     return {
         "op": op,
-        "source": str(source),
-        "staging": str(staging),
-        "recipe": recipe.as_json(),
-        "finish": {"compression": finish.compression, "threads": finish.threads},
-        "mask": str(mask) if mask else None,
+        "source": str(wanted.source),
+        "staging": str(wanted.staging),
+        "recipe": wanted.recipe.as_json(),
+        "finish": asdict(finish),
+        "mask": str(wanted.painted_mask) if wanted.painted_mask else None,
+        "corrections": wanted.corrections.as_json(),
+        "own_output": wanted.own_output,
     }
 
 

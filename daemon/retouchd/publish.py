@@ -14,7 +14,7 @@ import errno
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,8 +55,8 @@ class Parcel:
     reserve_bytes: int = 0
     collected: bool = False
     """Results of several folders come together in ``folder``, so that a name alone does not say whose."""
-    adopt: bool = True
-    """Whether the same work, done already, is good enough. A painted mask makes it other work."""
+    read_masks: Collection[str] = ()
+    """Digests of edited masks that were read; what they say is kept, so they may be replaced."""
     alive: Callable[[], None] = field(default=lambda: None)
 
 
@@ -132,7 +132,7 @@ def sweep(folder: Path, token: str, now: float) -> list[Path]:
     """
     gone = []
     own = folder / naming.OWN_FOLDER
-    for place in (folder, own, own / naming.CONTACT_FOLDER):
+    for place in (folder, own, own / naming.CONTACT_FOLDER, own / naming.CORRECTIONS_FOLDER):
         with contextlib.suppress(OSError):
             for path in map(Path, os.scandir(place)):
                 if naming.is_part(path.name) and _abandoned(path, token, now):
@@ -148,7 +148,7 @@ def _abandoned(part: Path, token: str, now: float) -> bool:
 
 def _done_already(before: dict[str, Any], names: ResultSet, parcel: Parcel) -> bool:
     same = record.same_work(before, record.source_digest(parcel.record), parcel.recipe)
-    return parcel.adopt and same and record.is_complete(before, names, parcel.alive)
+    return same and record.is_complete(before, names, parcel.alive)
 
 
 def _check_source(parcel: Parcel) -> None:
@@ -168,9 +168,18 @@ def _choose(names: ResultSet, parcel: Parcel) -> tuple[ResultSet, dict[str, Any]
             return names, None
         before = record.read(names.path(RECORD))
         ours = before is not None and record.same_source(before, parcel.source)
-        if ours and before and all(record.untouched(before, names, role, parcel.alive) for role in roles):
+        if ours and before and all(_free(before, names, role, parcel) for role in roles):
             return names, before
         names = names.next()
+
+
+def _free(before: dict[str, Any], names: ResultSet, role: str, parcel: Parcel) -> bool:
+    """Whether a file of a set of ours may be replaced: it is as we left it, or a mask that was read."""
+    if record.untouched(before, names, role, parcel.alive):
+        return True
+    path = names.path(role)
+    known = role == Role.MASK and bool(parcel.read_masks) and not path.is_symlink()
+    return known and record.digest_of(path, parcel.alive) in parcel.read_masks
 
 
 def _check_room(parcel: Parcel) -> None:

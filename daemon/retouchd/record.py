@@ -123,8 +123,13 @@ def summary(record: dict[str, Any]) -> str:
     return ", ".join(parts) or "nothing to heal"
 
 
+def stages(record: dict[str, Any]) -> dict[str, float]:
+    """Seconds of each stage, as the record tells."""
+    told = _table(record, "seconds").items()
+    found = {k: float(v) for k, v in told if isinstance(v, (int, float)) and k != "total"}
+    return {k: v for k, v in found.items() if 0 <= v < float("inf")}
+
+
 def seconds(record: dict[str, Any]) -> float:
     """All stages together."""
-    return sum(
-        v for k, v in _table(record, "seconds").items() if isinstance(v, (int, float)) and k != "total"
-    )
+    return sum(stages(record).values())

@@ -1,16 +1,24 @@
 """What lies in a folder now: the authority. Nothing is believed because an event said so.
 
-Paths are bytes: on Linux a file name is bytes, and one that is not UTF-8 is a client's photo as well.
+Paths are bytes: on Linux a file name is bytes, and one that is not UTF-8 is a client's photo as well. A look
+costs one listing of each folder and one ``lstat`` of each photo. The ``lstat`` cannot be saved: a photo that
+is written over in place changes neither the time of its folder nor the listing.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from retouchd import ignores
+from retouchd.config import Watch
 from retouchd.jobs import Signature
+
+SYMLINK = "a symlink"
+NOT_RECURSIVE = "a subfolder, and recursive is off"
+TOO_DEEP = "deeper than max_depth"
+NO_FILE = "neither a file nor a folder"
 
 
 @dataclass(slots=True)
@@ -26,35 +34,107 @@ class Found:
         return not any(path.startswith(folder + b"/") for folder in self.unreadable)
 
 
-def scan(root: bytes, *, recursive: bool, max_depth: int = 1000) -> Found:
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What of a root is looked at."""
+
+    recursive: bool = True
+    max_depth: int = 1000
+    ignore: tuple[str, ...] = ()
+    """Patterns of the settings, see :func:`retouchd.ignores.pattern`."""
+
+    @classmethod
+    def of(cls, watch: Watch) -> Bounds:
+        """The bounds of a watched folder."""
+        return cls(watch.recursive, watch.max_depth, watch.ignore)
+
+
+EVERYTHING = Bounds()
+
+
+def scan(root: bytes, bounds: Bounds = EVERYTHING) -> Found:
     """Every photo below a root, folders depth first and by name; symlinks are not followed."""
-    found = Found()
+    found, rules = Found(), ignores.Rules(bounds.ignore)
     folders = [(root, 0)]
     while folders:
         folder, depth = folders.pop()
         inside: list[bytes] = []
-        for entry in _entries(folder, found):
-            if entry.is_dir(follow_symlinks=False):
-                if recursive and depth < max_depth and not ignores.folder_ignored(os.fsdecode(entry.name)):
-                    inside.append(entry.path)
-            elif ignores.is_candidate(entry.name) and entry.is_file(follow_symlinks=False):
-                _note(entry, found)
-        folders += [(path, depth + 1) for path in reversed(inside)]
+        photos: dict[bytes, Signature] = {}
+        try:
+            with os.scandir(folder) as entries:
+                _list(entries, photos, inside, found)
+        except OSError as error:
+            found.unreadable[folder] = error.strerror or str(error)
+        for path in sorted(photos):
+            if not rules or rules.path_ignored(path[len(root) + 1 :]) is None:
+                found.files[path] = photos[path]
+        if bounds.recursive and depth < bounds.max_depth:
+            wanted = (p for p in inside if rules.folder_ignored(p[len(root) + 1 :]) is None)
+            folders += [(path, depth + 1) for path in sorted(wanted, reverse=True)]
     return found
 
 
-def _entries(folder: bytes, found: Found) -> Iterator[os.DirEntry[bytes]]:
-    try:
-        with os.scandir(folder) as entries:
-            yield from sorted(entries, key=lambda e: e.name)
-    except OSError as error:
-        found.unreadable[folder] = error.strerror or str(error)
+def _list(
+    entries: Iterator[os.DirEntry[bytes]], photos: dict[bytes, Signature], inside: list[bytes], found: Found
+) -> None:
+    """Sort the entries of one folder into photos and folders. This loop is where a look spends its time."""
+    is_candidate, signature = ignores.is_candidate, Signature.of
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            inside.append(entry.path)
+        elif is_candidate(entry.name) and entry.is_file(follow_symlinks=False):
+            try:
+                photos[entry.path] = signature(entry.stat(follow_symlinks=False))
+            except FileNotFoundError:
+                pass  # renamed or removed between the listing and the stat: the next look sees
+            except OSError as error:
+                found.unreadable[entry.path.rpartition(b"/")[0]] = error.strerror or str(error)
 
 
-def _note(entry: os.DirEntry[bytes], found: Found) -> None:
-    try:
-        found.files[entry.path] = Signature.of(entry.stat(follow_symlinks=False))
-    except FileNotFoundError:
-        pass  # renamed or removed between the listing and the stat: the next look sees
-    except OSError as error:
-        found.unreadable[entry.path.rpartition(b"/")[0]] = error.strerror or str(error)
+def left_out(root: bytes, bounds: Bounds) -> Iterator[tuple[bytes, str]]:
+    """What :func:`scan` does not take, with the reason in words; of an ignored folder nothing inside."""
+    rules = ignores.Rules(bounds.ignore)
+    folders = [(root, 0)]
+    while folders:
+        folder, depth = folders.pop()
+        try:
+            with os.scandir(folder) as listed:
+                entries = sorted(listed, key=lambda e: e.name)
+        except OSError as error:
+            yield folder, error.strerror or str(error)
+            continue
+        inside = []
+        for entry in entries:
+            reason = _reason(entry, rules, entry.path[len(root) + 1 :], depth, bounds)
+            if reason:
+                yield entry.path, reason
+            elif entry.is_dir(follow_symlinks=False):
+                inside.append((entry.path, depth + 1))
+        folders += reversed(inside)
+
+
+def _reason(
+    entry: os.DirEntry[bytes], rules: ignores.Rules, inner: bytes, depth: int, bounds: Bounds
+) -> str | None:
+    if entry.is_symlink():
+        return SYMLINK
+    if not entry.is_dir(follow_symlinks=False):
+        return rules.path_ignored(inner) or (None if entry.is_file(follow_symlinks=False) else NO_FILE)
+    if reason := rules.folder_ignored(inner):
+        return reason
+    if not bounds.recursive:
+        return NOT_RECURSIVE
+    return TOO_DEEP if depth >= bounds.max_depth else None
+
+
+def why_left_out(parts: Sequence[bytes], bounds: Bounds) -> str | None:
+    """Why a file is not taken, from the parts of its path below the root; None when it is."""
+    rules = ignores.Rules(bounds.ignore)
+    for depth in range(len(parts) - 1):
+        if reason := rules.folder_ignored(b"/".join(parts[: depth + 1])):
+            return reason if reason == ignores.OWN else f"inside {reason}"
+        if not bounds.recursive:
+            return f"in {NOT_RECURSIVE}"
+        if depth >= bounds.max_depth:
+            return f"in a folder {TOO_DEEP}"
+    return rules.path_ignored(b"/".join(parts))

@@ -1,35 +1,32 @@
-"""The optional page for programs, on this machine only: health, metrics, and a small JSON API.
+"""What the service says over HTTP: health, metrics, a small JSON API for programs, and the review page.
 
     GET  /healthz   the loop makes progress          GET  /readyz   it takes photos now
     GET  /metrics   for Prometheus, where prometheus-client is installed
     GET  /api/jobs?state=S&limit=N     GET  /api/jobs/N
     POST /api/jobs/N/retry             POST /api/submit  {"file": "/path"}
 
-Reading uses a connection of its own to the journal; changes go through the service's loop. A web page that
-somebody opens in a browser can reach this port as well, so a request must name this machine as its host, and
-a change must say that it is JSON, which no page of another origin can without being asked.
+Reading uses a connection of its own to the journal; changes go through the service's loop. Who may ask is the
+gate's business; everything else is the review's.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from retouchd import log, metrics
-from retouchd.errors import BadRequest, PortTaken, RetouchdError, UnknownJob
+from retouchd.config import Settings
+from retouchd.errors import RetouchdError, UnknownJob
+from retouchd.gate import Gate
 from retouchd.jobs import JobId, State
 from retouchd.journal import Journal, Row
+from retouchd.review import Album, Handler, Reply, Server, Site, Tiles, places_of
 
-_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-_MOST_BYTES = 1 << 16
 _MOST_ROWS = 1000
 _ANSWER_S = 10.0
 _STALE_S = 60.0
@@ -57,25 +54,31 @@ class Pulse:
 class Web:
     """The server; its threads never touch what belongs to the loop."""
 
-    def __init__(self, listen: tuple[str, int], state_dir: Path, ring: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings, listen: tuple[str, int], ring: Callable[[], None]) -> None:
         self.pulse = Pulse(time.monotonic())
         self.calls: SimpleQueue[Call] = SimpleQueue()
-        self.state_dir, self.ring = state_dir, ring
-        try:
-            self._server = _Server(listen, self)
-        except OSError as error:
-            raise PortTaken(f"{listen[0]}:{listen[1]}", error.strerror or str(error)) from None
+        self.state_dir, self.ring = settings.state_dir, ring
+        album = Album(places_of((w.path, w.mirror) for w in settings.watch))
+        self._tiles = Tiles(settings.limits.max_megapixels)
+        site = Site(album, self._tiles, says=lambda: self.status, changed=lambda _: ring())
+        self.status = ""
+        self._server = _Server(listen, site, Gate(settings.http.token), self)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         log.get().info("listening", address=f"http://{listen[0]}:{self.port}")
 
     @property
     def port(self) -> int:
         """Where it listens."""
-        return int(self._server.server_address[1])
+        return self._server.port
 
-    def step(self, answer: Callable[[str, str], str], *, ready: bool) -> None:
+    def watch(self, settings: Settings) -> None:
+        """Show the folders of these settings from now on."""
+        self._server.album.places = places_of((w.path, w.mirror) for w in settings.watch)
+        self._server.album.forget()
+
+    def step(self, answer: Callable[[str, str], str], *, ready: bool, status: str) -> None:
         """In the loop: show the pulse, and do what was asked."""
-        self.pulse = Pulse(time.monotonic(), ready)
+        self.pulse, self.status = Pulse(time.monotonic(), ready), status
         while True:
             try:
                 call = self.calls.get_nowait()
@@ -91,44 +94,17 @@ class Web:
         """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
+        self._tiles.close()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, listen: tuple[str, int], web: Web) -> None:
-        self.web = web
-        super().__init__(listen, _Handler)
+class _Server(Server):
+    def __init__(self, listen: tuple[str, int], site: Site, gate: Gate, web: Web) -> None:
+        self.web, self.album = web, site.album
+        super().__init__(listen, site, gate, _Handler)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     server: _Server
-    timeout = 10
-    server_version = "retouchd"
-    sys_version = ""
-
-    def do_GET(self) -> None:
-        """Look."""
-        self._calmly(self._get)
-
-    def do_POST(self) -> None:
-        """Change."""
-        self._calmly(self._post)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
-        """Health is asked for every few seconds: not worth a line."""
-
-    def _calmly(self, act: Callable[[str], None]) -> None:
-        host = urlsplit(f"//{self.headers.get('Host', '')}").hostname
-        try:
-            if host not in _HOSTS:
-                self._send(403, {"failed": "ask for localhost"})
-            else:
-                act(urlsplit(self.path).path)
-        except UnknownJob as error:
-            self._send(404, {"failed": str(error)})
-        except (RetouchdError, ValueError) as error:
-            self._send(400, {"failed": str(error)})
 
     def _get(self, path: str) -> None:
         pulse = self.server.web.pulse
@@ -143,9 +119,15 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/api/jobs":
             self._send(200, self._listed())
         elif path.startswith("/api/jobs/"):
-            self._send(200, self._found(path.rpartition("/")[2]).as_json())
+            self._known(path.rpartition("/")[2])
         else:
-            self._send(404, {"failed": "not here"})
+            super()._get(path)
+
+    def _known(self, number: str) -> None:
+        try:
+            self._send(200, self._found(number).as_json())
+        except UnknownJob as error:
+            self._send(404, {"failed": str(error)})
 
     def _metrics(self) -> None:
         journal = self._journal()
@@ -156,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
         if text is None:
             self._send(501, {"failed": "prometheus-client is not installed"})
         else:
-            self._reply(200, "text/plain; version=0.0.4; charset=utf-8", text)
+            self._reply(Reply(200, "text/plain; version=0.0.4; charset=utf-8", text))
 
     def _listed(self) -> list[dict[str, Any]]:
         asked = parse_qs(urlsplit(self.path).query)
@@ -183,27 +165,25 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _post(self, path: str) -> None:
         parts = path.strip("/").split("/")
-        if self.headers.get_content_type() != "application/json" or self.headers.get("Origin"):
-            self._send(415, {"failed": "send application/json, from no other page"})
+        if not path.startswith("/api/"):
+            super()._post(path)
+        elif not self._may_change():
+            return
         elif path == "/api/submit":
             self._change("submit", str(self._body().get("file", "")))
         elif len(parts) == 4 and parts[:2] == ["api", "jobs"] and parts[3] == "retry":
             self._body()
-            self._change("retry", str(self._found(parts[2]).id))
+            self._retry(parts[2])
         else:
             self._send(404, {"failed": "not here"})
 
-    def _body(self) -> dict[str, Any]:
-        size = int(self.headers.get("Content-Length") or 0)
-        if not 0 <= size <= _MOST_BYTES:
-            raise BadRequest("too much")
+    def _retry(self, number: str) -> None:
         try:
-            body = json.loads(self.rfile.read(size) or b"{}")
-        except RecursionError:
-            raise BadRequest("nested too deeply") from None
-        if not isinstance(body, dict):
-            raise BadRequest("an object is needed")
-        return body
+            job = str(self._found(number).id)
+        except UnknownJob as error:
+            self._send(404, {"failed": str(error)})
+        else:
+            self._change("retry", job)
 
     def _change(self, what: str, about: str) -> None:
         call = Call(what, about)
@@ -215,14 +195,3 @@ class _Handler(BaseHTTPRequestHandler):
             raise call.failed
         else:
             self._send(200, {"said": call.said})
-
-    def _send(self, code: int, answer: Any) -> None:
-        self._reply(code, "application/json", json.dumps(answer, ensure_ascii=True).encode())
-
-    def _reply(self, code: int, kind: str, data: bytes) -> None:
-        self.send_response(code)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.end_headers()
-        self.wfile.write(data)

@@ -22,7 +22,18 @@ from typing import Any
 
 import click
 
-from retouch_engine import Compression, Engine, EngineError, Finish, Limits, Order, Recipe, estimated_bytes
+from retouch_engine import (
+    Compression,
+    Corrections,
+    Engine,
+    EngineError,
+    Finish,
+    Layers,
+    Limits,
+    Order,
+    Recipe,
+    estimated_bytes,
+)
 from retouchd import protocol
 from retouchd.errors import JobError, MemoryShort, OverBudget
 from retouchd.text import shown
@@ -115,8 +126,10 @@ def _order(message: dict[str, Any]) -> Order:
         source=Path(message["source"]),
         staging=Path(message["staging"]),
         recipe=Recipe.from_json(message["recipe"]),
-        finish=Finish(compression=Compression(finish["compression"]), threads=finish["threads"]),
+        finish=Finish(Compression(finish["compression"]), finish["threads"], Layers(finish["layers"])),
+        corrections=Corrections.from_json(message["corrections"]),
         painted_mask=Path(message["mask"]) if message["mask"] else None,
+        own_output=message["own_output"],
     )
 
 

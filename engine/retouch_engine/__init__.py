@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from retouch_engine import errors
+from retouch_engine.corrections import CORRECTIONS_SCHEMA, Correction, Corrections, Wish
 from retouch_engine.errors import EngineError
-from retouch_engine.recipe import PERMANENT, Compression, Finish, Kind, Limits, Recipe
+from retouch_engine.recipe import PERMANENT, Compression, Finish, Kind, Layers, Limits, Recipe
 from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role
 from retouch_engine.version import __version__
 
@@ -23,25 +24,32 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
 __all__ = [
+    "CORRECTIONS_SCHEMA",
     "PERMANENT",
     "PHOTO_SUFFIXES",
     "RECORD_SCHEMA",
     "Compression",
+    "Correction",
+    "Corrections",
     "Decision",
     "Engine",
     "EngineError",
     "Finish",
     "Kind",
+    "Layers",
     "Limits",
     "Order",
     "Recipe",
     "Rendered",
     "Role",
+    "Viewer",
+    "Wish",
     "__version__",
     "errors",
     "estimated_bytes",
     "explain",
     "open_engine",
+    "open_viewer",
 ]
 
 PHOTO_SUFFIXES = frozenset({".tif", ".tiff", ".jpg", ".jpeg", ".png"})
@@ -56,8 +64,13 @@ class Order:
     staging: Path
     recipe: Recipe
     finish: Finish = field(default_factory=Finish)
+    corrections: Corrections = field(default_factory=Corrections)
+    """What a person decided about this photo."""
     painted_mask: Path | None = None
-    """A mask that overrides the finds: 255 heals, 128 is ignored. Same size as the photo."""
+    """What a person painted: 255 heals, 0 keeps, 128 leaves to a person. Same size as the photo. What it says
+    beyond ``corrections`` is in the record's ``corrections`` afterwards, so that a mask is read once."""
+    own_output: bool = False
+    """Whether a result of ours is taken as well: somebody asked for it."""
 
 
 class Engine(Protocol):
@@ -98,6 +111,32 @@ def open_engine(limits: Limits | None = None) -> Engine:
     from retouch_engine.engine import RetouchEngine
 
     return RetouchEngine(limits or Limits())
+
+
+class Viewer(Protocol):
+    """What :func:`open_viewer` returns. Keeps the last photos decoded; not for several threads at once."""
+
+    def tile(self, source: Path, heal: Path | None, level: int, column: int, row: int) -> bytes:
+        """A JPEG of one tile: of the photo before, or with its heal layer after.
+
+        Raises:
+            IndexError: there is no such tile.
+            EngineError: a file cannot be read.
+        """
+
+    def about(self, source: Path) -> dict[str, int]:
+        """Width, height, levels, tile (px) and EXIF orientation of a photo.
+
+        Raises:
+            EngineError: it cannot be read.
+        """
+
+
+def open_viewer(limits: Limits | None = None) -> Viewer:
+    """Something to look at photos with. Imports the array libraries."""
+    from retouch_engine.view import Viewer as Pyramids
+
+    return Pyramids(limits or Limits())
 
 
 def explain(source: Path, out: Path, *, maps: bool = False, limits: Limits | None = None) -> dict[str, Any]:

@@ -22,17 +22,17 @@ from retouch_engine.codec.contact import write_contact
 from retouch_engine.codec.exiftool import CarryReport, MetadataCarrier
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.painted import read_painted_mask
+from retouch_engine.codec.preview import write_overview
 from retouch_engine.codec.read import read_photo
 from retouch_engine.codec.write import write_heal_layer, write_mask, write_result
 from retouch_engine.codec.xmp import XmpFacts, build_packet, packet_trouble
 from retouch_engine.errors import UnusableName
-from retouch_engine.imaging.masks import bounding_box, diameter
 from retouch_engine.pipeline import Progress, Retouched, Stopwatch, retouch
 from retouch_engine.prove import Proof, prove_heal_layer, prove_result
-from retouch_engine.recipe import Kind, Limits
+from retouch_engine.recipe import Limits
 from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role, counts
 from retouch_engine.survey import knows_faces
-from retouch_engine.types import Box, Photo, Spot
+from retouch_engine.types import Photo
 from retouch_engine.version import __version__
 
 if TYPE_CHECKING:
@@ -46,9 +46,8 @@ _NAMES = {
     Role.MASK: "mask.tif",
     Role.XMP: "result.xmp",
     Role.CONTACT: "contact.webp",
+    Role.VIEW: "view.jpg",
 }
-_HEAL, _IGNORE = 255, 128
-"""Values of a painted mask."""
 
 
 class RetouchEngine:
@@ -113,11 +112,11 @@ class RetouchEngine:
     def _pixels(self, order: Order, clock: Stopwatch) -> tuple[Photo, Retouched]:
         _check_name(order.source)
         with clock.stage("decode"):
-            photo = read_photo(order.source, self._limits, order.finish.threads)
-            painted = None
+            photo = read_photo(order.source, self._limits, order.finish.threads, ours=order.own_output)
+            mask = None
             if order.painted_mask is not None:
-                painted = painted_spots(read_painted_mask(order.painted_mask, photo, self._limits))
-        done = retouch(photo, order.recipe, clock.tell, painted, order.finish.threads)
+                mask = read_painted_mask(order.painted_mask, photo, self._limits)
+        done = retouch(photo, order.recipe, clock.tell, order.corrections, mask, order.finish.threads)
         return photo, done
 
     def _packet(self, photo: Photo, done: Retouched, order: Order) -> bytes:
@@ -125,7 +124,7 @@ class RetouchEngine:
         totals = counts(done.spots)
         facts = XmpFacts(
             source_digest=photo.digest,
-            recipe_digest=order.recipe.digest,
+            recipe_digest=done.corrections.key(order.recipe),
             when=datetime.now(UTC),
             found=totals["found"],
             healed=totals["healed"],
@@ -156,12 +155,14 @@ def _written(
     """Write every staged file; the sprite's rows. The small ones are written beside the large one."""
     review = [(s.spot.box, s.spot.mask) for s in _offered(done)]
     with ThreadPoolExecutor(2) as pool:
-        layer = pool.submit(write_heal_layer, files[Role.HEAL], photo, done.patches, order.finish)
+        layer = pool.submit(write_heal_layer, files[Role.HEAL], photo, done.patches, order.finish, review)
         mask = pool.submit(write_mask, files[Role.MASK], photo, done.patches, review)
         sheet = pool.submit(write_contact, files[Role.CONTACT], photo, done.patches, done.spots)
-        write_result(files[Role.RESULT], photo, done.patches, order.finish, packet)
+        view = pool.submit(write_overview, files[Role.VIEW], photo, done.patches)
+        write_result(files[Role.RESULT], photo, done.patches, order.finish, packet, review)
         layer.result()
         mask.result()
+        view.result()
         files[Role.XMP].write_bytes(packet)
         return sheet.result()
 
@@ -193,9 +194,9 @@ def _record(order: Order, photo: Photo, done: Retouched, seconds: Mapping[str, f
         "engine": {
             "version": __version__,
             "recipe": order.recipe.as_json(),
-            "recipe_digest": order.recipe.digest,
+            "recipe_digest": done.corrections.key(order.recipe),
             "seed": order.recipe.seed,
-            "detector": "painted" if order.painted_mask is not None else "classic",
+            "detector": "classic",
         },
         "source": {
             "name": order.source.name,
@@ -213,6 +214,7 @@ def _record(order: Order, photo: Photo, done: Retouched, seconds: Mapping[str, f
         "counts": counts(done.spots),
         "seconds": dict(seconds),
         "notes": list(done.notes),
+        "corrections": done.corrections.as_json(),
         "spots": [asdict(spot) for spot in done.spots],
     }
 
@@ -221,33 +223,3 @@ def _metadata_notes(photo: Photo, carried: CarryReport) -> list[str]:
     source = metadata_of(photo.metadata)
     trouble = packet_trouble(source.xmp)
     return [*source.notes, *([trouble] if trouble else []), *([carried.note] if carried.note else [])]
-
-
-def painted_spots(mask: np.ndarray[Any, np.dtype[np.uint8]]) -> tuple[Spot, ...]:
-    """Each connected region that a person painted, as a spot to heal.
-
-    Args:
-        mask: uint8 ``(H, W)``. From half way between "ignore" (128) and "heal" (255) it counts as
-            heal; the rest is left alone.
-    """
-    heal = mask > (_HEAL + _IGNORE) // 2
-    total, labels, stats, _ = cv2.connectedComponentsWithStats(heal.view(np.uint8), connectivity=8)
-    spots = []
-    for number in range(1, total):
-        x, y, w, h, _ = (int(v) for v in stats[number])
-        inside = np.ascontiguousarray(labels[y : y + h, x : x + w] == number)
-        tight = bounding_box(inside)
-        box = Box(y + tight.y0, x + tight.x0, y + tight.y1, x + tight.x1)
-        spots.append(
-            Spot(
-                number,
-                box,
-                inside,
-                diameter(inside),
-                Kind.PAINTED,
-                1.0,
-                sure=True,
-                reason="painted by a person",
-            )
-        )
-    return tuple(spots)

@@ -17,6 +17,7 @@ disk); ``code`` is the short stable word that the journal and ``retouchd why`` s
     │   └── PhotoTooSmall         nothing to heal in so few pixels
     ├── UnusableName              control characters in the name
     ├── MaskMismatch              a painted mask of another size or kind
+    ├── CorrectionsMistake        corrections that are none, or do not fit the photo
     ├── RecipeMistake             a recipe with values out of range
     ├── ResultTooLarge            more than a classic TIFF can hold
     ├── ProofFailed               the encoded file is not what was promised
@@ -43,13 +44,15 @@ class EngineError(Exception):
 
 
 class OwnOutput(EngineError):
-    """A result of ours, offered as if it were a photo."""
+    """A result of ours, offered as if it were a photo; also after an editor saved it under another name."""
 
     code = "own-output"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, editor: str = "") -> None:
+        again = f" that {shown(editor[:60])} saved again" if editor else ""
         super().__init__(
-            f"own output: {shown(path.name)} carries retouchd's mark; offer the original instead"
+            f"own output: {shown(path.name)} is a result of retouchd{again}, its skin was healed already;"
+            " offer the original, or have it done all the same: retouchd requeue --force, process --force"
         )
 
 
@@ -159,6 +162,18 @@ class MaskMismatch(EngineError):
 
     def __init__(self, path: Path, found: str, expected: str) -> None:
         super().__init__(f"mask {shown(path.name)} is {found}; expected {expected}")
+
+
+class CorrectionsMistake(EngineError):
+    """Corrections of a person that cannot be read, or that lie outside of the photo."""
+
+    code = "corrections"
+
+    def __init__(self, field: str, found: object, allowed: str) -> None:
+        super().__init__(
+            f"a correction's {field} is {shown(repr(found)[:80])}; allowed: {allowed};"
+            " remove the photo's file in _retouchd/corrections to start over"
+        )
 
 
 class RecipeMistake(EngineError):

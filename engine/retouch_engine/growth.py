@@ -11,7 +11,7 @@ its middle than its edge, for at 200 % a pink ring on a real cheek is seen long 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -68,7 +68,7 @@ def _grown(photo: Photo, scene: Scene, step: Step) -> Step:
         return step
     # Over skin only: what grows towards a brow or a lip stops there.
     hole = dilated(hole, growth) & (scene.skin_in(box) | hole)
-    return Step(step.spot, step.healers, hole, box, step.reason, step.review)
+    return replace(step, hole=hole, box=box)
 
 
 def _growth(view: _View, size: float) -> int:

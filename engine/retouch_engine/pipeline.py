@@ -13,7 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from retouch_engine import route
+from retouch_engine.amend import amended, painted
+from retouch_engine.corrections import Correction, Corrections
 from retouch_engine.detect import DETECTORS
 from retouch_engine.growth import grown
 from retouch_engine.heal import HEALERS
@@ -21,7 +26,7 @@ from retouch_engine.recipe import Recipe
 from retouch_engine.record import Decision, SpotRecord
 from retouch_engine.survey import Scene, survey
 from retouch_engine.types import DetectorId, Patch, Photo, Spot, Step
-from retouch_engine.wounds import Outcome, Wounds, apart, healed
+from retouch_engine.wounds import Outcome, Wounds, apart, healed, standing
 
 Progress = Callable[[str], None]
 
@@ -36,13 +41,16 @@ class Retouched:
     scene: Scene
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    corrections: Corrections = field(default_factory=Corrections)
+    """What a person decided, a painted mask included."""
 
 
 def retouch(
     photo: Photo,
     recipe: Recipe,
     progress: Progress,
-    painted: Sequence[Spot] | None = None,
+    corrections: Corrections | None = None,
+    mask: NDArray[np.uint8] | None = None,
     threads: int = 2,
 ) -> Retouched:
     """Retouch one photo.
@@ -51,25 +59,30 @@ def retouch(
         photo: the decoded photo.
         recipe: what to do.
         progress: told each stage's name as it begins.
-        painted: spots from a painted mask; they replace the detector's.
+        corrections: what a person decided about this photo.
+        mask: what a person painted over it, ``(H, W)`` uint8; read as one more round of corrections.
         threads: how many wounds are healed at once; it does not change the result.
     """
     clock = Stopwatch(progress)
+    corrections = corrections or Corrections()
+    recipe = corrections.applied(recipe)
     with clock.stage("survey"):
         scene = survey(photo)
     with clock.stage("detect"):
-        spots = (
-            painted if painted is not None else DETECTORS[DetectorId("classic")].detect(photo, scene, recipe)
-        )
+        spots = DETECTORS[DetectorId("classic")].detect(photo, scene, recipe)
     with clock.stage("route"):
         steps, notes = _routed(photo, scene, spots, recipe)
     with clock.stage("heal"):
         steps = grown(photo, scene, steps)
-        wounds = Wounds.of(photo, scene, steps, recipe)
-        with ThreadPoolExecutor(threads) as pool:
-            outcomes = tuple(pool.map(lambda wound: healed(wound, recipe), wounds))
-        outcomes = apart(Wounds.of(photo, scene, steps, recipe), outcomes, recipe)
-    by_spot = {spot_id: o for o in outcomes for spot_id in o.spot_ids}
+        outcomes = _healed(photo, scene, steps, recipe, (), threads)
+        for wishes in corrections.rounds():
+            steps = _next(photo, scene, steps, wishes, recipe)
+            outcomes = _healed(photo, scene, steps, recipe, outcomes, threads)
+        if mask is not None and (wishes := painted(mask, steps, _by_spot(outcomes, whole=True))):
+            corrections = corrections.and_then(wishes)
+            steps = _next(photo, scene, steps, wishes, recipe)
+            outcomes = _healed(photo, scene, steps, recipe, outcomes, threads)
+    by_spot = _by_spot(outcomes)
     return Retouched(
         patches=tuple(o.patch for o in outcomes if o.patch is not None),
         steps=steps,
@@ -77,7 +90,41 @@ def retouch(
         scene=scene,
         seconds=clock.seconds,
         notes=(*notes, *scene.notes),
+        corrections=corrections,
     )
+
+
+def _by_spot(outcomes: Sequence[Outcome], *, whole: bool = False) -> dict[int, Outcome]:
+    """The outcome of each spot; only of those that were healed, when they are asked for."""
+    return {i: o for o in outcomes for i in o.spot_ids if o.patch is not None or not whole}
+
+
+def _next(
+    photo: Photo, scene: Scene, steps: Sequence[Step], wishes: Sequence[Correction], recipe: Recipe
+) -> tuple[Step, ...]:
+    """The plan after one more round of wishes; holes that have grown already stay as they are."""
+    takes = {healer_id: healer.spec.takes for healer_id, healer in HEALERS.items()}
+    had = {step.spot.id for step in steps if step.healers}
+    plan = amended(steps, wishes, recipe, takes, scene)
+    return tuple(step if step.spot.id in had else grown(photo, scene, [step])[0] for step in plan)
+
+
+def _healed(
+    photo: Photo,
+    scene: Scene,
+    steps: Sequence[Step],
+    recipe: Recipe,
+    before: Sequence[Outcome],
+    threads: int,
+) -> tuple[Outcome, ...]:
+    """What becomes of a plan's wounds. What stands from the plan before is taken over to the last bit."""
+    kept = standing(before, steps)
+    done = {outcome.spot_ids for outcome in kept}
+    wounds = Wounds.of(photo, scene, steps, recipe, done)
+    with ThreadPoolExecutor(threads) as pool:
+        outcomes = tuple(pool.map(lambda wound: healed(wound, recipe), wounds))
+    again = Wounds.of(photo, scene, steps, recipe, done)
+    return (*kept, *apart(again, outcomes, recipe, kept))
 
 
 def _routed(
@@ -85,9 +132,8 @@ def _routed(
 ) -> tuple[tuple[Step, ...], tuple[str, ...]]:
     takes = {healer_id: healer.spec.takes for healer_id, healer in HEALERS.items()}
     steps = route.spared(route.plan(spots, recipe, takes, scene), scene)
-    painted = any(s.spot.kind == "painted" for s in steps)
     share = route.holes_share(steps, scene.skin_share * photo.height * photo.width)
-    if painted or share <= recipe.largest_healed_share:
+    if share <= recipe.largest_healed_share:
         return steps, ()
     reason = f"the heals would cover {share:.1%} of the skin, over {recipe.largest_healed_share:.1%}"
     return route.all_for_review(steps, reason), (f"nothing healed: {reason}",)
@@ -110,6 +156,7 @@ def _recorded(step: Step, outcome: Outcome | None, scene: Scene) -> SpotRecord:
         guard=outcome.figures if outcome else {},
         features=spot.features,
         tried=outcome.tried if outcome else (),
+        wish=step.wish,
     )
 
 

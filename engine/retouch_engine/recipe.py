@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from retouch_engine.errors import RecipeMistake
+from retouch_engine.learned import learned_files
 from retouch_engine.version import __version__
 
 
@@ -42,6 +43,17 @@ class Compression(StrEnum):
     DEFLATE = "deflate"
     LZW = "lzw"
     NONE = "none"
+
+
+class Layers(StrEnum):
+    """Which files carry the heals as named layers."""
+
+    HEAL = "heal"
+    """The heal layer's file: Photoshop, Affinity Photo and Krita open it as layers."""
+    FLAT = "flat"
+    """None; the heal layer is one plain layer."""
+    EMBEDDED = "embedded"
+    """The result too, with the photo as its lowest layer: twice as large, and slower."""
 
 
 PERMANENT = frozenset({Kind.MOLE, Kind.FRECKLE, Kind.SCAR, Kind.TATTOO, Kind.LINE, Kind.HAIR})
@@ -94,10 +106,9 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything that decides the pixels: this recipe and the engine's version."""
-        return hashlib.sha256(
-            json.dumps([__version__, self.as_json()], sort_keys=True).encode("ascii")
-        ).hexdigest()
+        """SHA-256 of all that decides the pixels: this recipe, the engine's version, its learned files."""
+        decides = [__version__, learned_files(), self.as_json()]
+        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode("ascii")).hexdigest()
 
     def as_json(self) -> dict[str, Any]:
         """The recipe as plain JSON values."""
@@ -132,3 +143,5 @@ class Finish:
     compression: Compression = Compression.DEFLATE
     threads: int = 2
     """Threads for packing and unpacking samples."""
+    layers: Layers = Layers.HEAL
+    """Named layers; every other program reads the flat picture of the same file."""

@@ -32,6 +32,7 @@ class Role(StrEnum):
     MASK = "mask"
     XMP = "xmp"
     CONTACT = "contact"
+    VIEW = "view"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class SpotRecord:
     guard: Mapping[str, float] = field(default_factory=dict)
     features: Mapping[str, float] = field(default_factory=dict)
     tried: tuple[str, ...] = ()
+    wish: str = ""
+    """What a person said about it, empty when nobody did: heal, keep, reject or review."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,6 +197,8 @@ class Step:
     reason: str
     review: bool = False
     """True when a person is asked to look; False with no healers means kept."""
+    wish: str = ""
+    """What a person said about the spot; see :class:`~retouch_engine.corrections.Wish`."""
 
 
 @dataclass(frozen=True, slots=True)

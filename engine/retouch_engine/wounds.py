@@ -6,7 +6,7 @@ they are healed changes nothing and no donor is ever a blemish, a mole or a fres
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -67,10 +67,26 @@ class Wounds:
     """Makes cases from a plan."""
 
     @staticmethod
-    def of(photo: Photo, scene: Scene, steps: Sequence[Step], recipe: Recipe) -> Iterator[Case]:
-        """One case for each heap of touching holes, in reading order, cropped when asked for."""
+    def of(
+        photo: Photo,
+        scene: Scene,
+        steps: Sequence[Step],
+        recipe: Recipe,
+        done: Collection[tuple[int, ...]] = (),
+    ) -> Iterator[Case]:
+        """One case for each heap of touching holes, in reading order, cropped when asked for.
+
+        Heaps of the very spots that ``done`` names are left out.
+        """
         for heap in _heaps([s for s in steps if s.healers]):
-            yield _case(photo, scene, steps, heap, recipe)
+            if tuple(s.spot.id for s in heap) not in done:
+                yield _case(photo, scene, steps, heap, recipe)
+
+
+def standing(outcomes: Sequence[Outcome], steps: Sequence[Step]) -> tuple[Outcome, ...]:
+    """The outcomes whose heap is in this plan as it was."""
+    heaps = {tuple(s.spot.id for s in heap) for heap in _heaps([s for s in steps if s.healers])}
+    return tuple(outcome for outcome in outcomes if outcome.spot_ids in heaps)
 
 
 def _heaps(steps: Sequence[Step]) -> list[list[Step]]:
@@ -101,7 +117,7 @@ def _case(photo: Photo, scene: Scene, steps: Sequence[Step], heap: list[Step], r
     hole = _union([(s.hole, s.box) for s in heap], box)
     others = [(s.hole, s.box) for s in steps if s not in heap and s.box.meets(box)]
     # What stays must not be healed over, not even at its edge.
-    hole &= ~_union([(s.spot.mask, s.spot.box) for s in steps if s not in heap and s.box.meets(box)], box)
+    hole &= ~_union(_staying(steps, heap, box), box)
     forbid = (
         ~_skin(scene, box, heap, hole)
         | (np.minimum(np.minimum(od[..., 0], od[..., 1]), od[..., 2]) < _CLIPPED_OD)
@@ -111,11 +127,22 @@ def _case(photo: Photo, scene: Scene, steps: Sequence[Step], heap: list[Step], r
     return Case(tuple(s.spot.id for s in heap), wound, heap[0].healers, source)
 
 
+def _staying(steps: Sequence[Step], heap: Sequence[Step], box: Box) -> list[tuple[Bool, Box]]:
+    """The spots near a heap that stay; a find that nobody asked about does not stop what a person painted."""
+    asked = _asked(heap)
+    others = (s for s in steps if s not in heap and s.box.meets(box) and (s.wish or not asked))
+    return [(s.spot.mask, s.spot.box) for s in others]
+
+
+def _asked(heap: Sequence[Step]) -> bool:
+    """Whether a person asked for every heal of a heap."""
+    return all(s.spot.kind is Kind.PAINTED or s.wish for s in heap)
+
+
 def _skin(scene: Scene, box: Box, heap: Sequence[Step], hole: Bool) -> Bool:
     """Skin in the crop. Where a person painted, that person knows: what lies around counts as skin."""
     skin = scene.skin_in(box)
-    painted = all(s.spot.kind is Kind.PAINTED for s in heap)
-    if not painted:
+    if not _asked(heap):
         return skin
     near = bounding_box(hole).grown(ring_width(hole), *hole.shape).slices
     around = dilated(hole[near], ring_width(hole)) & ~hole[near]
@@ -230,24 +257,28 @@ def _donors(wound: Wound, heal: Heal) -> tuple[Box, ...]:
     )
 
 
-def apart(cases: Iterable[Case], outcomes: Sequence[Outcome], recipe: Recipe) -> tuple[Outcome, ...]:
+def apart(
+    cases: Iterable[Case], outcomes: Sequence[Outcome], recipe: Recipe, before: Sequence[Outcome] = ()
+) -> tuple[Outcome, ...]:
     """Heal again, from elsewhere, what a neighbour was healed from too: two of a kind side by side are seen.
 
     Args:
         cases: the wounds, in the order of ``outcomes``; looked at only where something is to be done again.
         outcomes: what became of them.
         recipe: how to heal.
+        before: what stands already and is not done again.
     """
-    done = list(outcomes)
-    again = {i for i in range(len(done)) if any(_twins(done[i], other) for other in done[:i])}
-    for i, case in enumerate(cases) if again else ():
+    first = len(before)
+    done = [*before, *outcomes]
+    again = {i for i in range(first, len(done)) if any(_twins(done[i], other) for other in done[:i])}
+    for i, case in enumerate(cases, first) if again else ():
         if i in again:
             taken = [
                 box for k, o in enumerate(done) if k != i for box in o.donors if box.meets(case.wound.box)
             ]
             second = healed(_without(case, taken), recipe)
             done[i] = second if second.patch is not None else done[i]
-    return tuple(done)
+    return tuple(done[first:])
 
 
 def _twins(one: Outcome, other: Outcome) -> bool:

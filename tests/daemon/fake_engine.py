@@ -12,13 +12,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from retouch_engine import RECORD_SCHEMA, Limits, Order, Rendered, Role, errors
+from retouch_engine import (
+    RECORD_SCHEMA,
+    Correction,
+    Corrections,
+    Limits,
+    Order,
+    Rendered,
+    Role,
+    Wish,
+    errors,
+)
 
 MARK = b"made by retouchd"
 
 
-def _refuse(path: Path, data: bytes) -> None:
-    if MARK in data:
+def _refuse(path: Path, data: bytes, *, own_output: bool) -> None:
+    if MARK in data and not own_output:
         raise errors.OwnOutput(path)
     if not data:
         raise errors.NotAPhoto(path, "an empty file")
@@ -40,6 +50,14 @@ def _refuse(path: Path, data: bytes) -> None:
             hog = bytearray(int(word[4:]) << 20)
             hog[::4096] = b"x" * len(hog[::4096])
             time.sleep(60)
+
+
+def _decided(order: Order) -> Corrections:
+    """A mask says one thing here: its first byte is where something is to be healed."""
+    if order.painted_mask is None:
+        return order.corrections
+    x = order.painted_mask.read_bytes()[0]
+    return order.corrections.and_then([Correction((x, 0, 5, 5), Wish.HEAL)])
 
 
 def record_of(order: Order, data: bytes) -> dict[str, Any]:
@@ -65,6 +83,7 @@ def record_of(order: Order, data: bytes) -> dict[str, Any]:
         "source": {"name": order.source.name, "sha256": hashlib.sha256(data).hexdigest()},
         "engine": {"version": "0", "recipe_digest": order.recipe.digest, "recipe": order.recipe.as_json()},
         "counts": {"found": 1 + review, "healed": 1, "kept": 0, "review": review, "failed": 0},
+        "corrections": _decided(order).as_json(),
         "seconds": {"decode": 0.1, "heal": 0.2},
         "spots": spots,
         "outputs": {},
@@ -86,13 +105,15 @@ class FakeEngine:
         if "FAKE_CALLS" in os.environ:
             with Path(os.environ["FAKE_CALLS"]).open("ab") as calls:
                 calls.write(order.source.name.encode() + b"\n")
-        _refuse(order.source, data)
+        _refuse(order.source, data, own_output=order.own_output)
         progress("heal")
         record = record_of(order, data)
         files = {}
         for role in Role:
             path = order.staging / f"{role}.bin"
-            path.write_bytes(MARK + b" " + role.encode() + b" of " + data + order.recipe.digest.encode())
+            path.write_bytes(
+                MARK + b" " + role.encode() + b" of " + data + order.corrections.key(order.recipe).encode()
+            )
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             record["outputs"][str(role)] = {"sha256": digest, "bytes": path.stat().st_size}
             files[role] = path
@@ -101,7 +122,7 @@ class FakeEngine:
     def preview(self, order: Order, progress: Callable[[str], None]) -> dict[str, Any]:
         progress("decode")
         data = order.source.read_bytes()
-        _refuse(order.source, data)
+        _refuse(order.source, data, own_output=order.own_output)
         return record_of(order, data)
 
     def about(self) -> dict[str, str]:

@@ -101,7 +101,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "presets.odd.review",
     }
     assert told["watch[2].recursiv"] == (
-        f"{path}: watch[2].recursiv: found an unknown key; allowed: one of marker, max_depth, output,"
+        f"{path}: watch[2].recursiv: found an unknown key; allowed: one of ignore, marker, max_depth, output,"
         " path, preset, recursive"
     )
     assert "found 101; allowed: less than or equal to 100" in told["presets.soft.sensitivity"]

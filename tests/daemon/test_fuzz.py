@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from retouch_engine import estimated_bytes
-from retouchd import mounts, overrides, record, undo
+from retouchd import contact, control, gpu, mounts, overrides, protocol, record, undo
 from retouchd.config import Settings
 from retouchd.errors import FolderMistake
+from retouchd.journal import STAGE_LIMITS_S
 from retouchd.text import ascii_line, shown
 
 JSON = st.recursive(
@@ -82,3 +84,41 @@ def test_a_header_may_claim_anything(tmp_path: Path, magic: bytes, rest: bytes) 
 def test_whatever_is_shown_is_one_printable_line(text: str) -> None:
     assert shown(text).isprintable()
     assert ascii_line(text).isascii()
+
+
+@given(st.text() | st.lists(st.text(max_size=8), max_size=9).map(", ".join))
+def test_what_the_tool_for_cards_says_may_be_anything(answer: str) -> None:
+    assert all(isinstance(card.index, int) for card in gpu.parse(answer))
+
+
+@given(st.binary(max_size=200) | JSON.map(lambda v: json.dumps(v).encode()))
+def test_a_caller_of_the_socket_may_send_anything(sent: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(sent + b"\n")
+        theirs.shutdown(socket.SHUT_WR)
+        answer = control._reply(ours, lambda what, about: f"{what} {about}")
+    assert set(answer) in ({"said"}, {"failed", "exit_code"})
+
+
+@given(st.dictionaries(st.text(max_size=9), JSON))
+def test_a_message_survives_the_pipe(message: dict[str, Any]) -> None:
+    line = protocol.encode(message)
+    assert line.count(b"\n") == 1
+    assert json.dumps(protocol.decode(line), sort_keys=True) == json.dumps(message, sort_keys=True)
+
+
+@same_folder
+@given(JSON)
+def test_any_record_makes_a_page(tmp_path: Path, spots: Any) -> None:
+    own = tmp_path / "_retouchd"
+    own.mkdir(exist_ok=True)
+    told = {"schema": "retouchd.record/1", "source": {"name": "a.tif"}, "spots": spots, "contact": spots}
+    (own / "a.json").write_bytes(record.dump(told))
+    assert "Contact sheet" in contact.ContactPages().render(tmp_path)
+
+
+@given(st.dictionaries(st.text(max_size=9), st.floats() | st.integers() | JSON))
+def test_the_stages_of_any_record_can_be_counted(seconds: dict[str, Any]) -> None:
+    found = record.stages({"seconds": seconds})
+    assert all(any(s <= limit for limit in STAGE_LIMITS_S) for s in found.values())

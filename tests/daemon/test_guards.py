@@ -17,15 +17,14 @@ from tests.daemon.test_journal import ME, Clock, Desk, fail, journal, seen
 from tests.daemon.test_worker import ask, code, keeper, until_ready
 
 from retouch_engine import estimated_bytes
-from retouchd import config, dispatch, naming, worker
-from retouchd import journal as journals
+from retouchd import config, dispatch, naming, schema, worker
 from retouchd.config.settings import Settings
 from retouchd.errors import ConfigMistakes, MemoryShort, OverBudget
 from retouchd.intake import Intake
 from retouchd.jobs import Signature, State
-from retouchd.journal import Journal
+from retouchd.journal import FILE_NAME, Journal
 from retouchd.mounts import Mount
-from retouchd.scanner import scan
+from retouchd.scanner import Bounds, scan
 from retouchd.supervisor import Supervisor, WorkerPlan
 
 __all__ = ["journal", "keeper"]
@@ -204,7 +203,7 @@ def test_depth_has_a_limit(tmp_path: Path) -> None:
     deep.mkdir(parents=True)
     for folder in (tmp_path, *deep.parents[:2], deep):
         (folder / "a.tif").touch()
-    assert [len(scan(os.fsencode(tmp_path), recursive=True, max_depth=d).files) for d in (1, 2, 3)] == [
+    assert [len(scan(os.fsencode(tmp_path), Bounds(max_depth=d)).files) for d in (1, 2, 3)] == [
         2,
         3,
         4,
@@ -227,9 +226,9 @@ def test_history_of_removed_photos_is_pruned_by_age(tmp_path: Path, journal: Jou
 
 
 def test_a_journal_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
-    path = tmp_path / journals.FILE_NAME
+    path = tmp_path / FILE_NAME
     old = sqlite3.connect(path, isolation_level=None)
-    old.executescript(f"BEGIN; {journals.MIGRATIONS[0]} PRAGMA user_version=1; COMMIT;")
+    old.executescript(f"BEGIN; {schema.MIGRATIONS[0]} PRAGMA user_version=1; COMMIT;")
     values = (7, b"/\xff.tif", b"/", "done", "3 healed", "", "1:2:3:4:5", "d", "r")
     old.execute(f"INSERT INTO job VALUES ({', '.join('?' * 9)}, 0, 0, 0, '', 0, '', 1, 2, 9)", values)
     (name,) = old.execute("SELECT value FROM about").fetchone()

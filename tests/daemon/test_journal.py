@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from retouchd import journal as journals
-from retouchd import lock
+from retouchd import lock, schema
 from retouchd.config.settings import Settings
 from retouchd.errors import JournalMissing, JournalTooNew, JournalTooOld, StateDirBusy, StateDirUnusable
 from retouchd.intake import Intake
-from retouchd.jobs import AT_REST, Failure, InstanceId, Signature, State
-from retouchd.journal import Journal, Row
+from retouchd.jobs import AT_REST, Failure, InstanceId, JobId, Signature, State
+from retouchd.journal import FILE_NAME, LEASE_S, Journal, Row
 from retouchd.mounts import Mount
 from retouchd.verdicts import after_failure, after_publishing_failed
 
@@ -117,7 +116,7 @@ def test_heartbeats_keep_the_lease(journal: Journal, clock: Clock) -> None:
     row, instance = journal.get(claimed.id), journal.instance()
     assert row
     assert instance
-    assert row.lease_until == 1030 + journals.LEASE_S
+    assert row.lease_until == 1030 + LEASE_S
     assert (instance.id, instance.pid, instance.status) == ("me", 42, "busy")
 
 
@@ -125,10 +124,10 @@ def test_the_journal_is_durable_and_versioned(tmp_path: Path, journal: Journal) 
     seen(journal)
     name = journal.id
     journal.close()
-    path = tmp_path / "state" / journals.FILE_NAME
+    path = tmp_path / "state" / FILE_NAME
     with sqlite3.connect(path) as raw:
         assert raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        assert raw.execute("PRAGMA user_version").fetchone() == (len(journals.MIGRATIONS),)
+        assert raw.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS),)
 
     again = Journal.attach(tmp_path / "state")
     assert again.find(b"/r/a.tif")
@@ -141,15 +140,15 @@ def test_an_older_journal_is_migrated_with_its_rows(
 ) -> None:
     seen(journal)
     journal.close()
-    newer = (*journals.MIGRATIONS, "CREATE TABLE pace (x INTEGER);")
-    monkeypatch.setattr(journals, "MIGRATIONS", newer)
+    newer = (*schema.MIGRATIONS, "CREATE TABLE pace (x INTEGER);")
+    monkeypatch.setattr(schema, "MIGRATIONS", newer)
     with pytest.raises(JournalTooOld, match="restart"):
         Journal.attach(tmp_path / "state")
     migrated = Journal.create(tmp_path / "state")
     assert migrated.find(b"/r/a.tif")
     migrated.close()
 
-    monkeypatch.setattr(journals, "MIGRATIONS", newer[:1])
+    monkeypatch.setattr(schema, "MIGRATIONS", newer[:1])
     with pytest.raises(JournalTooNew, match="newer"):
         Journal.attach(tmp_path / "state")
 
@@ -350,7 +349,7 @@ def test_a_done_photo_is_taken_again_only_when_it_changes(desk: Desk) -> None:
         desk.look()
     row = desk.journal.find(os.fsencode(photo))
     assert row
-    desk.journal.save(replace(row, state=State.DONE, signature=str(replace(row.sig, dev=77))))
+    desk.journal.save(replace(row, state=State.DONE, signature=str(row.sig._replace(dev=77))))
     desk.look()
     assert desk.state("a.tif")[0] == State.DONE
     photo.write_bytes(b"exported again")
@@ -362,7 +361,7 @@ def test_own_outputs_are_no_photos_however_they_are_called(desk: Desk) -> None:
     for name in ("a-retouched.tif", "_retouchd/a-heal.tif", "other.tif"):
         (desk.hot / name).parent.mkdir(exist_ok=True)
         (desk.hot / name).write_bytes(b"x")
-    desk.intake.add_own([desk.hot / "other.tif"])
+    desk.journal.note_published(JobId(1), [(desk.hot / "other.tif", "00")])
     for _ in range(3):
         desk.look()
 

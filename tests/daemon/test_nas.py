@@ -183,6 +183,26 @@ def test_every_photo_is_found_without_a_single_event(tmp_path: Path, monkeypatch
     journal.close()
 
 
+def test_every_photo_is_found_when_the_kernel_has_no_watches_left(counted: Hot) -> None:
+    """With room for five watches a hot folder that lives on events sees the files of five subfolders."""
+    hot = counted
+    names = [f"{i:02d}/{i}.tif" for i in range(12)]
+    for name in names:
+        hot.drop(name, f"photo {name}".encode())
+    limit = 'echo 5 > /proc/sys/user/max_inotify_watches && exec "$@"'
+    inside = ["unshare", "--user", "--map-root-user", "sh", "-c", limit, "sh"]
+    tried = subprocess.run([*inside, "true"], check=False, capture_output=True, text=True)
+    if tried.returncode:
+        pytest.skip(f"no user namespace here: {tried.stderr.strip()}")
+    process = hot.start(inside=inside)
+    wait_for(lambda: len(hot.rows("done")) == len(names))
+    late = hot.drop("11/late.tif", b"after the start")
+    wait_for(lambda: hot.folder.joinpath("11/late-retouched.tif").exists())
+    assert f"{late.name}" in calls(hot)
+    end(process)
+    assert sorted(calls(hot)) == sorted([*(Path(n).name for n in names), "late.tif"])
+
+
 def test_a_copy_whose_size_was_set_in_advance_is_waited_for(counted: Hot) -> None:
     """As Windows Explorer and several NAS clients write: the size is final from the first moment on."""
     hot, whole = counted, b"whole photo"

@@ -79,6 +79,7 @@ SET_1 = [
     "_retouchd/IMG-heal.tif",
     "_retouchd/IMG-mask.tif",
     "_retouchd/IMG.json",
+    "_retouchd/contact/IMG.jpg",
     "_retouchd/contact/IMG.webp",
 ]
 
@@ -139,9 +140,9 @@ def test_a_file_of_somebody_else_is_never_overwritten(maker: Maker, taken: str) 
 
 
 def test_two_photos_of_one_stem_do_not_fight(maker: Maker) -> None:
-    for _ in range(3):
-        publish.publish(maker("IMG.tif", b"tif", adopt=False))
-        publish.publish(maker("IMG.jpg", b"jpg", adopt=False))
+    for turn in range(3):
+        publish.publish(maker("IMG.tif", b"tif%d" % turn))
+        publish.publish(maker("IMG.jpg", b"jpg%d" % turn))
 
     assert [n for n in maker.listing() if "retouched" in n and n.endswith("tif")] == [
         "IMG-retouched-2.tif",
@@ -161,9 +162,9 @@ def test_a_new_export_replaces_our_own_untouched_result(maker: Maker) -> None:
 def test_files_that_a_newer_result_does_not_have_are_removed(maker: Maker) -> None:
     publish.publish(maker(data=b"v1"))
     parcel = maker(data=b"v2")
-    fewer = {role: f for role, f in parcel.files.items() if role not in {Role.CONTACT, Role.XMP}}
+    fewer = {role: f for role, f in parcel.files.items() if role not in {Role.CONTACT, Role.VIEW, Role.XMP}}
     publish.publish(replace(parcel, files=fewer))
-    assert maker.listing() == [n for n in SET_1 if not n.endswith(("webp", "xmp"))]
+    assert maker.listing() == [n for n in SET_1 if not n.endswith(("jpg", "webp", "xmp"))]
     publish.publish(maker(data=b"v3"))
 
     assert maker.listing() == SET_1

@@ -215,6 +215,40 @@ def test_systemd_is_told_in_ascii_and_ready_comes_after_the_engine(hot: Hot) -> 
     assert kinds.index("STOPPING") > kinds.index("RELOADING")
 
 
+def test_the_watchdog_starves_when_the_scanner_hangs(hot: Hot) -> None:
+    """A timer of its own would keep a hung service alive: only turns of the loop feed the watchdog."""
+    address, hung = hot.base / "notify", hot.base / "hang"
+    hang = (
+        "import time, os\nfrom retouchd import scanner\nreal = scanner.scan\ndef scan(*a):\n"
+        f"    while os.path.exists({str(hung)!r}): time.sleep(0.05)\n    return real(*a)\nscanner.scan = scan"
+    )
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(address))
+        systemd.settimeout(1.5)  # five times what is between two feedings
+        hot.env |= {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "600000"}
+        process = hot.start(before=hang)
+
+        def fed() -> bool:
+            try:
+                return systemd.recv(4096) == b"WATCHDOG=1"
+            except TimeoutError:
+                return False
+
+        def silent() -> bool:
+            try:
+                return not systemd.recv(4096)
+            except TimeoutError:
+                return True
+
+        wait_for(lambda: '"ready"' in hot.log())
+        wait_for(fed)
+        hung.touch()
+        wait_for(silent, "the watchdog to starve")
+        hung.unlink()
+        wait_for(fed, "the watchdog to be fed again")
+        stop(process)
+
+
 def test_a_second_daemon_on_the_same_state_is_refused(hot: Hot) -> None:
     process = hot.start()
     wait_for(lambda: '"ready"' in hot.log())

@@ -116,15 +116,15 @@ def test_the_scan_finds_photos_depth_first_and_nothing_else(tmp_path: Path) -> N
     Path(os.fsdecode(odd)).write_bytes(b"x")
     root = os.fsencode(tmp_path)
 
-    found = [path[len(root) + 1 :] for path in scanner.scan(root, recursive=True).files]
-    flat = [path[len(root) + 1 :] for path in scanner.scan(root, recursive=False).files]
+    found = [path[len(root) + 1 :] for path in scanner.scan(root).files]
+    flat = [path[len(root) + 1 :] for path in scanner.scan(root, scanner.Bounds(recursive=False)).files]
 
     assert found == [b"b.tif", b"\xff\xfe.tif", b"a/z.tif", b"a/k/y.jpg"]
     assert flat == [b"b.tif", b"\xff\xfe.tif"]
 
 
 def test_a_folder_that_cannot_be_listed_hides_nothing_from_us() -> None:
-    found = scanner.scan(b"/nowhere/at/all", recursive=True)
+    found = scanner.scan(b"/nowhere/at/all")
 
     assert not found.covers(b"/nowhere/at/all/a.tif")
     assert found.covers(b"/elsewhere/a.tif")

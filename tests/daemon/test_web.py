@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import importlib.util
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -14,10 +15,11 @@ from typing import Any
 import pytest
 from tests.daemon.conftest import Hot, wait_for
 
-from retouchd import config
+from retouchd import config, metrics
 from retouchd.config.settings import HookSettings
 from retouchd.errors import ConfigMistakes
 from retouchd.hooks import Hooks
+from retouchd.journal import Journal
 from retouchd.text import shown
 
 NOTE = "import sys; open(sys.argv[1], 'ab').write(sys.stdin.buffer.read())"
@@ -127,13 +129,13 @@ def test_health_jobs_and_changes(page: tuple[Hot, int]) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body", "headers", "status"),
     [
-        ("GET", "/", "", {}, 404),
+        ("GET", "/nothing", "", {}, 404),
         ("GET", "/api/jobs/999", "", {}, 404),
         ("GET", "/api/jobs/../../etc/passwd", "", {}, 404),
         ("GET", "/api/jobs?state=odd", "", {}, 400),
         ("GET", "/api/jobs?limit=many", "", {}, 400),
         ("GET", "/healthz", "", {"Host": "evil.example"}, 403),
-        ("POST", "/api/submit", "{}", {"Origin": "http://evil.example"}, 415),
+        ("POST", "/api/submit", "{}", {"Origin": "http://evil.example"}, 403),
         ("POST", "/api/submit", "{}", {"kind": "text/plain"}, 415),
         ("POST", "/api/submit", "[", {}, 400),
         ("POST", "/api/submit", "[" * 30_000, {}, 400),
@@ -173,11 +175,37 @@ def test_figures_for_prometheus(shared_page: int) -> None:
     assert "retouchd_build_info{" in text
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0:80", "example.org:80", "127.0.0.1", "127.0.0.1:99999", ":80"])
-def test_only_this_machine_can_be_listened_to(tmp_path: Path, address: str) -> None:
+def test_figures_of_stages_and_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("prometheus_client", reason="the extra metrics is not installed")
+    journal = Journal.create(tmp_path / "state")
+    for seconds in (0.01, 0.02, 5.0, 1e6):
+        journal.note_stages({"heal": seconds, "decode": 0.2})
+    (tmp_path / "nvidia-smi").write_text(
+        "#!/bin/sh\necho '0, NVIDIA A, B, 1024, 2048, 50'\necho '1, Lost, [GPU is lost], [N/A], [N/A]'\n"
+    )
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    lines = (metrics.text(journal) or b"").decode().splitlines()
+    journal.close()
+
+    buckets = {
+        line.partition('le="')[2].partition('"')[0]: float(line.rpartition(" ")[2])
+        for line in lines
+        if line.startswith("retouchd_stage_seconds_bucket{") and 'stage="heal"' in line
+    }
+    assert [buckets[b] for b in ("0.01", "0.03", "10.0", "300.0", "+Inf")] == [1, 2, 3, 3, 4]
+    assert 'retouchd_stage_seconds_count{stage="decode"} 4.0' in lines
+    assert 'retouchd_stage_seconds_sum{stage="decode"} 0.8' in lines
+    assert 'retouchd_gpu_memory_used_bytes{gpu="0 NVIDIA A, B"} 1.073741824e+09' in lines
+    assert 'retouchd_gpu_busy_ratio{gpu="0 NVIDIA A, B"} 0.5' in lines
+    assert not [line for line in lines if "Lost" in line]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.1:99999", ":80", "127.0.0.1:http"])
+def test_what_is_no_address_is_refused(tmp_path: Path, address: str) -> None:
     path = tmp_path / "config.toml"
     path.write_text(f'[http]\nlisten = "{address}"\n')
-    with pytest.raises(ConfigMistakes, match="of this machine"):
+    with pytest.raises(ConfigMistakes, match="an address and a port"):
         config.load(path)
     assert shown(address) == address
 

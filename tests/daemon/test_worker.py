@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from retouch_engine import Finish, Recipe
+from retouch_engine import Order, Recipe
 from retouchd import protocol
 from retouchd.jobs import Outcome
 from retouchd.supervisor import Supervisor, WorkerPlan
@@ -43,7 +43,7 @@ def ask(keeper: Supervisor, tmp_path: Path, data: bytes, name: str = "a.tif", op
     source.write_bytes(data)
     staging = tmp_path / "staging"
     staging.mkdir(exist_ok=True)
-    keeper.send(protocol.order(op, source, Recipe(), Finish(), staging))
+    keeper.send(protocol.order(op, Order(source, staging, Recipe())))
     return end_of(keeper)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from benchmarks.chart import Chart
 
-from retouch_engine import Kind, Recipe, pipeline
+from retouch_engine import Correction, Corrections, Kind, Recipe, Wish, pipeline
 from retouch_engine.record import Decision
 from retouch_engine.route import plan
 from retouch_engine.survey import Scene, survey
@@ -151,21 +151,23 @@ def test_patches_do_not_overlap_and_spare_every_kept_spot(chart: Chart) -> None:
 
 def test_touching_spots_are_healed_as_one(chart: Chart) -> None:
     photo = Photo(chart.clean.copy())
-    a = Spot(1, Box(300, 300, 316, 316), np.ones((16, 16), bool), 18, Kind.PAINTED, 1, True, "painted")
-    b = Spot(2, Box(300, 318, 316, 334), np.ones((16, 16), bool), 18, Kind.PAINTED, 1, True, "painted")
-    done = pipeline.retouch(photo, Recipe(), quiet, painted=(a, b))
-    assert len({s.decision for s in done.spots}) == 1
-    assert len(done.patches) <= 1
+    plain = pipeline.retouch(photo, Recipe(), quiet)
+    both = tuple(Correction((x, 300, 16, 16), Wish.HEAL) for x in (300, 318))
+    done = pipeline.retouch(photo, Recipe(), quiet, Corrections(both))
+    asked = [s for s in done.spots if s.wish]
+    assert [s.box for s in asked] == [c.box for c in both]
+    assert len({s.decision for s in asked}) == 1
+    assert len(done.patches) <= len(plain.patches) + 1
 
 
 def test_a_spot_that_no_heal_fits_is_left_and_offered() -> None:
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 65536, (120, 120, 3)).astype(np.uint16)
-    painted = Spot(1, Box(20, 20, 100, 100), np.ones((80, 80), bool), 90, Kind.PAINTED, 1, True, "painted")
-    done = pipeline.retouch(Photo(pixels), Recipe(), quiet, painted=(painted,))
+    asked = Corrections((Correction((20, 20, 80, 80), Wish.HEAL),))
+    done = pipeline.retouch(Photo(pixels), Recipe(), quiet, asked)
     assert done.patches == ()
-    assert done.spots[0].decision is Decision.REVIEW
-    assert done.spots[0].reason
+    assert done.spots[-1].decision is Decision.REVIEW
+    assert done.spots[-1].reason
 
 
 def test_real_pictures_without_skin_are_left_alone() -> None:

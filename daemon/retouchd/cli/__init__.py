@@ -14,9 +14,12 @@ import click
 from retouch_engine import __version__
 from retouchd.cli.act import drain, pause, requeue, resume, retry, skip, undo
 from retouchd.cli.doctor import doctor
+from retouchd.cli.edit import edit
 from retouchd.cli.explain import explain
+from retouchd.cli.ignores import show_ignores
 from retouchd.cli.look import list_jobs, status, why
 from retouchd.cli.process import process
+from retouchd.cli.review import review
 from retouchd.cli.run import run
 from retouchd.cli.setup import check_config, init_config, install_service
 from retouchd.errors import RetouchdError
@@ -35,10 +38,10 @@ def cli() -> None:
 
 
 _COMMANDS = (
-    *(run, process, init_config, check_config, install_service),
+    *(run, process, edit, init_config, check_config, install_service),
     *(status, list_jobs, why),
     *(retry, requeue, skip, undo, pause, resume, drain),
-    *(explain, doctor),
+    *(explain, review, show_ignores, doctor),
 )
 for _command in _COMMANDS:
     cli.add_command(_command)

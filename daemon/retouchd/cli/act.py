@@ -105,11 +105,15 @@ def undo(path: Path, dry_run: bool, config_path: Path | None) -> None:
 
 @click.command()
 @click.argument("path", metavar="FILE|SHOOT", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Even if FILE is a result of retouchd that was saved again.")
 @config_option
-def requeue(path: Path, config_path: Path | None) -> None:
+def requeue(path: Path, force: bool, config_path: Path | None) -> None:
     """Do a photo or a whole folder anew: undo, then retry. A result that was edited stays as it is."""
+    if force and path.is_dir():
+        raise click.UsageError("--force is for one file: name it")
     with journal_of(config_path) as (settings, journal):
-        _, changed = _undone(settings, journal, absolute(path), _take_up, dry_run=False)
+        decide = _take_up_anyway if force else _take_up
+        _, changed = _undone(settings, journal, absolute(path), decide, dry_run=False)
         control.ask(settings.state_dir, "look")
     if not changed:
         raise UnknownJob(str(path))
@@ -125,6 +129,10 @@ def _leave_alone(_journal: Journal, row: Row) -> Row:
 
 def _take_up(journal: Journal, row: Row) -> Row:
     return actions.taken_up(row, journal.now(), "asked to do it anew")
+
+
+def _take_up_anyway(journal: Journal, row: Row) -> Row:
+    return actions.taken_up(row, journal.now(), "asked to do it although it is a result", force=True)
 
 
 def _undone(

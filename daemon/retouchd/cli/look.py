@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from retouchd import config, ignores, naming
+from retouchd import config, ignores, scanner
 from retouchd.cli.options import absolute, config_option, journal_of, json_option
 from retouchd.jobs import AT_REST, State
 from retouchd.journal import InstanceRow, Journal, Row
@@ -94,7 +94,7 @@ def why(file: Path, config_path: Path | None) -> None:
     with journal_of(config_path) as (settings, journal):
         row = journal.find(os.fsencode(path)) or journal.find(os.fsencode(Path(os.path.realpath(path))))
         now = journal.now()
-        own = os.fsencode(path) in journal.published()
+        own = journal.is_published(os.fsencode(path))
         offline = {r.path: r.note for r in journal.roots() if r.state == "offline"}
     click.echo(_told(row, now, offline.get(row.root, "")) if row else _unknown(path, settings, own=own))
     sys.exit(0 if row else 1)
@@ -115,14 +115,11 @@ def _unknown(path: Path, settings: config.Settings, *, own: bool) -> str:
     above = [w for w in settings.watch if path.is_relative_to(w.path)]
     if not above:
         return "not seen: outside every watched folder"
-    inner = path.relative_to(above[0].path).parts[:-1]
-    for folder in inner:
-        if rule := ignores.folder_ignored(folder):
-            return f"skipped: {rule}" if folder == naming.OWN_FOLDER else f"skipped: inside {rule}"
-    if inner and not above[0].recursive:
-        return "not seen: in a subfolder, and recursive is off"
-    if own or (rule := ignores.file_ignored(path.name)):
-        return "skipped: own output" if own else f"skipped: {rule}"
+    if own:
+        return f"skipped: {ignores.OWN}"
+    inner = [os.fsencode(part) for part in path.relative_to(above[0].path).parts]
+    if reason := scanner.why_left_out(inner, scanner.Bounds.of(above[0])):
+        return f"skipped: {reason}"
     if not path.exists():
         return "not seen: no such file"
     return "skipped: a symlink" if path.is_symlink() else "not seen yet: the next look at the folder takes it"

@@ -33,6 +33,7 @@ Stage = Callable[[str], None]
 )
 @click.option("--preset", default=BUILT_IN_PRESET, show_default=True, help="A preset of the configuration.")
 @click.option("--dry-run", is_flag=True, help="Find and decide, but write nothing.")
+@click.option("--force", is_flag=True, help="Also heal what is a result of retouchd already.")
 @click.option("--json", "as_json", is_flag=True, help="One decision record a line on standard output.")
 @config_option
 @engine_option
@@ -52,7 +53,7 @@ def process(
     settings = config.load_or_default(config_path)
     preset_recipe(settings, wish["preset"])
     log.configure("warning", settings.log.format)
-    asked = batch.Wish(preset=wish["preset"], out=out, mask=mask, dry_run=wish["dry_run"])
+    asked = batch.Wish(**wish | {"out": out, "mask": mask})
     with batch.Batch(settings, asked, engine) as work:
         failures = _all(work, todo, as_json=as_json)
     if not todo:

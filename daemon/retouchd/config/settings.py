@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from retouch_engine import Compression, Finish, Kind, Recipe
+from retouch_engine import Compression, Finish, Kind, Layers, Recipe
 from retouchd.naming import has_control_characters
 
 BUILT_IN_PRESET = "studio"
@@ -55,6 +55,17 @@ def output_place(value: str) -> str:
     return f"{_MIRROR}{absolute_path(Path(value.removeprefix(_MIRROR)))}"
 
 
+def ignored_name(value: str) -> str:
+    """A pattern of files or folders below a watched folder.
+
+    Raises:
+        ValueError: it could fit nothing, or everything.
+    """
+    if not value.strip("/*") or value.startswith("/") or {".", ".."} & set(value.split("/")):
+        raise ValueError('a name or a path below the watched folder, such as "selects" or "*_proof.jpg"')
+    return value
+
+
 AbsolutePath = Annotated[Path, AfterValidator(absolute_path)]
 
 
@@ -78,6 +89,12 @@ class Watch(Tree):
         max_length=255,
         description="The name of a file that lies in this folder whenever the share is there; while it is"
         " missing the folder counts as offline. Empty: the mount alone is judged.",
+    )
+
+    ignore: tuple[Annotated[str, AfterValidator(ignored_name)], ...] = Field(
+        default=(),
+        description='Files and folders that are left alone: "selects", "*_proof.jpg", "2024/raw/**". * and ?'
+        " stay inside one name, ** crosses folders; without a slash a name is meant at any depth.",
     )
 
     @property
@@ -182,6 +199,11 @@ class Output(Tree):
         default=True,
         description="Keep _retouchd/contact.html: before, after and mask of every spot at 100 %.",
     )
+    layers: Layers = Field(
+        default=Layers.HEAL,
+        description="Which files carry the heals as named layers: heal (NAME-heal.tif), embedded (the result"
+        " as well, twice as large and slower), flat (none).",
+    )
     threads: int = Field(default=2, ge=1, le=64, description="Threads for packing and unpacking samples.")
 
 
@@ -199,29 +221,48 @@ class HookSettings(Tree):
     seconds: float = Field(default=30.0, gt=0, le=3600, description="A command that takes longer is stopped.")
 
 
-def local_address(value: str) -> str:
-    """An address on this machine, or nothing.
+_LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_LEAST_TOKEN = 16
+
+
+def address_text(value: str) -> str:
+    """An address and a port, or nothing.
 
     Raises:
-        ValueError: another machine could reach it.
+        ValueError: neither.
     """
-    if not value:
-        return value
     host, _, port = value.rpartition(":")
-    local = host in {"localhost", "127.0.0.1", "[::1]"}
-    if not local or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise ValueError("empty, or an address of this machine such as 127.0.0.1:8712")
+    number = port.isascii() and port.isdigit() and int(port) <= 65_535
+    if value and not (host and number):
+        raise ValueError("empty, or an address and a port such as 127.0.0.1:8712")
     return value
 
 
 class Http(Tree):
-    """Health, metrics and a JSON API for programs on this machine. Off by default."""
+    """The review page, health, metrics and a JSON API. Off by default."""
 
-    listen: Annotated[str, AfterValidator(local_address)] = Field(
+    listen: Annotated[str, AfterValidator(address_text)] = Field(
         default="",
-        description="Address and port on this machine, such as 127.0.0.1:8712. Empty: off. The systemd unit"
-        " has no network; see there.",
+        description="Address and port, such as 127.0.0.1:8712; any other than this machine's needs a token."
+        " Empty: off. The systemd unit has no network; see there.",
     )
+    token: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._~-]*$",
+        max_length=200,
+        description="What a browser or a program has to know, of at least 16 letters and digits. Plain HTTP"
+        " does not hide it: beyond a network you trust, put a proxy with TLS before it.",
+    )
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        """An address that others can reach needs a token."""
+        local = not self.listen or self.listen.rpartition(":")[0] in _LOCAL
+        if len(self.token) < _LEAST_TOKEN and (self.token or not local):
+            raise ValueError(
+                f"a token of at least {_LEAST_TOKEN} characters; without one, an address of this machine"
+            )
+        return self
 
     @property
     def address(self) -> tuple[str, int] | None:
@@ -341,7 +382,7 @@ class Settings(Tree):
     @property
     def finish(self) -> Finish:
         """How the engine writes results."""
-        return Finish(compression=self.output.compression, threads=self.output.threads)
+        return Finish(self.output.compression, self.output.threads, self.output.layers)
 
     @property
     def memory_bytes(self) -> int:

@@ -110,8 +110,8 @@ def _pictures(
 ) -> tuple[Tile, Tile, Tile]:
     """Before, after and the marked one, each ``(tile, tile, 3)`` uint8 sRGB, upright."""
     inside = Box(window.y0, window.x0, min(window.y1, photo.height), min(window.x1, photo.width))
-    before = _srgb(compose_box(photo, (), inside), photo)
-    after = _srgb(compose_box(photo, patches, inside), photo)
+    before = srgb(compose_box(photo, (), inside), photo)
+    after = srgb(compose_box(photo, patches, inside), photo)
     marked = before.copy()
     if spot.decision == Decision.REVIEW:
         x, y, w, h = spot.box
@@ -144,7 +144,7 @@ def upright(picture: NDArray[Any], orientation: int) -> NDArray[Any]:
     return np.ascontiguousarray(picture)
 
 
-def _srgb(pixels: NDArray[np.uint16], photo: Photo) -> Tile:
+def srgb(pixels: NDArray[np.uint16], photo: Photo) -> Tile:
     """uint16 in the photo's colour space to uint8 sRGB; without a usable profile it counts as sRGB."""
     if photo.profile is not None:
         try:
@@ -155,13 +155,12 @@ def _srgb(pixels: NDArray[np.uint16], photo: Photo) -> Tile:
 
 
 def _transformed(pixels: NDArray[np.uint16], profile: bytes, *, grey: bool) -> Tile:
-    srgb = imagecodecs.cms_profile("srgb")
     data = np.ascontiguousarray(pixels[..., 0]) if grey else pixels
     return np.asarray(
         imagecodecs.cms_transform(
             data,
             profile,
-            srgb,
+            imagecodecs.cms_profile("srgb"),
             colorspace="gray" if grey else "rgb",
             outcolorspace="rgb",
             outdtype=np.uint8,

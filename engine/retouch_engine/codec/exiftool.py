@@ -26,6 +26,8 @@ LEAST_VERSION = (12, 38)
 CARRY_TIMEOUT_S = 120.0
 """A rewrite of 200 MB takes half a second; a share that hangs must not hang the service."""
 BUILT_IN = "built-in"
+_TRIES = 3
+"""How often an exiftool that ended is started again for one command."""
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _FIRST_DIRECTORY = (
@@ -85,6 +87,8 @@ class _Tool(exiftool.ExifTool):  # type: ignore[misc]  # the library is untyped
     """
 
     _serial = count(1)
+    told_version = ""
+    """The library's ``version`` raises once the process was killed: this is what it said at its start."""
 
     def execute(self, *params: str, raw_bytes: bool = False) -> str:
         """Run one command and return what it prints; its complaints are in ``complaints``.
@@ -128,6 +132,11 @@ class _Tool(exiftool.ExifTool):  # type: ignore[misc]  # the library is untyped
         out, err = (got[fd].decode("utf-8", "replace") for fd in order)
         return out, err
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs. The library's ``running`` warns on standard error when it does not."""
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """End the process now, whatever it does."""
         if self._process is not None:
@@ -167,7 +176,7 @@ class MetadataCarrier:
         """Exiftool's version, or None without a usable one."""
         with self._lock:
             try:
-                return str(self._running().version)
+                return self._running().told_version
             except ExiftoolError:
                 return None
 
@@ -197,7 +206,7 @@ class MetadataCarrier:
                 before = self._ask(*_COMPARE, "-j", "-n", "-G1", source)
                 said = self._ask("-m", "-overwrite_original", "-tagsFromFile", source, *_COPY, result)
                 after = self._ask(*_COMPARE, "-j", "-n", "-G1", result)
-                version = self._running().version
+                version = self._running().told_version
             except ExiftoolError:
                 self._stop(at_once=True)
                 raise
@@ -208,23 +217,22 @@ class MetadataCarrier:
         return CarryReport(f"exiftool {version}", missing, note)
 
     def _ask(self, *params: str) -> str:
-        """One command; once more with a fresh exiftool when the old one turns out to be dead.
+        """One command; again with a fresh exiftool when the old one was killed, before or in the middle.
 
         Raises:
-            ExiftoolError: it is gone again, too slow, or complains.
+            ExiftoolError: it is gone again and again, too slow, or complains.
         """
-        fresh = self._tool is None
-        tool = self._running()
-        try:
-            answer = tool.execute(*params)
-        except ExiftoolError as error:
-            if fresh or "ended" not in str(error):
-                raise
-            self._stop(at_once=True)
-            # What it left half written would keep the next one from writing.
-            Path(f"{params[-1]}_exiftool_tmp").unlink(missing_ok=True)
+        for left in reversed(range(_TRIES)):
             tool = self._running()
-            answer = tool.execute(*params)
+            try:
+                answer = tool.execute(*params)
+                break
+            except ExiftoolError as error:
+                if not left or "ended" not in str(error):
+                    raise
+                self._stop(at_once=True)
+                # What it left half written would keep the next one from writing.
+                Path(f"{params[-1]}_exiftool_tmp").unlink(missing_ok=True)
         if tool.last_status and "Error" in tool.complaints:
             raise ExiftoolError(tool.complaints[:200])
         return answer
@@ -235,24 +243,36 @@ class MetadataCarrier:
         Raises:
             ExiftoolError: there is none, or none that we trust.
         """
-        if self._tool is not None:
+        if self._tool is not None and self._tool.alive:
             return self._tool
+        self._stop(at_once=True)
         if shutil.which(self._executable) is None:
             raise ExiftoolError("it is not installed")
+        for left in reversed(range(_TRIES)):
+            try:
+                tool = self._started()
+                break
+            except ExiftoolError:
+                if not left:
+                    raise
+        if _version(tool.told_version) < LEAST_VERSION:
+            tool.kill()
+            least = ".".join(map(str, LEAST_VERSION))
+            raise ExiftoolError(f"version {tool.told_version} is older than {least}")
+        self._tool = tool
+        return tool
+
+    def _started(self) -> _Tool:
         # An empty config file name keeps a user's own file, which is Perl, from being run.
         tool = _Tool(
             self._executable, common_args=["-charset", "filename=utf8"], config_file="", encoding="utf-8"
         )
         try:
             tool.run()
+            tool.told_version = str(tool.version)
         except Exception as error:
             tool.kill()
             raise ExiftoolError(f"it does not start: {error}") from error
-        if _version(str(tool.version)) < LEAST_VERSION:
-            found = tool.version
-            tool.kill()
-            raise ExiftoolError(f"version {found} is older than {LEAST_VERSION[0]}.{LEAST_VERSION[1]}")
-        self._tool = tool
         return tool
 
     def _stop(self, *, at_once: bool = False) -> None:

@@ -15,27 +15,29 @@ from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import StructureError
 from retouch_engine.codec.jpeg import read_jpeg
 from retouch_engine.codec.png import read_png
-from retouch_engine.codec.sniff import Format, identify, open_source
+from retouch_engine.codec.sniff import OWN_NAMESPACE, Format, identify, open_source
 from retouch_engine.codec.tiff import read_tiff
-from retouch_engine.errors import DamagedPhoto, EngineError, IncompletePhoto, SourceMissing
+from retouch_engine.errors import DamagedPhoto, EngineError, IncompletePhoto, OwnOutput, SourceMissing
 from retouch_engine.recipe import Limits
 from retouch_engine.types import Photo
 
 
-def read_photo(path: Path, limits: Limits, threads: int = 2) -> Photo:
+def read_photo(path: Path, limits: Limits, threads: int = 2, *, ours: bool = False) -> Photo:
     """Decode the photo at ``path``; opened for reading only, judged before it is decoded.
 
     Raises:
         SourceMissing: not there, not readable, or gone while it was read.
-        OwnOutput: a TIFF of ours.
+        OwnOutput: a result of ours, also when an editor saved it again in whatever format; ``ours`` takes it.
         UnreadablePhoto: one subclass for each reason.
     """
     with open_source(path) as handle:
         before = _signature(handle)
-        decoded = decode(path, handle, limits, threads)
+        decoded = decode(path, handle, limits, threads, ours=ours)
         digest = _digest(path, handle)
         if _signature(handle) != before:
             raise IncompletePhoto(path, "it changed while it was being read")
+    if not ours and OWN_NAMESPACE.encode() in (decoded.metadata.xmp or b""):  # a JPEG of our TIFF, say
+        raise OwnOutput(path, "another program")
     return _photo(decoded, digest)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from retouch_engine.codec.ifd import Span, StructureError, read_directory, read_layout
 from retouch_engine.errors import (
-    EngineError,
     MislabelledPhoto,
     NotAPhoto,
     PhotoTooLarge,
@@ -117,26 +116,21 @@ def check_size(path: Path, width: int, height: int, limits: Limits) -> None:
         raise PhotoTooLarge(path, width, height, f"{limits.max_megapixels:g} MP")
 
 
-def bears_our_mark(span: Span) -> bool:
-    """Whether a TIFF's first page names us as its software or carries our XMP namespace."""
+def saved_by(span: Span) -> str | None:
+    """None when a TIFF does not bear our mark; else the software that saved it since, "" when nobody did.
+
+    An editor that exports a result of ours writes its own name into the software tag and keeps our XMP.
+    """
     try:
         layout, offset = read_layout(span)
         first = read_directory(span, layout, offset)
-        software = first.text(_SOFTWARE_TAG)
-        if software is not None and software.startswith(OWN_SOFTWARE):
-            return True
+        software = first.text(_SOFTWARE_TAG) or b""
+        if software.startswith(OWN_SOFTWARE):
+            return ""
         entry = first.entries.get(_XMP_TAG)
         if entry is None or entry.count > _XMP_SEARCHED_BYTES:
-            return False
-        return OWN_NAMESPACE.encode() in (first.raw(_XMP_TAG) or b"")
+            return None
+        ours = OWN_NAMESPACE.encode() in (first.raw(_XMP_TAG) or b"")
+        return (software.decode("utf-8", "replace").strip() or "another program") if ours else None
     except StructureError:
-        return False
-
-
-def is_own_output(path: Path) -> bool:
-    """Whether ``path`` is a TIFF that we made. Cheap: reads one directory. False when it cannot be read."""
-    try:
-        with open_source(path) as handle:
-            return bears_our_mark(Span.of_file(handle))
-    except (OSError, EngineError):
-        return False
+        return None

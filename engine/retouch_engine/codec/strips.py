@@ -77,13 +77,12 @@ def packed_strips(
             yield pending.popleft().result()
 
 
-def counted(strips: Iterator[bytes], path: Path) -> Iterator[bytes]:
-    """The same strips, until they are more than a classic TIFF holds.
+def counted(strips: Iterator[bytes], path: Path, total: int = 0) -> Iterator[bytes]:
+    """The same strips, until they are more than a classic TIFF holds beside ``total`` other bytes.
 
     Raises:
         ResultTooLarge: they are.
     """
-    total = 0
     for strip in strips:
         total += len(strip)
         if total > MOST_FILE_BYTES:

@@ -20,7 +20,7 @@ from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import Directory, Span, StructureError, directories
 from retouch_engine.codec.jpeg import frame_of
 from retouch_engine.codec.metadata import from_directory
-from retouch_engine.codec.sniff import bears_our_mark, check_size
+from retouch_engine.codec.sniff import check_size, saved_by
 from retouch_engine.errors import DamagedPhoto, IncompletePhoto, OwnOutput, UnsupportedPhoto
 from retouch_engine.recipe import Limits
 
@@ -239,8 +239,8 @@ def read_tiff(path: Path, handle: BinaryIO, limits: Limits, threads: int, *, our
     """
     span = Span.of_file(handle)
     try:
-        if not ours and bears_our_mark(span):
-            raise OwnOutput(path)
+        if not ours and (editor := saved_by(span)) is not None:
+            raise OwnOutput(path, editor)
         header = _read_header(path, span, limits)
         profile = header.directory.raw(34675)
         metadata = from_directory(header.directory)

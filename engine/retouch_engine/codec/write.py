@@ -11,6 +11,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from retouch_engine.codec.layers import heal_tag
 from retouch_engine.codec.metadata import SourceMetadata, metadata_of
 from retouch_engine.codec.rows import heal_rows, result_rows, stays_grey
 from retouch_engine.codec.strips import (
@@ -23,7 +24,7 @@ from retouch_engine.codec.strips import (
     writing,
 )
 from retouch_engine.errors import ResultTooLarge
-from retouch_engine.recipe import Compression, Finish
+from retouch_engine.recipe import Compression, Finish, Layers
 from retouch_engine.types import Bool, Box, Patch, Photo
 from retouch_engine.version import __version__
 
@@ -34,12 +35,23 @@ _ASSOCIATED = 1
 _DATE_TIME = 306
 _EXIF_DATE = re.compile(rb"\d{4}:\d\d:\d\d \d\d:\d\d:\d\d")
 _Tag = tuple[int, int, int, Any, bool]
+Marked = tuple[Box, Bool]
+"""A box of the photo, and the mask of a spot in it."""
 
 
-def write_result(path: Path, photo: Photo, patches: Sequence[Patch], finish: Finish, xmp: bytes) -> None:
+def write_result(
+    path: Path,
+    photo: Photo,
+    patches: Sequence[Patch],
+    finish: Finish,
+    xmp: bytes,
+    review: Sequence[Marked] = (),
+) -> None:
     """Write the retouched photo: 16-bit RGB with the source's profile, extra channels and essential tags.
 
-    A grey source with a grey profile gives a 16-bit grey file: an RGB file cannot carry a grey profile.
+    A grey source with a grey profile gives a 16-bit grey file: an RGB file cannot carry a grey profile. With
+    ``finish.layers`` embedded, the file also holds the photo and its heals as named layers, with a hidden one
+    that marks ``review``.
 
     Raises:
         ResultTooLarge: more than a classic TIFF holds.
@@ -49,6 +61,7 @@ def write_result(path: Path, photo: Photo, patches: Sequence[Patch], finish: Fin
     extra = 0 if photo.extra is None else photo.extra.shape[2]
     meaning = photo.extra_meaning or (0,) * extra
     method = finish.compression
+    embedded = [heal_tag(photo, patches, review, over_photo=True)] if finish.layers is Layers.EMBEDDED else []
     _write(
         path,
         lambda y0, y1: result_rows(photo, patches, y0, y1),
@@ -60,14 +73,23 @@ def write_result(path: Path, photo: Photo, patches: Sequence[Patch], finish: Fin
             "extrasamples": list(meaning) if extra else None,
             "predictor": 2 if method is not Compression.NONE else None,
             "iccprofile": photo.profile,
-            "extratags": _tags(metadata_of(photo.metadata), xmp),
+            "extratags": [*_tags(metadata_of(photo.metadata), xmp), *embedded],
             **_resolution(metadata_of(photo.metadata)),
         },
     )
 
 
-def write_heal_layer(path: Path, photo: Photo, patches: Sequence[Patch], finish: Finish) -> None:
+def write_heal_layer(
+    path: Path,
+    photo: Photo,
+    patches: Sequence[Patch],
+    finish: Finish,
+    review: Sequence[Marked] = (),
+) -> None:
     """Write what was healed as a layer: 16-bit RGBA (grey and alpha for a grey profile), empty elsewhere.
+
+    Unless ``finish.layers`` is flat, the file also holds the same heals as named layers, with a hidden one
+    that marks ``review``; a program that does not know them sees the one flat layer.
 
     Alpha is 0 or full, so the samples are the same whether multiplied by it or not; ExtraSamples says
     associated, because that is what Photoshop takes for transparency. Plain Deflate without predictor:
@@ -77,6 +99,8 @@ def write_heal_layer(path: Path, photo: Photo, patches: Sequence[Patch], finish:
         StagingFull: no room.
     """
     colours = 1 if stays_grey(photo) else 3
+    something = bool(patches or review) and finish.layers is not Layers.FLAT
+    layered = [heal_tag(photo, patches, review)] if something else []
     _write(
         path,
         lambda y0, y1: heal_rows(photo, patches, y0, y1),
@@ -87,13 +111,16 @@ def write_heal_layer(path: Path, photo: Photo, patches: Sequence[Patch], finish:
             "photometric": "minisblack" if colours == 1 else "rgb",
             "extrasamples": [_ASSOCIATED],
             "iccprofile": photo.profile,
-            "extratags": _tags(SourceMetadata(orientation=metadata_of(photo.metadata).orientation), b""),
+            "extratags": [
+                *_tags(SourceMetadata(orientation=metadata_of(photo.metadata).orientation), b""),
+                *layered,
+            ],
             **_resolution(metadata_of(photo.metadata)),
         },
     )
 
 
-def write_mask(path: Path, photo: Photo, healed: Sequence[Patch], review: Sequence[tuple[Box, Bool]]) -> None:
+def write_mask(path: Path, photo: Photo, healed: Sequence[Patch], review: Sequence[Marked]) -> None:
     """Write what was done as 8-bit grey: 255 healed, 128 offered for review, 0 left alone.
 
     Raises:
@@ -114,7 +141,7 @@ def write_mask(path: Path, photo: Photo, healed: Sequence[Patch], review: Sequen
 
 
 def mask_rows(
-    photo: Photo, healed: Sequence[Patch], review: Sequence[tuple[Box, Bool]], y0: int, y1: int
+    photo: Photo, healed: Sequence[Patch], review: Sequence[Marked], y0: int, y1: int
 ) -> NDArray[np.uint8] | None:
     """Rows of the mask, ``(rows, W, 1)`` uint8, or None when all of them are zero. Healed wins."""
     rows = Box(y0, 0, y1, photo.width)
@@ -142,8 +169,9 @@ def _write(
 ) -> None:
     """Stream the bands into one page."""
     raw = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-    if finish.compression is Compression.NONE and raw > MOST_FILE_BYTES:
-        raise ResultTooLarge(path, raw)
+    told = sum(len(tag[3]) for tag in options["extratags"] if isinstance(tag[3], bytes))
+    if (raw if finish.compression is Compression.NONE else 0) + told > MOST_FILE_BYTES:
+        raise ResultTooLarge(path, raw + told)
     strips = packed_strips(
         bands, shape, dtype, finish.compression, finish.threads, predict=options.get("predictor") == 2
     )
@@ -151,7 +179,7 @@ def _write(
     page_shape = shape[:2] if shape[2] == 1 else shape
     with writing(path, raw), tifffile.TiffWriter(path, bigtiff=False, byteorder="<") as tif:
         tif.write(
-            counted(strips, path),
+            counted(strips, path, told),
             shape=page_shape,
             dtype=dtype,
             compression=TIFF_CODE[finish.compression],

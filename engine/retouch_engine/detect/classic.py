@@ -17,7 +17,7 @@ from retouch_engine.detect.base import DetectorSpec
 from retouch_engine.detect.contour import Outline, outline
 from retouch_engine.detect.kinds import Bars, Finding, brown, named, rejected
 from retouch_engine.detect.planes import Planes, base_planes
-from retouch_engine.detect.seeds import seeds
+from retouch_engine.detect.seeds import Seed, seeds
 from retouch_engine.detect.verifier import FEATURES, vector, verifier
 from retouch_engine.imaging.masks import bounding_box, distance_inside
 from retouch_engine.recipe import Recipe
@@ -25,9 +25,8 @@ from retouch_engine.survey import Scene
 from retouch_engine.types import Bool, Box, DetectorId, Photo, Spot
 
 _LEAST_Z = 4.4
-_CELL = 4
-"""Side in px of the squares in which places already taken are remembered."""
-_NO_EDGE = (1 << 30, 1 << 30)
+_APART_PX = 1
+"""Margin around an outlined spot in which no other begins."""
 _LEAST_PX = 3.5
 _LEAST_LOSSY_PX = 4.5
 """A JPEG's own blocks make spots of 3 to 8 px: the smallest are not believed."""
@@ -78,28 +77,29 @@ def survey_outlines(photo: Photo, scene: Scene, recipe: Recipe) -> list[Looked]:
 
 def _outlines(photo: Photo, base: Planes, recipe: Recipe) -> list[tuple[Outline, Box, Bool]]:
     least_px = max(_LEAST_LOSSY_PX if photo.lossy else _LEAST_PX, 2.0 * base.step)
-    taken = np.zeros((photo.height // _CELL + 2, photo.width // _CELL + 2), dtype=np.bool_)
+    covered = np.zeros((photo.height, photo.width), dtype=np.bool_)
     found: list[tuple[Outline, Box, Bool]] = []
     for seed in seeds(base, _LEAST_Z):
         # The strongest of each heap: a spot answers at several sizes and in both planes.
-        if taken[_cell(seed.planes, seed.y, seed.x)]:
+        if covered[_centre(seed, photo)]:
             continue
         o = outline(seed)
         if o is None or rejected(o, least_px) or o.diameter_px > 2 * recipe.largest_px:
             continue
         placed = _at_full_size(o, photo)
-        if placed is None or any(placed[0].grown(1, *_NO_EDGE).meets(box) for _, box, _ in found):
+        if placed is None or covered[placed[0].grown(_APART_PX, photo.height, photo.width).slices].any():
             continue
         found.append((o, *placed))
-        box = placed[0]
-        taken[box.y0 // _CELL : box.y1 // _CELL + 1, box.x0 // _CELL : box.x1 // _CELL + 1] = True
+        covered[placed[0].grown(_APART_PX, photo.height, photo.width).slices] = True
     return found
 
 
-def _cell(planes: Planes, y: int, x: int) -> tuple[int, int]:
-    """Where a seed falls in the grid of places already taken."""
+def _centre(seed: Seed, photo: Photo) -> tuple[int, int]:
+    """A seed's pixel in the photo."""
+    planes = seed.planes
     half = planes.step // 2
-    return (planes.y0 + y * planes.step + half) // _CELL, (planes.x0 + x * planes.step + half) // _CELL
+    y, x = planes.y0 + seed.y * planes.step + half, planes.x0 + seed.x * planes.step + half
+    return min(y, photo.height - 1), min(x, photo.width - 1)
 
 
 def _at_full_size(o: Outline, photo: Photo) -> tuple[Box, Bool] | None:

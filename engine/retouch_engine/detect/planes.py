@@ -17,7 +17,7 @@ from retouch_engine.imaging.bands import filled
 from retouch_engine.imaging.colour import to_srgb
 from retouch_engine.imaging.density import density, tone
 from retouch_engine.survey import Scene
-from retouch_engine.types import Bool, Box, Float, Photo, Samples, packed
+from retouch_engine.types import Bool, Box, Float, Photo, Samples
 
 _WORKABLE_PX = 7_000_000
 """More pixels than this are looked at smaller: what two pixels of a 24 MP photo hide, no client sees."""
@@ -55,7 +55,7 @@ def base_planes(photo: Photo, scene: Scene) -> Planes | None:
     step = 1
     while box.height * box.width / step**2 > _WORKABLE_PX:
         step += 1
-    shown = packed(photo.pixels[box.slices])
+    shown = photo.pixels[box.slices]
     if step > 1:
         size = (box.width // step, box.height // step)
         whole = shown[: size[1] * step, : size[0] * step]

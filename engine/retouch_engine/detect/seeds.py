@@ -28,7 +28,7 @@ _LEAST_RESPONSE = 0.012
 _STRONG_Z = 4.2
 """On skin as even as a wall, a response of this many OD counts as this many noises and no more: a rise that
 no eye sees is not a spot."""
-_SQUARE = np.ones((3, 3), dtype=np.uint8)
+_AROUND = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx)
 _MOST = 160
 """Seeds kept for each plane, size and million pixels of skin, the strongest first: a wall of them is a
 texture."""
@@ -68,27 +68,41 @@ def _in_plane(planes: Planes, channel: str, least_z: float) -> list[Seed]:
     plane = _CHANNELS[channel](planes)
     found: list[Seed] = []
     for sigma, z in _responses(plane, planes.skin):
-        peak = (z > least_z) & planes.skin & (z >= np.asarray(cv2.dilate(z, _SQUARE)))
-        ys, xs = np.nonzero(peak)
         found += [
-            Seed(planes, plane, channel, int(y), int(x), sigma, float(z[y, x]))
-            for y, x in zip(ys, xs, strict=True)
+            Seed(planes, plane, channel, y, x, sigma, float(z[y, x]))
+            for y, x in _peaks(z, planes.skin, least_z)
         ]
     found.sort(key=lambda s: -s.z)
     return found[: round(_MOST * max(1.0, np.count_nonzero(planes.skin) / 1e6))]
 
 
+def _peaks(z: Float, skin: Bool, least_z: float) -> Iterator[tuple[int, int]]:
+    """Places on skin that none of their eight neighbours tops; only the few that are high are compared."""
+    ys, xs = np.nonzero(z > least_z)
+    height, width = z.shape
+    top = skin[ys, xs]
+    for dy, dx in _AROUND:
+        beside = z[np.clip(ys + dy, 0, height - 1), np.clip(xs + dx, 0, width - 1)]
+        top &= z[ys, xs] >= beside
+    return zip(ys[top].tolist(), xs[top].tolist(), strict=True)
+
+
 def _responses(plane: Float, skin: Bool) -> Iterator[tuple[float, Float]]:
+    """In place where it can be: a fresh array of this size costs more than the sum that fills it."""
     weight = skin.astype(np.float32)
-    share = np.maximum(_mean(weight), 0.05)
+    total = max(1.0, float(np.count_nonzero(skin)))
+    per_share = 1.25 / np.maximum(_mean(weight), 0.05)
     for sigma in SIGMAS:
-        response = blur(plane, sigma) - blur(plane, 1.6 * sigma)
-        size = np.abs(response) * weight
-        usual = float(size.sum() / max(1.0, float(weight.sum())))
+        response = blur(plane, sigma)
+        response -= blur(plane, 1.6 * sigma)
+        size = np.abs(response)
+        size *= weight
+        usual = float(size.sum()) / total
         # Clipped, so that a great spot does not raise the bar for itself and its neighbours.
-        local = _mean(np.minimum(size, 4 * usual)) / share
-        noise = np.maximum(1.25 * np.maximum(local, 0.6 * usual), _LEAST_RESPONSE / _STRONG_Z)
-        yield sigma, np.asarray(response / noise, dtype=np.float32)
+        noise = _mean(np.minimum(size, 4 * usual, out=size))
+        noise *= per_share
+        response /= np.maximum(noise, max(0.75 * usual, _LEAST_RESPONSE / _STRONG_Z), out=noise)
+        yield sigma, response
 
 
 def _mean(values: Float) -> Float:

@@ -48,7 +48,7 @@ MODEL_PATH = Path(__file__).with_name("verifier.json")
 
 def vector(features: Mapping[str, float]) -> list[float]:
     """The figures in the model's order, with ratios of small numbers kept within reason."""
-    return [float(np.clip(features[name], -40, 40)) for name in FEATURES]
+    return [min(40.0, max(-40.0, features[name])) for name in FEATURES]
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,43 @@ def test_a_killed_exiftool_is_started_again(tmp_path: Path) -> None:
 
 
 @needs_exiftool
+def test_an_exiftool_that_is_killed_before_it_is_asked_raises_nothing_foreign(tmp_path: Path) -> None:
+    """A kill between two photos once put nine photos of 300 into quarantine: the library's version raised."""
+    with MetadataCarrier() as carrier:
+        version = carrier.version
+        assert version
+        assert carrier._tool is not None
+        os.kill(carrier._tool._process.pid, signal.SIGKILL)
+        carrier._tool._process.wait()
+        assert carrier.version == version
+        assert carrier.available
+
+
+@needs_exiftool
+def test_an_exiftool_that_is_killed_in_the_middle_of_a_photo_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, result, photo, xmp = _staged(tmp_path, _source(tmp_path, "s.tif"))
+    real, kills = carrier_module._Tool.execute, [2, 3]
+
+    def killed_on_the_way(tool: Any, *params: str) -> Any:
+        if "-tagsFromFile" in params and kills:
+            kills.pop()
+            Path(f"{result}_exiftool_tmp").write_bytes(b"half a file")
+            os.kill(tool._process.pid, signal.SIGKILL)
+        return real(tool, *params)
+
+    monkeypatch.setattr(carrier_module._Tool, "execute", killed_on_the_way)
+    with MetadataCarrier() as carrier:
+        report = carrier.carry(link, result)
+    assert kills == []
+    assert report.carried_by.startswith("exiftool ")
+    assert report.missing == ()
+    assert not Path(f"{result}_exiftool_tmp").exists()
+    prove_result(result, photo, [pictures.patch()], Finish(), xmp)
+
+
+@needs_exiftool
 def test_an_exiftool_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     link, result, _, _ = _staged(tmp_path, _source(tmp_path, "s.tif"))
     monkeypatch.setattr(carrier_module, "CARRY_TIMEOUT_S", 0.3)

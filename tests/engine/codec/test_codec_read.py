@@ -19,7 +19,6 @@ from tests.engine.codec import pictures
 from retouch_engine import errors
 from retouch_engine.codec.painted import read_painted_mask
 from retouch_engine.codec.read import read_photo
-from retouch_engine.codec.sniff import is_own_output
 from retouch_engine.recipe import Finish, Limits
 
 LIMITS = Limits()
@@ -338,16 +337,24 @@ def test_own_results_are_known_by_software_or_namespace(tmp_path: Path) -> None:
     ours = pictures.write_tiff(tmp_path / "a.tif", data, software="retouchd 0.0.9")
     packet = b'<x xmlns:retouchd="http://ns.retouchd.org/1.0/"/>'
     named = pictures.write_tiff(tmp_path / "b.tif", data, extratags=[(700, 1, len(packet), packet, True)])
-    other = pictures.write_tiff(tmp_path / "c.tif", data, software="Adobe Lightroom")
-    assert [is_own_output(p) for p in (ours, named, other, tmp_path / "none.tif")] == [
-        True,
-        True,
-        False,
-        False,
-    ]
-    for path in (ours, named):
-        with pytest.raises(errors.OwnOutput):
+    tag = [(700, 1, len(packet), packet, True)]
+    saved = pictures.write_tiff(tmp_path / "c.tif", data, extratags=tag, software="GIMP\n3.0")
+    other = pictures.write_tiff(tmp_path / "d.tif", data, software="Adobe Lightroom")
+    exported = tmp_path / "e.jpg"
+    jpeg = bytes(imagecodecs.jpeg8_encode(pictures.ramp(3, np.uint8)))
+    segment = b"http://ns.adobe.com/xap/1.0/\0" + packet
+    exported.write_bytes(jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + jpeg[2:])
+    assert read_photo(other, LIMITS)
+    for path, words in (
+        (ours, "a.tif is a result of retouchd, its skin"),
+        (named, "retouchd that tifffile.py saved again"),
+        (saved, r"retouchd that GIMP\\n3.0 saved again"),
+        (exported, "retouchd that another program saved again"),
+    ):
+        with pytest.raises(errors.OwnOutput, match=words) as caught:
             read_photo(path, LIMITS)
+        assert str(caught.value).isprintable()
+        assert read_photo(path, LIMITS, ours=True).pixels.size
 
 
 @pytest.mark.parametrize("name", ["m.tif", "m.png", "m.jpg"])

@@ -9,14 +9,15 @@ import pytest
 from tests.engine.pixels.conftest import Skin, disc_at, wound_in
 from tests.engine.pixels.test_healing import contrast, laid, sampled
 
-from retouch_engine import Kind, Recipe, pipeline
+from retouch_engine import Correction, Corrections, Recipe, Wish, pipeline
+from retouch_engine.corrections import packed_bits
 from retouch_engine.heal import HEALERS, Heal, Wound
 from retouch_engine.heal.fit import Bed
 from retouch_engine.heal.reinject import reinjected
 from retouch_engine.heal.sources import donors
 from retouch_engine.imaging.bands import blur
 from retouch_engine.record import Decision
-from retouch_engine.types import Box, HealerId, Patch, Photo, Spot
+from retouch_engine.types import Box, HealerId, Patch, Photo
 from retouch_engine.wounds import Outcome, apart
 
 SHAPE = (260, 260)
@@ -124,33 +125,34 @@ def test_texture_stays_whole_at_every_strength(skin: Skin, name: str, strength: 
     assert np.median(ratios) > 0.95
 
 
-def spots_on(clean: np.ndarray, count: int) -> tuple[Photo, tuple[Spot, ...]]:
+def spots_on(clean: np.ndarray, count: int) -> tuple[Photo, Corrections]:
     """A patch of red spots, painted by hand."""
     rng = np.random.default_rng(3)
     od, spots = clean.copy(), []
-    for i in range(count):
+    for _ in range(count):
         y, x = rng.integers(120, 280, 2)
         mask = disc_at(clean.shape[:2], y, x, 5)
         od += blur(mask.astype(np.float32), 1.0)[..., None] * np.array([0.05, 0.4, 0.3], np.float32)
-        box = Box(y - 6, x - 6, y + 7, x + 7)
-        spots.append(Spot(i + 1, box, mask[box.slices].copy(), 10.0, Kind.PAINTED, 1.0, True, "painted"))
-    return Photo(sampled(od)), tuple(spots)
+        inside = mask[y - 6 : y + 7, x - 6 : x + 7]
+        shape = packed_bits(np.packbits(inside).tobytes())
+        spots.append(Correction((int(x) - 6, int(y) - 6, 13, 13), Wish.HEAL, shape=shape))
+    return Photo(sampled(od)), Corrections(tuple(spots))
 
 
 def test_a_patch_of_forty_spots_is_healed_without_a_trace_of_red(skin: Skin) -> None:
     clean = skin(400, seed=8)
-    photo, spots = spots_on(clean, 40)
-    done = pipeline.retouch(photo, Recipe(), lambda _stage: None, painted=spots)
-    healed = [s.decision is Decision.HEALED for s in done.spots]
-    assert np.mean(healed) > 0.9
+    photo, wishes = spots_on(clean, 40)
+    done = pipeline.retouch(photo, Recipe(), lambda _stage: None, wishes)
+    asked = [(s, step.spot) for s, step in zip(done.spots, done.steps, strict=True) if s.wish == Wish.HEAL]
+    assert len(asked) >= 30
+    assert np.mean([s.decision is Decision.HEALED for s, _ in asked]) > 0.9
     after = photo.pixels.copy()
     for patch in done.patches:
         after[patch.box.slices] = patch.pixels
     red = blur(np.float32(1) * after[..., 0] - after[..., 1], 3.0)
     clean_red = blur(np.float32(1) * sampled(clean)[..., 0] - sampled(clean)[..., 1], 3.0)
-    ids = {s.id for s, ok in zip(done.spots, healed, strict=True) if ok}
-    for spot in spots:
-        if spot.id in ids:
+    for record, spot in asked:
+        if record.decision is Decision.HEALED:
             gap = (red - clean_red)[spot.box.slices][spot.mask].mean()
             assert abs(gap) < 0.02 * 65535
 

@@ -1,0 +1,201 @@
+"""What people decided about photos, on disk: ``_retouchd/corrections/IMG_0412.tif.json``, and edited masks.
+
+One file a photo, beside its results and independent of any journal, so that a correction survives a redo, an
+``undo`` and another machine. It belongs to the very bytes of its photo: boxes mean nothing on another crop.
+A mask that somebody edited is read once into such a file; its digest is kept there, so that it is known as
+read. The file is also what ``learn`` learns from: each wish keeps the kind, score and features that it was
+given against.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from retouch_engine import CORRECTIONS_SCHEMA, Corrections, EngineError, Role
+from retouchd import naming, publish, record
+from retouchd.errors import JobError, UnsafeFolder
+from retouchd.jobs import Digest
+from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER, RECORD, ResultSet
+from retouchd.text import shown
+
+_MOST_BYTES = 16 << 20
+_FACTS = ("kind", "score", "features", "diameter_px", "diameter_mm", "decision", "reason")
+"""What was known of a spot when a person decided about it."""
+
+
+class BrokenCorrections(JobError):
+    """A file of corrections that cannot be used; healing without it would undo what a person did."""
+
+    code = "corrections"
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{shown(path)}: {why}")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is remembered of one photo."""
+
+    source: str
+    """The photo's name."""
+    sha256: str
+    decided: Corrections = field(default_factory=Corrections)
+    facts: tuple[Mapping[str, Any], ...] = ()
+    """For each wish, in order: what was known of its spot, by whom and when it was decided."""
+    masks: tuple[str, ...] = ()
+    """Digests of edited masks that were read."""
+    approved: str = ""
+    """When a person approved the result, as ISO 8601; empty when nobody did."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The file's content."""
+        told = self.decided.as_json()
+        notes = [*self.facts, *({} for _ in self.decided.spots)]
+        spots = [{**note, **spot} for note, spot in zip(notes, told["spots"], strict=False)]
+        source = {"name": self.source, "sha256": self.sha256}
+        rest = {"masks": list(self.masks), "approved": self.approved, **told, "spots": spots}
+        return {"schema": CORRECTIONS_SCHEMA, "source": source, **rest}
+
+
+def path_of(source: Path, folder: Path) -> Path:
+    """Where a photo's corrections lie, in the folder of its results."""
+    return folder / OWN_FOLDER / CORRECTIONS_FOLDER / f"{source.name}.json"
+
+
+def read(source: Path, folder: Path, digest: str) -> Memory:
+    """What is remembered of a photo with these bytes; an empty memory when there is nothing.
+
+    Raises:
+        BrokenCorrections: there is a file, and it cannot be used.
+    """
+    path = path_of(source, folder)
+    fresh = Memory(source.name, digest)
+    try:
+        if path.is_symlink() or path.parent.is_symlink() or path.stat().st_size > _MOST_BYTES:
+            raise BrokenCorrections(path, "not a file of ours")
+        told = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return fresh
+    except (ValueError, RecursionError):
+        raise BrokenCorrections(path, "no JSON; repair or remove it") from None
+    if not isinstance(told, dict) or told.get("schema") != CORRECTIONS_SCHEMA:
+        raise BrokenCorrections(path, f"its schema is not {CORRECTIONS_SCHEMA}; remove it")
+    about = told.get("source")
+    if not isinstance(about, dict) or about.get("sha256") != digest:
+        return fresh
+    try:
+        decided = Corrections.from_json(told)
+    except EngineError as error:
+        raise BrokenCorrections(path, str(error)) from None
+    return replace(
+        fresh,
+        decided=decided,
+        facts=tuple(_noted(spot) for spot in told.get("spots", [])),
+        masks=tuple(m for m in _listed(told, "masks") if isinstance(m, str)),
+        approved=str(told.get("approved") or ""),
+    )
+
+
+def write(source: Path, folder: Path, memory: Memory) -> None:
+    """Put a photo's corrections in their place, whole.
+
+    Raises:
+        UnsafeFolder: a symlink where our folder should be.
+        OSError: it cannot be written.
+    """
+    path = path_of(source, folder)
+    with publish.locked(path.parent.parent):
+        if path.parent.is_symlink() or path.is_symlink():
+            raise UnsafeFolder(path.parent)
+        path.parent.mkdir(exist_ok=True)
+        part = path.parent / naming.part_name(f"wish-{os.getpid()}", "corrections")
+        try:
+            with part.open("wb") as file:
+                file.write(json.dumps(memory.as_json(), indent=1, ensure_ascii=True).encode("ascii") + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            part.chmod(folder.stat().st_mode & 0o666)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def learned(memory: Memory, told: dict[str, Any], by: str) -> Memory:
+    """The memory after a render: the wishes that the engine read from a mask, with what is known of each."""
+    decided = Corrections.from_json(told.get("corrections", {}))
+    fresh = decided.spots[len(memory.decided.spots) :]
+    spots = {tuple(s.get("box", ())): s for s in told.get("spots", []) if isinstance(s, dict)}
+    facts = tuple(noted(spots.get(spot.box, {}), by) for spot in fresh)
+    known = (*memory.facts, *({} for _ in memory.decided.spots))[: len(memory.decided.spots)]
+    return replace(memory, decided=decided, facts=(*known, *facts))
+
+
+def noted(spot: Mapping[str, Any], by: str) -> dict[str, Any]:
+    """What to remember of a spot when a person decides about it."""
+    facts = {key: spot[key] for key in _FACTS if key in spot}
+    return {**facts, "by": by, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def edited_mask(source: Path, folder: Path, masks: tuple[str, ...]) -> tuple[Path, Digest] | None:
+    """A mask among this photo's results that somebody edited and nobody has read yet, with its digest."""
+    for names, told in _sets(source, folder):
+        path = names.path(Role.MASK)
+        if not record.untouched(told, names, Role.MASK, lambda: None) and not path.is_symlink():
+            digest = record.digest_of(path)
+            if digest not in masks:
+                return path, digest
+    return None
+
+
+def _sets(source: Path, folder: Path) -> Iterator[tuple[ResultSet, dict[str, Any]]]:
+    """The sets of results of this photo, the latest first."""
+    found, names = [], naming.first_set(source, folder)
+    while os.path.lexists(names.path(RECORD)):
+        told = record.read(names.path(RECORD))
+        if told and record.same_source(told, source):
+            found.append((names, told))
+        names = names.next()
+    yield from reversed(found)
+
+
+def outdated(source: Path, folder: Path) -> bool:
+    """Whether the latest results do not show what a person decided.
+
+    A file that cannot be used counts as outdated: the job then says what is wrong with it.
+    """
+    for names, told in _sets(source, folder):
+        try:
+            memory = read(source, folder, record.source_digest(told))
+        except BrokenCorrections:
+            return True
+        shown_there: object = told.get("corrections", Corrections().as_json())
+        edited = edited_mask(source, folder, memory.masks) is not None
+        return edited or (shown_there != memory.decided.as_json() and names.path(Role.RESULT).exists())
+    return False
+
+
+def _noted(spot: object) -> dict[str, Any]:
+    keys = (*_FACTS, "by", "at")
+    return {k: spot[k] for k in keys if k in spot} if isinstance(spot, dict) else {}
+
+
+def _listed(told: Mapping[str, Any], key: str) -> list[Any]:
+    value = told.get(key)
+    return value if isinstance(value, list) else []
+
+
+def photo_of(entry: Path) -> str | None:
+    """The name of the photo that a mask or a file of corrections in one of our folders belongs to."""
+    if entry.parent.name == CORRECTIONS_FOLDER:
+        return entry.name.removesuffix(".json")
+    told = record.read(naming.set_of_mask(entry).path(RECORD))
+    with contextlib.suppress(AttributeError):
+        return str((told or {}).get("source", {}).get("name", "")) or None
+    return None

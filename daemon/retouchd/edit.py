@@ -1,0 +1,128 @@
+"""The external editor: retouches the very file that an editor made for it, and gives it back under its name.
+
+The one place where a file that we did not write is replaced: because its owner handed it to us for that. It
+is replaced by a rename, whole or not at all, and only if nobody wrote to it meanwhile; as it was it stays
+in ``_retouchd/before``, which costs no copy. A second run starts from there, so that heals never lie on
+heals.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retouchd import batch, naming, protocol
+from retouchd.config import Settings
+from retouchd.errors import RetouchdError
+from retouchd.jobs import Signature
+from retouchd.naming import OWN_FOLDER
+from retouchd.text import shown
+
+BEFORE_FOLDER = "before"
+_OWN_OUTPUT = "own-output"
+"""The engine's code for a result of ours."""
+_TIFF = frozenset({".tif", ".tiff"})
+
+
+class NotEditable(RetouchdError):
+    """A file that cannot be given back under its own name."""
+
+    exit_code = 1
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{shown(path)} is left as it was: {why}")
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A file that was replaced."""
+
+    path: Path
+    before: Path
+    record: dict[str, Any]
+
+
+def edit(
+    path: Path,
+    settings: Settings,
+    preset: str,
+    stage: Callable[[str], None],
+    engine: str = protocol.ENGINE_FACTORY,
+) -> Edited:
+    """Retouch a TIFF and put the result in its place.
+
+    Raises:
+        NotEditable: it was not replaced, and why.
+        EngineUnavailable: no worker can be started at all.
+    """
+    _check(path, settings)
+    before = path.parent / OWN_FOLDER / BEFORE_FOLDER / path.name
+    signature = Signature.of(path.stat())
+    with tempfile.TemporaryDirectory(prefix="retouchd-edit-") as scratch:
+        report = _done(path, Path(scratch), settings, preset, stage, engine)
+        if report.failure and report.failure.code == _OWN_OUTPUT and before.is_file():
+            report = _done(before, Path(scratch), settings, preset, stage, engine)
+        if report.failure or report.result is None or report.record is None:
+            raise NotEditable(path, report.failure.message if report.failure else "no result")
+        try:
+            _replace(path, report.result, before, signature)
+        except OSError as error:
+            raise NotEditable(path, error.strerror or str(error)) from None
+    return Edited(path, before, report.record)
+
+
+def _check(path: Path, settings: Settings) -> None:
+    if path.suffix.lower() not in _TIFF:
+        raise NotEditable(path, "only a TIFF can hold the result; have the editor make a 16-bit TIFF")
+    if path.is_symlink() or not path.is_file():
+        raise NotEditable(path, "it is no file, or a link to one")
+    if any(path.is_relative_to(w.path) for w in settings.watch):
+        raise NotEditable(path, "its folder is watched, so the service does it already")
+    if (path.parent / OWN_FOLDER).is_symlink() or (path.parent / OWN_FOLDER / BEFORE_FOLDER).is_symlink():
+        raise NotEditable(path, f"{OWN_FOLDER} is a link")
+
+
+def _done(
+    source: Path, scratch: Path, settings: Settings, preset: str, stage: Callable[[str], None], engine: str
+) -> batch.Report:
+    wish = batch.Wish(preset=preset, out=scratch)
+    with batch.Batch(settings, wish, engine) as work:
+        return work.do(batch.Item(source, scratch, Path(source.anchor)), stage)
+
+
+def _replace(path: Path, result: Path, before: Path, signature: Signature) -> None:
+    """Put the result in the file's place; the file as it was keeps existing under another name."""
+    part = path.parent / naming.part_name(f"edit-{os.getpid()}", "result")
+    try:
+        shutil.copyfile(result, part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        shutil.copymode(path, part)
+        if not Signature.of(path.stat()).same_file(signature):
+            raise NotEditable(path, "it was written to meanwhile; try again")
+        if not before.exists():
+            before.parent.mkdir(parents=True, exist_ok=True)
+            _keep(path, before)
+        part.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        with contextlib.suppress(OSError):  # SMB cannot sync a folder
+            os.fsync(folder)
+        os.close(folder)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _keep(path: Path, before: Path) -> None:
+    """A second name for the file; a copy where the file system has no second names."""
+    try:
+        os.link(path, before)
+    except OSError:
+        part = before.parent / naming.part_name(f"edit-{os.getpid()}", "before")
+        shutil.copy2(path, part)
+        part.replace(before)

@@ -1,0 +1,208 @@
+"""What there is to review: the records below the watched folders, as shoots of photos.
+
+Only what this walk found can be asked for, so no request can name a path. A photo whose source is no plain
+file inside its own folder is left out: a record is a text that anybody could have written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from retouch_engine import Decision
+from retouchd import corrections, ignores, naming, record
+from retouchd.corrections import BrokenCorrections, Memory
+from retouchd.naming import OWN_FOLDER, RECORD, ResultSet
+from retouchd.text import shown
+
+_FRESH_S = 2.0
+_DECISIONS = tuple(str(d) for d in Decision)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder of results, with the folder that its photos come from."""
+
+    results: Path
+    sources: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One photo with its latest results."""
+
+    id: str
+    source: Path
+    names: ResultSet
+    counts: dict[str, int]
+    sha256: str
+    stamp: int
+    """Changes with each new result."""
+    approved: bool
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return shown(self.source.name)
+
+    @property
+    def asks(self) -> int:
+        """How many spots a person is asked about."""
+        return 0 if self.approved else self.counts["review"] + self.counts["failed"]
+
+    def told(self) -> dict[str, Any]:
+        """The decision record; empty when it is gone."""
+        return record.read(self.names.path(RECORD)) or {}
+
+    def memory(self) -> Memory:
+        """What was decided so far.
+
+        Raises:
+            BrokenCorrections: the file cannot be used.
+        """
+        return corrections.read(self.source, self.names.folder, self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Shoot:
+    """The photos of one folder, those that ask for a look first."""
+
+    id: str
+    folder: Path
+    name: str
+    photos: tuple[Photo, ...]
+
+    def total(self, key: str) -> int:
+        """A count over all photos."""
+        return sum(photo.counts[key] for photo in self.photos)
+
+    @property
+    def asks(self) -> int:
+        """How many photos want a look."""
+        return sum(photo.asks > 0 for photo in self.photos)
+
+    @property
+    def approved(self) -> int:
+        """How many photos a person has approved."""
+        return sum(photo.approved for photo in self.photos)
+
+
+@dataclass(slots=True)
+class Album:
+    """Walks the places when its knowledge is older than two seconds; reads only records that changed."""
+
+    places: Sequence[Place]
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _walked_s: float = -1e9
+    _shoots: tuple[Shoot, ...] = ()
+    _known: dict[Path, tuple[tuple[int, ...], Photo | None]] = field(default_factory=dict)
+
+    def shoots(self) -> tuple[Shoot, ...]:
+        """Every folder with results, those that ask for a look first."""
+        with self._lock:
+            if time.monotonic() - self._walked_s > _FRESH_S:
+                found = [shoot for place in self.places for shoot in self._walk(place)]
+                self._shoots = tuple(sorted(found, key=lambda s: (s.asks == 0, s.name)))
+                self._walked_s = time.monotonic()
+            return self._shoots
+
+    def forget(self) -> None:
+        """Walk again with the next question."""
+        with self._lock:
+            self._walked_s = -1e9
+
+    def shoot(self, shoot_id: str) -> Shoot | None:
+        """A folder by its id."""
+        return next((s for s in self.shoots() if s.id == shoot_id), None)
+
+    def photo(self, photo_id: str) -> tuple[Shoot, Photo] | None:
+        """A photo by its id, with its shoot."""
+        return next(((s, p) for s in self.shoots() for p in s.photos if p.id == photo_id), None)
+
+    def _walk(self, place: Place) -> Iterator[Shoot]:
+        for where, folders, _ in os.walk(place.results):
+            folder = Path(where)
+            own = folder / OWN_FOLDER
+            if OWN_FOLDER in folders and not own.is_symlink():
+                photos = self._photos(place, folder, own)
+                if photos:
+                    relative = folder.relative_to(place.results)
+                    name = place.results.name if relative == Path() else f"{place.results.name}/{relative}"
+                    yield Shoot(_id(own), folder, shown(name), photos)
+            folders[:] = sorted(f for f in folders if not ignores.folder_ignored(f))
+
+    def _photos(self, place: Place, folder: Path, own: Path) -> tuple[Photo, ...]:
+        """The latest set of each photo of a folder."""
+        latest: dict[Path, Photo] = {}
+        for path in own.glob("*.json"):
+            photo = self._read(place, folder, path)
+            if photo is not None:
+                before = latest.get(photo.source)
+                if before is None or before.names.number < photo.names.number:
+                    latest[photo.source] = photo
+        return tuple(sorted(latest.values(), key=lambda p: (p.asks == 0, p.name)))
+
+    def _read(self, place: Place, folder: Path, path: Path) -> Photo | None:
+        decided = folder / OWN_FOLDER / naming.CORRECTIONS_FOLDER
+        stamp = (*_stamp(path), *_stamp(decided))
+        known = self._known.get(path)
+        if known is None or known[0] != stamp:
+            told = record.read(path)
+            known = (stamp, _photo(place, folder, path, told) if told else None)
+            self._known[path] = known
+        return known[1]
+
+
+def _photo(place: Place, folder: Path, path: Path, told: dict[str, Any]) -> Photo | None:
+    about, counts = told.get("source"), told.get("counts")
+    name = about.get("name") if isinstance(about, dict) else None
+    if not isinstance(name, str) or not isinstance(counts, dict) or name in {"", ".", ".."} or "/" in name:
+        return None
+    source = place.sources / folder.relative_to(place.results) / name
+    names = _set_of(source, folder, path)
+    inside = os.path.realpath(source).startswith(f"{os.path.realpath(place.sources)}{os.sep}")
+    if names is None or source.is_symlink() or not source.is_file() or not inside:
+        return None
+    sha256 = str(record.source_digest(told))
+    try:
+        approved = bool(corrections.read(source, folder, sha256).approved)
+    except BrokenCorrections:
+        approved = False
+    whole = {key: _whole(counts.get(key)) for key in ("found", *_DECISIONS)}
+    return Photo(_id(path), source, names, whole, sha256, _stamp(path)[0], approved)
+
+
+def _set_of(source: Path, folder: Path, path: Path) -> ResultSet | None:
+    """The set that a record belongs to, judged by its name."""
+    tail = path.name.removesuffix(".json").removeprefix(source.stem)
+    if tail and not (tail[:1] == "-" and tail[1:].isascii() and tail[1:].isdigit()):
+        return None
+    names = ResultSet(folder, source.stem, int(tail[1:]) if tail else 1)
+    return names if names.path(RECORD) == path else None
+
+
+def places_of(watched: Iterable[tuple[Path, Path | None]]) -> list[Place]:
+    """The places of watched folders: each with its mirror, if it has one."""
+    return [Place(mirror or path, path) for path, mirror in watched]
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except OSError:
+        return 0, 0
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _id(path: Path) -> str:
+    return hashlib.blake2s(os.fsencode(path), digest_size=9).hexdigest()
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0

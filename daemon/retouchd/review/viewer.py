@@ -1,0 +1,93 @@
+"""Tiles from a process of their own: photos are decoded there, and what one of them breaks breaks alone.
+
+question  one JSON object a line: {"do": "about" | "tile", "source", "heal", "level", "column", "row"}
+answer    one line with a JSON object, {"bytes": N} or {"about": ...} or {"failed": ...}, then N bytes
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from retouchd.errors import RetouchdError
+
+_MOST_TILES = 400
+"""Kept as they were sent: going back to a place that was looked at costs nothing."""
+
+
+class NoPicture(RetouchdError):
+    """What was asked for cannot be shown."""
+
+    exit_code = 1
+
+
+class Tiles:
+    """Asks the process, which is started with the first question and again when it died."""
+
+    def __init__(self, megapixels: float) -> None:
+        self._command = [sys.executable, "-m", "retouchd.review.darkroom", str(megapixels)]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
+
+    def about(self, source: Path) -> dict[str, int]:
+        """Width, height, levels, tile and orientation of a photo; it stays decoded for what follows.
+
+        Raises:
+            NoPicture: it cannot be shown.
+        """
+        return dict(self._ask({"do": "about", "source": str(source)})[0]["about"])
+
+    def tile(self, source: Path, heal: Path | None, level: int, column: int, row: int, stamp: int) -> bytes:
+        """One tile as JPEG.
+
+        Raises:
+            NoPicture: there is none.
+        """
+        key = (source, heal, level, column, row, stamp)
+        if key not in self._kept:
+            layer = str(heal) if heal else None
+            question = {"do": "tile", "source": str(source), "heal": layer}
+            data = self._ask({**question, "level": level, "column": column, "row": row})[1]
+            with self._lock:
+                self._kept[key] = data
+                while len(self._kept) > _MOST_TILES:
+                    self._kept.popitem(last=False)
+            return data
+        return self._kept[key]
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def _ask(self, question: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        with self._lock:
+            if self._process is None or self._process.poll() is not None:
+                self._end()
+                pipe = subprocess.PIPE
+                self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe)
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            try:
+                self._process.stdin.write(json.dumps(question).encode("ascii") + b"\n")
+                self._process.stdin.flush()
+                answer = json.loads(self._process.stdout.readline())
+                data = self._process.stdout.read(answer.get("bytes", 0))
+            except (OSError, ValueError):
+                self._end()
+                raise NoPicture("the photo could not be decoded") from None
+        if "failed" in answer:
+            raise NoPicture(answer["failed"])
+        return answer, data

@@ -1,0 +1,72 @@
+"""The tables of the journal, version by version: an update migrates what an earlier version wrote."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from retouchd.errors import JournalTooNew
+
+# One script for each version; the number of scripts is the schema's version (PRAGMA user_version).
+MIGRATIONS = (
+    """
+    CREATE TABLE job (
+        id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, root BLOB NOT NULL, state TEXT NOT NULL,
+        reason TEXT NOT NULL, code TEXT NOT NULL, signature TEXT NOT NULL, source_digest TEXT NOT NULL,
+        recipe_digest TEXT NOT NULL, attempts INTEGER NOT NULL, deaths INTEGER NOT NULL,
+        not_before REAL NOT NULL, owner TEXT NOT NULL, lease_until REAL NOT NULL, plan TEXT NOT NULL,
+        seen_at REAL NOT NULL, changed_at REAL NOT NULL, revision INTEGER NOT NULL
+    );
+    CREATE INDEX job_by_state ON job (state, not_before, id);
+    CREATE INDEX job_by_work ON job (source_digest, recipe_digest);
+    CREATE TABLE published (
+        path BLOB PRIMARY KEY, sha256 TEXT NOT NULL, job INTEGER NOT NULL, at REAL NOT NULL
+    );
+    CREATE TABLE root (
+        path BLOB PRIMARY KEY, state TEXT NOT NULL, note TEXT NOT NULL, checked_at REAL NOT NULL
+    );
+    CREATE TABLE instance (
+        one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL, pid INTEGER NOT NULL,
+        started_at REAL NOT NULL, beat_at REAL NOT NULL, status TEXT NOT NULL
+    );
+    CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+    INSERT INTO about VALUES ('id', lower(hex(randomblob(4))));
+    """,
+    # made counts the results of a photo, for the guard against circles; pause holds the folders that a person
+    # paused, the empty path for all of them.
+    """
+    ALTER TABLE job ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE pause (root BLOB PRIMARY KEY, at REAL NOT NULL);
+    """,
+    # forced: a person asked for a photo although it is a result of ours. stage: how long the stages took, how
+    # often up to each limit, for the metrics; kept here, because counts that survive a restart need no care.
+    """
+    ALTER TABLE job ADD COLUMN forced INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE stage (
+        name TEXT NOT NULL, upto REAL NOT NULL, count INTEGER NOT NULL, seconds REAL NOT NULL,
+        PRIMARY KEY (name, upto)
+    );
+    """,
+)
+
+
+def version(db: sqlite3.Connection, path: Path) -> int:
+    """The version of the tables.
+
+    Raises:
+        JournalTooNew: a later retouchd wrote them.
+    """
+    found = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if found > len(MIGRATIONS):
+        raise JournalTooNew(path, found, len(MIGRATIONS))
+    return found
+
+
+def migrate(db: sqlite3.Connection, path: Path) -> None:
+    """Bring the tables up to date; each step is one transaction.
+
+    Raises:
+        JournalTooNew: a later retouchd wrote them.
+    """
+    for step in range(version(db, path), len(MIGRATIONS)):
+        db.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[step]} PRAGMA user_version={step + 1}; COMMIT;")

@@ -1,0 +1,184 @@
+"""A plan after what a person said about it: spots healed that were not, spots left that were, spots added.
+
+A wish finds its spot by where it lies; a wish to heal where no spot is known adds one. A painted mask is
+read into the same wishes, so that there is one way to correct a photo, whichever way it was told: white
+heals, black keeps, half grey leaves the spot to a person. A known spot counts by the larger part of its
+area.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from retouch_engine import route
+from retouch_engine.corrections import Correction, Wish, packed_bits, unpacked_bits
+from retouch_engine.errors import CorrectionsMistake
+from retouch_engine.imaging.masks import bounding_box, diameter, dilated, placed
+from retouch_engine.recipe import Kind, Recipe
+from retouch_engine.survey import Scene
+from retouch_engine.types import Bool, Box, HealerId, Spot, Step, Takes
+
+HEAL, IGNORE = 255, 128
+"""Values of a painted mask."""
+_SAME = 0.5
+"""Share of both boxes that a wish and its spot have in common."""
+_MOST = 0.5
+_SLOP_PX = 1
+_BRUSH_SHARE = 0.35
+"""A brush that reaches this far beyond a spot, in its diameters, meant the spot."""
+_REASONS = {
+    Wish.HEAL: "a person asked for it",
+    Wish.KEEP: "a person wants it kept",
+    Wish.REJECT: "a person saw no blemish there",
+    Wish.REVIEW: "a person put it off",
+}
+
+
+def amended(
+    steps: Sequence[Step],
+    wishes: Sequence[Correction],
+    recipe: Recipe,
+    healers: Mapping[HealerId, Takes],
+    scene: Scene,
+) -> tuple[Step, ...]:
+    """The plan after one round of wishes: the same steps in the same order, then those of added spots.
+
+    A step that no wish is about is the very same object.
+
+    Raises:
+        CorrectionsMistake: a wish that lies outside of the photo.
+    """
+    plan = list(steps)
+    for wish in wishes:
+        place = _place(plan, wish)
+        if place is not None:
+            plan[place] = _changed(plan[place], wish.wish, recipe, healers, scene)
+        elif wish.wish is Wish.HEAL:
+            number = max((step.spot.id for step in plan), default=0) + 1
+            (step,) = route.plan([_added(wish, number, scene)], recipe, healers, scene)
+            plan.append(replace(step, wish=str(Wish.HEAL)))
+    return tuple(plan)
+
+
+def painted(
+    mask: NDArray[np.uint8], steps: Sequence[Step], healed: Collection[int]
+) -> tuple[Correction, ...]:
+    """What a painted mask says beyond what is done anyway.
+
+    Args:
+        mask: uint8 ``(H, W)``: nearer to 255 than to 128 is white, nearer to 0 is black.
+        steps: the plan that the mask was painted over, holes grown.
+        healed: the spots whose heal came about.
+    """
+    white = mask > (HEAL + IGNORE) // 2
+    wishes = []
+    for step in steps:
+        wish = _read(mask[step.spot.box.slices][step.spot.mask], step, step.spot.id in healed)
+        if wish is not None:
+            wishes.append(Correction(_listed(step.spot.box), wish, shape=_shape(step.spot.mask)))
+        if wish is Wish.HEAL or step.healers:
+            _wipe(white, step)
+    return (*wishes, *_new(white))
+
+
+def mask_of(correction: Correction) -> Bool:
+    """The mask that a correction stands for: bool, the height and width of its box.
+
+    Raises:
+        CorrectionsMistake: its shape is no mask of that size, or empty.
+    """
+    _, _, width, height = correction.box
+    if not correction.shape:
+        canvas = np.zeros((height, width), np.uint8)
+        middle = ((width - 1) / 2, (height - 1) / 2)
+        cv2.ellipse(canvas, (middle, (width, height), 0), 1, -1)
+        return np.asarray(canvas > 0) if canvas.any() else np.ones((height, width), np.bool_)
+    bits = unpacked_bits(correction.shape, (width * height + 7) // 8)
+    mask = np.unpackbits(np.frombuffer(bits, np.uint8), count=width * height).reshape(height, width) > 0
+    if not mask.any():
+        raise CorrectionsMistake("shape", "an empty mask", "one with an inside")
+    return mask
+
+
+def _shape(mask: Bool) -> str:
+    return packed_bits(np.packbits(mask).tobytes())
+
+
+def _listed(box: Box) -> tuple[int, int, int, int]:
+    return box.x0, box.y0, box.width, box.height
+
+
+def _place(steps: Sequence[Step], wish: Correction) -> int | None:
+    """The index of the spot that a wish is about."""
+    x, y, width, height = wish.box
+    box = Box(y, x, y + height, x + width)
+    shares = [(_alike(step.spot.box, box), -i) for i, step in enumerate(steps) if step.spot.box.meets(box)]
+    share, index = max(shares, default=(0.0, 0))
+    return -index if share >= _SAME else None
+
+
+def _alike(a: Box, b: Box) -> float:
+    """Area that two boxes share over the area that they cover together."""
+    common = (min(a.y1, b.y1) - max(a.y0, b.y0)) * (min(a.x1, b.x1) - max(a.x0, b.x0))
+    return common / (a.width * a.height + b.width * b.height - common)
+
+
+def _changed(step: Step, wish: Wish, recipe: Recipe, healers: Mapping[HealerId, Takes], scene: Scene) -> Step:
+    if wish is not Wish.HEAL:
+        return Step(step.spot, (), step.hole, step.box, _REASONS[wish], wish is Wish.REVIEW, str(wish))
+    if step.healers:
+        return step if step.wish == wish else replace(step, wish=str(wish))
+    # As a painted spot: what a person asks for is not weighed against the odds or the protected parts.
+    (asked,) = route.plan([replace(step.spot, kind=Kind.PAINTED)], recipe, healers, scene)
+    reason = _REASONS[wish] if asked.healers else asked.reason
+    return replace(asked, spot=step.spot, reason=reason, wish=str(wish))
+
+
+def _added(wish: Correction, number: int, scene: Scene) -> Spot:
+    x, y, width, height = wish.box
+    if x + width > scene.width or y + height > scene.height:
+        raise CorrectionsMistake("box", wish.box, f"inside {scene.width} x {scene.height} px")
+    mask = mask_of(wish)
+    tight = bounding_box(mask)
+    box = Box(y + tight.y0, x + tight.x0, y + tight.y1, x + tight.x1)
+    inside = np.ascontiguousarray(mask[tight.slices])
+    return Spot(
+        number, box, inside, diameter(inside), Kind.PAINTED, 1.0, sure=True, reason="painted by a person"
+    )
+
+
+def _read(values: NDArray[np.uint8], step: Step, healed: bool) -> Wish | None:
+    """What the paint over a spot says; None when it says what is done anyway."""
+    white = float((values > (HEAL + IGNORE) // 2).mean())
+    black = float((values < IGNORE // 2).mean())
+    if white >= _MOST:
+        return None if step.healers else Wish.HEAL
+    if healed:
+        return Wish.KEEP if black >= 1 - white - black else Wish.REVIEW
+    if step.healers or step.review:
+        return Wish.KEEP if black >= _MOST else None
+    return None if black >= _MOST else Wish.REVIEW
+
+
+def _wipe(white: Bool, step: Step) -> None:
+    """Take away the paint that a spot accounts for, with what a brush puts around it."""
+    margin = _SLOP_PX if step.healers else max(_SLOP_PX, round(_BRUSH_SHARE * step.spot.diameter_px))
+    box = step.box.grown(margin + 1, *white.shape)
+    hole = placed(step.hole, step.box, box)
+    white[box.slices] &= ~dilated(hole, margin)
+
+
+def _new(white: Bool) -> Iterator[Correction]:
+    """Each connected region that is left, as a spot to add; what is thinner than a brush is a rim."""
+    kernel = np.ones((3, 3), np.uint8)
+    solid = np.asarray(cv2.morphologyEx(white.view(np.uint8), cv2.MORPH_OPEN, kernel))
+    total, labels, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
+    for number in range(1, total):
+        x, y, w, h, _ = (int(v) for v in stats[number])
+        inside = np.ascontiguousarray(labels[y : y + h, x : x + w] == number)
+        yield Correction((x, y, w, h), Wish.HEAL, shape=_shape(inside))

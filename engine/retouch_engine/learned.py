@@ -1,0 +1,27 @@
+"""The learned files that this installation decides with: a network, a table of trees.
+
+They decide pixels as much as a recipe does: with onnxruntime a face's lashes are known, without it they are
+not. So their digest is part of every recipe's digest, and a photo is done again when they change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+_HOME = Path(__file__).parent
+
+
+def networks_run() -> bool:
+    """Whether onnxruntime is installed, so that the networks among them are used at all."""
+    return find_spec("onnxruntime") is not None
+
+
+@cache
+def learned_files() -> tuple[tuple[str, str], ...]:
+    """Name and SHA-256 of each learned file in use, in the order of their names."""
+    suffixes = {".json", ".onnx"} if networks_run() else {".json"}
+    files = sorted(p for p in _HOME.rglob("*") if p.suffix in suffixes)
+    return tuple((p.name, hashlib.sha256(p.read_bytes()).hexdigest()) for p in files)

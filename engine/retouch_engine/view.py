@@ -1,0 +1,145 @@
+"""Looking at a photo and its result without an editor: tiles of a pyramid, before and after, for a browser.
+
+Tiles are sRGB JPEGs in the photo's stored orientation; the page turns them. The source is decoded once and
+kept while it is looked at; the result is never decoded: it is the source with the heal layer over it, which
+is what the proof has shown. Level 0 is the photo at 100 %, each further level half the one before.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from retouch_engine.codec.metadata import metadata_of
+from retouch_engine.codec.preview import jpeg, lay, seen, shrunk
+from retouch_engine.codec.read import read_photo
+from retouch_engine.codec.rows import stays_grey
+from retouch_engine.errors import DamagedPhoto
+from retouch_engine.recipe import Limits
+from retouch_engine.types import Box, Patch, Photo
+
+TILE_PX = 512
+MOST_LEVELS = 9
+_KEPT = 2
+"""Photos that stay decoded: the one looked at, and the one before or after it."""
+_Stamp = tuple[str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pyramid:
+    """One decoded photo and its levels, of its own dtype, ``(h, w, 3)``."""
+
+    photo: Photo
+    levels: tuple[NDArray[Any], ...]
+
+
+class Viewer:
+    """Makes tiles; keeps the last photos decoded. Not for several threads at once."""
+
+    def __init__(self, limits: Limits, threads: int = 2) -> None:
+        self._limits, self._threads = limits, threads
+        self._pyramids: OrderedDict[_Stamp, _Pyramid] = OrderedDict()
+        self._heals: OrderedDict[_Stamp, tuple[Patch, ...]] = OrderedDict()
+
+    def tile(self, source: Path, heal: Path | None, level: int, column: int, row: int) -> bytes:
+        """One tile as JPEG; with a heal layer the photo after, without it before.
+
+        Raises:
+            IndexError: the photo has no such tile.
+            EngineError: the photo or the layer cannot be read.
+        """
+        pyramid = self._pyramid(source)
+        if not 0 <= level < len(pyramid.levels):
+            raise IndexError(level)
+        plane = pyramid.levels[level]
+        box = _tile_box(plane, column, row)
+        pixels = np.array(plane[box.slices])
+        if heal is not None:
+            lay(pixels, box, 1 << level, pyramid.photo, self._patches(heal, pyramid.photo))
+        return jpeg(seen(pixels, pyramid.photo))
+
+    def about(self, source: Path) -> dict[str, int]:
+        """``width``, ``height``, ``levels``, ``tile`` (px) and ``orientation`` (EXIF) of a photo.
+
+        Raises:
+            EngineError: the photo cannot be read.
+        """
+        pyramid = self._pyramid(source)
+        return {
+            "width": pyramid.photo.width,
+            "height": pyramid.photo.height,
+            "levels": len(pyramid.levels),
+            "tile": TILE_PX,
+            "orientation": metadata_of(pyramid.photo.metadata).orientation,
+        }
+
+    def _pyramid(self, source: Path) -> _Pyramid:
+        stamp = _stamp(source)
+        if stamp not in self._pyramids:
+            while len(self._pyramids) >= _KEPT:
+                self._pyramids.popitem(last=False)
+            photo = read_photo(source, self._limits, self._threads)
+            self._pyramids[stamp] = _Pyramid(photo, tuple(_levels(photo.pixels)))
+        self._pyramids.move_to_end(stamp)
+        return self._pyramids[stamp]
+
+    def _patches(self, heal: Path, photo: Photo) -> tuple[Patch, ...]:
+        stamp = _stamp(heal)
+        if stamp not in self._heals:
+            while len(self._heals) >= _KEPT:
+                self._heals.popitem(last=False)
+            self._heals[stamp] = tuple(_heal_patches(heal, photo))
+        return self._heals[stamp]
+
+
+def _stamp(path: Path) -> _Stamp:
+    stat = path.stat()
+    return str(path), stat.st_mtime_ns, stat.st_size
+
+
+def _levels(pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    plane = pixels
+    for _ in range(MOST_LEVELS):
+        yield plane
+        if max(plane.shape[:2]) <= TILE_PX:
+            return
+        plane = shrunk(plane, 2)
+
+
+def _tile_box(plane: NDArray[Any], column: int, row: int) -> Box:
+    y, x = row * TILE_PX, column * TILE_PX
+    height, width = plane.shape[:2]
+    if not (0 <= y < height and 0 <= x < width):
+        raise IndexError((column, row))
+    return Box(y, x, min(y + TILE_PX, height), min(x + TILE_PX, width))
+
+
+def _heal_patches(path: Path, photo: Photo) -> Iterator[Patch]:
+    """The heal layer as patches, a strip at a time: nearly all of it is empty.
+
+    Raises:
+        DamagedPhoto: it is no heal layer of this photo.
+    """
+    colours = 1 if stays_grey(photo) else 3
+    with tifffile.TiffFile(path) as tif:
+        page = tif.pages[0]
+        found = (page.imagelength, page.imagewidth, page.samplesperpixel, page.dtype)
+        if found != (photo.height, photo.width, colours + 1, np.dtype(np.uint16)):
+            raise DamagedPhoto(path, "it is no heal layer of this photo")
+        for data, index, shape in page.segments():
+            if data is None or not data.any():
+                continue
+            strip, top = data.reshape(shape[1:]), index[2]
+            where = strip[..., -1] > 0
+            columns, rows = np.flatnonzero(where.any(axis=0)), np.flatnonzero(where.any(axis=1))
+            cut = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+            box = Box(top + int(rows[0]), int(columns[0]), top + int(rows[-1]) + 1, int(columns[-1]) + 1)
+            samples = np.broadcast_to(strip[cut][..., :colours], (box.height, box.width, 3))
+            yield Patch(0, box, np.array(samples), np.array(where[cut]))

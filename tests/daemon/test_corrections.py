@@ -1,0 +1,156 @@
+"""Corrections on their way through the daemon: files and edited masks, read once, and nobody's work lost."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.daemon.conftest import Hot, wait_for
+
+from retouch_engine import Correction, Corrections, Wish
+from retouchd import corrections, naming
+from retouchd.corrections import BrokenCorrections, Memory
+from retouchd.errors import UnsafeFolder
+
+WISH = Correction((1, 2, 3, 4), Wish.KEEP)
+
+
+def record_of(folder: Path, name: str = "IMG.json") -> dict[str, Any]:
+    told: dict[str, Any] = json.loads((folder / "_retouchd" / name).read_bytes())
+    return told
+
+
+def decide(folder: Path, photo: Path, *spots: Correction) -> Memory:
+    digest = record_of(folder, f"{photo.stem}.json")["source"]["sha256"]
+    memory = Memory(photo.name, digest, Corrections(spots), ({"kind": "pimple", "by": "page"},) * len(spots))
+    corrections.write(photo, folder, memory)
+    return memory
+
+
+def wishes(folder: Path, name: str = "IMG.json") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = record_of(folder, name)["corrections"]["spots"]
+    return found
+
+
+def test_what_is_remembered_is_read_back(tmp_path: Path) -> None:
+    photo = tmp_path / "IMG.tif"
+    memory = Memory("IMG.tif", "ab", Corrections((WISH,), strength=40), ({"kind": "mole"},), ("cd",), "now")
+    corrections.write(photo, tmp_path, memory)
+    assert corrections.read(photo, tmp_path, "ab") == memory
+    # Boxes mean nothing on other pixels.
+    assert corrections.read(photo, tmp_path, "other") == Memory("IMG.tif", "other")
+    assert [p.name for p in (tmp_path / "_retouchd/corrections").iterdir()] == ["IMG.tif.json"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"schema": "other"}', "[" * 100_000])
+def test_a_broken_file_is_never_taken_for_no_corrections(tmp_path: Path, text: str) -> None:
+    photo = tmp_path / "IMG.tif"
+    corrections.write(photo, tmp_path, Memory("IMG.tif", "ab"))
+    corrections.path_of(photo, tmp_path).write_text(text)
+    with pytest.raises(BrokenCorrections):
+        corrections.read(photo, tmp_path, "ab")
+
+
+def test_a_symlink_is_not_written_through(tmp_path: Path) -> None:
+    (tmp_path / "_retouchd").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "_retouchd/corrections").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UnsafeFolder):
+        corrections.write(tmp_path / "IMG.tif", tmp_path, Memory("IMG.tif", "ab"))
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_the_names_of_masks() -> None:
+    for number in (1, 2, 12):
+        names = naming.ResultSet(Path("/a"), "IMG-mask-3", number)
+        path = names.path("mask")
+        assert naming.is_mask(path.name)
+        assert naming.set_of_mask(path) == names
+    assert not naming.is_mask("IMG-heal.tif")
+
+
+def test_process_applies_corrections_and_reads_an_edited_mask_once(hot: Hot) -> None:
+    photo = hot.drop("IMG.tif")
+    folder, mask = hot.folder, hot.folder / "_retouchd/IMG-mask.tif"
+    assert hot.process(photo).returncode == 0
+    first = (folder / "IMG-retouched.tif").read_bytes()
+    assert wishes(folder) == []
+    decide(folder, photo, WISH)
+    assert hot.process(photo).returncode == 0
+    assert [w["wish"] for w in wishes(folder)] == ["keep"]
+    assert (folder / "IMG-retouched.tif").read_bytes() != first
+    assert "was done already" in hot.process(photo).stdout
+
+    mask.write_bytes(b"\x07 painted by hand")
+    assert hot.process(photo).returncode == 0
+    told = json.loads((folder / "_retouchd/corrections/IMG.tif.json").read_bytes())
+    assert [(w["box"][0], w["wish"], w["by"]) for w in told["spots"]] == [
+        (1, "keep", "page"),
+        (7, "heal", "mask"),
+    ]
+    assert told["spots"][0]["kind"] == "pimple"
+    assert b"painted" not in mask.read_bytes()
+    assert [w["box"][0] for w in wishes(folder)] == [1, 7]
+    assert "was done already" in hot.process(photo).stdout
+    assert sorted(p.name for p in folder.glob("*.tif")) == ["IMG-retouched.tif", "IMG.tif"]
+
+
+def test_a_mask_of_the_command_line_is_remembered_too(hot: Hot) -> None:
+    photo = hot.drop("IMG.tif")
+    painted = hot.base / "mask.png"
+    painted.write_bytes(b"\x09")
+    for _ in range(2):
+        assert hot.process(photo, "--mask", painted).returncode == 0
+    assert wishes(hot.folder)[0]["box"][0] == 9
+    assert hot.process(photo).returncode == 0
+    assert wishes(hot.folder)[0]["box"][0] == 9
+
+
+def test_the_service_notices_masks_and_corrections_by_itself(hot: Hot) -> None:
+    photo = hot.drop("Client/IMG.tif")
+    folder = photo.parent
+    hot.start()
+    wait_for((folder / "IMG-retouched.tif").exists, "a result")
+    wait_for(lambda: hot.rows("done"), "done")
+    decide(folder, photo, WISH)
+    wait_for(lambda: [w["wish"] for w in wishes(folder)] == ["keep"], f"the wish; {hot.log()}")
+    wait_for(lambda: hot.rows("done"), "done")
+    (folder / "_retouchd/IMG-mask.tif").write_bytes(b"\x05 painted")
+    wait_for(lambda: [w["box"][0] for w in wishes(folder)] == [1, 5], f"the paint; {hot.log()}")
+    wait_for(lambda: hot.rows("done"), "done")
+    assert sorted(p.name for p in folder.glob("*.tif")) == ["IMG-retouched.tif", "IMG.tif"]
+    assert hot.log().count('"corrected"') == 2
+
+
+def test_what_was_corrected_while_nobody_watched_is_done_after_a_start(hot: Hot) -> None:
+    photo = hot.drop("IMG.tif")
+    process = hot.start()
+    wait_for(lambda: hot.rows("done"), "done")
+    process.kill()
+    process.wait()
+    mask = hot.folder / "_retouchd/IMG-mask.tif"
+    mask.write_bytes(b"\x05 painted")
+    later = (hot.folder / "IMG-retouched.tif").stat().st_mtime_ns + 10**9
+    os.utime(mask, ns=(later, later))
+    hot.start()
+    wait_for(lambda: [w["box"][0] for w in wishes(hot.folder)] == [5], f"the paint; {hot.log()}")
+    assert photo.read_bytes() == b"photo"
+
+
+def test_broken_corrections_stop_their_photo_and_say_why(hot: Hot) -> None:
+    photo = hot.drop("IMG.tif")
+    hot.start()
+    wait_for(lambda: hot.rows("done"), "done")
+    memory = decide(hot.folder, photo, WISH)
+    wait_for(lambda: [w["wish"] for w in wishes(hot.folder)] == ["keep"], "the wish")
+    wait_for(lambda: hot.rows("done"), "done")
+    path = corrections.path_of(photo, hot.folder)
+    path.write_text("{")
+    (row,) = wait_for(lambda: hot.rows("skipped"), f"skipped; {hot.log()}")
+    assert "IMG.tif.json" in row["reason"]
+    corrections.write(photo, hot.folder, replace(memory, decided=Corrections()))
+    wait_for(lambda: wishes(hot.folder) == [], "no wish any more")

@@ -1,0 +1,90 @@
+"""The external editor: the file it was given, whole and under its name, and the file as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import psdtags
+import tifffile
+from benchmarks.chart import Chart
+from benchmarks.files import write_photo
+from tests.daemon.conftest import FAKE, Hot
+from tests.daemon.fake_engine import MARK
+
+
+def edit(hot: Hot, *words: str | Path) -> tuple[int, str]:
+    done = hot.cli("edit", "--wait", *words, "--engine", FAKE)
+    return done.returncode, done.stdout + done.stderr
+
+
+def given(hot: Hot, name: str = "IMG-Edit.tif", data: bytes = b"photo") -> Path:
+    path = hot.base / "catalogue" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def test_the_file_is_replaced_and_stays_as_it_was_elsewhere(hot: Hot) -> None:
+    path = given(hot)
+    path.chmod(0o640)
+    was = path.stat().st_ino
+    code, told = edit(hot, path)
+    assert (code, told) == (0, f"{path}: 1 healed\n")
+    assert path.read_bytes().startswith(MARK)
+    assert path.stat().st_mode & 0o777 == 0o640
+    before = path.parent / "_retouchd/before/IMG-Edit.tif"
+    assert (before.read_bytes(), before.stat().st_ino) == (b"photo", was)
+    assert sorted(p.name for p in path.parent.rglob("*")) == [
+        "IMG-Edit.tif",
+        "IMG-Edit.tif",
+        "_retouchd",
+        "before",
+    ]
+
+
+def test_a_second_run_starts_from_the_file_as_it_was(hot: Hot) -> None:
+    path = given(hot)
+    assert edit(hot, path)[0] == 0
+    once = path.read_bytes()
+    assert edit(hot, path)[0] == 0
+    assert path.read_bytes() == once
+    assert (path.parent / "_retouchd/before/IMG-Edit.tif").read_bytes() == b"photo"
+
+
+def test_what_fails_leaves_the_file_alone(hot: Hot) -> None:
+    bad, good = given(hot, "bad.tif", b"DAMAGED"), given(hot, "good.tif")
+    code, told = edit(hot, bad, good)
+    assert code == 1
+    assert "bad.tif is left as it was" in told
+    assert bad.read_bytes() == b"DAMAGED"
+    assert good.read_bytes().startswith(MARK)
+    assert not (bad.parent / "_retouchd/before/bad.tif").exists()
+
+
+def test_what_is_no_tiff_a_link_or_watched_is_refused(hot: Hot) -> None:
+    jpeg, link = given(hot, "a.jpg"), hot.base / "catalogue/link.tif"
+    link.symlink_to(given(hot, "real.tif"))
+    watched = hot.drop("b.tif")
+    for path, why in (
+        (jpeg, "16-bit TIFF"),
+        (link, "link"),
+        (watched, "watched"),
+        (hot.base / "no.tif", "no file"),
+    ):
+        done = hot.about("edit", path, "--engine", FAKE)
+        assert done.returncode == 1, path
+        assert why in done.stderr
+    assert jpeg.read_bytes() == watched.read_bytes() == b"photo"
+    assert link.is_symlink()
+
+
+def test_layers_of_the_real_engine_arrive_in_the_file(chart: Chart, tmp_path: Path, hot: Hot) -> None:
+    path = tmp_path / "IMG-Edit.tif"
+    write_photo(path, chart.pixels)
+    done = hot.cli("edit", path, "--layers", "embedded")
+    assert done.returncode == 0, done.stderr
+    assert np.asarray(tifffile.imread(path)).shape == chart.pixels.shape
+    names = [layer.name for layer in psdtags.TiffImageSourceData.fromtiff(str(path)).layers]
+    assert names[0] == "Background"
+    assert "Review marks" in names
