@@ -144,5 +144,6 @@ def _cloned(crop: Samples, mask: Samples, how: int) -> Samples:
 def _gmic(crop: Samples, mask: Samples) -> Samples:
     gmic = importlib.import_module("gmic")  # its stubs do not parse
     images = [gmic.Image.from_yxc(a.astype(np.float32)) for a in (crop, mask[..., None])]
-    gmic.run("v - inpaint_matchpatch[0] [1],0,9,10,5,1", images)
-    return np.asarray(np.clip(np.rint(np.asarray(images[0].yxc)), 0, 255).astype(np.uint8))
+    # The list that goes in is left as it was.
+    done = gmic.run("v - inpaint_matchpatch[0] [1],0,9,10,5,1", images)
+    return np.asarray(np.clip(np.rint(np.asarray(done[0].yxc)), 0, 255).astype(np.uint8))

@@ -22,11 +22,12 @@ _DULL_TOGETHER = 1.9
 """The same when the finest bands and the colour noise are all weak at once."""
 _LEFT = 2.3
 """The same for the blemish's own form, still there."""
-_STILL_THERE, _STILL_SEEN = 0.5, 2.8
+_STILL_THERE, _STILL_SEEN = 0.6, 1.5
 """With more than this of the blemish's form in place, it is found out at so many deviations."""
+_SAME = 0.005
 _MIXED = (0.33, 0.66)
 """Whose share of its own texture lies between is neither the photo's own skin nor other skin: a blend."""
-_WEAK = 0.6
+_WEAK, _THIRD = 0.6, 0.17
 _OWN = 0.8
 _TWIN = 1.2
 """A donor nearer than this many diameters is seen twice at one glance."""
@@ -72,7 +73,7 @@ def _failed(scores: dict[str, float], figures: Figures, before: Figures, own: fl
     """The first thing that is wrong, worst kind first; empty when nothing is."""
     if _dull(scores, own) or _blended(scores, figures, own):
         return "plastic"
-    if _still_there(scores, figures):
+    if _still_there(scores, figures, own):
         return "residual"
     if max(scores["residual"], abs(scores["redder"])) > _FAR and not _mostly_gone(figures, before):
         return "residual"
@@ -87,12 +88,16 @@ def _failed(scores: dict[str, float], figures: Figures, before: Figures, own: fl
     return ""
 
 
-def _still_there(scores: dict[str, float], figures: Figures) -> bool:
+def _still_there(scores: dict[str, float], figures: Figures, own: float) -> bool:
     """Whether the blemish's own form is left, and skin hides it no more than skin would."""
+    left = float(figures.named("left")[0])
+    if max(abs(own - 1), abs(left - 1)) < _SAME:
+        # Nothing was done: that is skin to be judged as skin, and no heal that left something.
+        return False
     if scores["left"] > _LEFT:
         return True
     seen = max(scores[name] for name in ("residual", "redder", "halo", "form"))
-    return bool(figures.named("left")[0] > _STILL_THERE and seen > _STILL_SEEN)
+    return left > _STILL_THERE and seen > _STILL_SEEN
 
 
 def _dull(scores: dict[str, float], own: float) -> bool:
@@ -104,11 +109,11 @@ def _dull(scores: dict[str, float], own: float) -> bool:
 
 
 def _blended(scores: dict[str, float], figures: Figures, own: float) -> bool:
-    """Whether two textures lie over each other with less contrast: half way to what plain opacity costs."""
+    """Whether two textures lie over each other with a third of the loss that plain opacity costs."""
     if not _MIXED[0] < own < _MIXED[1] or scores["texture_0"] + scores["finest"] > -2 * _WEAK:
         return False
     contrast = 0.5 * float(figures.named("texture_0")[0] + figures.named("finest")[0])
-    return contrast < 0.25 * float(np.log(own * own + (1 - own) * (1 - own)))
+    return contrast < _THIRD * float(np.log(own * own + (1 - own) * (1 - own)))
 
 
 def repeats(donors: Sequence[tuple[int, int]], diameter_px: float) -> bool:
