@@ -3,7 +3,7 @@
 Everything is measured inside the hole. Texture is the contrast of a band over the truth's in the same
 place; colour is CIEDE2000 after a blur of sigma 4, which no texture survives. A heal is *inside* when its
 figures, taken together (Mahalanobis), lie no further from those of the same shape laid on clean skin than 95
-of 100 such patches lie from the others: untouched skin passes 95 times of 100. The engine's guard is not asked.
+of 100 such patches lie from the others: untouched skin passes 95 times of 100. The guard is not asked.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _distance(
 
 
 def _planes(samples: Samples) -> Float:
-    """``(h, w, 9)``: three bands, differences of pixels (grey, blue over red), gradient, three low colours."""
+    """``(h, w, 9)``: three bands, differences of pixels (grey, blue over red), gradient, low colours."""
     od = density(samples)
     grey = tone(od)
     fine = [blur(grey, s) - blur(grey, 1.6 * s) for s in SIGMAS]

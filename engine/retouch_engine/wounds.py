@@ -31,6 +31,8 @@ _FILTER_PX = 22
 """Reach of the guard's widest band."""
 _CROP = (3.2, 28), (2.2, 60)
 """How far around a hole donors and clean skin are looked for, in its diameters and px: the lesser counts."""
+_GROWN = 0.7
+"""Of a hole's own extent: one that grew with its halo needs room by what it became."""
 _HEAP_SHARE = 1.3
 _MOSTLY = 0.5
 _LEAST_RING = 20
@@ -110,7 +112,8 @@ def _case(photo: Photo, scene: Scene, steps: Sequence[Step], heap: list[Step], r
     inner = route.bounds(heap)
     size = max(s.spot.diameter_px for s in heap)
     # A heap of many small spots needs room to be moved by its own size.
-    margin = max(min(a * size + b for a, b in _CROP), _HEAP_SHARE * max(inner.height, inner.width))
+    grown = max(size, _GROWN * max(max(s.box.height, s.box.width) for s in heap))
+    margin = max(min(a * grown + b for a, b in _CROP), _HEAP_SHARE * max(inner.height, inner.width))
     box = inner.grown(int(np.clip(margin, 56, 900)), photo.height, photo.width)
     source = photo.pixels[box.slices]
     od = density(source)

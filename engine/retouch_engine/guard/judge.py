@@ -18,6 +18,8 @@ _DULL = 3.0
 """The same for lost texture: dull is what people see first."""
 _COLOURLESS = 4.5
 """The same for lost colour noise: a JPEG's own blocks have none here and much there."""
+_GRAINY = 4.5
+"""The same for too much from pixel to pixel: a JPEG's own blocks have little here and much there."""
 _DULL_TOGETHER = 1.9
 """The same when the finest bands and the colour noise are all weak at once."""
 _LEFT = 2.3
@@ -27,12 +29,15 @@ _STILL_THERE, _STILL_SEEN = 0.6, 1.5
 _SAME = 0.005
 _MIXED = (0.33, 0.66)
 """Whose share of its own texture lies between is neither the photo's own skin nor other skin: a blend."""
-_WEAK, _THIRD = 0.6, 0.17
+_WEAK, _HALF = 0.6, 0.25
 _OWN = 0.8
 _TWIN = 1.2
 """A donor nearer than this many diameters is seen twice at one glance."""
 _FLOOR = np.array([0.07, 0.07, 0.07, 0.07, 0.07, 0.05, 0.07, 0.012, 0.012, 0.015, 0.05, 0.07])
 """The least spread of each figure: skin that happens to be even must not make the guard petty."""
+_PORES = [NAMES.index(name) for name in ("texture_0", "texture_1", "finest")]
+_REGION, _SAMPLE = 0.07, 5.0
+"""The most that contrast may spread: so much, and so much more over the shape's height in px."""
 _AT = NAMES.index("left"), NAMES.index("form")
 
 
@@ -61,6 +66,8 @@ def _scores(figures: Figures, null: Null) -> dict[str, float]:
     ordered = np.sort(usual, axis=0)
     centre = ordered[middle].copy()
     spread = np.maximum(1.48 * np.sort(np.abs(usual - centre), axis=0)[middle], _FLOOR)
+    # A wide patch's own contrast is known well: what it varies by from one region to the next is seen.
+    spread[_PORES] = np.minimum(spread[_PORES], _REGION + _SAMPLE / max(null.size_px, 1))
     # A faint blemish's form is mostly that of the skin under it, which a heal may well have again.
     left, form = _AT
     strong = ordered[(3 * len(usual)) // 4, form]
@@ -83,7 +90,7 @@ def _failed(scores: dict[str, float], figures: Figures, before: Figures, own: fl
         return "halo"
     # Colour noise is only ever lost: where a photo has none, the least of it would count as too much.
     loud = ("texture_0", "texture_1", "texture_2", "spread")
-    if max(scores[name] for name in loud) > _FAR:
+    if max(scores[name] for name in loud) > _FAR or scores["finest"] > _GRAINY:
         return "overload"
     return ""
 
@@ -109,11 +116,11 @@ def _dull(scores: dict[str, float], own: float) -> bool:
 
 
 def _blended(scores: dict[str, float], figures: Figures, own: float) -> bool:
-    """Whether two textures lie over each other with a third of the loss that plain opacity costs."""
+    """Whether two textures lie over each other with half of the loss that plain opacity costs."""
     if not _MIXED[0] < own < _MIXED[1] or scores["texture_0"] + scores["finest"] > -2 * _WEAK:
         return False
     contrast = 0.5 * float(figures.named("texture_0")[0] + figures.named("finest")[0])
-    return contrast < _THIRD * float(np.log(own * own + (1 - own) * (1 - own)))
+    return contrast < _HALF * float(np.log(own * own + (1 - own) * (1 - own)))
 
 
 def repeats(donors: Sequence[tuple[int, int]], diameter_px: float) -> bool:

@@ -25,6 +25,8 @@ class Null:
     figures: Figures
     places: int
     before: Figures
+    size_px: float
+    """How tall the shape is."""
 
 
 def null_distribution(filtered: Bands, shape: Shape, trace: Trace, dirty: Bool, seed: int) -> Null:
@@ -39,7 +41,7 @@ def null_distribution(filtered: Bands, shape: Shape, trace: Trace, dirty: Bool, 
     """
     shifts = _clean_shifts(shape, dirty, seed)
     both = measure(filtered, shape, np.concatenate([_HERE, shifts]), trace)
-    return Null(both.part(slice(1, None)), len(shifts), both.part(slice(1)))
+    return Null(both.part(slice(1, None)), len(shifts), both.part(slice(1)), float(np.ptp(shape.rim[:, 0])))
 
 
 def _clean_shifts(shape: Shape, dirty: Bool, seed: int) -> NDArray[np.intp]:
