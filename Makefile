@@ -6,16 +6,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCKS := .lock/build.txt .lock/runtime.txt .lock/dev.txt
+NEURAL := $(VENV)/neural
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 UV_FLAGS := --universal --python-version 3.11 --generate-hashes --no-header --no-config \
 	--no-emit-index-url --no-emit-find-links --quiet
 PHOTO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format lock exiftool clean
+.PHONY: help setup demo test test-neural lint format lock exiftool clean
 
 help: ## show the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 setup: $(STAMP) ## build .venv with retouchd and the development tools in it
 
@@ -39,6 +40,12 @@ demo: setup exiftool ## run the main job on public-domain photos; PHOTO=path add
 
 test: setup exiftool lint ## style, layers, types, tests
 	$(BIN)/pytest
+
+test-neural: ## the adapters of large models, with tiny ones; needs torch, some gigabytes of disk
+	@test -x $(NEURAL)/bin/python || $(PYTHON) -m venv $(NEURAL)
+	@$(NEURAL)/bin/python -m pip --disable-pip-version-check install --quiet -r tests/neural/requirements.txt \
+		--editable '.[cpu,models]'
+	OMP_NUM_THREADS=1 $(NEURAL)/bin/python -m pytest tests/neural
 
 lint: setup ## style, layers and types only
 	$(BIN)/ruff format --check .

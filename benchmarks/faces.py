@@ -1,10 +1,11 @@
 """How well the face is known: what is protected, what skin that costs, false faces, scale, time.
 
-    python -m benchmarks.faces DIR [--network FILE] [--all] [--json]
+    python -m benchmarks.faces DIR [--network FILE] [--fold 0] [--all] [--without] [--json]
 
 ``DIR`` holds ``faces/*/NAME.jpg`` with landmarks and ``portraits/manifest.json``. By default only the people
 whom ``benchmarks.train_parts`` held out are measured; that is honest only with the network that held them
-out (``--network``), since the one that ships has seen everybody.
+out (``--network``), since the one that ships has seen everybody. ``--without`` measures what is left without
+onnxruntime.
 """
 
 from __future__ import annotations
@@ -17,15 +18,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest import mock
 
 import cv2
 import numpy as np
-from benchmarks.parts_labels import FEATURES, Sheet, held_out, hull, labelled, person, points_of, read, sheet
-from benchmarks.parts_scenes import turned
+from benchmarks.parts_labels import (
+    FEATURES,
+    IGNORE,
+    Sheet,
+    held_out,
+    hull,
+    labelled,
+    person,
+    points_of,
+    read,
+    sheet,
+)
+from benchmarks.parts_scenes import half, turned
 from numpy.typing import NDArray
 
+from retouch_engine.survey import parts as parts_module
 from retouch_engine.survey import survey
-from retouch_engine.survey.parts import Network, Part, load
+from retouch_engine.survey.parts import PARTS, Network, Part, load
 from retouch_engine.types import Box, Photo
 
 WITHOUT_PEOPLE = (
@@ -54,6 +68,8 @@ class Row:
     false_skin: float
     """Share of hair and backdrop that is called skin."""
     scale_error: float | None
+    iou: dict[str, float]
+    """Of each part's map, before any margin; a part that the label does not have is left out."""
 
 
 def band_of(skin: NDArray[np.float32]) -> str:
@@ -91,7 +107,45 @@ def measure(path: Path, network: Network | None) -> Row:
         lost=float(seen[skin].mean()),
         false_skin=float((~seen)[other].mean()),
         scale_error=None if known is None else abs(known / apart - 1),
+        iou=overlap(taught, network or parts_module.shipped()),
     )
+
+
+def overlap(taught: Sheet, network: Network | None) -> dict[str, float]:
+    """Intersection over union of the most likely part with its label, on the upright face at 200 px."""
+    if network is None:
+        return {}
+    label = half(taught.label)
+    rgb = taught.rgb[: 2 * label.shape[0], : 2 * label.shape[1]].astype(np.float32) / 255
+    best = network.steady_maps(np.asarray(rgb, dtype=np.float32)).argmax(axis=0)
+    told = {}
+    for part in Part:
+        own, said = (label == part), (best == part) & (label != IGNORE)
+        if own.any():
+            told[part.name.lower()] = float((own & said).sum() / (own | said).sum())
+    return told
+
+
+def spots_protected(data: Path, people: set[str], network: Network | None) -> dict[str, Any]:
+    """Labelled blemishes that protection would keep from being healed: those more than a quarter covered."""
+    spots, lost = 0, []
+    for file in sorted((data / "labels").glob("*.json")):
+        told = json.loads(file.read_text())
+        photo = next(
+            (p for p in labelled(data) if file.stem == f"{p.parent.name.split('-')[0]}_{p.stem}"), None
+        )
+        if photo is None or person(photo) not in people or not told["blemish"]:
+            continue
+        rgb = read(photo)
+        scene = survey(Photo(rgb, lossy=True), network)
+        protected = scene.protected_in(Box(0, 0, *rgb.shape[:2]))
+        for spot in told["blemish"]:
+            canvas = np.zeros(rgb.shape[:2], dtype=np.uint8)
+            cv2.circle(canvas, (round(spot["cx"]), round(spot["cy"])), max(1, round(spot["r"])), 1, -1)
+            spots += 1
+            if protected[canvas > 0].mean() > 0.25:
+                lost.append(f"{file.stem} {spot['cx']:.0f},{spot['cy']:.0f}")
+    return {"spots": spots, "protected": lost}
 
 
 def annotated(data: Path, network: Network | None) -> Iterator[tuple[str, float, int]]:
@@ -173,6 +227,11 @@ def summary(rows: list[Row]) -> dict[str, Any]:
         "cover by part": {p: float(np.mean([r.parts[p] for r in rows])) for p in _DETAIL.values()},
         "skin lost": float(np.mean([r.lost for r in rows])),
         "most skin lost": max((r.lost, r.name) for r in rows),
+        "iou": {
+            p: round(float(np.mean(values)), 3)
+            for p in PARTS
+            if (values := [r.iou[p] for r in rows if p in r.iou])
+        },
         "false skin": float(np.mean([r.false_skin for r in rows])),
         "scale error, median": median(errors) if errors else None,
         "by band": {
@@ -188,20 +247,31 @@ def summary(rows: list[Row]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure everything and print it."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--network", type=Path, help="another network than the one that ships")
     parser.add_argument("--all", action="store_true", help="everybody, also those who were trained on")
+    parser.add_argument("--fold", type=int, default=0)
+    parser.add_argument("--without", action="store_true", help="as if onnxruntime were not installed")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    network = load(given.network) if given.network else None
-    out = held_out(given.data)
+    if given.without:
+        with mock.patch.object(parts_module, "shipped", return_value=None):
+            report(given, None)
+    else:
+        report(given, load(given.network) if given.network else None)
+
+
+def report(given: argparse.Namespace, network: Network | None) -> None:
+    """Measure everything with one network, or without, and print it."""
+    out = held_out(given.data, given.fold)
     photos = [p for p in labelled(given.data) if given.all or person(p) in out]
     rows = [measure(p, network) for p in photos]
     told = summary(rows) | {
         "hand-drawn outlines (cover, faces)": {n: (c, f) for n, c, f in annotated(given.data, network)},
         "by turn (cover, found)": by_turn([sheet(p) for p in photos[::3]], network),
+        "blemishes under protection": spots_protected(given.data, out, network),
         "false faces": false_faces(network),
         "ms": timed(photos[0], network),
     }

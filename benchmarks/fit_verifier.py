@@ -2,31 +2,29 @@
 
     python -m benchmarks.fit_verifier DATA_DIR [--write]
 
-``DATA_DIR`` holds ``labels/*.json`` (circles ``blemish``, ``keep``, ``ignore``; ``image`` names the photo)
-and the photos. Needs scikit-learn. Cross-validated by person; seeds are fixed; the result is a small JSON
-file of trees over figures that a person can read, not a picture of anyone.
+``DATA_DIR`` is laid out as ``benchmarks.spot_labels`` says. Needs scikit-learn, and an environment without
+onnxruntime: this detector decides where no part of a face is known. Cross-validated by person; seeds are
+fixed; the result is a small JSON file of trees over figures that a person can read, not a picture of anyone.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import cv2
-import imagecodecs
 import numpy as np
+from benchmarks.spot_labels import Portrait, portraits
 from numpy.typing import NDArray
 
 from retouch_engine.detect.classic import survey_outlines
 from retouch_engine.detect.kinds import Bars, clearly_red
 from retouch_engine.detect.verifier import FEATURES, MODEL_PATH, vector
 from retouch_engine.recipe import Recipe
-from retouch_engine.survey import survey
+from retouch_engine.survey import knows_faces, survey
 from retouch_engine.types import Photo
 
 SCALES = (0.6, 1.0, 1.7)
@@ -38,51 +36,24 @@ Row = tuple[str, float, str, list[float]]
 """Person, scale, label, features."""
 
 
-def _photos(data: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    for file in sorted((data / "labels").glob("*.json")):
-        labels = json.loads(file.read_text())
-        yield data / labels["image"], labels
-    manifest = data / "portraits" / "manifest.json"
-    if manifest.exists():
-        for entry in json.loads(manifest.read_text())["images"]:
-            if entry["kind"] != "pair":
-                annotation = json.loads((data / "portraits" / entry["annotation"]).read_text())
-                yield data / "portraits" / entry["file"], annotation
-
-
-def _person(path: Path) -> str:
-    """One photo, one person; the smiling and the neutral one are the same."""
-    return re.sub(r"^(canada_|london_)|(_\d\d)?\.(jpg|png)$", "", path.name)
-
-
-def _label(cx: float, cy: float, size: float, labels: dict[str, Any]) -> str:
-    for name in ("blemish", "fine", "keep", "ignore"):
-        for mark in labels.get(name, []):
-            if np.hypot(mark["cx"] - cx, mark["cy"] - cy) <= mark["r"] + 3 + size / 4:
-                return name
-    boxes = labels.get("ignore_boxes", [])
-    return "ignore" if any(x0 <= cx < x1 and y0 <= cy < y1 for x0, y0, x1, y1 in boxes) else "nothing"
-
-
-def _rows(job: tuple[Path, dict[str, Any], float]) -> list[Row]:
-    path, labels, scale = job
-    decode = imagecodecs.png_decode if path.suffix == ".png" else imagecodecs.jpeg8_decode
-    pixels = np.asarray(decode(path.read_bytes()))[..., :3]
+def _rows(job: tuple[Portrait, float]) -> list[Row]:
+    portrait, scale = job
+    pixels = portrait.pixels
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     if scale != 1:
-        pixels = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=how))
+        pixels = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=how), np.uint8)
     photo = Photo(np.ascontiguousarray(pixels), lossy=True)
     rows: list[Row] = []
     for outline, box, _, figures in survey_outlines(photo, survey(photo), Recipe()):
         cy, cx = (box.y0 + box.y1) / 2 / scale, (box.x0 + box.x1) / 2 / scale
-        label = _label(cx, cy, outline.diameter_px / scale, labels)
-        rows.append((_person(path), scale, label, vector(figures)))
+        label = portrait.label(cx, cy, outline.diameter_px / scale)
+        rows.append((portrait.person, scale, label, vector(figures)))
     return rows
 
 
 def collect(data: Path) -> list[Row]:
     """Every outline in every photo at every scale, labelled."""
-    jobs = [(path, labels, scale) for path, labels in _photos(data) for scale in SCALES]
+    jobs = [(portrait, scale) for portrait in portraits(data) for scale in SCALES]
     with ProcessPoolExecutor() as pool:
         return [row for rows in pool.map(_rows, jobs, chunksize=4) for row in rows]
 
@@ -122,6 +93,11 @@ def _arrays(rows: list[Row]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     return np.array([r[3] for r in rows]), np.array([r[2] == "blemish" for r in rows])
 
 
+def _short(value: Any) -> float:
+    """Seven significant digits, as single precision: fixed decimals moved finds over thresholds."""
+    return float(f"{float(value):.7g}")
+
+
 def exported(model: Any) -> list[list[list[float]]]:
     """The trees as rows ``[feature, threshold, left, right, value]``; a leaf has feature -1."""
     trees = []
@@ -131,10 +107,10 @@ def exported(model: Any) -> list[list[list[float]]]:
             [
                 [
                     -1 if n["is_leaf"] else int(n["feature_idx"]),
-                    round(float(n["num_threshold"]), 5),
+                    _short(n["num_threshold"]),
                     int(n["left"]),
                     int(n["right"]),
-                    round(float(n["value"]), 5),
+                    _short(n["value"]),
                 ]
                 for n in nodes
             ]
@@ -166,7 +142,11 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--write", action="store_true", help="write the verifier into the engine")
     arguments = parser.parse_args()
-    photos = list(_photos(arguments.data))
+    if knows_faces():
+        parser.error(
+            "onnxruntime is installed: uninstall it first, or skin is not what classic will be given"
+        )
+    photos = list(portraits(arguments.data))
     every = collect(arguments.data)
     rows = [r for r in every if r[2] != "ignore"]
     p = np.full(len(every), np.nan)
@@ -175,7 +155,7 @@ def main() -> None:
     x, y = _arrays(rows)
     model = _model().fit(x, y)
     p[~told] = model.predict_proba(np.array([r[3] for r in every if r[2] == "ignore"]))[:, 1]
-    _report(every, p, sum(len(a["blemish"]) for _, a in photos), len(photos))
+    _report(every, p, sum(len(p.marks("blemish")) for p in photos), len(photos))
     if arguments.write:
         content = {
             "schema": "retouchd.verifier/1",

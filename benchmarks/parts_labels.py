@@ -77,12 +77,18 @@ def labelled(data: Path) -> list[Path]:
     return sorted(p.with_suffix(".jpg") for p in (data / "faces").glob("*/*.tem"))
 
 
-def held_out(data: Path) -> set[str]:
-    """People whom the measured network never sees: those of ``portraits``, and every fourth other one."""
+FOLDS = 4
+
+
+def held_out(data: Path, fold: int = 0) -> set[str]:
+    """People whom the measured network never sees: those of ``portraits``, and a quarter of the others.
+
+    The four folds together hold everybody out once (those of ``portraits`` always).
+    """
     manifest = json.loads((data / "portraits" / "manifest.json").read_text())
     shown = {person(Path(entry["file"])) for entry in manifest["images"]}
     others = [n for n in sorted({person(p) for p in labelled(data)}) if n not in shown]
-    return shown | set(others[::4])
+    return shown | set(others[fold::FOLDS])
 
 
 def read(path: Path) -> Image:

@@ -17,8 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
-from retouchd import actions, config, lock, log, protocol
+from retouchd import actions, config, lock, log, models, protocol
 from retouchd.amends import Amends
 from retouchd.config import Settings
 from retouchd.control import Control
@@ -31,7 +32,7 @@ from retouchd.journal import Journal
 from retouchd.notify import Notifier
 from retouchd.pages import Pages
 from retouchd.supervisor import Supervisor, WorkerPlan
-from retouchd.text import shown
+from retouchd.text import shown, size
 from retouchd.wake import Wake
 from retouchd.web import Web
 
@@ -147,7 +148,12 @@ class Service:
     def _plan(self) -> WorkerPlan:
         limits = self.settings.limits
         scratch = self.settings.state_dir / SCRATCH
-        return WorkerPlan(self.engine, limits.max_megapixels, scratch, self.settings.memory_bytes)
+        offered = models.offer(self.settings)
+        for line in offered.damaged:
+            log.get().error("model left out", why=line)
+        return WorkerPlan(
+            self.engine, limits.max_megapixels, scratch, self.settings.memory_bytes, offered.stock
+        )
 
     def _published(self, folder: Path) -> None:
         self.amends.touch(folder)
@@ -272,6 +278,8 @@ class Service:
             parts.append(f"{shown(self.dispatcher.current.file.name)}: {self.supervisor.stage or 'starting'}")
         parts[0] = ("draining: " * self.flags.drain) + paused + parts[0]
         offline = [shown(p) for p, root in self.intake.roots.items() if root.offline]
+        if held := _held(self.supervisor.models):
+            parts.append(held)
         return ", ".join(parts) + (f"; offline: {', '.join(offline)}" if offline else "")
 
     def _sleep(self) -> None:
@@ -317,13 +325,13 @@ class Service:
         if fresh.state_dir != self.settings.state_dir:
             log.get().warning("state_dir changes with the next start", kept=self.settings.state_dir)
             fresh = fresh.model_copy(update={"state_dir": self.settings.state_dir})
-        before = self._plan()
         self.settings = self.dispatcher.settings = self.amends.settings = fresh
         self.hooks.settings = fresh.hooks
         if self.web:
             self.web.watch(fresh)
-        self._restart_worker = self._plan() != before
-        self.supervisor.plan, self.supervisor.job_seconds = self._plan(), fresh.limits.job_seconds
+        plan = self._plan()
+        self._restart_worker = plan != self.supervisor.plan
+        self.supervisor.plan, self.supervisor.job_seconds = plan, fresh.limits.job_seconds
         self.intake.reconfigure(fresh)
         log.configure(fresh.log.level, fresh.log.format)
         log.get().info("reloaded", watching=len(fresh.watch))
@@ -344,3 +352,15 @@ class Service:
         self.journal.close()
         os.close(held)
         log.get().info("stopped")
+
+
+def _held(models: dict[str, dict[str, Any]]) -> str:
+    """The models as one part of the status line: which are loaded, how large, how often lent."""
+    told = []
+    for name, m in models.items():
+        failed = f", {m['out_of_memory']} times out of memory" if m["out_of_memory"] else ""
+        if m["resident"] or failed:
+            told.append(
+                f"{name} {size(1e6 * m['resident_mb'])}, loaded {m['loads']}, lent {m['lends']}{failed}"
+            )
+    return f"models: {'; '.join(told)}" if told else ""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from retouch_engine import Order, Recipe
-from retouchd import corrections, naming, overrides, protocol, publish, record, scanner
+from retouchd import corrections, models, naming, overrides, protocol, publish, record, scanner
 from retouchd.config import Settings
 from retouchd.contact import ContactPages
 from retouchd.corrections import Memory
@@ -83,7 +83,8 @@ class Batch:
         self._settings, self._wish = settings, wish
         self._scratch = tempfile.TemporaryDirectory(prefix="retouchd-")
         scratch = Path(self._scratch.name)
-        plan = WorkerPlan(engine, settings.limits.max_megapixels, scratch, settings.memory_bytes)
+        self._stock = models.offer(settings).stock
+        plan = WorkerPlan(engine, settings.limits.max_megapixels, scratch, settings.memory_bytes, self._stock)
         self._keeper = Supervisor(plan, settings.limits.job_seconds)
         self._pages = ContactPages()
 
@@ -118,7 +119,8 @@ class Batch:
             signature = Signature.of(item.source.stat())
         except FileNotFoundError:
             raise SourceGone(item.source) from None
-        recipe = overrides.recipe_for(item.source, item.top, self._wish.preset, self._settings)
+        plain = overrides.recipe_for(item.source, item.top, self._wish.preset, self._settings)
+        recipe = replace(plain, models=self._stock.names)
         answer = self._talk({"op": "digest", "source": str(item.source)}, lambda _: None)
         if isinstance(answer, Outcome):
             return Report(item.source, failure=answer.failure)

@@ -49,6 +49,8 @@ class Sheet:
     name: str
     link: str
     sprite: str
+    view: str
+    """The whole photo as it is now; empty when there is no such picture."""
     width: int
     counts: dict[str, int]
     seconds: float
@@ -80,6 +82,7 @@ def _sheet(told: dict[str, Any], path: Path) -> Sheet:
     contact = told.get("contact", {})
     result = str(outputs.get(Role.RESULT, {}).get("name", ""))
     sprite = path.parent / CONTACT_FOLDER / f"{path.stem}.webp"
+    view = sprite.with_suffix(".jpg")
     spots = {s.get("id"): s for s in told.get("spots", []) if isinstance(s, dict)}
     rows = (
         tuple(_spot(r, spots) for r in contact.get("rows", ()) if isinstance(r, dict))
@@ -91,6 +94,7 @@ def _sheet(told: dict[str, Any], path: Path) -> Sheet:
         name=shown(str(told.get("source", {}).get("name", path.stem))),
         link="../" + _quoted(result),
         sprite=f"{CONTACT_FOLDER}/{_quoted(sprite.name)}",
+        view=f"{CONTACT_FOLDER}/{_quoted(view.name)}" if view.is_file() else "",
         # Before, after and mask lie side by side.
         width=int(_number(contact.get("width"))) or 3 * max((s.tile for s in rows), default=0),
         counts=counts,

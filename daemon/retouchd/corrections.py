@@ -69,6 +69,11 @@ def path_of(source: Path, folder: Path) -> Path:
     return folder / OWN_FOLDER / CORRECTIONS_FOLDER / f"{source.name}.json"
 
 
+def _aside(path: Path, digest: str) -> Path:
+    """Where the corrections of other bytes under the same name are kept, so that nobody's are overwritten."""
+    return path.with_name(f"{path.name.removesuffix('.json')}.{digest[:12]}.json")
+
+
 def read(source: Path, folder: Path, digest: str) -> Memory:
     """What is remembered of a photo with these bytes; an empty memory when there is nothing.
 
@@ -77,18 +82,11 @@ def read(source: Path, folder: Path, digest: str) -> Memory:
     """
     path = path_of(source, folder)
     fresh = Memory(source.name, digest)
-    try:
-        if path.is_symlink() or path.parent.is_symlink() or path.stat().st_size > _MOST_BYTES:
-            raise BrokenCorrections(path, "not a file of ours")
-        told = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return fresh
-    except (ValueError, RecursionError):
-        raise BrokenCorrections(path, "no JSON; repair or remove it") from None
-    if not isinstance(told, dict) or told.get("schema") != CORRECTIONS_SCHEMA:
-        raise BrokenCorrections(path, f"its schema is not {CORRECTIONS_SCHEMA}; remove it")
-    about = told.get("source")
-    if not isinstance(about, dict) or about.get("sha256") != digest:
+    told = _told(path)
+    if _whose(told) != digest:
+        path = _aside(path, digest)
+        told = _told(path)
+    if told is None or _whose(told) != digest:
         return fresh
     try:
         decided = Corrections.from_json(told)
@@ -103,6 +101,27 @@ def read(source: Path, folder: Path, digest: str) -> Memory:
     )
 
 
+def _told(path: Path) -> dict[str, Any] | None:
+    """What a file of corrections says; None when there is none."""
+    try:
+        if path.is_symlink() or path.parent.is_symlink() or path.stat().st_size > _MOST_BYTES:
+            raise BrokenCorrections(path, "not a file of ours")
+        told = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError):
+        raise BrokenCorrections(path, "no JSON; repair or remove it") from None
+    if not isinstance(told, dict) or told.get("schema") != CORRECTIONS_SCHEMA:
+        raise BrokenCorrections(path, f"its schema is not {CORRECTIONS_SCHEMA}; remove it")
+    return told
+
+
+def _whose(told: Mapping[str, Any] | None) -> str:
+    """The digest of the photo that a file of corrections belongs to; empty when it does not say."""
+    about = (told or {}).get("source")
+    return str(about.get("sha256", "")) if isinstance(about, dict) else ""
+
+
 def write(source: Path, folder: Path, memory: Memory) -> None:
     """Put a photo's corrections in their place, whole.
 
@@ -115,6 +134,10 @@ def write(source: Path, folder: Path, memory: Memory) -> None:
         if path.parent.is_symlink() or path.is_symlink():
             raise UnsafeFolder(path.parent)
         path.parent.mkdir(exist_ok=True)
+        with contextlib.suppress(BrokenCorrections):
+            other = _whose(_told(path))
+            if other not in {"", memory.sha256}:
+                path.replace(_aside(path, other))
         part = path.parent / naming.part_name(f"wish-{os.getpid()}", "corrections")
         try:
             with part.open("wb") as file:

@@ -151,7 +151,8 @@ class Dispatcher:
             raise SourceChanged(row.file)
         self._break_circle(row)
         watch = self._watch(row)
-        return overrides.recipe_for(row.file, watch.path, watch.preset, self.settings)
+        recipe = overrides.recipe_for(row.file, watch.path, watch.preset, self.settings)
+        return replace(recipe, models=self._desk.supervisor.plan.stock.names)
 
     def _missing(self, row: Row) -> JobError:
         """The photo is gone, or the mount below its root is that it lay on."""

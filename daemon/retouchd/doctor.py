@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from retouch_engine import __version__
-from retouchd import mounts, protocol
+from retouch_engine import Stock, __version__
+from retouchd import models, mounts, protocol
 from retouchd.config import Settings
 from retouchd.roots import probe
 from retouchd.supervisor import Supervisor, WorkerPlan
@@ -44,7 +44,10 @@ def examine(settings: Settings, engine: str = protocol.ENGINE_FACTORY) -> Iterat
         yield _room(f"room in {shown(watch.path)}", watch.path, settings)
     yield _state(settings)
     yield _room("room for staging", settings.state_dir, settings)
-    yield from _engine(engine)
+    offered = models.offer(settings)
+    yield from (Finding("model", line, well=False) for line in offered.damaged)
+    yield from (Finding("model left out", line) for line in offered.left_out)
+    yield from _engine(engine, offered.stock)
 
 
 def _exiftool() -> Finding:
@@ -88,10 +91,10 @@ def _state(settings: Settings) -> Finding:
     return Finding("state folder", found, well=writable and not mount.network)
 
 
-def _engine(engine: str) -> Iterator[Finding]:
+def _engine(engine: str, stock: Stock) -> Iterator[Finding]:
     """Load the engine in a worker, as the service does, and ask it about itself."""
     with tempfile.TemporaryDirectory(prefix="retouchd-") as scratch:
-        keeper = Supervisor(WorkerPlan(engine, scratch=Path(scratch)), _LOAD_S)
+        keeper = Supervisor(WorkerPlan(engine, scratch=Path(scratch), stock=stock), _LOAD_S)
         try:
             yield from _asked(keeper, time.monotonic() + _LOAD_S)
         finally:

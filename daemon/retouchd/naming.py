@@ -33,10 +33,11 @@ _SHAPES = {
     Role.HEAL: OWN_FOLDER + "/{stem}-heal{n}.tif",
     Role.MASK: OWN_FOLDER + "/{stem}-mask{n}.tif",
     Role.CONTACT: OWN_FOLDER + "/" + CONTACT_FOLDER + "/{stem}{n}.webp",
+    Role.PSD: OWN_FOLDER + "/{stem}{n}.psd",
     Role.VIEW: OWN_FOLDER + "/" + CONTACT_FOLDER + "/{stem}{n}.jpg",
     RECORD: OWN_FOLDER + "/{stem}{n}.json",
 }
-PUBLISH_ORDER = (RECORD, Role.HEAL, Role.MASK, Role.CONTACT, Role.VIEW, Role.XMP, Role.RESULT)
+PUBLISH_ORDER = (RECORD, Role.HEAL, Role.MASK, Role.CONTACT, Role.VIEW, Role.PSD, Role.XMP, Role.RESULT)
 """The record first, because it claims the names of the set; the main TIFF last, because its appearance
 means that everything else is there."""
 

@@ -6,16 +6,18 @@ One order at a time. The daemon never blocks here: it polls, and sleeps on the w
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from retouch_engine import Stock
 from retouchd import protocol
 from retouchd.errors import JobError, MemoryCeiling, TimeLimit, WorkerDied, WorkerStuck
 from retouchd.jobs import Failure, Outcome
@@ -35,6 +37,8 @@ class WorkerPlan:
     scratch: Path | None = None
     memory_bytes: int = 0
     """What the worker may use; 0 for no ceiling."""
+    stock: Stock = field(default_factory=Stock)
+    """The models that it is handed."""
 
     def command(self) -> list[str]:
         """The command line."""
@@ -48,6 +52,8 @@ class WorkerPlan:
             str(os.getpid()),
         ]
         line += ["--megapixels", str(self.max_megapixels), "--memory", str(self.memory_bytes)]
+        if self.stock.models:
+            line += ["--stock", json.dumps(self.stock.as_json())]
         return [*line, "--scratch", str(self.scratch)] if self.scratch else line
 
 
@@ -63,6 +69,8 @@ class Supervisor:
         self.busy = False
         self.stage = ""
         self.why_not_ready = ""
+        self.models: dict[str, dict[str, Any]] = {}
+        """By id, what the worker said last of the models that it holds."""
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = bytearray()
@@ -143,6 +151,7 @@ class Supervisor:
         elif message["event"] == "stage":
             self.stage = message["name"]
         elif message["event"] == "beat":
+            self.models = message.get("models", {})
             return
         else:
             self.busy = False
@@ -185,6 +194,7 @@ class Supervisor:
                     pipe.close()
             self._process.wait()
         self._process, self.ready, self.busy, self.stage = None, False, False, ""
+        self.models = {}
 
     def kill(self) -> None:
         """End the worker at once."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import importlib
+import json
 import os
 import signal
 import sys
@@ -32,6 +33,7 @@ from retouch_engine import (
     Limits,
     Order,
     Recipe,
+    Stock,
     estimated_bytes,
 )
 from retouchd import protocol
@@ -67,12 +69,15 @@ def _reserve_stdout() -> Say:
     return say
 
 
-def _beat(say: Say) -> None:
-    """Show now and then that this process runs at all: what it works on has a time limit of its own."""
+def _beat(say: Say, loaded: list[Engine]) -> None:
+    """Show now and then that this process runs at all, and which models it holds.
+
+    What it works on has a time limit of its own. Asking for the models also lets go of idle ones.
+    """
 
     def beat() -> None:
         while True:
-            say({"event": "beat"})
+            say({"event": "beat", "models": loaded[0].residency() if loaded else {}})
             time.sleep(_BEAT_S)
 
     threading.Thread(target=beat, daemon=True).start()
@@ -126,7 +131,9 @@ def _order(message: dict[str, Any]) -> Order:
         source=Path(message["source"]),
         staging=Path(message["staging"]),
         recipe=Recipe.from_json(message["recipe"]),
-        finish=Finish(Compression(finish["compression"]), finish["threads"], Layers(finish["layers"])),
+        finish=Finish(
+            Compression(finish["compression"]), finish["threads"], Layers(finish["layers"]), finish["psd"]
+        ),
         corrections=Corrections.from_json(message["corrections"]),
         painted_mask=Path(message["mask"]) if message["mask"] else None,
         own_output=message["own_output"],
@@ -175,10 +182,10 @@ def attempt(engine: Engine, message: dict[str, Any], say: Say, budget_bytes: int
         return failed("internal", f"{type(error).__name__}: {error}")
 
 
-def load_factory(name: str) -> Callable[[Limits], Engine]:
+def load_factory(name: str) -> Callable[..., Engine]:
     """The function behind ``module:function``."""
     module, _, function = name.partition(":")
-    factory: Callable[[Limits], Engine] = getattr(importlib.import_module(module), function)
+    factory: Callable[..., Engine] = getattr(importlib.import_module(module), function)
     return factory
 
 
@@ -187,22 +194,30 @@ def load_factory(name: str) -> Callable[[Limits], Engine]:
 @click.option("--megapixels", type=float, default=Limits().max_megapixels)
 @click.option("--memory", type=int, default=0)
 @click.option("--scratch", type=click.Path(path_type=Path))
+@click.option("--stock", default="")
 @click.option("--parent", type=int, required=True)
-def main(engine: str, megapixels: float, memory: int, scratch: Path | None, parent: int) -> None:
+def main(
+    *, engine: str, megapixels: float, memory: int, scratch: Path | None, stock: str, parent: int
+) -> None:
     """Serve the daemon whose process id is PARENT."""
     # Ctrl-C reaches the whole foreground group; the daemon alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent(parent)
     say = _reserve_stdout()
-    _beat(say)
+    engines: list[Engine] = []
+    _beat(say, engines)
     if scratch:
         tempfile.tempdir = str(scratch)  # what libraries put aside lies where we sweep
     try:
-        loaded = load_factory(engine)(Limits(max_megapixels=megapixels))
+        # Models are handed over only where there are any: an engine without them need not know of them.
+        models = (Stock.from_json(json.loads(stock)),) if stock else ()
+        loaded = load_factory(engine)(Limits(max_megapixels=megapixels), *models)
     except Exception as error:  # noqa: BLE001 - told to the daemon, which decides
         say(failed("engine", f"{type(error).__name__}: {error}"))
         raise SystemExit(1) from None
     with loaded:
+        if stock:
+            engines.append(loaded)
         say({"event": "ready", "engine": engine})
         for message in _orders():
             say(attempt(loaded, message, say, memory))

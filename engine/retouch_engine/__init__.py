@@ -17,6 +17,7 @@ from retouch_engine.corrections import CORRECTIONS_SCHEMA, Correction, Correctio
 from retouch_engine.errors import EngineError
 from retouch_engine.recipe import PERMANENT, Compression, Finish, Kind, Layers, Limits, Recipe
 from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role
+from retouch_engine.stock import Model, Stock
 from retouch_engine.version import __version__
 
 if TYPE_CHECKING:
@@ -38,10 +39,12 @@ __all__ = [
     "Kind",
     "Layers",
     "Limits",
+    "Model",
     "Order",
     "Recipe",
     "Rendered",
     "Role",
+    "Stock",
     "Viewer",
     "Wish",
     "__version__",
@@ -89,6 +92,12 @@ class Engine(Protocol):
     def about(self) -> dict[str, str]:
         """Versions and helpers, for ``retouchd doctor``: name to what was found."""
 
+    def residency(self) -> dict[str, dict[str, Any]]:
+        """By model id: whether it is loaded, its memory in MB, how often it was loaded and lent.
+
+        Also lets go of models that idled for too long; to be called now and then, from any thread.
+        """
+
     def close(self) -> None:
         """Let go of every process and model. Safe to call twice."""
 
@@ -106,11 +115,16 @@ def estimated_bytes(source: Path) -> int | None:
     return estimate(source)
 
 
-def open_engine(limits: Limits | None = None) -> Engine:
-    """Load the engine and what it keeps resident. The first call imports the array libraries."""
+def open_engine(limits: Limits | None = None, stock: Stock | None = None) -> Engine:
+    """Load the engine and what it keeps resident. The first call imports the array libraries.
+
+    Args:
+        limits: what is accepted at all.
+        stock: the models that it may use. Pinned ones are loaded before this returns.
+    """
     from retouch_engine.engine import RetouchEngine
 
-    return RetouchEngine(limits or Limits())
+    return RetouchEngine(limits or Limits(), stock or Stock())
 
 
 class Viewer(Protocol):
@@ -140,13 +154,14 @@ def open_viewer(limits: Limits | None = None) -> Viewer:
 
 
 def explain(source: Path, out: Path, *, maps: bool = False, limits: Limits | None = None) -> dict[str, Any]:
-    """Draw what the engine knows of a photo before it looks for spots.
+    """Draw what the engine knows of a photo, and what it would do to it with the default recipe.
 
     Writes ``NAME-explained.png`` into ``out``, and with ``maps`` also ``NAME-protected.png`` and
     ``NAME-skin.png`` (8-bit, 255 = yes, as large as the photo).
 
     Returns:
-        ``files`` (the paths written), ``faces``, ``scale``, ``skin_share`` and ``notes``.
+        ``files`` (the paths written), ``faces``, ``scale``, ``skin_share``, ``causes`` (the share of the
+        photo that each protects), ``spots`` and ``notes``.
 
     Raises:
         EngineError: the photo cannot be read.

@@ -18,19 +18,24 @@ from typing import TYPE_CHECKING, Any, Self
 import cv2
 import numpy as np
 
+from retouch_engine.budget import Plan
 from retouch_engine.codec.contact import write_contact
 from retouch_engine.codec.exiftool import CarryReport, MetadataCarrier
+from retouch_engine.codec.layers import Marks
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.painted import read_painted_mask
 from retouch_engine.codec.preview import write_overview
+from retouch_engine.codec.psd import write_psd
 from retouch_engine.codec.read import read_photo
 from retouch_engine.codec.write import write_heal_layer, write_mask, write_result
 from retouch_engine.codec.xmp import XmpFacts, build_packet, packet_trouble
 from retouch_engine.errors import UnusableName
 from retouch_engine.pipeline import Progress, Retouched, Stopwatch, retouch
-from retouch_engine.prove import Proof, prove_heal_layer, prove_result
+from retouch_engine.prove import Proof, prove_heal_layer, prove_merged, prove_result
 from retouch_engine.recipe import Limits
-from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role, counts
+from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role, SpotRecord, counts
+from retouch_engine.resident import Residency, told, warnings
+from retouch_engine.stock import Stock
 from retouch_engine.survey import knows_faces
 from retouch_engine.types import Photo
 from retouch_engine.version import __version__
@@ -47,20 +52,22 @@ _NAMES = {
     Role.XMP: "result.xmp",
     Role.CONTACT: "contact.webp",
     Role.VIEW: "view.jpg",
+    Role.PSD: "layers.psd",
 }
 
 
 class RetouchEngine:
     """Holds what stays loaded between photos: one exiftool, and later the models."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, stock: Stock) -> None:
         self._limits = limits
+        self._residency = Residency(stock)
         self._carrier = MetadataCarrier()
 
     def retouch(self, order: Order, progress: Progress) -> Rendered:
         """See :class:`retouch_engine.Engine`."""
         clock = Stopwatch(progress)
-        photo, done = self._pixels(order, clock)
+        photo, done, made = self._pixels(order, clock)
         files = {role: order.staging / name for role, name in _NAMES.items()}
         packet = self._packet(photo, done, order)
         with clock.stage("write"):
@@ -70,22 +77,24 @@ class RetouchEngine:
         with clock.stage("prove"):
             proof = _proved(files, photo, done, order, packet)
         staged = {role: path for role, path in files.items() if path.exists()}
-        record = _record(order, photo, done, clock.seconds | done.seconds)
+        record = _record(order, photo, done, clock.seconds | done.seconds) | told(made, done.spots)
         with clock.stage("digest"):
             record["outputs"] = _digests(staged)
         record["seconds"] = done.seconds | clock.seconds
         record["outside_unchanged"] = proof.outside_unchanged
         record["proof"] = asdict(proof)
         record["metadata"] = asdict(carried)
-        record["notes"] += _metadata_notes(photo, carried)
+        record["notes"] += _metadata_notes(photo, carried) + warnings(made)
         record["contact"] = {"rows": rows}
         return Rendered(staged, record)
 
     def preview(self, order: Order, progress: Progress) -> dict[str, Any]:
         """See :class:`retouch_engine.Engine`."""
         clock = Stopwatch(progress)
-        photo, done = self._pixels(order, clock)
-        return _record(order, photo, done, clock.seconds | done.seconds)
+        photo, done, made = self._pixels(order, clock)
+        record = _record(order, photo, done, clock.seconds | done.seconds) | told(made, done.spots)
+        record["notes"] += warnings(made)
+        return record
 
     def about(self) -> dict[str, str]:
         """See :class:`retouch_engine.Engine`."""
@@ -95,11 +104,17 @@ class RetouchEngine:
             "opencv": cv2.__version__,
             "exiftool": self._carrier.version or "not found: essential tags are carried without it",
             "face parts": "known" if knows_faces() else "not known without onnxruntime (extra: cpu)",
+            **self._residency.about(),
         }
+
+    def residency(self) -> dict[str, dict[str, Any]]:
+        """See :class:`retouch_engine.Engine`."""
+        return self._residency.figures()
 
     def close(self) -> None:
         """See :class:`retouch_engine.Engine`."""
         self._carrier.close()
+        self._residency.close()
 
     def __enter__(self) -> Self:
         return self
@@ -109,15 +124,19 @@ class RetouchEngine:
     ) -> None:
         self.close()
 
-    def _pixels(self, order: Order, clock: Stopwatch) -> tuple[Photo, Retouched]:
+    def _pixels(self, order: Order, clock: Stopwatch) -> tuple[Photo, Retouched, Plan]:
         _check_name(order.source)
+        made = self._residency.plan_for(order.recipe)
+        healers = self._residency.healers(made)
         with clock.stage("decode"):
             photo = read_photo(order.source, self._limits, order.finish.threads, ours=order.own_output)
             mask = None
             if order.painted_mask is not None:
                 mask = read_painted_mask(order.painted_mask, photo, self._limits)
-        done = retouch(photo, order.recipe, clock.tell, order.corrections, mask, order.finish.threads)
-        return photo, done
+        done = retouch(
+            photo, order.recipe, clock.tell, order.corrections, mask, order.finish.threads, healers
+        )
+        return photo, done, made
 
     def _packet(self, photo: Photo, done: Retouched, order: Order) -> bytes:
         source = metadata_of(photo.metadata)
@@ -130,6 +149,7 @@ class RetouchEngine:
             healed=totals["healed"],
             kept=totals["kept"],
             review=totals["review"] + totals["failed"],
+            generative=sum(spot.model is not None for spot in done.spots),
             orientation=source.orientation,
             fallback={} if self._carrier.available else source.fallback,
         )
@@ -154,12 +174,15 @@ def _written(
 ) -> list[dict[str, Any]]:
     """Write every staged file; the sprite's rows. The small ones are written beside the large one."""
     review = [(s.spot.box, s.spot.mask) for s in _offered(done)]
+    marks = Marks(review, {s.id for s in done.spots if s.model is not None})
     with ThreadPoolExecutor(2) as pool:
-        layer = pool.submit(write_heal_layer, files[Role.HEAL], photo, done.patches, order.finish, review)
+        layer = pool.submit(write_heal_layer, files[Role.HEAL], photo, done.patches, order.finish, marks)
         mask = pool.submit(write_mask, files[Role.MASK], photo, done.patches, review)
         sheet = pool.submit(write_contact, files[Role.CONTACT], photo, done.patches, done.spots)
         view = pool.submit(write_overview, files[Role.VIEW], photo, done.patches)
-        write_result(files[Role.RESULT], photo, done.patches, order.finish, packet, review)
+        if order.finish.psd:
+            write_psd(files[Role.PSD], photo, done.patches, marks, packet)
+        write_result(files[Role.RESULT], photo, done.patches, order.finish, packet, marks)
         layer.result()
         mask.result()
         view.result()
@@ -174,6 +197,8 @@ def _offered(done: Retouched) -> list[Any]:
 
 
 def _proved(files: Mapping[Role, Path], photo: Photo, done: Retouched, order: Order, packet: bytes) -> Proof:
+    if order.finish.psd:
+        prove_merged(files[Role.PSD], photo, done.patches)
     prove_heal_layer(files[Role.HEAL], photo, done.patches, order.finish)
     return prove_result(files[Role.RESULT], photo, done.patches, order.finish, packet)
 
@@ -196,7 +221,7 @@ def _record(order: Order, photo: Photo, done: Retouched, seconds: Mapping[str, f
             "recipe": order.recipe.as_json(),
             "recipe_digest": done.corrections.key(order.recipe),
             "seed": order.recipe.seed,
-            "detector": "classic",
+            "detector": done.detector,
         },
         "source": {
             "name": order.source.name,
@@ -215,8 +240,14 @@ def _record(order: Order, photo: Photo, done: Retouched, seconds: Mapping[str, f
         "seconds": dict(seconds),
         "notes": list(done.notes),
         "corrections": done.corrections.as_json(),
-        "spots": [asdict(spot) for spot in done.spots],
+        "spots": [_plain(spot) for spot in done.spots],
     }
+
+
+def _plain(spot: SpotRecord) -> dict[str, Any]:
+    """A spot as JSON values; of models only where there was one."""
+    values = asdict(spot)
+    return values if spot.model else {k: v for k, v in values.items() if k != "model"}
 
 
 def _metadata_notes(photo: Photo, carried: CarryReport) -> list[str]:

@@ -21,7 +21,9 @@ disk); ``code`` is the short stable word that the journal and ``retouchd why`` s
     ├── RecipeMistake             a recipe with values out of range
     ├── ResultTooLarge            more than a classic TIFF can hold
     ├── ProofFailed               the encoded file is not what was promised
-    └── StagingFull               no room to write the result                   (retryable)
+    ├── StagingFull               no room to write the result                   (retryable)
+    ├── ModelUnusable             an installed model does not load, or not as its manifest says
+    └── NoRoomForModel            a model does not fit on the device; the next healer takes over
 """
 
 from __future__ import annotations
@@ -78,7 +80,10 @@ class NotAPhoto(UnreadablePhoto):
     code = "not-a-photo"
 
     def __init__(self, path: Path, found: str) -> None:
-        super().__init__(f"{shown(path.name)} is not a photo: found {found}, expected TIFF, JPEG or PNG")
+        super().__init__(
+            f"{shown(path.name)} is not a photo that retouchd reads: found {found}, expected TIFF, JPEG or"
+            " PNG; export it as a 16-bit TIFF"
+        )
 
 
 class MislabelledPhoto(UnreadablePhoto):
@@ -214,3 +219,22 @@ class StagingFull(EngineError):
 
     def __init__(self, where: Path, why: str) -> None:
         super().__init__(f"no room in {shown(where)}: {why}; free some space")
+
+
+class ModelUnusable(EngineError):
+    """An installed model that does not load, or does not take and give what its manifest says."""
+
+    code = "model"
+
+    def __init__(self, model_id: str, why: str) -> None:
+        super().__init__(f"{model_id} cannot be used: {why}; see retouchd models verify {model_id}")
+
+
+class NoRoomForModel(EngineError):
+    """A model that does not fit on the device now."""
+
+    code = "model-room"
+    retryable = True
+
+    def __init__(self, model_id: str, why: str) -> None:
+        super().__init__(f"no room for {model_id}: {why}; a smaller one, or less in models.pinned, may fit")

@@ -1,11 +1,13 @@
-"""A photo with what is protected drawn on it, for a person to check before a single spot is looked for.
+"""A photo with what is protected and every find drawn on it, for a person to check before any is healed.
 
-Each cause has its tint, skin is left as it is, faces are numbered and their eyes marked, and a bar says how
-long ten millimetres are. The maps beside it are as large as the photo, for programs.
+Each cause has its tint, each find a ring by what would become of it; skin is left as it is, faces are
+numbered and their eyes marked, and a bar says how long ten millimetres are. The maps beside it are as large
+as the photo, for programs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,18 +20,28 @@ from numpy.typing import NDArray
 from retouch_engine.codec.contact import upright
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.read import read_photo
+from retouch_engine.detect import chosen
+from retouch_engine.heal import HEALERS
 from retouch_engine.imaging.colour import to_srgb
-from retouch_engine.recipe import Limits
+from retouch_engine.pipeline import routed
+from retouch_engine.recipe import Limits, Recipe
+from retouch_engine.record import Decision
 from retouch_engine.survey import Cause, Scene, survey
-from retouch_engine.types import Box, Photo
+from retouch_engine.types import Box, Photo, Step
 
 _LONG_SIDE = 2000
 _ROWS = 1024
 """Maps are made in bands of so many rows: memory stays small at any size."""
 _TINTS = {
     Cause.NOT_SKIN: (60, 70, 90),
+    Cause.CLOTHING: (40, 70, 150),
     Cause.HAIR: (150, 90, 20),
+    Cause.STUBBLE: (200, 140, 70),
     Cause.CLIPPED: (255, 255, 255),
+    Cause.EDGE: (255, 110, 0),
+    Cause.JEWELLERY: (240, 240, 120),
+    Cause.INK: (20, 170, 40),
+    Cause.TEXT: (0, 230, 230),
     Cause.EYEWEAR: (0, 220, 160),
     Cause.NOSTRIL: (255, 210, 0),
     Cause.LIPS: (255, 40, 60),
@@ -38,6 +50,7 @@ _TINTS = {
 }
 """Later ones are drawn over earlier ones."""
 _INK = (255, 255, 255)
+_RINGS = {Decision.HEALED: (60, 230, 90), Decision.REVIEW: (255, 205, 0), Decision.KEPT: (80, 160, 255)}
 
 Picture = NDArray[np.uint8]
 
@@ -46,9 +59,12 @@ def draw(source: Path, out: Path, limits: Limits, *, maps: bool) -> dict[str, An
     """See :func:`retouch_engine.explain`."""
     photo = read_photo(source, limits)
     scene = survey(photo)
+    recipe = Recipe()
+    spots = chosen(scene).detect(photo, scene, recipe)
+    steps, notes = routed(photo, scene, spots, recipe, HEALERS)
     out.mkdir(parents=True, exist_ok=True)
     turned = metadata_of(photo.metadata).orientation
-    pictures = {"explained": upright(_overlay(photo, scene), turned)}
+    pictures = {"explained": upright(_overlay(photo, scene, steps), turned)}
     if maps:
         # Not turned: these lie pixel for pixel on the photo's own samples.
         pictures["protected"] = _map(photo, scene, protected=True)
@@ -63,8 +79,17 @@ def draw(source: Path, out: Path, limits: Limits, *, maps: bool) -> dict[str, An
         "faces": [asdict(face) for face in scene.faces],
         "scale": asdict(scene.scale),
         "skin_share": round(scene.skin_share, 4),
-        "notes": list(scene.notes),
+        "causes": _shares(scene),
+        "spots": [_told(step) for step in steps],
+        "notes": [*scene.notes, *notes],
     }
+
+
+def _shares(scene: Scene) -> dict[str, float]:
+    """How much of the photo each cause protects, 0 to 1; those that protect nothing are left out."""
+    causes = scene.causes[scene.level > 0.5]
+    counts = {c: int(np.count_nonzero(causes & c)) for c in Cause}
+    return {(c.name or "").lower(): round(n / scene.causes.size, 5) for c, n in counts.items() if n}
 
 
 def _map(photo: Photo, scene: Scene, *, protected: bool) -> Picture:
@@ -76,7 +101,7 @@ def _map(photo: Photo, scene: Scene, *, protected: bool) -> Picture:
     return whole
 
 
-def _overlay(photo: Photo, scene: Scene) -> Picture:
+def _overlay(photo: Photo, scene: Scene, steps: Sequence[Step]) -> Picture:
     step = max(1, -(-max(photo.height, photo.width) // _LONG_SIDE))
     height, width = photo.height // step, photo.width // step
     cut = photo.pixels[: height * step, : width * step]
@@ -89,6 +114,7 @@ def _overlay(photo: Photo, scene: Scene) -> Picture:
         mixed = picture[here] * 0.45 + np.array(tint) * 0.55
         picture[here] = mixed.astype(np.uint8)
     _draw_faces(picture, scene, step)
+    _draw_finds(picture, steps, step)
     _draw_bar(picture, scene, step)
     return picture
 
@@ -104,6 +130,36 @@ def _draw_faces(picture: Picture, scene: Scene, step: int) -> None:
             )
         scale = f"{face.scale.px_per_mm:.1f} px/mm" if face.scale.px_per_mm else "no scale"
         _write(picture, f"{face.id}: {scale}", (corner[0] + 4, corner[1] + round(24 * size)), size)
+
+
+def _decision(step: Step) -> Decision:
+    """What is planned; a guard may still refuse a heal."""
+    return Decision.HEALED if step.healers else Decision.REVIEW if step.review else Decision.KEPT
+
+
+def _told(step: Step) -> dict[str, Any]:
+    spot, box = step.spot, step.spot.box
+    return {
+        "id": spot.id,
+        "box": [box.x0, box.y0, box.width, box.height],
+        "kind": spot.kind.value,
+        "score": spot.score,
+        "decision": _decision(step).value,
+        "reason": step.reason,
+    }
+
+
+def _draw_finds(picture: Picture, steps: Sequence[Step], step: int) -> None:
+    """A ring around each find, with its kind and score unless it is kept."""
+    size = max(picture.shape[:2]) / 1400
+    for planned in steps:
+        box, decision = planned.spot.box, _decision(planned)
+        middle = ((box.x0 + box.x1) // (2 * step), (box.y0 + box.y1) // (2 * step))
+        radius = round(max(box.width, box.height) / (2 * step) + 4 * size)
+        cv2.circle(picture, middle, radius, _RINGS[decision], max(1, round(1.5 * size)), cv2.LINE_AA)
+        if decision is not Decision.KEPT:
+            words = f"{planned.spot.kind.value} {planned.spot.score:.2f}"
+            _write(picture, words, (middle[0] + radius + 2, middle[1] + 4), 0.55 * size)
 
 
 def _draw_bar(picture: Picture, scene: Scene, step: int) -> None:

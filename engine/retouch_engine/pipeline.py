@@ -8,10 +8,10 @@ was and offered to a person. Proof belongs to the encoded file and follows in :m
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from retouch_engine import route
 from retouch_engine.amend import amended, painted
 from retouch_engine.corrections import Correction, Corrections
-from retouch_engine.detect import DETECTORS
+from retouch_engine.detect import chosen
 from retouch_engine.growth import grown
-from retouch_engine.heal import HEALERS
+from retouch_engine.heal import HEALERS, Healer
 from retouch_engine.recipe import Recipe
 from retouch_engine.record import Decision, SpotRecord
 from retouch_engine.survey import Scene, survey
-from retouch_engine.types import DetectorId, Patch, Photo, Spot, Step
+from retouch_engine.types import DetectorId, HealerId, Patch, Photo, Spot, Step
 from retouch_engine.wounds import Outcome, Wounds, apart, healed, standing
 
 Progress = Callable[[str], None]
@@ -39,6 +39,8 @@ class Retouched:
     steps: tuple[Step, ...]
     spots: tuple[SpotRecord, ...]
     scene: Scene
+    detector: DetectorId
+    """Who found the spots."""
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     corrections: Corrections = field(default_factory=Corrections)
@@ -52,6 +54,7 @@ def retouch(
     corrections: Corrections | None = None,
     mask: NDArray[np.uint8] | None = None,
     threads: int = 2,
+    healers: Mapping[HealerId, Healer] = HEALERS,
 ) -> Retouched:
     """Retouch one photo.
 
@@ -62,6 +65,7 @@ def retouch(
         corrections: what a person decided about this photo.
         mask: what a person painted over it, ``(H, W)`` uint8; read as one more round of corrections.
         threads: how many wounds are healed at once; it does not change the result.
+        healers: who may heal.
     """
     clock = Stopwatch(progress)
     corrections = corrections or Corrections()
@@ -69,27 +73,29 @@ def retouch(
     with clock.stage("survey"):
         scene = survey(photo)
     with clock.stage("detect"):
-        spots = DETECTORS[DetectorId("classic")].detect(photo, scene, recipe)
+        detector = chosen(scene)
+        spots = detector.detect(photo, scene, recipe)
     with clock.stage("route"):
-        steps, notes = _routed(photo, scene, spots, recipe)
+        steps, notes = routed(photo, scene, spots, recipe, healers)
     with clock.stage("heal"):
         steps = grown(photo, scene, steps)
-        outcomes = _healed(photo, scene, steps, recipe, (), threads)
+        outcomes = _healed(photo, scene, steps, recipe, (), threads, healers)
         for wishes in corrections.rounds():
-            steps = _next(photo, scene, steps, wishes, recipe)
-            outcomes = _healed(photo, scene, steps, recipe, outcomes, threads)
+            steps = _next(photo, scene, steps, wishes, recipe, healers)
+            outcomes = _healed(photo, scene, steps, recipe, outcomes, threads, healers)
         if mask is not None and (wishes := painted(mask, steps, _by_spot(outcomes, whole=True))):
             corrections = corrections.and_then(wishes)
-            steps = _next(photo, scene, steps, wishes, recipe)
-            outcomes = _healed(photo, scene, steps, recipe, outcomes, threads)
+            steps = _next(photo, scene, steps, wishes, recipe, healers)
+            outcomes = _healed(photo, scene, steps, recipe, outcomes, threads, healers)
     by_spot = _by_spot(outcomes)
     return Retouched(
         patches=tuple(o.patch for o in outcomes if o.patch is not None),
         steps=steps,
         spots=tuple(_recorded(step, by_spot.get(step.spot.id), scene) for step in steps),
         scene=scene,
+        detector=detector.spec.id,
         seconds=clock.seconds,
-        notes=(*notes, *scene.notes),
+        notes=(*notes, *dict.fromkeys(t for o in outcomes for t in o.troubles), *scene.notes),
         corrections=corrections,
     )
 
@@ -100,10 +106,15 @@ def _by_spot(outcomes: Sequence[Outcome], *, whole: bool = False) -> dict[int, O
 
 
 def _next(
-    photo: Photo, scene: Scene, steps: Sequence[Step], wishes: Sequence[Correction], recipe: Recipe
+    photo: Photo,
+    scene: Scene,
+    steps: Sequence[Step],
+    wishes: Sequence[Correction],
+    recipe: Recipe,
+    healers: Mapping[HealerId, Healer],
 ) -> tuple[Step, ...]:
     """The plan after one more round of wishes; holes that have grown already stay as they are."""
-    takes = {healer_id: healer.spec.takes for healer_id, healer in HEALERS.items()}
+    takes = {healer_id: healer.spec.takes for healer_id, healer in healers.items()}
     had = {step.spot.id for step in steps if step.healers}
     plan = amended(steps, wishes, recipe, takes, scene)
     return tuple(step if step.spot.id in had else grown(photo, scene, [step])[0] for step in plan)
@@ -116,21 +127,27 @@ def _healed(
     recipe: Recipe,
     before: Sequence[Outcome],
     threads: int,
+    healers: Mapping[HealerId, Healer],
 ) -> tuple[Outcome, ...]:
     """What becomes of a plan's wounds. What stands from the plan before is taken over to the last bit."""
     kept = standing(before, steps)
     done = {outcome.spot_ids for outcome in kept}
     wounds = Wounds.of(photo, scene, steps, recipe, done)
     with ThreadPoolExecutor(threads) as pool:
-        outcomes = tuple(pool.map(lambda wound: healed(wound, recipe), wounds))
+        outcomes = tuple(pool.map(lambda wound: healed(wound, recipe, healers), wounds))
     again = Wounds.of(photo, scene, steps, recipe, done)
-    return (*kept, *apart(again, outcomes, recipe, kept))
+    return (*kept, *apart(again, outcomes, recipe, kept, healers))
 
 
-def _routed(
-    photo: Photo, scene: Scene, spots: Sequence[Spot], recipe: Recipe
+def routed(
+    photo: Photo,
+    scene: Scene,
+    spots: Sequence[Spot],
+    recipe: Recipe,
+    healers: Mapping[HealerId, Healer],
 ) -> tuple[tuple[Step, ...], tuple[str, ...]]:
-    takes = {healer_id: healer.spec.takes for healer_id, healer in HEALERS.items()}
+    """What becomes of each spot before any is healed, and notes on the whole."""
+    takes = {healer_id: healer.spec.takes for healer_id, healer in healers.items()}
     steps = route.spared(route.plan(spots, recipe, takes, scene), scene)
     share = route.holes_share(steps, scene.skin_share * photo.height * photo.width)
     if share <= recipe.largest_healed_share:
@@ -156,6 +173,7 @@ def _recorded(step: Step, outcome: Outcome | None, scene: Scene) -> SpotRecord:
         guard=outcome.figures if outcome else {},
         features=spot.features,
         tried=outcome.tried if outcome else (),
+        model=asdict(outcome.made) if outcome and outcome.made else None,
         wish=step.wish,
     )
 

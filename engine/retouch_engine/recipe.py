@@ -83,6 +83,8 @@ class Recipe:
     """When the heals would cover more of the skin than this, nothing is healed and all is for review."""
     seed: int = 0
     """Seeds every random choice, so that the same photo gives the same pixels."""
+    models: tuple[str, ...] = ()
+    """The models that may be used, as ``id@digest``: another file of the same name is another recipe."""
 
     def __post_init__(self) -> None:
         """Check every range and put the kinds into one order."""
@@ -111,8 +113,9 @@ class Recipe:
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode("ascii")).hexdigest()
 
     def as_json(self) -> dict[str, Any]:
-        """The recipe as plain JSON values."""
-        return asdict(self)
+        """The recipe as plain JSON values. Without models it reads as it did before there were any."""
+        values = asdict(self)
+        return values if self.models else {k: v for k, v in values.items() if k != "models"}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Recipe:
@@ -121,7 +124,7 @@ class Recipe:
         extra = sorted(set(values) - known)
         if extra:
             raise RecipeMistake(extra[0], values[extra[0]], ", ".join(sorted(known)))
-        lists = {k: tuple(values[k]) for k in ("remove", "review") if k in values}
+        lists = {k: tuple(values[k]) for k in ("remove", "review", "models") if k in values}
         return cls(**{**values, **lists})
 
 
@@ -145,3 +148,5 @@ class Finish:
     """Threads for packing and unpacking samples."""
     layers: Layers = Layers.HEAL
     """Named layers; every other program reads the flat picture of the same file."""
+    psd: bool = False
+    """Also a Photoshop document with the photo and the heals as layers."""

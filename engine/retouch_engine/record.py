@@ -33,6 +33,7 @@ class Role(StrEnum):
     XMP = "xmp"
     CONTACT = "contact"
     VIEW = "view"
+    PSD = "psd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class SpotRecord:
     guard: Mapping[str, float] = field(default_factory=dict)
     features: Mapping[str, float] = field(default_factory=dict)
     tried: tuple[str, ...] = ()
+    model: Mapping[str, Any] | None = None
+    """The neural model that had a hand in the heal: id, digest, licence, precision, seed, steps."""
     wish: str = ""
     """What a person said about it, empty when nobody did: heal, keep, reject or review."""
 

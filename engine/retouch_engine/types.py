@@ -183,6 +183,8 @@ class Takes:
     """Made for large or elongated holes, where one donor cannot continue what crosses them."""
     at_edges: bool = False
     """Made for holes that touch an edge of the skin."""
+    first_from_px: float = float("inf")
+    """From this diameter on, and at an edge where it is made for one, it goes before all others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ import numpy as np
 
 from retouch_engine import route
 from retouch_engine.compose import compose
+from retouch_engine.errors import ModelUnusable, NoRoomForModel
 from retouch_engine.guard import Yardstick, bands, filtered, repeats, ring_width
-from retouch_engine.heal import HEALERS, Heal, Wound
+from retouch_engine.heal import HEALERS, Heal, Healer, Made, Wound
 from retouch_engine.imaging.density import density
 from retouch_engine.imaging.masks import bounding_box, diameter, dilated, placed
 from retouch_engine.recipe import Kind, Recipe
@@ -63,6 +64,10 @@ class Outcome:
     broken: bool = False
     donors: tuple[Box, ...] = ()
     """Where in the photo the heal's skin comes from."""
+    made: Made | None = None
+    """The model that had a hand in it."""
+    troubles: tuple[str, ...] = ()
+    """Models that could not be used here, and why."""
 
 
 class Wounds:
@@ -204,8 +209,14 @@ def _in_photo(wound: Wound) -> Box:
     return Box(b.y0 + i.y0, b.x0 + i.x0, b.y0 + i.y1, b.x0 + i.x1)
 
 
-def healed(case: Case, recipe: Recipe) -> Outcome:
+def healed(case: Case, recipe: Recipe, healers: Mapping[HealerId, Healer] = HEALERS) -> Outcome:
     """Walk the ladder: next donor, other healer, less low-band strength, and then leave the spot."""
+    troubles: list[str] = []
+    outcome = _walked(case, recipe, healers, troubles)
+    return replace(outcome, troubles=tuple(troubles)) if troubles else outcome
+
+
+def _walked(case: Case, recipe: Recipe, healers: Mapping[HealerId, Healer], troubles: list[str]) -> Outcome:
     if recipe.strength == 0:
         return Outcome(case.spot_ids, None, "strength is 0")
     bench = Bench(case)
@@ -214,7 +225,7 @@ def healed(case: Case, recipe: Recipe) -> Outcome:
     tried: list[str] = []
     first: Heal | None = None
     for healer_id in case.healers:
-        for heal in HEALERS[healer_id].attempts(case.wound):
+        for heal in _offered(healers[healer_id], case.wound, troubles):
             first = first or heal
             outcome = _attempt(bench, heal, recipe.strength / 100, tried)
             if outcome is not None:
@@ -227,6 +238,14 @@ def healed(case: Case, recipe: Recipe) -> Outcome:
         f"no heal passed the guard: {', '.join(tried)}" if tried else "no clean skin near enough to heal from"
     )
     return Outcome(case.spot_ids, None, reason, tried=tuple(tried))
+
+
+def _offered(healer: Healer, wound: Wound, troubles: list[str]) -> Iterator[Heal]:
+    """A healer's attempts; a model that cannot be used ends them, and the next healer has its turn."""
+    try:
+        yield from healer.attempts(wound)
+    except (NoRoomForModel, ModelUnusable) as error:
+        troubles.append(f"healed without {healer.spec.id}: {error}")
 
 
 def _attempt(bench: Bench, heal: Heal, strength: float, tried: list[str]) -> Outcome | None:
@@ -243,7 +262,14 @@ def _attempt(bench: Bench, heal: Heal, strength: float, tried: list[str]) -> Out
             figures = {**verdict.figures, "strength": round(strength, 3), "grain": grain}
             used = _donors(bench.case.wound, heal)
             return Outcome(
-                bench.case.spot_ids, patch, "healed", heal.healer, figures, tuple(tried), donors=used
+                bench.case.spot_ids,
+                patch,
+                "healed",
+                heal.healer,
+                figures,
+                tuple(tried),
+                donors=used,
+                made=heal.made,
             )
         tried.append(f"{heal.healer}@{strength:.2f}: {verdict.failed}")
         if verdict.failed != "plastic":
@@ -261,7 +287,11 @@ def _donors(wound: Wound, heal: Heal) -> tuple[Box, ...]:
 
 
 def apart(
-    cases: Iterable[Case], outcomes: Sequence[Outcome], recipe: Recipe, before: Sequence[Outcome] = ()
+    cases: Iterable[Case],
+    outcomes: Sequence[Outcome],
+    recipe: Recipe,
+    before: Sequence[Outcome] = (),
+    healers: Mapping[HealerId, Healer] = HEALERS,
 ) -> tuple[Outcome, ...]:
     """Heal again, from elsewhere, what a neighbour was healed from too: two of a kind side by side are seen.
 
@@ -270,6 +300,7 @@ def apart(
         outcomes: what became of them.
         recipe: how to heal.
         before: what stands already and is not done again.
+        healers: who may heal.
     """
     first = len(before)
     done = [*before, *outcomes]
@@ -279,7 +310,7 @@ def apart(
             taken = [
                 box for k, o in enumerate(done) if k != i for box in o.donors if box.meets(case.wound.box)
             ]
-            second = healed(_without(case, taken), recipe)
+            second = healed(_without(case, taken), recipe, healers)
             done[i] = second if second.patch is not None else done[i]
     return tuple(done[first:])
 

@@ -1,9 +1,10 @@
-"""What every healer promises, asked of each one in the registry."""
+"""What every healer promises, asked of each one in the registry and of each that runs a model."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.engine.models.networks import NETWORKS, neural_healer
 
 from retouch_engine.heal import HEALERS, Heal, Healer, Wound
 from retouch_engine.imaging.bands import blur
@@ -26,9 +27,12 @@ def wound(seed: int = 0, *, forbid_left: bool = False) -> Wound:
     return Wound(od, hole, forbid, Box(0, 0, SIZE, SIZE), 24.0, seed, Box(70, 70, 150, 150))
 
 
-@pytest.fixture(params=sorted(HEALERS))
-def healer(request: pytest.FixtureRequest) -> Healer:
-    return HEALERS[request.param]
+@pytest.fixture(params=[*sorted(HEALERS), *NETWORKS])
+def healer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Healer:
+    """Each classical healer, and each that runs a network, with a small one of random weights."""
+    if request.param in HEALERS:
+        return HEALERS[request.param]
+    return neural_healer(request.param, tmp_path_factory.mktemp("models"))
 
 
 def heals(healer: Healer, w: Wound) -> list[Heal]:
@@ -36,7 +40,8 @@ def heals(healer: Healer, w: Wound) -> list[Heal]:
 
 
 def test_it_declares_its_needs(healer: Healer) -> None:
-    assert HEALERS[healer.spec.id] is healer
+    assert (HEALERS.get(healer.spec.id) is healer) is not healer.spec.weights
+    assert healer.spec.generative is healer.spec.weights
     assert healer.spec.summary
     assert healer.spec.licence
     assert healer.spec.takes.largest_px > healer.spec.takes.smallest_px >= 0
@@ -91,3 +96,8 @@ def test_nothing_is_offered_where_there_is_no_clean_skin(healer: Healer) -> None
     w = wound()
     nowhere = Wound(w.od, w.hole, ~w.hole, w.box, w.diameter_px, w.seed, w.inner)
     assert heals(healer, nowhere) == []
+
+
+def test_a_heal_that_a_model_had_a_hand_in_says_so(healer: Healer) -> None:
+    for heal in heals(healer, wound()):
+        assert (heal.made is not None) is healer.spec.generative

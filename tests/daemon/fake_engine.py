@@ -109,7 +109,7 @@ class FakeEngine:
         progress("heal")
         record = record_of(order, data)
         files = {}
-        for role in Role:
+        for role in (r for r in Role if r is not Role.PSD or order.finish.psd):
             path = order.staging / f"{role}.bin"
             path.write_bytes(
                 MARK + b" " + role.encode() + b" of " + data + order.corrections.key(order.recipe).encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from retouch_engine import Kind
+from retouch_engine import PERMANENT, Kind
 from retouchd import config
 from retouchd.config.settings import Settings, Watch
 from retouchd.config.write import example
@@ -192,6 +193,24 @@ def test_a_mistake_in_retouch_toml_is_the_photos_reason(tmp_path: Path, text: st
 
     assert str(path) in str(caught.value)
     assert caught.value.retryable
+
+
+def test_a_built_in_preset_is_changed_not_replaced() -> None:
+    made = settings(school={"strength": 80}).presets["school"]
+    assert made.strength == 80
+    assert Kind.MOLE not in (*made.remove, *made.review)
+    assert Kind.BROWN_SPOT not in (*made.remove, *made.review)
+    asked = settings(beauty={"review": ["pimple"]}).presets["beauty"]
+    assert asked.review == (Kind.PIMPLE,)
+    assert Kind.PIMPLE not in asked.remove
+
+
+def test_presets_heal_ever_less() -> None:
+    presets = settings().presets
+    removed = [set(presets[name].remove) for name in ("beauty", "studio", "school", "minimal")]
+    assert all(more > less for more, less in itertools.pairwise(removed))
+    assert not any(kinds & PERMANENT for kinds in removed)
+    assert all(preset.recipe(name).preset == name for name, preset in presets.items())
 
 
 def test_odd_paths_survive_the_generator(tmp_path: Path) -> None:

@@ -46,6 +46,20 @@ def test_what_is_remembered_is_read_back(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "_retouchd/corrections").iterdir()] == ["IMG.tif.json"]
 
 
+def test_nobodys_corrections_are_overwritten_by_those_of_other_bytes(tmp_path: Path) -> None:
+    photo = tmp_path / "IMG.tif"
+    memories = {
+        d: Memory("IMG.tif", d, Corrections((WISH,), strength=i))
+        for i, d in enumerate(("ab" * 32, "cd" * 32))
+    }
+    for memory in memories.values():
+        corrections.write(photo, tmp_path, memory)
+    for digest, memory in memories.items():
+        assert corrections.read(photo, tmp_path, digest).decided == memory.decided
+    corrections.write(photo, tmp_path, memories["ab" * 32])
+    assert corrections.read(photo, tmp_path, "cd" * 32).decided == memories["cd" * 32].decided
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"schema": "other"}', "[" * 100_000])
 def test_a_broken_file_is_never_taken_for_no_corrections(tmp_path: Path, text: str) -> None:
     photo = tmp_path / "IMG.tif"

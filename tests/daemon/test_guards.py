@@ -52,8 +52,8 @@ def test_a_worker_that_grows_past_its_ceiling_is_replaced(keeper: Supervisor, tm
 
 
 def test_a_worker_that_stands_still_is_replaced(keeper: Supervisor, tmp_path: Path) -> None:
-    keeper.stuck_s = 0.5
     until_ready(keeper)
+    keeper.stuck_s = 0.5  # not before: on a busy machine the start alone takes longer
     first = keeper.pid
     assert first
     os.kill(first, signal.SIGSTOP)
@@ -72,7 +72,7 @@ def test_photos_are_admitted_by_the_memory_that_their_header_claims(
     needed = estimated_bytes(photo)
     assert needed
     assert needed >= 20_000 * 10_000 * 6
-    with pytest.raises(OverBudget, match=r"a\.tif needs about 8\.0 GB of memory; 1\.0 GB allowed"):
+    with pytest.raises(OverBudget, match=r"a\.tif needs about 6\.3 GB of memory; 1\.0 GB allowed"):
         worker.admit(photo, 10**9)
     monkeypatch.setattr(worker, "_free_bytes", lambda: 10**9)
     with pytest.raises(MemoryShort, match="waits for memory"):
@@ -126,8 +126,12 @@ def test_a_worker_that_dies_right_after_its_digest_costs_the_photo_nothing(
     assert (keeper.said, after.state, after.deaths, work.current) == (1, State.QUEUED, 0, None)
 
 
+RESTING = {"done", "quarantined"}
+
+
 def taken(hot: Hot, data: bytes) -> bool:
-    return data in (hot.folder / "a-retouched.tif").read_bytes() or len(hot.rows("quarantined")) == 2
+    result = hot.folder / "a-retouched.tif"
+    return (result.exists() and data in result.read_bytes()) or len(hot.rows("quarantined")) == 2
 
 
 def test_a_circle_is_broken_and_shouted_about(hot: Hot) -> None:
@@ -136,8 +140,8 @@ def test_a_circle_is_broken_and_shouted_about(hot: Hot) -> None:
     hot.drop("b-retouched-proof-retouched-proof.jpg", b"result of a result")
     process = hot.start()
     for i in range(1, 8):  # a program that rewrites the photo whenever there is a result
-        told = str(i).encode()
-        wait_for(lambda: hot.rows("done") or hot.rows("quarantined"))
+        told = f"<rewritten {i} times>".encode()  # no digit of a digest looks like it
+        wait_for(lambda: [r for r in hot.rows() if r["file"] == str(photo) and r["state"] in RESTING])
         if [r for r in hot.rows("quarantined") if r["file"].endswith("a.tif")]:
             break
         photo.write_bytes(told)

@@ -25,6 +25,7 @@ OUT = Path("/c")
         (Role.HEAL, "_retouchd/IMG-heal.tif", "_retouchd/IMG-heal-2.tif"),
         (Role.MASK, "_retouchd/IMG-mask.tif", "_retouchd/IMG-mask-2.tif"),
         (Role.CONTACT, "_retouchd/contact/IMG.webp", "_retouchd/contact/IMG-2.webp"),
+        (Role.PSD, "_retouchd/IMG.psd", "_retouchd/IMG-2.psd"),
         (Role.VIEW, "_retouchd/contact/IMG.jpg", "_retouchd/contact/IMG-2.jpg"),
         (RECORD, "_retouchd/IMG.json", "_retouchd/IMG-2.json"),
     ],

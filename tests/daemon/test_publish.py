@@ -79,6 +79,7 @@ SET_1 = [
     "_retouchd/IMG-heal.tif",
     "_retouchd/IMG-mask.tif",
     "_retouchd/IMG.json",
+    "_retouchd/IMG.psd",
     "_retouchd/contact/IMG.jpg",
     "_retouchd/contact/IMG.webp",
 ]
@@ -246,7 +247,7 @@ class Crash(BaseException):
     """The process ends here."""
 
 
-@pytest.mark.parametrize("step", range(1, 7))
+@pytest.mark.parametrize("step", range(1, len(naming.PUBLISH_ORDER) + 1))
 @pytest.mark.parametrize("earlier", [False, True])
 def test_after_a_crash_at_any_step_one_whole_set_is_left(
     maker: Maker, monkeypatch: pytest.MonkeyPatch, step: int, earlier: bool
@@ -268,7 +269,7 @@ def test_after_a_crash_at_any_step_one_whole_set_is_left(
     done = publish.publish(maker(stamp=b"after the crash"))
 
     assert maker.listing() == SET_1
-    assert done.adopted is (step == 6)
+    assert done.adopted is (step == len(naming.PUBLISH_ORDER))
     for role in Role:
         path = done.names.path(role)
         assert sha(path.read_bytes()) == done.record["outputs"][role]["sha256"]

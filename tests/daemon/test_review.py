@@ -215,6 +215,30 @@ def test_every_reply_forbids_what_the_page_does_not_need(page: Page) -> None:
         assert "innerHTML" not in text
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spots": [{"box": "here", "tried": 5, "score": {}, "diameter_px": [], "kind": ["<script>"]}]},
+        {"spots": [None, 5, {}]},
+        {"spots": 7},
+        {"engine": 3, "notes": [["<script>alert(1)</script>"]]},
+    ],
+)
+def test_a_record_that_somebody_wrote_costs_its_own_page(page: Page, change: dict[str, Any]) -> None:
+    path = page.folder / "_retouchd/a.json"
+    honest = path.read_bytes()
+    photo = page.photo
+    try:
+        path.write_text(json.dumps({**json.loads(honest), **change}))
+        status, data, _ = page.call("GET", f"/photo/{photo}", Accept="text/html")
+        assert status in {200, 409}
+        assert b"<script>alert" not in data
+        assert b"<script>'" not in data
+        assert page.call("GET", "/")[0] == 200
+    finally:
+        path.write_bytes(honest)
+
+
 def test_a_wish_is_done_and_remembered_and_a_photo_is_approved(page: Page) -> None:
     # The last test of this file that needs the shared page: it changes the photo.
     spot = next(s for s in page.record("a")["spots"] if s["decision"] == "healed")

@@ -183,7 +183,7 @@ def test_real_pictures_without_skin_are_left_alone() -> None:
         assert done.patches == (), name
 
 
-def test_the_same_scene_in_three_colour_spaces_gets_the_same_finds(chart: Chart) -> None:
+def test_the_same_scene_in_four_colour_spaces_gets_the_same_finds(chart: Chart) -> None:
     import imagecodecs
 
     prophoto = imagecodecs.cms_profile(
@@ -192,8 +192,14 @@ def test_the_same_scene_in_three_colour_spaces_gets_the_same_finds(chart: Chart)
         primaries=(0.7347, 0.2653, 1.0, 0.1596, 0.8404, 1.0, 0.0366, 0.0001, 1.0),
         gamma=1.8,
     )
+    display_p3 = imagecodecs.cms_profile(
+        "rgb",
+        whitepoint=(0.3127, 0.3290, 1.0),
+        primaries=(0.680, 0.320, 1.0, 0.265, 0.690, 1.0, 0.150, 0.060, 1.0),
+        gamma=2.2,
+    )
     plain = pipeline.retouch(Photo(chart.pixels.copy()), Recipe(), quiet)
-    for profile in (imagecodecs.cms_profile("adobergb"), prophoto):
+    for profile in (imagecodecs.cms_profile("adobergb"), prophoto, display_p3):
         converted = imagecodecs.cms_transform(
             chart.pixels, imagecodecs.cms_profile("srgb"), profile, colorspace="rgb", outcolorspace="rgb"
         )

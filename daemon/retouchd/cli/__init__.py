@@ -18,6 +18,7 @@ from retouchd.cli.edit import edit
 from retouchd.cli.explain import explain
 from retouchd.cli.ignores import show_ignores
 from retouchd.cli.look import list_jobs, status, why
+from retouchd.cli.models import models
 from retouchd.cli.process import process
 from retouchd.cli.review import review
 from retouchd.cli.run import run
@@ -41,7 +42,7 @@ _COMMANDS = (
     *(run, process, edit, init_config, check_config, install_service),
     *(status, list_jobs, why),
     *(retry, requeue, skip, undo, pause, resume, drain),
-    *(explain, review, show_ignores, doctor),
+    *(explain, models, review, show_ignores, doctor),
 )
 for _command in _COMMANDS:
     cli.add_command(_command)

@@ -11,7 +11,7 @@ from retouch_engine import Layers
 from retouchd import config, log, record
 from retouchd.cli.options import absolute, config_option, engine_option
 from retouchd.config.load import preset_recipe
-from retouchd.config.settings import BUILT_IN_PRESET
+from retouchd.config.presets import BUILT_IN_PRESET
 from retouchd.edit import NotEditable
 from retouchd.edit import edit as edited
 from retouchd.text import shown

@@ -1,9 +1,10 @@
-"""``retouchd explain``: what the engine sees in a photo before it looks for spots, drawn on it."""
+"""``retouchd explain``: what the engine sees in a photo and would do to it, drawn on it."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from retouch_engine import explain as draw
 from retouchd.cli.options import absolute, json_option
 from retouchd.text import shown
 
+_FATES = {"healed": "to heal", "review": "for review", "kept": "kept"}
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
@@ -23,10 +26,12 @@ from retouchd.text import shown
 @click.option("--maps", is_flag=True, help="Also NAME-protected.png and NAME-skin.png, 255 = yes, full size.")
 @json_option
 def explain(file: Path, out: Path | None, maps: bool, as_json: bool) -> None:
-    """Draw what is protected, and why, on a copy of a photo: NAME-explained.png.
+    """Draw what is protected and every find on a copy of a photo: NAME-explained.png.
 
-    Tints: blue eyes, violet brows, red lips, yellow nostrils, brown hair, green glasses, slate whatever is
-    no skin, white what is burnt out. The bar is ten millimetres long.
+    Rings: green would be healed, yellow is for review, blue is kept; with kind and score.
+    Tints: blue eyes, violet brows, red lips, yellow nostrils, brown hair, tan stubble, turquoise glasses,
+    green ink, pale yellow jewellery, cyan lettering, orange long sharp edges, navy clothes, slate whatever
+    else is no skin, white what is burnt out or black. The bar is ten millimetres long.
     """
     source = absolute(file)
     try:
@@ -41,6 +46,11 @@ def explain(file: Path, out: Path | None, maps: bool, as_json: bool) -> None:
         click.echo(line)
 
 
+def _counts(spots: list[dict[str, Any]]) -> str:
+    counts = Counter(spot["decision"] for spot in spots)
+    return ", ".join(f"{counts[word]} {what}" for word, what in _FATES.items())
+
+
 def _lines(told: dict[str, Any]) -> list[str]:
     scale = told["scale"]
     size = f"{scale['px_per_mm']:.2f} px/mm, by {scale['source']}" if scale["px_per_mm"] else scale["source"]
@@ -48,6 +58,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
         f"faces: {len(told['faces'])}",
         f"scale: {size}",
         f"skin:  {told['skin_share']:.1%} of the photo",
+        f"finds: {_counts(told['spots'])}",
         *(f"note:  {note}" for note in told["notes"]),
         *(f"wrote {shown(path)}" for path in told["files"]),
     ]

@@ -17,7 +17,7 @@ from rich.text import Text
 from retouchd import batch, config, log, record
 from retouchd.cli.options import absolute, config_option, engine_option
 from retouchd.config.load import preset_recipe
-from retouchd.config.settings import BUILT_IN_PRESET
+from retouchd.config.presets import BUILT_IN_PRESET
 from retouchd.text import shown
 
 Stage = Callable[[str], None]
@@ -29,7 +29,9 @@ Stage = Callable[[str], None]
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Put results below this folder."
 )
 @click.option(
-    "--mask", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A painted mask: 255 heals."
+    "--mask",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A painted mask: 255 heals, 0 keeps.",
 )
 @click.option("--preset", default=BUILT_IN_PRESET, show_default=True, help="A preset of the configuration.")
 @click.option("--dry-run", is_flag=True, help="Find and decide, but write nothing.")

@@ -14,7 +14,9 @@ from pydantic_core import ErrorDetails
 from retouch_engine import EngineError as RecipeProblem
 from retouch_engine import Kind, Recipe
 from retouchd import mounts
-from retouchd.config.settings import BUILT_IN_PRESET, Preset, Settings, Watch, absolute_path
+from retouchd.config.presets import BUILT_IN, BUILT_IN_PRESET
+from retouchd.config.settings import Preset, Settings, Watch
+from retouchd.config.tree import absolute_path
 from retouchd.errors import ConfigMistakes, ConfigNotFound, Mistake
 
 _T = TypeVar("_T", bound=BaseModel)
@@ -160,7 +162,7 @@ def _place_mistakes(raw: Mapping[str, Any], path: Path, table: Sequence[mounts.M
     real = {key: root for key, root in found.items() if root}
     mistakes = list(_overlaps(real, path))
     mistakes += _output_mistakes(raw, real, path)
-    known = sorted({BUILT_IN_PRESET, *(raw["presets"] if isinstance(raw.get("presets"), dict) else ())})
+    known = sorted({*BUILT_IN, *(raw["presets"] if isinstance(raw.get("presets"), dict) else ())})
     for key, watch in _tables(raw, "watch"):
         name = watch.get("preset", BUILT_IN_PRESET)
         if isinstance(name, str) and name not in known:

@@ -6,37 +6,12 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from retouch_engine import Compression, Finish, Kind, Layers, Recipe
-from retouchd.naming import has_control_characters
-
-BUILT_IN_PRESET = "studio"
-
-
-class Tree(BaseModel):
-    """A branch of the settings: frozen, and without unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def absolute_path(path: Path) -> Path:
-    """A path with ``~`` filled in.
-
-    Raises:
-        ValueError: it is not absolute, or holds what no path of a setting should.
-    """
-    try:
-        expanded = path.expanduser()
-    except RuntimeError:
-        raise ValueError("the home of a user that exists") from None
-    if not expanded.is_absolute():
-        raise ValueError("an absolute path")
-    if has_control_characters(expanded):
-        # Every photo below it would be refused for its name.
-        raise ValueError("a path without control characters")
-    return Path(os.path.normpath(expanded))
-
+from retouchd.config.presets import BUILT_IN, BUILT_IN_PRESET, with_built_in
+from retouchd.config.tree import AbsolutePath, Tree, absolute_path
+from retouchd.config.weights import ModelSettings
 
 BESIDE = "beside"
 _MIRROR = "mirror:"
@@ -64,9 +39,6 @@ def ignored_name(value: str) -> str:
     if not value.strip("/*") or value.startswith("/") or {".", ".."} & set(value.split("/")):
         raise ValueError('a name or a path below the watched folder, such as "selects" or "*_proof.jpg"')
     return value
-
-
-AbsolutePath = Annotated[Path, AfterValidator(absolute_path)]
 
 
 class Watch(Tree):
@@ -203,6 +175,10 @@ class Output(Tree):
         default=Layers.HEAL,
         description="Which files carry the heals as named layers: heal (NAME-heal.tif), embedded (the result"
         " as well, twice as large and slower), flat (none).",
+    )
+    psd: bool = Field(
+        default=False,
+        description="Also write _retouchd/NAME.psd: photo and heals as layers. Twice as large as the photo.",
     )
     threads: int = Field(default=2, ge=1, le=64, description="Threads for packing and unpacking samples.")
 
@@ -356,8 +332,8 @@ def untangled(values: dict[str, Any], base: Preset) -> dict[str, Any]:
     return result
 
 
-def _with_built_in(presets: dict[str, Preset]) -> dict[str, Preset]:
-    return presets if BUILT_IN_PRESET in presets else {BUILT_IN_PRESET: Preset(), **presets}
+def _built_in() -> dict[str, Preset]:
+    return {name: Preset.model_validate(values) for name, values in BUILT_IN.items()}
 
 
 class Settings(Tree):
@@ -374,15 +350,21 @@ class Settings(Tree):
     history: History = Field(default=History())
     hooks: HookSettings = Field(default=HookSettings())
     http: Http = Field(default=Http())
+    models: ModelSettings = Field(default=ModelSettings())
     log: Log = Field(default=Log())
-    presets: Annotated[dict[str, Preset], AfterValidator(_with_built_in)] = Field(
-        default_factory=lambda: {BUILT_IN_PRESET: Preset()}, description="Presets by name."
+    presets: Annotated[dict[str, Preset], BeforeValidator(with_built_in)] = Field(
+        default_factory=_built_in, description="Presets by name."
     )
 
     @property
     def finish(self) -> Finish:
         """How the engine writes results."""
-        return Finish(self.output.compression, self.output.threads, self.output.layers)
+        return Finish(self.output.compression, self.output.threads, self.output.layers, self.output.psd)
+
+    @property
+    def models_dir(self) -> Path:
+        """Where models lie."""
+        return Path(self.models.folder) if self.models.folder else self.state_dir / "models"
 
     @property
     def memory_bytes(self) -> int:

@@ -56,11 +56,20 @@ def _tables(key: str, value: Any) -> Iterator[str]:
     if isinstance(value, BaseModel):
         yield from ("", *_comment(_doc(value)), f"[{key}]", *_table(value, key))
     elif isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _tables(f"{key}.{name if _bare(name) else json.dumps(name)}", inner)
+        for number, (name, inner) in enumerate(value.items()):
+            where = f"{key}.{name if _bare(name) else json.dumps(name)}"
+            yield from _differences(where, inner) if number else _tables(where, inner)
     else:
         for inner in value:
             yield from ("", *_comment(_doc(inner)), f"[[{key}]]", *_table(inner, key))
+
+
+def _differences(key: str, tree: BaseModel) -> Iterator[str]:
+    """Only what is not as in the first table of its sort, whose sentences stand there."""
+    yield from ("", f"[{key}]")
+    for name, field in type(tree).model_fields.items():
+        if getattr(tree, name) != field.default:
+            yield f"{name} = {_toml(getattr(tree, name))}"
 
 
 def _bare(name: str) -> bool:

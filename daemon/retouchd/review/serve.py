@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from jinja2 import TemplateError
+
 from retouchd.corrections import BrokenCorrections
 from retouchd.errors import BadRequest, PortTaken, RetouchdError
 from retouchd.gate import Gate
@@ -88,6 +90,9 @@ class Handler(BaseHTTPRequestHandler):
             self._fail(409, str(error))
         except (RetouchdError, ValueError) as error:
             self._fail(400, str(error))
+        except (AttributeError, KeyError, TypeError, TemplateError):
+            # A record is a text that anybody could have written; it costs its own page.
+            self._fail(409, "the record of this photo cannot be shown")
         except OSError as error:
             self._fail(500, error.strerror or "the disk does not answer")
 

@@ -9,7 +9,7 @@ carries the same outline once more as a mask, so that painting the mask black ta
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,19 @@ _Band = Callable[[Box], NDArray[np.uint16]]
 
 
 @dataclass(frozen=True, slots=True)
+class Marks:
+    """What is told of the heals beside their samples."""
+
+    review: Sequence[tuple[Box, Bool]] = ()
+    """Boxes and masks of the spots that a person is asked about: a hidden layer marks them."""
+    neural: Collection[int] = ()
+    """The patches, by ``spot_id``, that a trained model painted."""
+
+
+NO_MARKS = Marks()
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """One layer: its name, its box, and where in it something is."""
 
@@ -46,26 +59,17 @@ class Group:
 
 
 def heal_tag(
-    photo: Photo, patches: Sequence[Patch], review: Sequence[tuple[Box, Bool]], *, over_photo: bool = False
+    photo: Photo, patches: Sequence[Patch], marks: Marks, *, over_photo: bool = False
 ) -> tuple[int, int, int, bytes, bool]:
     """The tag with the layers, as tifffile takes it; for a little-endian file.
 
     Args:
         photo: the source.
         patches: its heals.
-        review: boxes and masks of the spots that a person is asked about: a hidden layer marks them.
+        marks: what is told of them.
         over_photo: whether the photo itself is the lowest layer.
     """
-    groups = list(_groups(photo, patches, review))
-    if over_photo:
-        whole = lambda box: np.ones((box.height, box.width), np.bool_)  # noqa: E731 - a name would not say more
-        under = lambda box: on_16_bit(photo.pixels[box.slices])  # noqa: E731
-        groups.insert(0, Group("Background", photo.frame, under, whole))
-    layers = psdtags.PsdLayers(
-        key=psdtags.PsdKey.LAYER_16,
-        layers=[_layer(group, grey=stays_grey(photo)) for group in groups],
-        has_transparency=not over_photo,
-    )
+    layers = _layers(photo, patches, marks, over_photo=over_photo)
     mask = psdtags.PsdUserMask(
         colorspace=psdtags.PsdColorSpaceType.RGB, components=(65535, 0, 0, 0), opacity=50
     )
@@ -74,10 +78,38 @@ def heal_tag(
     return tag
 
 
-def _groups(photo: Photo, patches: Sequence[Patch], review: Sequence[tuple[Box, Bool]]) -> Iterator[Group]:
-    small = [p for p in patches if _diameter(p.changed) <= SMALL_PX]
-    medium = [p for p in patches if _diameter(p.changed) > SMALL_PX]
-    for name, members in (("Medium heals", medium), ("Small heals", small)):
+def layer_block(photo: Photo, patches: Sequence[Patch], marks: Marks) -> bytes:
+    """The same layers over the photo, as they stand in a Photoshop document: big-endian."""
+    layers = _layers(photo, patches, marks, over_photo=True)
+    return bytes(layers.tobytes(psdtags.PsdFormat.BE32BIT))
+
+
+def _layers(photo: Photo, patches: Sequence[Patch], marks: Marks, *, over_photo: bool) -> Any:
+    groups = list(_groups(photo, patches, marks))
+    if over_photo:
+        groups.insert(0, _background(photo))
+    return psdtags.PsdLayers(
+        key=psdtags.PsdKey.LAYER_16,
+        layers=[_layer(group, grey=stays_grey(photo)) for group in groups],
+        has_transparency=not over_photo,
+    )
+
+
+def _background(photo: Photo) -> Group:
+    return Group(
+        "Background",
+        photo.frame,
+        lambda box: on_16_bit(photo.pixels[box.slices]),
+        lambda box: np.ones((box.height, box.width), np.bool_),
+    )
+
+
+def _groups(photo: Photo, patches: Sequence[Patch], marks: Marks) -> Iterator[Group]:
+    neural = [p for p in patches if p.spot_id in marks.neural]
+    own = [p for p in patches if p.spot_id not in marks.neural]
+    small = [p for p in own if _diameter(p.changed) <= SMALL_PX]
+    medium = [p for p in own if _diameter(p.changed) > SMALL_PX]
+    for name, members in (("Neural heals", neural), ("Medium heals", medium), ("Small heals", small)):
         if members:
             yield Group(
                 name,
@@ -85,12 +117,12 @@ def _groups(photo: Photo, patches: Sequence[Patch], review: Sequence[tuple[Box, 
                 lambda box, own=members: compose_box(photo, own, box),  # type: ignore[misc]
                 lambda box, own=members: changed_box(own, box),  # type: ignore[misc]
             )
-    if review:
+    if marks.review:
         yield Group(
             "Review marks",
-            _around([box for box, _ in review]),
+            _around([box for box, _ in marks.review]),
             lambda box: np.broadcast_to(np.array(_AMBER, np.uint16), (box.height, box.width, 3)),
-            lambda box: _marked(review, box),
+            lambda box: _marked(marks.review, box),
             hidden=True,
         )
 

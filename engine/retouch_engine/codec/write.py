@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from retouch_engine.codec.layers import heal_tag
+from retouch_engine.codec.layers import NO_MARKS, Marks, heal_tag
 from retouch_engine.codec.metadata import SourceMetadata, metadata_of
 from retouch_engine.codec.rows import heal_rows, result_rows, stays_grey
 from retouch_engine.codec.strips import (
@@ -45,13 +45,13 @@ def write_result(
     patches: Sequence[Patch],
     finish: Finish,
     xmp: bytes,
-    review: Sequence[Marked] = (),
+    marks: Marks = NO_MARKS,
 ) -> None:
     """Write the retouched photo: 16-bit RGB with the source's profile, extra channels and essential tags.
 
     A grey source with a grey profile gives a 16-bit grey file: an RGB file cannot carry a grey profile. With
     ``finish.layers`` embedded, the file also holds the photo and its heals as named layers, with a hidden one
-    that marks ``review``.
+    that marks what is for review.
 
     Raises:
         ResultTooLarge: more than a classic TIFF holds.
@@ -61,7 +61,7 @@ def write_result(
     extra = 0 if photo.extra is None else photo.extra.shape[2]
     meaning = photo.extra_meaning or (0,) * extra
     method = finish.compression
-    embedded = [heal_tag(photo, patches, review, over_photo=True)] if finish.layers is Layers.EMBEDDED else []
+    embedded = [heal_tag(photo, patches, marks, over_photo=True)] if finish.layers is Layers.EMBEDDED else []
     _write(
         path,
         lambda y0, y1: result_rows(photo, patches, y0, y1),
@@ -84,12 +84,12 @@ def write_heal_layer(
     photo: Photo,
     patches: Sequence[Patch],
     finish: Finish,
-    review: Sequence[Marked] = (),
+    marks: Marks = NO_MARKS,
 ) -> None:
     """Write what was healed as a layer: 16-bit RGBA (grey and alpha for a grey profile), empty elsewhere.
 
     Unless ``finish.layers`` is flat, the file also holds the same heals as named layers, with a hidden one
-    that marks ``review``; a program that does not know them sees the one flat layer.
+    that marks what is for review; a program that does not know them sees the one flat layer.
 
     Alpha is 0 or full, so the samples are the same whether multiplied by it or not; ExtraSamples says
     associated, because that is what Photoshop takes for transparency. Plain Deflate without predictor:
@@ -99,8 +99,8 @@ def write_heal_layer(
         StagingFull: no room.
     """
     colours = 1 if stays_grey(photo) else 3
-    something = bool(patches or review) and finish.layers is not Layers.FLAT
-    layered = [heal_tag(photo, patches, review)] if something else []
+    something = bool(patches or marks.review) and finish.layers is not Layers.FLAT
+    layered = [heal_tag(photo, patches, marks)] if something else []
     _write(
         path,
         lambda y0, y1: heal_rows(photo, patches, y0, y1),

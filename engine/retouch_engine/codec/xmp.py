@@ -14,6 +14,7 @@ from retouch_engine.codec.sniff import OWN_NAMESPACE
 from retouch_engine.version import __version__
 
 ALGORITHMIC = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicallyEnhanced"
+COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 _KEYWORD_HEALED, _KEYWORD_REVIEW = "retouchd|healed", "retouchd|review"
 _IDS = uuid.UUID("5b8b2b0e-6d0a-5f0c-9a38-2f6f2f1c7a11")
 """Namespace of our uuid5 identifiers."""
@@ -55,6 +56,8 @@ class XmpFacts:
     healed: int = 0
     kept: int = 0
     review: int = 0
+    generative: int = 0
+    """How many of the healed regions a trained model had a hand in."""
     orientation: int = 1
     """Of the result file, so that packet and tag agree."""
     fallback: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -151,7 +154,7 @@ def _mark(packet: Packet, facts: XmpFacts) -> None:
     before = packet.text("Iptc4xmpExt:DigitalSourceType") or ""
     # A picture that came out of a trained model stays declared as one.
     if facts.healed and "trainedalgorithmic" not in before.lower():
-        packet.put("Iptc4xmpExt:DigitalSourceType", ALGORITHMIC)
+        packet.put("Iptc4xmpExt:DigitalSourceType", COMPOSITE if facts.generative else ALGORITHMIC)
     for short, value in {
         "SourceDigest": facts.source_digest,
         "RecipeDigest": facts.recipe_digest,

@@ -70,7 +70,7 @@ def survey_outlines(photo: Photo, scene: Scene, recipe: Recipe) -> list[Looked]:
     outlines = _outlines(photo, base, recipe)
     crowd = _crowd(outlines)
     return [
-        (o, box, mask, o.features | _place(o, box, photo, scene) | {"nearby": float(near)})
+        (o, box, mask, o.features | place(o, box, photo, scene) | {"nearby": float(near)})
         for (o, box, mask), near in zip(outlines, crowd, strict=True)
     ]
 
@@ -139,7 +139,7 @@ def _browns_around(looked_at: Sequence[Looked], scene: Scene) -> list[int]:
     return [int(np.count_nonzero(np.hypot(*(marks - centre).T) < reach)) for centre in centres]
 
 
-def _place(o: Outline, box: Box, photo: Photo, scene: Scene) -> dict[str, float]:
+def place(o: Outline, box: Box, photo: Photo, scene: Scene) -> dict[str, float]:
     """Where the spot lies: its size beside the skin's, and how near the skin ends (in its diameters)."""
     skin_px = math.sqrt(max(1.0, scene.skin_share * photo.height * photo.width))
     margin = math.ceil(4 * o.diameter_px) + 4

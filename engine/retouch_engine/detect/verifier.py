@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +87,11 @@ def verifier() -> Verifier:
     content = json.loads(MODEL_PATH.read_text())
     if tuple(content["features"]) != FEATURES:
         raise ValueError(f"{MODEL_PATH.name} was fitted on other features: run benchmarks.fit_verifier")
+    return parsed(content)
+
+
+def parsed(content: Mapping[str, Any]) -> Verifier:
+    """Trees as their fitting program wrote them: ``trees`` of rows, and ``base``."""
     tables, roots, start = [], [], 0
     for tree in content["trees"]:
         table = np.array(tree, dtype=np.float64)

@@ -5,7 +5,7 @@ another healer. It returns layers, so that strength can be changed afterwards an
 Healers are named in :mod:`retouch_engine.heal.registry` and nowhere else.
 """
 
-from retouch_engine.heal.base import Heal, Healer, HealerSpec, Wound
-from retouch_engine.heal.registry import HEALERS
+from retouch_engine.heal.base import Heal, Healer, HealerSpec, Made, Wound
+from retouch_engine.heal.registry import HEALERS, healers_of
 
-__all__ = ["HEALERS", "Heal", "Healer", "HealerSpec", "Wound"]
+__all__ = ["HEALERS", "Heal", "Healer", "HealerSpec", "Made", "Wound", "healers_of"]

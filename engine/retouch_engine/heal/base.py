@@ -121,13 +121,27 @@ class Wound:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """Which model had a hand in a heal, for the record."""
+
+    model: str
+    digest: str
+    """SHA-256 over the model's files, hex."""
+    licence: str
+    commercial: bool
+    precision: str
+    seed: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
 class Heal:
     """The layers of one heal, each the size of the wound's ``inner`` box.
 
     ``low_delta`` (float32 ``(h, w, 3)``, OD) is what the heal adds to the photo's low band, ``high`` the high
     band to put in its place; ``sigma_px`` is where the two meet. ``support`` is float32 ``(h, w)``: 1 where
     the heal is whole, falling over a narrow feather to exactly 0 outside the hole. ``donors`` are offsets
-    ``(dy, dx)`` of the skin that was used.
+    ``(dy, dx)`` of the skin that was used; ``made`` names the model, where there was one.
     """
 
     healer: HealerId
@@ -136,6 +150,7 @@ class Heal:
     support: Float
     sigma_px: float
     donors: tuple[tuple[int, int], ...]
+    made: Made | None = None
 
     def __post_init__(self) -> None:
         """Check dtypes and lock the arrays."""

@@ -24,7 +24,9 @@ _CELL = 8
 def blur(values: Float, sigma: float) -> Float:
     """Gaussian blur, float32 ``(h, w)`` or ``(h, w, c)``; mirrored at the border. Cut off at 3 sigma."""
     taps = 2 * math.ceil(3 * sigma) + 1
-    return np.asarray(cv2.GaussianBlur(values, (taps, taps), sigma, borderType=cv2.BORDER_REFLECT_101))
+    soft = cv2.GaussianBlur(values, (taps, taps), sigma, borderType=cv2.BORDER_REFLECT_101)
+    # OpenCV drops a channel axis of one.
+    return np.asarray(soft).reshape(values.shape)
 
 
 def masked_blur(values: Float, weight: Float, sigma: float) -> Float:

@@ -4,6 +4,6 @@ Rule: nothing here trusts the writer. The file on disk is read back, after every
 each sample is held against the source and the patches by code that the writer does not share.
 """
 
-from retouch_engine.prove.proof import Proof, prove_heal_layer, prove_result
+from retouch_engine.prove.proof import Proof, prove_heal_layer, prove_merged, prove_result
 
-__all__ = ["Proof", "prove_heal_layer", "prove_result"]
+__all__ = ["Proof", "prove_heal_layer", "prove_merged", "prove_result"]

@@ -22,6 +22,7 @@ from retouch_engine.types import Patch, Photo
 _ICC, _XMP, _ORIENTATION = 34675, 700, 274
 _FULL = 65535
 _RGB, _GREY = 2, 1
+_BAND_ROWS = 256
 _READ_AHEAD_BYTES = 16 << 20
 """Packed strips held at a time; tifffile would take 256 MB."""
 
@@ -121,6 +122,28 @@ def prove_heal_layer(path: Path, photo: Photo, patches: Sequence[Patch], finish:
         samples=photo.height * photo.width * (colours + 1),
         changed_px=_changed_px(photo, patches),
     )
+
+
+def prove_merged(path: Path, photo: Photo, patches: Sequence[Patch]) -> None:
+    """Hold the merged picture of a Photoshop document, which ends it uncompressed, against its promise.
+
+    Raises:
+        ProofFailed: a sample differs, or the file is too short.
+    """
+    colours = 1 if _grey_profile(photo) else 3
+    count = colours * photo.height * photo.width
+    size = path.stat().st_size - 2 * count
+    if size <= 0:
+        raise ProofFailed(path, "it is too short")
+    shape = (colours, photo.height, photo.width)
+    merged = np.memmap(path, dtype=">u2", mode="r", offset=size, shape=shape)
+    for y0 in range(0, photo.height, _BAND_ROWS):
+        rows = slice(y0, min(y0 + _BAND_ROWS, photo.height))
+        band = np.ascontiguousarray(np.moveaxis(merged[:, rows], 0, -1)).astype(np.uint16)
+        try:
+            _check_colours(band, photo, patches, rows, colours)
+        except _BrokenError as error:
+            raise ProofFailed(path, str(error)) from error
 
 
 def _grey_profile(photo: Photo) -> bool:

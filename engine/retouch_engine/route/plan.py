@@ -58,9 +58,11 @@ def _ordered(spot: Spot, healers: Mapping[HealerId, Takes], scene: Scene) -> tup
     at_edge = any(t.at_edges for t in able.values()) and _touches_edge(spot, scene)
     hard = spot.diameter_px > _LARGE_PX or elongation(spot.mask) > _ELONGATED
 
-    def rank(healer: HealerId) -> tuple[bool, bool]:
+    def rank(healer: HealerId) -> tuple[bool, bool, bool]:
         takes = able[healer]
-        return takes.at_edges is not at_edge, takes.structure is not hard
+        models = takes.first_from_px < float("inf")
+        first = models and (spot.diameter_px >= takes.first_from_px or (takes.at_edges and at_edge))
+        return not first, takes.at_edges is not at_edge, takes.structure is not hard
 
     return tuple(sorted(able, key=rank))
 

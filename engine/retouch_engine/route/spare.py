@@ -36,7 +36,7 @@ def _spared(step: Step, scene: Scene) -> Step:
     return Step(spot, step.healers, hole, step.box, step.reason, step.review)
 
 
-def _named(causes: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> str:
+def _named(causes: np.ndarray[tuple[int], np.dtype[np.uint16]]) -> str:
     """The cause of the most pixels; a part of the face before the plain absence of skin."""
     counts = [(int(np.count_nonzero(causes & c)), c.name or "") for c in Cause if c != Cause.NOT_SKIN]
     most, name = max(counts)

@@ -20,6 +20,7 @@ _DARK_SKIN = 1.5
 """Mean optical density of skin on which hair hardly stands out."""
 _DARKER, _LESS_RED = 0.34, 0.04
 _BELOW_EYES_MM = (36.0, 125.0)
+_NECK_MM = 160.0
 _ASIDE_MM = 80.0
 _LEAST_MM2 = 70.0
 
@@ -37,6 +38,16 @@ def beards(od: Float, face_skin: Float, faces: Sequence[Face], cell: float) -> B
     for face in faces:
         if len(face.eyes) == 2 and face.scale.px_per_mm:
             found |= _beard(od, face_skin, face, cell)
+    return found
+
+
+def jaws(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Bool:
+    """Where beards can be: below the nose, down the neck. Thin dark strokes there are stubble."""
+    found = np.zeros(shape, dtype=np.bool_)
+    for face in faces:
+        if len(face.eyes) == 2 and face.scale.px_per_mm:
+            below, aside = _from_eyes(face, shape, cell, float(face.scale.px_per_mm) / cell)
+            found |= (below > _BELOW_EYES_MM[0]) & (below < _NECK_MM) & (aside < _ASIDE_MM)
     return found
 
 

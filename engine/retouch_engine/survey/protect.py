@@ -1,4 +1,4 @@
-"""What must never be touched, and why: eyes, brows, lips, nostrils, hair, glasses, all that is no skin.
+"""What must never be touched, and why: eyes, brows, lips, nostrils, hair, glasses, ink, all that is no skin.
 
 Everything grows by millimetres, not by pixels: a lash is as long on a large face as on a small one. Where
 faces differ in size, each has its own millimetre. What the network calls no skin on a speck of skin is a
@@ -16,16 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.imaging.bands import blur
-from retouch_engine.imaging.density import density
-from retouch_engine.survey.beard import beards
+from retouch_engine.imaging.density import density, tone
+from retouch_engine.survey.beard import beards, jaws
 from retouch_engine.survey.faces import Face
+from retouch_engine.survey.foreign import enclosed, foreign
+from retouch_engine.survey.hairs import hairs, lashes
 from retouch_engine.survey.parts import Part
-from retouch_engine.survey.skin import near_colour
+from retouch_engine.survey.skin import dark_pieces, near_colour
 from retouch_engine.types import Bool, Float, Samples
 
 
 class Cause(IntFlag):
-    """Bits of the protected map."""
+    """Bits of the protected map, 16 of them."""
 
     EYE = 1
     BROW = 2
@@ -35,6 +37,19 @@ class Cause(IntFlag):
     EYEWEAR = 32
     NOT_SKIN = 64
     CLIPPED = 128
+    """Burnt out, or black: no texture is left to heal from."""
+    STUBBLE = 256
+    """Below the nose, a field darker and less red than the face, or thin strokes: a beard, shaved or not."""
+    INK = 512
+    JEWELLERY = 1024
+    TEXT = 2048
+    CLOTHING = 4096
+    """No skin, below a face, where its body has to be."""
+    EDGE = 8192
+    """A long edge, sharper than skin's own: a strand, a strap, a cord."""
+
+
+Causes = NDArray[np.uint16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +64,9 @@ class Guarded:
 
 _GUARDED = (
     Guarded(Cause.EYE, Part.EYES, 0.25, 1.4),
-    Guarded(Cause.BROW, Part.BROWS, 0.2, 1.9),
+    Guarded(Cause.BROW, Part.BROWS, 0.25, 1.0),
     Guarded(Cause.LIPS, Part.LIPS, 0.3, 1.0),
-    Guarded(Cause.NOSTRIL, Part.NOSTRILS, 0.25, 1.4),
+    Guarded(Cause.NOSTRIL, Part.NOSTRILS, 0.25, 1.2),
     Guarded(Cause.HAIR, Part.HAIR, 0.3, 0.3),
     Guarded(Cause.EYEWEAR, Part.GLASSES, 0.4, 1.0),
 )
@@ -60,14 +75,20 @@ _ANY_FEATURE = 0.25
 """Between a brow and an eye neither is likely, but their sum is."""
 _SPECK_MM2 = 70.0
 """Smaller pieces of no skin, all around them skin, are spots."""
-_WHITE = 0.985
+_WHITE, _BLACK = 0.985, 0.02
 _REACH = 0.9
 """In widths of a face, from its middle."""
+_DARK, _WIDER, _WIDEST = 1.4, 0.8, 1.6
+"""From this optical density of the face's skin on margins grow: so much for each unit, at most so far."""
+_ASIDE = 0.012
+"""Margin around a dark piece where no face is known, of the side of the skin's area."""
+_CHIN, _SHOULDER, _NECK = 0.55, 1.3, 0.3
+"""Where a body begins below the middle of a face, its slope, and its half width there, in face widths."""
 
 
 def protection(
     maps: Float, shown: Samples, faces: Sequence[Face], cell: float
-) -> tuple[Float, Float, NDArray[np.uint8]]:
+) -> tuple[Float, Float, Causes]:
     """Skin, protection and its causes on the grid of the maps.
 
     Args:
@@ -81,49 +102,97 @@ def protection(
         :class:`Cause`.
     """
     mm = _cells_per_mm(faces, maps.shape[1:], cell)
-    skin = _skin(maps, shown, float(mm.max()), _of_a_face(faces, maps.shape[1:], cell))
+    od = density(shown)
+    skin = _skin(maps, od, float(mm.max()), _of_a_face(faces, maps.shape[1:], cell))
     level = np.zeros(skin.shape, dtype=np.float32)
-    causes = np.zeros(skin.shape, dtype=np.uint8)
+    causes = np.zeros(skin.shape, dtype=np.uint16)
+    _protect_parts(level, causes, maps, mm * _wider(maps, od), skin > 0.5)
+    _protect(level, causes, _hairs(maps, od, mm * _wider(maps, od)), 0.2 * mm, Cause.BROW)
+    _protect(level, causes, lashes(maps[Part.EYES] > 0.25, od, mm), 0.1 * mm, Cause.EYE)
+    _protect(level, causes, beards(od, maps[Part.FACE_SKIN], faces, cell), 0.5 * mm, Cause.STUBBLE)
+    _protect(level, causes, _clipped(shown), 0.3 * mm, Cause.CLIPPED)
+    things = foreign(od, (skin > 0.5) & (level < 0.5), float(mm.max()))
+    jaw = jaws(faces, skin.shape, cell)
+    for what, margin, cause in (
+        (things.ink & ~jaw, 1.0, Cause.INK),
+        (things.jewellery, 1.0, Cause.JEWELLERY),
+        (things.text & ~jaw, 1.0, Cause.TEXT),
+        ((things.ink | things.text) & jaw, 0.3, Cause.STUBBLE),
+        (things.edge, 0.4, Cause.EDGE),
+    ):
+        _protect(level, causes, what, margin * mm, cause)
+    bare = np.asarray(1 - skin, dtype=np.float32)
+    unnamed = (bare > 0.4) & (causes == 0)
+    causes[bare > 0.4] |= np.uint16(Cause.NOT_SKIN)
+    causes[unnamed & _bodies(faces, skin.shape, cell)] |= np.uint16(Cause.CLOTHING)
+    causes[enclosed(unnamed, skin > 0.5, float(mm.max()))] |= np.uint16(Cause.INK)
+    level = np.maximum(level, bare)
+    return np.minimum(skin, 1 - level), level, causes
+
+
+def _protect_parts(level: Float, causes: Causes, maps: Float, mm: Float, speck: Bool) -> None:
+    """What the network knows. Hair and glasses on a speck of skin are a spot."""
     named = maps[list(_FEATURES)].sum(axis=0)
     strongest = maps[list(_FEATURES)].argmax(axis=0)
-    speck = skin > 0.5
     for guarded in _GUARDED:
-        likely = maps[guarded.part]
-        believed = likely > guarded.least
+        believed = maps[guarded.part] > guarded.least
         if guarded.part in _FEATURES:
             believed |= (named > _ANY_FEATURE) & (strongest == _FEATURES.index(guarded.part))
         else:
             believed &= ~speck
         _protect(level, causes, believed, guarded.mm * mm, guarded.cause)
-    hairy = beards(density(shown), maps[Part.FACE_SKIN], faces, cell)
-    _protect(level, causes, hairy, 0.5 * mm, Cause.HAIR)
-    _protect(level, causes, _clipped(shown), 0.3 * mm, Cause.CLIPPED)
-    bare = np.asarray(1 - skin, dtype=np.float32)
-    causes[bare > 0.4] |= np.uint8(Cause.NOT_SKIN)
-    level = np.maximum(level, bare)
-    return np.minimum(skin, 1 - level), level, causes
 
 
-def _protect(level: Float, causes: NDArray[np.uint8], what: Bool, radius: Float, cause: Cause) -> None:
+def _wider(maps: Float, od: Float) -> float:
+    """How much wider the margins are: on dark skin, or in a dark photo, the parts stand out less."""
+    face = maps[Part.FACE_SKIN] > 0.8
+    dark = float(np.median(tone(od)[face])) if face.any() else 0.0
+    return min(_WIDEST, max(1.0, 1 + _WIDER * (dark - _DARK)))
+
+
+def _hairs(maps: Float, od: Float, mm: Float) -> Bool:
+    brow = maps[Part.BROWS]
+    bare = (maps[Part.FACE_SKIN] > 0.3) & (maps[list(_FEATURES)].sum(axis=0) < 0.2) & (maps[Part.HAIR] < 0.3)
+    return hairs(brow > 0.25, brow > 0.6, bare, od, mm)
+
+
+def _protect(level: Float, causes: Causes, what: Bool, radius: Float, cause: Cause) -> None:
     if not what.any():
         return
     distance = np.asarray(cv2.distanceTransform((~what).view(np.uint8), cv2.DIST_L2, 5))
     grown = np.asarray(np.clip(0.5 + (radius - distance) / 2, 0, 1), dtype=np.float32)
     np.maximum(level, blur(grown, 0.8), out=level)
-    causes[grown > 0.05] |= np.uint8(cause)
+    causes[grown > 0.05] |= np.uint16(cause)
 
 
-def clipped_only(shown: Samples) -> tuple[Float, NDArray[np.uint8]]:
-    """Protection where no face is known: only what is burnt out."""
+def by_colour(skin: Float, shown: Samples) -> tuple[Float, Float, Causes]:
+    """Protection where no face is known: all that is not skin's colour, and large dark pieces within it.
+
+    A brow, an eye or a lip is several times as large as a spot, and darker than the skin around; without a
+    face nothing else tells them from spots.
+
+    Args:
+        skin: skin by colour, 0 to 1, ``(h, w)``.
+        shown: the photo on the same grid, sRGB.
+
+    Returns:
+        The same as :func:`protection`.
+    """
     level = np.zeros(shown.shape[:2], dtype=np.float32)
-    causes = np.zeros(shown.shape[:2], dtype=np.uint8)
-    _protect(level, causes, _clipped(shown), np.full(shown.shape[:2], 0.5, np.float32), Cause.CLIPPED)
-    return level, causes
+    causes = np.zeros(shown.shape[:2], dtype=np.uint16)
+    side = float(np.sqrt(max(1.0, float(skin.sum()))))
+    features = dark_pieces(density(shown), skin > 0.5, side)
+    _protect(level, causes, features, np.full(skin.shape, _ASIDE * side, np.float32), Cause.NOT_SKIN)
+    _protect(level, causes, _clipped(shown), np.full(skin.shape, 0.5, np.float32), Cause.CLIPPED)
+    causes[skin < 0.6] |= np.uint16(Cause.NOT_SKIN)
+    level = np.maximum(level, np.asarray(1 - skin, dtype=np.float32))
+    return np.minimum(skin, 1 - level), level, causes
 
 
 def _clipped(shown: Samples) -> Bool:
-    """White in every channel: no texture is left to heal from."""
-    return np.asarray(shown.min(axis=2) >= _WHITE * np.iinfo(shown.dtype).max)
+    """White in every channel, or black."""
+    most = np.iinfo(shown.dtype).max
+    return np.asarray((shown.min(axis=2) >= _WHITE * most) | (shown.max(axis=2) <= _BLACK * most))
 
 
 def _cells_per_mm(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Float:
@@ -147,11 +216,21 @@ def _of_a_face(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Bo
     return inside
 
 
-def _skin(maps: Float, shown: Samples, mm: float, of_a_face: Bool) -> Float:
+def _bodies(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Bool:
+    """Below a chin and under its shoulders."""
+    ys, xs = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
+    inside = np.zeros(shape, dtype=np.bool_)
+    for face in faces:
+        down = (ys - face.centre[1] / cell) / (face.width / cell)
+        aside = np.abs(xs - face.centre[0] / cell) / (face.width / cell)
+        inside |= (down > _CHIN) & (aside < _NECK + _SHOULDER * (down - _CHIN) * 2)
+    return inside
+
+
+def _skin(maps: Float, od: Float, mm: float, of_a_face: Bool) -> Float:
     """Learned skin that also has the photo's own skin colour, its border laid along the photo's edges."""
     learned = maps[Part.OTHER_SKIN] + maps[Part.EARS] + maps[Part.FACE_SKIN] * of_a_face
     named = maps[list(_FEATURES)].sum(axis=0) * of_a_face
-    od = density(shown)
     fine = guided(np.asarray(learned + named), od.mean(axis=2), max(2, round(2 * mm)))
     body = fine > 0.5
     sure = (maps[Part.FACE_SKIN] > 0.8) & of_a_face

@@ -18,7 +18,7 @@ from retouch_engine.imaging.density import density
 from retouch_engine.survey import parts
 from retouch_engine.survey.faces import Crop, Face, Found, find
 from retouch_engine.survey.parts import Network
-from retouch_engine.survey.protect import Cause, clipped_only, protection
+from retouch_engine.survey.protect import Cause, by_colour, protection
 from retouch_engine.survey.skin import skin_mask
 from retouch_engine.types import Bool, Box, Float, Photo, PixelScale, Samples, frozen
 
@@ -30,7 +30,7 @@ _HALO = 0.95
 """A face's own look counts to this many of its widths from its middle."""
 NO_NETWORK = (
     "onnxruntime is not installed (extra: cpu), so faces are not known: skin was found by colour alone, "
-    "and eyes, brows, lips and nostrils are protected only where their colour differs from skin"
+    "and eyes, brows, lips and nostrils are protected only where they differ from skin or are large and dark"
 )
 NO_FACE = "no face found: skin was found by colour alone, and sizes are in pixels only"
 
@@ -50,7 +50,7 @@ class Scene:
     """The photo's samples may be measured as sRGB without conversion."""
     scale: PixelScale
     level: Float
-    causes: NDArray[np.uint8]
+    causes: NDArray[np.uint16]
     faces: tuple[Face, ...] = ()
     """Largest first."""
     notes: tuple[str, ...] = ()
@@ -79,11 +79,11 @@ class Scene:
         """The same, sampled every ``step`` px."""
         return self._sampled(self.level, box, step, cv2.INTER_LINEAR) > 0.5
 
-    def causes_at(self, box: Box, step: int) -> NDArray[np.uint8]:
+    def causes_at(self, box: Box, step: int) -> NDArray[np.uint16]:
         """Why: bits of :class:`Cause`, 0 where nothing protects."""
         bits = self._sampled(self.causes, box, step, cv2.INTER_NEAREST)
         protected = self.protected_at(box, step)
-        return np.where(protected, np.where(bits > 0, bits, Cause.NOT_SKIN), 0).astype(np.uint8)
+        return np.where(protected, np.where(bits > 0, bits, Cause.NOT_SKIN), 0).astype(np.uint16)
 
     def _sampled(self, field: NDArray[np.generic], box: Box, step: int, how: int) -> NDArray[np.float32]:
         sy = self.skin.shape[0] / self.height
@@ -123,10 +123,9 @@ def survey(photo: Photo, network: Network | None = None) -> Scene:
 
 def _by_colour(photo: Photo, view: View, note: str) -> Scene:
     shown = view.small(_COLOUR_PX)
-    skin = skin_mask(density(shown), grey=photo.grey)
-    level, causes = clipped_only(shown)
+    skin, level, causes = by_colour(skin_mask(density(shown), grey=photo.grey), shown)
     return Scene(
-        skin=frozen(np.minimum(skin, 1 - level)),
+        skin=frozen(skin),
         height=photo.height,
         width=photo.width,
         srgb=view.plain,

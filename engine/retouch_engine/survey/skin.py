@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from retouch_engine.imaging.bands import blur
+from retouch_engine.imaging.bands import blur, masked_blur
 from retouch_engine.imaging.density import tone as mean_tone
 from retouch_engine.imaging.masks import disc
 from retouch_engine.types import Bool, Float
@@ -27,6 +27,9 @@ _SPREAD = 0.08
 """The least spread of skin's own colour: a face has a pale brow and red cheeks."""
 _HOLE_SHARE = 0.0035
 """Holes smaller than this, of the skin they lie in, are spots and not eyes: they are skin."""
+_LEAST_SIDE, _FINE, _WIDE = 40.0, 0.006, 0.07
+_DARKER, _PIECE = 0.3, 0.002
+"""A dark piece: optical density over the skin around, and share of the skin's area (40 mm2 of a face)."""
 _FAR = 3.0
 """Mahalanobis distance from the photo's own skin colour at which a pixel stops being skin."""
 
@@ -148,3 +151,23 @@ def near_colour(tone: Float, core: Bool) -> Bool:
     (a, b), (_, c) = np.linalg.inv(covariance)
     y, x = offset[..., 0], offset[..., 1]
     return np.asarray(a * y * y + 2 * b * y * x + c * x * x < _FAR**2)
+
+
+def dark_pieces(od: Float, skin: Bool, side: float) -> Bool:
+    """Pieces of skin's colour that are much darker than the skin around, and larger than spots are.
+
+    Args:
+        od: optical density, ``(h, w, 3)``.
+        skin: where skin is, ``(h, w)``.
+        side: the side of the skin's area in cells; of a face it is about 140 mm.
+    """
+    if not skin.any() or side < _LEAST_SIDE:
+        return np.zeros_like(skin)
+    grey = blur(mean_tone(od), max(0.6, _FINE * side))
+    weight = skin.astype(np.float32)
+    dark = grey - masked_blur(grey, weight, _WIDE * side)
+    dark = grey - masked_blur(grey, weight * (np.abs(dark) < _DARKER), _WIDE * side)
+    labels, areas = _components((dark > _DARKER) & skin)
+    large = areas > _PIECE * side * side
+    large[0] = False
+    return np.asarray(large[labels])

@@ -88,6 +88,27 @@ def _tags(path: Path) -> dict[str, Any]:
 
 
 @needs_exiftool
+def test_of_a_tiff_nothing_differs_but_what_should(tmp_path: Path) -> None:
+    (tmp_path / "staging").mkdir()
+    source = _source(tmp_path, "s.tif")
+    link, result, _, _ = _staged(tmp_path / "staging", source)
+    with MetadataCarrier() as carrier:
+        carrier.carry(link, result)
+    old, new = _tags(source), _tags(result)
+    assert {key for key in old if key not in new} == {"XMP-crs:Exposure2012", "XMP-x:XMPToolkit"}
+    changed = {key for key in old if key in new and old[key] != new[key]}
+    packing = ("BitsPerSample", "Compression", "RowsPerStrip", "StripByteCounts", "StripOffsets", "Software")
+    assert {k for k in changed if not k.startswith(("System:", "SourceFile"))} <= {
+        f"IFD0:{p}" for p in packing
+    }
+    # New are the packet's own words, and what says the same in XMP as the source says in EXIF.
+    ours = ("XMP-retouchd:", "XMP-xmpMM:", "XMP-exif:", "XMP-exifEX:", "XMP-xmp:", "Composite:GPS")
+    names = {"IFD0:Predictor", "XMP-dc:Format", "XMP-dc:Subject", "XMP-iptcExt:DigitalSourceType"}
+    added = {key for key in new if key not in old and not key.startswith(ours)}
+    assert added == names | {"XMP-lr:HierarchicalSubject"}
+
+
+@needs_exiftool
 @pytest.mark.parametrize("name", ["s.jpg", "s.tif", "s.png"])
 def test_everything_is_carried_and_nothing_else_moves(tmp_path: Path, name: str) -> None:
     staging = tmp_path / "staging"

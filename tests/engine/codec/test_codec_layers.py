@@ -17,10 +17,12 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from retouch_engine.codec.layers import TAG
+from retouch_engine import errors
+from retouch_engine.codec.layers import TAG, Marks
+from retouch_engine.codec.psd import write_psd
 from retouch_engine.codec.rows import compose_box
 from retouch_engine.codec.write import write_heal_layer, write_result
-from retouch_engine.prove import prove_heal_layer, prove_result
+from retouch_engine.prove import prove_heal_layer, prove_merged, prove_result
 from retouch_engine.recipe import Finish, Layers
 from retouch_engine.types import Box, Patch, Photo
 
@@ -44,7 +46,7 @@ def patch(spot: int, y: int, x: int, size: int, *, grey: bool = False) -> Patch:
 
 
 HEALS = (patch(1, 10, 12, 9), patch(2, 300, 300, 60), patch(3, 560, 480, 15))
-REVIEW = ((Box(100, 100, 120, 130), np.ones((20, 30), bool)),)
+REVIEW = Marks(((Box(100, 100, 120, 130), np.ones((20, 30), bool)),))
 
 
 def layers_of(path: Path) -> Any:
@@ -92,6 +94,15 @@ def test_review_marks_are_hidden_and_where_the_spots_are(tmp_path: Path) -> None
     assert tuple(layer.rectangle) == (100, 100, 120, 130)
 
 
+def test_what_a_model_painted_has_a_layer_of_its_own(tmp_path: Path) -> None:
+    photo, path = photo_of(), tmp_path / "heal.tif"
+    write_heal_layer(path, photo, HEALS, Finish(), Marks(neural={2}))
+    layers = layers_of(path)
+    assert [layer.name for layer in layers] == ["Neural heals", "Small heals"]
+    under = compose_box(photo, (), photo.frame)
+    assert np.abs(laid(layers, under) - compose_box(photo, HEALS, photo.frame)).max() <= 1
+
+
 def test_an_embedded_result_has_the_photo_as_its_lowest_layer(tmp_path: Path) -> None:
     photo, path = photo_of(), tmp_path / "result.tif"
     finish = Finish(layers=Layers.EMBEDDED)
@@ -133,6 +144,47 @@ def test_an_empty_canvas_costs_next_to_nothing(tmp_path: Path) -> None:
     path = tmp_path / "heal.tif"
     write_heal_layer(path, photo, heals, Finish())
     assert path.stat().st_size < 2_000_000
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_photoshop_document_holds_the_result_and_the_layers(tmp_path: Path, dtype: type[Any]) -> None:
+    psd_tools = pytest.importorskip("psd_tools", reason="psd-tools is not installed (pip install psd-tools)")
+    profile = bytes(imagecodecs.cms_profile("adobergb"))
+    photo, path = photo_of(dtype, profile=profile), tmp_path / "layers.psd"
+    write_psd(path, photo, HEALS, REVIEW, b"<x/>")
+    prove_merged(path, photo, HEALS)
+    document = psd_tools.PSDImage.open(path)
+    assert (document.depth, document.width, document.height) == (16, 500, 600)
+    assert [(layer.name, layer.visible, layer.has_mask()) for layer in document] == [
+        ("Background", True, True),
+        ("Medium heals", True, True),
+        ("Small heals", True, True),
+        ("Review marks", False, True),
+    ]
+    assert document.image_resources.get_data(1039) == profile
+    result = compose_box(photo, HEALS, photo.frame)
+    assert np.abs(document.numpy()[..., :3] * FULL - result).max() <= 1
+    canvas = np.zeros((600, 500, 3))
+    for layer in document:
+        if layer.visible:
+            samples = layer.numpy()
+            alpha = samples[..., 3:] * layer.numpy("mask")
+            where = canvas[layer.top : layer.bottom, layer.left : layer.right]
+            where += (samples[..., :3] * FULL - where) * alpha
+    assert np.abs(canvas - result).max() <= 1
+
+
+def test_a_merged_picture_that_differs_is_found_out(tmp_path: Path) -> None:
+    photo, path = photo_of(), tmp_path / "layers.psd"
+    write_psd(path, photo, HEALS, Marks(), b"")
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(errors.ProofFailed):
+        prove_merged(path, photo, HEALS)
+    path.write_bytes(b"8BPS")
+    with pytest.raises(errors.ProofFailed):
+        prove_merged(path, photo, HEALS)
 
 
 def test_imagemagick_sees_the_layers(tmp_path: Path) -> None:

@@ -1,0 +1,142 @@
+"""What a detector's finds are worth beside hand labels: every mark and every find counted once.
+
+A find is right when its middle lies in a labelled circle (plus 3 px and a quarter of its own diameter).
+"Healed" is what the route would heal unasked, "offered" what it would ask a person about.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+from benchmarks.parts_labels import FEATURES
+from benchmarks.spot_labels import Portrait
+from numpy.typing import NDArray
+
+from retouch_engine.types import Step
+
+LEAST_PX = 4.0
+"""Blemishes of a smaller diameter are too small to be asked for."""
+TONES = ("light", "medium", "dark")
+SIZES_PX = (0, 6, 12, 24, 1e9)
+SIZES_MM = (0, 1.5, 3, 6, 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One labelled circle, and what would become of it: ``healed``, ``offered`` or ``left``."""
+
+    sort: str
+    cls: str
+    px: float
+    mm: float | None
+    tone: str
+    fate: str
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """One find beside the labels: what it is there, its kind, and what would become of it."""
+
+    label: str
+    kind: str
+    px: float
+    fate: str
+
+
+@dataclass
+class Tally:
+    """Everything counted over some photos."""
+
+    marks: list[Mark] = field(default_factory=list)
+    finds: list[Find] = field(default_factory=list)
+    photos: int = 0
+    faces: int = 0
+    megapixels: float = 0.0
+    seconds: float = 0.0
+    protected_px: int = 0
+    """Pixels of eyes, brows, lips and nostrils that would be healed."""
+
+    def count(self, sort: str, *fates: str) -> int:
+        """Marks of a sort with one of these fates."""
+        return sum(m.sort == sort and m.fate in fates for m in self.marks)
+
+    def found(self, label: str, fate: str) -> int:
+        """Finds on a label with a fate."""
+        return sum(f.label == label and f.fate == fate for f in self.finds)
+
+    def recall(self, marks: Iterable[Mark]) -> tuple[int, int, int]:
+        """Of these marks: how many, healed, healed or offered."""
+        fates = Counter(m.fate for m in marks)
+        return sum(fates.values()), fates["healed"], fates["healed"] + fates["offered"]
+
+
+def tone_of(pixels: NDArray[np.uint8], skin: NDArray[np.bool_]) -> str:
+    """The skin's band by its individual typology angle (Chardon 1991), from the middle of its colours."""
+    if not skin.any():
+        return "none"
+    lab = cv2.cvtColor(pixels[skin][None].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
+    light, _, yellow = np.median(lab, axis=0)
+    angle = float(np.degrees(np.arctan2(light - 50, yellow)))
+    return "light" if angle > 28 else "medium" if angle > 0 else "dark"
+
+
+def counted(
+    tally: Tally, portrait: Portrait, steps: Sequence[Step], tone: str, px_per_mm: float | None
+) -> None:
+    """Add one photo's steps."""
+    fates: dict[tuple[str, int], str] = {}
+    for step in steps:
+        fate = "healed" if step.healers else "offered" if step.review else "left"
+        label, number = _place(portrait, step)
+        if fate != "left" and fates.get((label, number)) != "healed":
+            fates[label, number] = fate
+        tally.finds.append(Find(label, step.spot.kind.value, step.spot.diameter_px, fate))
+    for sort in ("blemish", "keep"):
+        for number, mark in enumerate(portrait.marks(sort)):
+            px = 2.0 * mark["r"]
+            if px < LEAST_PX:
+                continue
+            mm = px / px_per_mm if px_per_mm else None
+            fate = fates.get((sort, number), "left")
+            tally.marks.append(Mark(sort, mark.get("cls", "unnamed"), px, mm, tone, fate))
+    tally.photos += 1
+    tally.protected_px += _protected(portrait, steps)
+
+
+def _place(portrait: Portrait, step: Step) -> tuple[str, int]:
+    """The label under a find, and which of its sort."""
+    box, size = step.spot.box, step.spot.diameter_px
+    cy, cx = (box.y0 + box.y1) / 2, (box.x0 + box.x1) / 2
+    label = portrait.label(cx, cy, size)
+    if label == "nothing":
+        return label, -1
+    far = [np.hypot(m["cx"] - cx, m["cy"] - cy) - m["r"] for m in portrait.marks(label)]
+    return label, int(np.argmin(far)) if far else -1
+
+
+def _protected(portrait: Portrait, steps: Sequence[Step]) -> int:
+    outlines = list(_outlines(portrait))
+    if not outlines:
+        return 0
+    h, w = portrait.pixels.shape[:2]
+    inside = np.zeros((h, w), np.uint8)
+    for outline in outlines:
+        cv2.fillPoly(inside, [np.asarray(outline, np.int32)], 1)
+    return sum(int((step.hole & (inside[step.box.slices] > 0)).sum()) for step in steps if step.healers)
+
+
+def _outlines(portrait: Portrait) -> Iterable[Any]:
+    """Eyes, brows, lips and nostrils: as drawn by hand, or from landmarks beside the photo."""
+    for polygon in portrait.marks("protect"):
+        yield np.array(polygon["polygon"], np.float32)
+    landmarks = portrait.path.with_suffix(".tem")
+    if portrait.samples is None and landmarks.exists():
+        lines = landmarks.read_text().split("\n")
+        points = np.array([[float(v) for v in line.split()] for line in lines[1 : int(lines[0]) + 1]])
+        for _, indices in FEATURES:
+            yield cv2.convexHull(points[list(indices)].astype(np.float32))[:, 0]

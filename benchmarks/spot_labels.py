@@ -1,0 +1,98 @@
+"""Hand labels of portraits: marks a retoucher would heal, marks that belong to the person, doubtful ones.
+
+``DATA_DIR`` holds ``labels/*.json`` and ``portraits/manifest.json`` with its annotations: circles
+``blemish``, ``keep``, ``ignore`` (``fine`` counts as neither wrong nor missed), boxes ``ignore_boxes``;
+``image`` names the photo. No photo is part of this project; the labels of the public sets are, in
+``benchmarks/labels``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+
+FOLDS = 3
+LABELS = Path(__file__).with_name("labels")
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """One labelled photo."""
+
+    path: Path
+    labels: dict[str, Any]
+    samples: NDArray[np.uint8] | None = None
+    """A rendered one's pixels; its path then is only a name."""
+    free: bool = True
+    """Its licence allows to ship what was learned from it."""
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending."""
+        return self.path.stem
+
+    @property
+    def person(self) -> str:
+        """The smiling and the neutral one, and one with a drawn tattoo, are the same."""
+        name = re.sub(r"^syntattoo_", "london_", self.path.stem)
+        if "faces" in self.path.parts:
+            name = self.path.parent.name.split("-")[0] + "_" + name
+        return re.sub(r"^(canada|london)_\1_", r"\1_", re.sub(r"(_\d\d)$", "", name))
+
+    @cached_property
+    def pixels(self) -> NDArray[np.uint8]:
+        """uint8 RGB."""
+        if self.samples is not None:
+            return self.samples
+        decode = imagecodecs.png_decode if self.path.suffix == ".png" else imagecodecs.jpeg8_decode
+        return np.ascontiguousarray(decode(self.path.read_bytes())[..., :3])
+
+    def marks(self, name: str) -> list[dict[str, Any]]:
+        """Circles of one sort: ``cx``, ``cy``, ``r`` in pixels, often ``cls``."""
+        return list(self.labels.get(name, []))
+
+    def label(self, cx: float, cy: float, size: float) -> str:
+        """What a find of diameter ``size`` around a point is: a sort of circle, or ``nothing``."""
+        for name in ("blemish", "fine", "keep", "ignore"):
+            for mark in self.marks(name):
+                if np.hypot(mark["cx"] - cx, mark["cy"] - cy) <= mark["r"] + 3 + size / 4:
+                    return name
+        boxes = self.labels.get("ignore_boxes", [])
+        return "ignore" if any(x0 <= cx < x1 and y0 <= cy < y1 for x0, y0, x1, y1 in boxes) else "nothing"
+
+
+def portraits(data: Path) -> Iterator[Portrait]:
+    """Every labelled photo below ``data``: the public sets, and photos with a JSON file beside them."""
+    for file in sorted((data / "labels").glob("*.json")):
+        labels = json.loads(file.read_text())
+        yield Portrait(data / labels["image"], labels)
+    for file in sorted(data.glob("*.json")):
+        beside = [p for p in data.glob(file.stem + ".*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"}]
+        if beside:
+            yield Portrait(beside[0], json.loads(file.read_text()))
+    manifest = data / "portraits" / "manifest.json"
+    if manifest.exists():
+        for entry in json.loads(manifest.read_text())["images"]:
+            if entry["kind"] != "pair":
+                annotation = json.loads((data / "portraits" / entry["annotation"]).read_text())
+                free = entry["redistributable"].startswith("yes")
+                yield Portrait(data / "portraits" / entry["file"], annotation, free=free)
+
+
+def folds(photos: list[Portrait]) -> dict[str, int]:
+    """Each person's fold, 0 to ``FOLDS - 1``: people in order of their blemishes, dealt out like cards."""
+    count: dict[str, tuple[int, int]] = {}
+    for photo in photos:
+        b, k = count.get(photo.person, (0, 0))
+        count[photo.person] = (b + len(photo.marks("blemish")), k + len(photo.marks("keep")))
+    order = sorted(count, key=lambda p: (count[p], p))
+    return {person: i % FOLDS for i, person in enumerate(order)}

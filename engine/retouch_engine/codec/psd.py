@@ -1,0 +1,75 @@
+"""The same layers as a Photoshop document, for programs that open PSD and no layered TIFF.
+
+Version 1 at 16 bit, as Adobe's "Photoshop File Formats Specification" has it: the layers lie in an ``Lr16``
+block, the merged picture is stored raw. Larger than 30,000 px a side or 2 GB such a document cannot be.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from retouch_engine.codec.layers import Marks, layer_block
+from retouch_engine.codec.metadata import metadata_of
+from retouch_engine.codec.rows import compose_box, stays_grey
+from retouch_engine.codec.strips import writing
+from retouch_engine.errors import ResultTooLarge
+from retouch_engine.types import Box, Patch, Photo
+
+_MOST_BYTES = (1 << 31) - (64 << 20)
+_MOST_SIDE = 30_000
+_GREY, _RGB = 1, 3
+_RESOLUTION, _ICC, _XMP = 1005, 1039, 1060
+_BAND_ROWS = 256
+_PER_INCH = {2: 1.0, 3: 2.54}
+
+
+def write_psd(path: Path, photo: Photo, patches: Sequence[Patch], marks: Marks, xmp: bytes) -> None:
+    """Write the photo, its heals and the hidden review marks as layers, with the result as merged picture.
+
+    Raises:
+        ResultTooLarge: more than such a document holds.
+        StagingFull: no room.
+    """
+    channels = 1 if stays_grey(photo) else 3
+    raw = 2 * channels * photo.height * photo.width
+    if max(photo.height, photo.width) > _MOST_SIDE or 2 * raw > _MOST_BYTES:
+        raise ResultTooLarge(path, 2 * raw)
+    mode = _GREY if channels == 1 else _RGB
+    head = struct.pack(">4sH6xHIIHH", b"8BPS", 1, channels, photo.height, photo.width, 16, mode)
+    block = layer_block(photo, patches, marks)
+    block += bytes(-len(block) % 4)
+    layers = struct.pack(">II4s4sI", 0, 0, b"8BIM", b"Lr16", len(block)) + block
+    resources = b"".join(_resources(photo, xmp))
+    with writing(path, raw + len(layers)), path.open("wb") as file:
+        file.write(head + struct.pack(">I", 0))
+        file.write(struct.pack(">I", len(resources)) + resources)
+        file.write(struct.pack(">I", len(layers)) + layers)
+        file.write(struct.pack(">H", 0))
+        _merged(file, photo, patches, channels)
+
+
+def _merged(file: BinaryIO, photo: Photo, patches: Sequence[Patch], channels: int) -> None:
+    """The result, one channel after another, big-endian."""
+    for channel in range(channels):
+        for y0 in range(0, photo.height, _BAND_ROWS):
+            band = compose_box(photo, patches, Box(y0, 0, min(y0 + _BAND_ROWS, photo.height), photo.width))
+            file.write(band[..., channel].astype(">u2").tobytes())
+
+
+def _resources(photo: Photo, xmp: bytes) -> Iterator[bytes]:
+    source = metadata_of(photo.metadata)
+    if source.resolution is not None and source.resolution_unit in _PER_INCH:
+        scale = _PER_INCH[source.resolution_unit] * 65536
+        x, y = (min(round(scale * top / max(1, under)), 0xFFFFFFFF) for top, under in source.resolution)
+        yield _resource(_RESOLUTION, struct.pack(">IHHIHH", x, 1, 1, y, 1, 1))
+    if photo.profile:
+        yield _resource(_ICC, photo.profile)
+    if xmp:
+        yield _resource(_XMP, xmp)
+
+
+def _resource(number: int, data: bytes) -> bytes:
+    return struct.pack(">4sH2sI", b"8BIM", number, b"\0\0", len(data)) + data + bytes(len(data) % 2)

@@ -1,0 +1,73 @@
+"""``retouchd explain``: what it prints, what it writes and where, and that the photo is only read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+from skimage import data
+from tests.daemon.conftest import Hot
+
+SIZE = (512, 512)
+
+
+@pytest.fixture
+def astronaut(hot: Hot) -> Path:
+    """A public-domain portrait that comes with scikit-image."""
+    path = hot.folder / "day" / "eileen.png"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(data.astronaut())))
+    return path
+
+
+def test_it_draws_beside_the_photo_and_says_what_it_knows(hot: Hot, astronaut: Path) -> None:
+    before = astronaut.read_bytes()
+    done = hot.cli("explain", astronaut)
+
+    assert done.returncode == 0, done.stderr
+    drawn = astronaut.with_name("eileen-explained.png")
+    lines = done.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines[:3]] == ["faces", "scale", "skin"]
+    assert lines[0] == "faces: 1"
+    assert "px/mm" in lines[1]
+    assert lines[-1] == f"wrote {drawn}"
+    assert np.asarray(imagecodecs.png_decode(drawn.read_bytes())).shape == (*SIZE, 3)
+    assert sorted(p.name for p in astronaut.parent.iterdir()) == ["eileen-explained.png", "eileen.png"]
+    assert astronaut.read_bytes() == before
+
+
+def test_maps_lie_on_the_photo_pixel_for_pixel(hot: Hot, astronaut: Path) -> None:
+    out = hot.base / "look"
+    done = hot.cli("explain", astronaut, "--out", out, "--maps", "--json")
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    names = ["eileen-explained.png", "eileen-protected.png", "eileen-skin.png"]
+    assert [Path(f).name for f in told["files"]] == names
+    assert sorted(p.name for p in out.iterdir()) == names
+    protected, skin = (np.asarray(imagecodecs.png_decode((out / n).read_bytes())) for n in names[1:])
+    for yes in (protected, skin):
+        assert yes.shape == SIZE
+        assert yes.dtype == np.uint8
+        assert set(np.unique(yes)) == {0, 255}
+    assert not ((protected > 0) & (skin > 0)).any()
+    (face,) = told["faces"]
+    eyes = [(round(x), round(y)) for x, y in face["eyes"]]
+    assert len(eyes) == 2
+    assert all(protected[y, x] == 255 for x, y in eyes)
+    assert told["scale"]["px_per_mm"] == pytest.approx(face["scale"]["px_per_mm"])
+    assert told["causes"]["eye"] > 0
+    assert told["causes"]["clothing"] > told["causes"]["eye"]
+
+
+def test_what_is_no_photo_is_named(hot: Hot) -> None:
+    path = hot.drop("notes.tif", b"not a photo")
+    done = hot.cli("explain", path)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("retouchd: ")
+    assert "Traceback" not in done.stderr
+    assert [p.name for p in hot.folder.iterdir()] == ["notes.tif"]

@@ -1,0 +1,199 @@
+"""The learned detector: where it looks, what becomes of the answers, what it never heals unasked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmarks.chart import Chart
+from numpy.typing import NDArray
+
+from retouch_engine.detect import DETECTORS, chosen, spotnet, trees
+from retouch_engine.detect.learned import Bars, Learned, named_find
+from retouch_engine.detect.spotnet import Network, Says
+from retouch_engine.recipe import PERMANENT, Kind, Recipe
+from retouch_engine.survey import Scene, survey
+from retouch_engine.types import DetectorId, Photo, PixelScale, Spot
+
+SCALE = 12.0
+RED: Mapping[str, float] = {
+    "melanin": 0.1,
+    "elongation": 1.2,
+    "rise_g": 0.4,
+    "rise_red": 0.3,
+    "ring_skin": 1.0,
+    "edge": 4.0,
+    "own": 0.0,
+    "permanent_most": 0.0,
+    "mm": 2.0,
+    "company": 0.0,
+}
+BARS = Bars.at(50)
+
+
+def scene_of(photo: Photo, px_per_mm: float | None = SCALE) -> Scene:
+    """What the survey says, with a scale as if a face had given it."""
+    return replace(survey(photo), scale=PixelScale(px_per_mm, "as drawn"))
+
+
+def all_skin(pixels: NDArray[np.uint8], px_per_mm: float) -> tuple[Photo, Scene]:
+    """A photo that is nothing but skin."""
+    photo = Photo(pixels)
+    return photo, replace(scene_of(photo, px_per_mm), skin=np.ones((60, 90), np.float32))
+
+
+def by_redness(_names: Any, feeds: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    """A network that calls pure red a blemish and pure blue a permanent mark."""
+    small = feeds["rgb"][:, :, ::2, ::2]
+    said = np.zeros((len(small), len(Says), *small.shape[2:]), np.float32)
+    said[:, Says.BLEMISH] = (small[:, 0] > 0.8) & (small[:, 1] < 0.3)
+    said[:, Says.PERMANENT] = (small[:, 2] > 0.8) & (small[:, 1] < 0.3)
+    return [said]
+
+
+NETWORK = Network(SimpleNamespace(run=by_redness))
+
+
+@pytest.mark.parametrize("zoom", [0.5, 1.0, 2.4])
+def test_a_maps_cell_lies_where_the_photos_pixel_is(zoom: float) -> None:
+    pixels = np.full((700, 1500, 3), (200, 150, 120), np.uint8)
+    x, y = 1207, 381
+    pixels[y - 8 : y + 9, x - 8 : x + 9] = (255, 0, 0)
+    seen = spotnet.view(*all_skin(pixels, spotnet.PX_PER_MM / zoom), NETWORK)
+    assert seen is not None
+    ys, xs = np.nonzero(seen.odds[Says.BLEMISH])
+    px, py = seen.to_photo(float(xs.mean()), float(ys.mean()))
+    assert abs(px - (x + 0.5)) < 2 / seen.zoom
+    assert abs(py - (y + 0.5)) < 2 / seen.zoom
+    assert np.allclose(seen.to_cell(px, py), (xs.mean(), ys.mean()), atol=0.01)
+
+
+def test_without_a_scale_nothing_is_looked_at() -> None:
+    photo = Photo(np.full((300, 400, 3), (200, 150, 120), np.uint8))
+    assert spotnet.view(photo, scene_of(photo, None), NETWORK) is None
+
+
+def test_a_closer_look_finds_what_lies_at_its_place_only() -> None:
+    pixels = np.full((600, 800, 3), (200, 150, 120), np.uint8)
+    pixels[296:305, 396:405] = (255, 0, 0)
+    seen = spotnet.view(*all_skin(pixels, spotnet.PX_PER_MM), NETWORK)
+    assert seen is not None
+    at = seen.to_cell(400.5, 300.5)
+    looks = spotnet.closer(seen, [at, (at[0] + 20, at[1])], NETWORK)
+    assert looks[0, :, Says.BLEMISH].min() > 0.9
+    assert looks[1].max() == 0
+
+
+def test_red_and_sure_is_healed_unasked() -> None:
+    finding = named_find(RED, 0.97, 0.01, BARS)
+    assert finding is not None
+    assert finding.sure
+    assert finding.kind is Kind.PIMPLE
+
+
+@pytest.mark.parametrize(
+    "doubt",
+    [
+        {"melanin": 0.6, "rise_g": 0.5},
+        {"melanin": 0.5, "permanent_most": 0.9},
+        {"ring_skin": 0.8},
+        {"edge": 0.2},
+        {"elongation": 3.0},
+    ],
+)
+def test_a_doubt_about_colour_place_or_shape_asks_a_person(doubt: dict[str, float]) -> None:
+    finding = named_find({**RED, **doubt}, 0.97, 0.01, BARS)
+    assert finding is not None
+    assert not finding.sure
+
+
+def test_what_may_be_permanent_is_never_healed_unasked() -> None:
+    finding = named_find(RED, 0.97, 0.9, BARS)
+    assert finding is not None
+    assert not finding.sure
+
+
+def test_among_freckles_more_is_asked() -> None:
+    heal = BARS.sure + 0.01
+    alone = named_find(RED, heal, 0.0, BARS)
+    among = named_find({**RED, "company": 30.0}, heal, 0.0, BARS)
+    assert alone is not None
+    assert among is not None
+    assert (alone.sure, among.sure) == (True, False)
+
+
+def test_a_find_without_an_outline_is_offered_and_never_healed() -> None:
+    finding = named_find({"own": 2.0, "company": 0.0}, 0.99, 0.0, BARS)
+    assert finding is not None
+    assert finding.kind is Kind.UNKNOWN
+    assert not finding.sure
+
+
+def test_what_belongs_to_the_person_is_named_so_and_the_rest_is_nothing() -> None:
+    kept = named_find({**RED, "melanin": 0.7}, 0.0, 0.9, BARS)
+    assert kept is not None
+    assert kept.kind in PERMANENT
+    assert named_find(RED, 0.0, 0.1, BARS) is None
+
+
+def test_bars_move_one_way() -> None:
+    bars = [Bars.at(level) for level in range(0, 101, 10)]
+    assert [b.sure for b in bars] == sorted((b.sure for b in bars), reverse=True)
+    assert [b.review for b in bars] == sorted((b.review for b in bars), reverse=True)
+    assert [b.permanent for b in bars] == sorted(b.permanent for b in bars)
+    assert all(0 < b.review < b.sure < 1 for b in bars)
+
+
+def test_trees_for_other_figures_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "other.json"
+    file.write_text(json.dumps({"features": ["z"]}))
+    with pytest.raises(ValueError, match="other figures"):
+        trees.read(file)
+
+
+def detect(pixels: NDArray[np.uint16], level: int = 50) -> tuple[Spot, ...]:
+    if not spotnet.knows_spots():
+        pytest.skip("onnxruntime is not installed, so the network cannot be run")
+    photo = Photo(np.ascontiguousarray(pixels))
+    return Learned().detect(photo, scene_of(photo), Recipe(sensitivity=level))
+
+
+def _on(spots: tuple[Spot, ...], cx: float, cy: float, r: float) -> list[Spot]:
+    return [s for s in spots if s.box.x0 - r < cx < s.box.x1 + r and s.box.y0 - r < cy < s.box.y1 + r]
+
+
+def test_rendered_blemishes_are_found_and_moles_are_not_healed(chart: Chart) -> None:
+    spots = detect(chart.pixels)
+    assert all(_on(spots, s.cx, s.cy, 0.3 * s.r) for s in chart.blemishes)
+    for mole in (s for s in chart.permanent if s.kind is Kind.MOLE):
+        assert not any(s.sure and s.kind not in PERMANENT for s in _on(spots, mole.cx, mole.cy, 0))
+
+
+def test_spots_of_both_sources_stay_apart_and_inside(chart: Chart) -> None:
+    spots = detect(chart.pixels, 100)
+    h, w = chart.pixels.shape[:2]
+    for i, a in enumerate(spots):
+        assert 0 <= a.box.y0 < a.box.y1 <= h
+        assert 0 <= a.box.x0 < a.box.x1 <= w
+        assert not any(a.box.meets(b.box) for b in spots[i + 1 :])
+
+
+def test_each_find_says_why(chart: Chart) -> None:
+    for spot in detect(chart.pixels):
+        assert "odds of a blemish" in spot.reason
+        assert {"blemish_most", "permanent_most"} <= set(spot.features)
+
+
+def test_without_a_face_the_rules_decide(chart: Chart) -> None:
+    photo = Photo(np.ascontiguousarray(chart.pixels))
+    scene = survey(photo)
+    assert scene.scale.px_per_mm is None
+    assert chosen(scene).spec.id == DetectorId("classic")
+    one, two = (DETECTORS[DetectorId(n)].detect(photo, scene, Recipe()) for n in ("learned", "classic"))
+    assert [(s.box, s.kind, s.sure) for s in one] == [(s.box, s.kind, s.sure) for s in two]
