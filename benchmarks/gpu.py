@@ -237,7 +237,7 @@ class _Believable:
 
         self.filler.fill(order)
         self.fills += 1
-        return membrane(order.image, order.hole)
+        return membrane(order.image, ~order.hole, order.hole)
 
     def close(self) -> None:
         self.filler.close()

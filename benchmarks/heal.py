@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from benchmarks.chart import render
 from benchmarks.files import Pixels, read_photo, write_photo
-from benchmarks.heal_cases import SIZES, Case, cases, ground
+from benchmarks.heal_cases import SIZES, VARIANTS, Case, cases, ground
 from benchmarks.heal_methods import Method, methods, passes
 from benchmarks.heal_score import Judge, Score
 from rich.console import Console
@@ -194,7 +194,9 @@ def main() -> None:
     asked = {n: m for n, m in methods().items() if not args.only or n in args.only}
     heals: list[Heal] = []
     for name, pixels in _photos(args.photo):
-        given = list(cases(ground(name, pixels), tuple(args.sizes), args.places, args.seed))
+        # The README shows sizes alone.
+        variants = () if args.readme else VARIANTS[1:]
+        given = list(cases(ground(name, pixels), tuple(args.sizes), args.places, args.seed, variants))
         heals += measured(track(given, name, transient=True), asked, args.repeat)
     note = _machine(args.repeat, load)
     if args.montage:

@@ -84,15 +84,17 @@ def ground(name: str, pixels: Samples) -> Ground:
     return Ground(name, photo.pixels, scene, clear, edge.astype(np.float32))
 
 
-def cases(where: Ground, sizes: tuple[int, ...], places: int, seed: int) -> Iterator[Case]:
-    """Every kind on ``places`` places for each size, and each variant once for each size from 8 px."""
+def cases(
+    where: Ground, sizes: tuple[int, ...], places: int, seed: int, variants: tuple[str, ...] = VARIANTS[1:]
+) -> Iterator[Case]:
+    """Every kind on ``places`` places for each size, and each variant on a third of them from 8 px."""
     for size in sizes:
         rng = np.random.default_rng((seed, size))
         spots = _places(where, size, places * len(KINDS), rng)
         for i, (cy, cx) in enumerate(spots):
             yield _case(where, KINDS[i % len(KINDS)], size, "plain", (cy, cx), rng)
-        for i, variant in enumerate(VARIANTS[1:]):
-            for cy, cx in spots[i :: len(VARIANTS) - 1] if size >= 8 else []:
+        for i, variant in enumerate(variants):
+            for cy, cx in spots[i :: len(variants)] if size >= 8 else []:
                 yield _case(where, KINDS[i % len(KINDS)], size, variant, (cy, cx), rng)
 
 

@@ -64,7 +64,7 @@ def _alone(healer: Healer) -> Method:
         steps = route.plan([case.spot], RECIPE, _TAKES, case.scene)
         (wound,) = Wounds.of(photo, case.scene, steps, RECIPE)
         heal = next(iter(healer.attempts(wound.wound)), None)
-        patch = None if heal is None else Bench.of(wound).composed(heal, 1.0)
+        patch = None if heal is None else Bench(wound).composed(heal, 1.0)
         return None if patch is None else _laid(case.spoilt, patch)
 
     return method
@@ -77,7 +77,7 @@ def passes(case: Case, result: Samples) -> bool:
     box = bounding_box(case.hole)
     wide = result.astype(np.uint16) * np.uint16(257 if result.dtype == np.uint8 else 1)
     patch = Patch(1, box, wide[box.slices].copy(), case.hole[box.slices].copy())
-    return Bench.of(wound).verdict(patch).accepted
+    return Bench(wound).verdict(patch).accepted
 
 
 def _half(case: Case) -> Samples | None:
@@ -144,5 +144,6 @@ def _cloned(crop: Samples, mask: Samples, how: int) -> Samples:
 def _gmic(crop: Samples, mask: Samples) -> Samples:
     gmic = importlib.import_module("gmic")  # its stubs do not parse
     images = [gmic.Image.from_yxc(a.astype(np.float32)) for a in (crop, mask[..., None])]
-    gmic.run("v - inpaint_matchpatch[0] [1],0,9,10,5,1", images)
-    return np.asarray(np.clip(np.rint(np.asarray(images[0].yxc)), 0, 255).astype(np.uint8))
+    # The list that goes in is left as it was.
+    done = gmic.run("v - inpaint_matchpatch[0] [1],0,9,10,5,1", images)
+    return np.asarray(np.clip(np.rint(np.asarray(done[0].yxc)), 0, 255).astype(np.uint8))

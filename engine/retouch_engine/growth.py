@@ -17,9 +17,9 @@ import numpy as np
 
 from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import density
-from retouch_engine.imaging.masks import dilated, placed
+from retouch_engine.imaging.masks import bounding_box, dilated, placed
 from retouch_engine.survey import Scene
-from retouch_engine.types import Bool, Float, Photo, Step
+from retouch_engine.types import Bool, Box, Float, Photo, Step
 
 _STILL_SPOT = 0.08
 """A rim that has more than this share of the spot's own colour still belongs to the spot."""
@@ -68,7 +68,10 @@ def _grown(photo: Photo, scene: Scene, step: Step) -> Step:
         return step
     # Over skin only: what grows towards a brow or a lip stops there.
     hole = dilated(hole, growth) & (scene.skin_in(box) | hole)
-    return replace(step, hole=hole, box=box)
+    # The box is the hole's own again: how far donors may come from goes by it.
+    tight = bounding_box(hole).grown(1, box.height, box.width)
+    where = Box(box.y0 + tight.y0, box.x0 + tight.x0, box.y0 + tight.y1, box.x0 + tight.x1)
+    return replace(step, hole=hole[tight.slices], box=where)
 
 
 def _growth(view: _View, size: float) -> int:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
 from retouch_engine import route
 from retouch_engine.compose import compose
 from retouch_engine.errors import ModelUnusable, NoRoomForModel
-from retouch_engine.guard import Null, judge, measure, null_distribution, repeats
-from retouch_engine.guard.figures import Shape, bands, filtered, ring_width, shape_of
+from retouch_engine.guard import Yardstick, bands, filtered, repeats, ring_width
 from retouch_engine.heal import HEALERS, Heal, Healer, Made, Wound
 from retouch_engine.imaging.density import density
 from retouch_engine.imaging.masks import bounding_box, diameter, dilated, placed
@@ -30,8 +30,10 @@ _SAME = 0.4
 """Share of a donor that two heals side by side may have in common."""
 _FILTER_PX = 22
 """Reach of the guard's widest band."""
-_CROP_SHARE = 3.2
-"""How far around a hole donors and clean skin are looked for, in its diameters."""
+_CROP = (3.2, 28), (2.2, 60)
+"""How far around a hole donors and clean skin are looked for, in its diameters and px: the lesser counts."""
+_GROWN = 0.7
+"""Of a hole's own extent: one that grew with its halo needs room by what it became."""
 _HEAP_SHARE = 1.3
 _MOSTLY = 0.5
 _LEAST_RING = 20
@@ -115,7 +117,8 @@ def _case(photo: Photo, scene: Scene, steps: Sequence[Step], heap: list[Step], r
     inner = route.bounds(heap)
     size = max(s.spot.diameter_px for s in heap)
     # A heap of many small spots needs room to be moved by its own size.
-    margin = max(_CROP_SHARE * size + 28, _HEAP_SHARE * max(inner.height, inner.width))
+    grown = max(size, _GROWN * max(max(s.box.height, s.box.width) for s in heap))
+    margin = max(min(a * grown + b for a, b in _CROP), _HEAP_SHARE * max(inner.height, inner.width))
     box = inner.grown(int(np.clip(margin, 56, 900)), photo.height, photo.width)
     source = photo.pixels[box.slices]
     od = density(source)
@@ -168,21 +171,19 @@ def _union(parts: Sequence[tuple[Bool, Box]], box: Box) -> Bool:
     return total
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bench:
-    """What every heal of one wound is measured against, computed once."""
+    """Where the heals of one wound are laid in and measured."""
 
     case: Case
-    shape: Shape
-    null: Null
 
-    @classmethod
-    def of(cls, case: Case) -> Bench:
-        """Filter the crop as it is and learn what clean skin looks like there."""
-        wound = case.wound
-        shape = shape_of(wound.hole, wound.dirty)
-        before = filtered(wound.od, wound.grey, wound.fine)
-        return cls(case, shape, null_distribution(before, shape, wound.dirty, wound.seed))
+    @cached_property
+    def yardstick(self) -> Yardstick:
+        """What clean skin of the hole's shape looks like in this crop."""
+        wound = self.case.wound
+        calm = wound.calm is wound.od
+        before = filtered(wound.od, wound.grey, wound.fine) if calm else bands(wound.calm)
+        return Yardstick.of(before, wound.hole, wound.dirty, wound.seed)
 
     def composed(self, heal: Heal, strength: float) -> Patch | None:
         """The heal laid in at a strength."""
@@ -195,12 +196,11 @@ class Bench:
     def verdict(self, patch: Patch) -> Verdict:
         """Judge the patch as it will be written, rounding included."""
         wound = self.case.wound
-        od = np.ascontiguousarray(wound.od[wound.inner.slices])
+        od = np.array(wound.calm[wound.inner.slices])
         cut = patch.box.within(_in_photo(wound)).slices
         od[cut] = np.where(patch.changed[..., None], density(patch.pixels), od[cut])
         corner = np.array([[wound.inner.y0, wound.inner.x0]], dtype=np.intp)
-        after = measure(bands(od), self.shape, -corner)
-        return judge(after, self.null)
+        return self.yardstick.verdict(bands(od), -corner)
 
 
 def _in_photo(wound: Wound) -> Box:
@@ -219,8 +219,8 @@ def healed(case: Case, recipe: Recipe, healers: Mapping[HealerId, Healer] = HEAL
 def _walked(case: Case, recipe: Recipe, healers: Mapping[HealerId, Healer], troubles: list[str]) -> Outcome:
     if recipe.strength == 0:
         return Outcome(case.spot_ids, None, "strength is 0")
-    bench = Bench.of(case)
-    if len(bench.shape.ring) < _LEAST_RING:
+    bench = Bench(case)
+    if len(bench.yardstick.shape.ring) < _LEAST_RING:
         return Outcome(case.spot_ids, None, "no clean skin around it to compare with")
     tried: list[str] = []
     first: Heal | None = None

@@ -5,8 +5,8 @@ its surroundings. So the same shape is laid on clean skin of the same photo many
 it looks like one of those. A heal that fails says why; it is never shipped silently.
 """
 
-from retouch_engine.guard.figures import Figures, measure
-from retouch_engine.guard.judge import judge, repeats
-from retouch_engine.guard.null import Null, null_distribution
+from retouch_engine.guard.figures import bands, filtered, ring_width
+from retouch_engine.guard.judge import repeats
+from retouch_engine.guard.yardstick import Yardstick
 
-__all__ = ["Figures", "Null", "judge", "measure", "null_distribution", "repeats"]
+__all__ = ["Yardstick", "bands", "filtered", "repeats", "ring_width"]

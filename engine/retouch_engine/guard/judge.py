@@ -12,51 +12,76 @@ from retouch_engine.types import Verdict
 
 _LEAST_PLACES = 8
 """With fewer patches of clean skin to compare with, nobody can say that a heal is good."""
-_FAR = 3.2
+_FAR = 3.3
 """Robust standard deviations from the photo's own skin at which a heal is found out."""
-_DULL = 2.6
+_DULL = 3.0
 """The same for lost texture: dull is what people see first."""
 _COLOURLESS = 4.5
 """The same for lost colour noise: a JPEG's own blocks have none here and much there."""
+_GRAINY = 4.5
+"""The same for too much from pixel to pixel: a JPEG's own blocks have little here and much there."""
 _DULL_TOGETHER = 1.9
-"""The same when the two finest bands and the colour noise are all weak at once."""
+"""The same when the finest bands and the colour noise are all weak at once."""
+_LEFT = 2.3
+"""The same for the blemish's own form, still there."""
+_STILL_THERE, _STILL_SEEN = 0.6, 1.5
+"""With more than this of the blemish's form in place, it is found out at so many deviations."""
+_SAME = 0.005
+_MIXED = (0.33, 0.66)
+"""Whose share of its own texture lies between is neither the photo's own skin nor other skin: a blend."""
+_WEAK, _HALF = 0.6, 0.25
+_OWN = 0.8
 _TWIN = 1.2
 """A donor nearer than this many diameters is seen twice at one glance."""
-_FLOOR = np.array([0.07, 0.07, 0.07, 0.05, 0.07, 0.012, 0.012, 0.015, 0.07])
+_FLOOR = np.array([0.07, 0.07, 0.07, 0.07, 0.07, 0.05, 0.07, 0.012, 0.012, 0.015, 0.05, 0.07])
 """The least spread of each figure: skin that happens to be even must not make the guard petty."""
+_PORES = [NAMES.index(name) for name in ("texture_0", "texture_1", "finest")]
+_REGION, _SAMPLE = 0.07, 5.0
+"""The most that contrast may spread: so much, and so much more over the shape's height in px."""
+_AT = NAMES.index("left"), NAMES.index("form")
 
 
-def judge(figures: Figures, null: Null) -> Verdict:
+def judge(figures: Figures, null: Null, own: float) -> Verdict:
     """Judge one heal.
 
     Args:
         figures: of the healed crop, one place.
         null: of clean skin, many places, and of the crop as it was: what the heal was to take away.
+        own: how much of the place's own texture is still there, see :func:`figures.own_texture`.
     """
-    shown = {**figures.one(), "null_places": float(null.places)}
+    shown = {**figures.one(), "own": round(own, 3), "null_places": float(null.places)}
     if null.places < _LEAST_PLACES:
         return Verdict(accepted=False, failed="unjudged", figures=shown)
-    scores = _scores(figures, null.figures)
+    scores = _scores(figures, null)
     shown |= {f"z_{name}": round(value, 2) for name, value in scores.items()}
-    failed = _failed(scores, figures, null.before)
+    failed = _failed(scores, figures, null.before, own)
     return Verdict(accepted=not failed, failed=failed, figures=shown)
 
 
-def _scores(figures: Figures, null: Figures) -> dict[str, float]:
+def _scores(figures: Figures, null: Null) -> dict[str, float]:
     """Signed robust distances from clean skin."""
-    usual = null.table
+    usual = null.figures.table
     # Sorted and looked up: np.median takes ten times as long on so few.
     middle = len(usual) // 2
-    centre = np.sort(usual, axis=0)[middle]
+    ordered = np.sort(usual, axis=0)
+    centre = ordered[middle].copy()
     spread = np.maximum(1.48 * np.sort(np.abs(usual - centre), axis=0)[middle], _FLOOR)
+    # A wide patch's own contrast is known well: what it varies by from one region to the next is seen.
+    spread[_PORES] = np.minimum(spread[_PORES], _REGION + _SAMPLE / max(null.size_px, 1))
+    # A faint blemish's form is mostly that of the skin under it, which a heal may well have again.
+    left, form = _AT
+    strong = ordered[(3 * len(usual)) // 4, form]
+    own = float(np.exp(2 * min(0.0, strong - null.before.table[0, form])))
+    centre[left] = max(centre[left], own)
     return dict(zip(NAMES, ((figures.table[0] - centre) / spread).tolist(), strict=True))
 
 
-def _failed(scores: dict[str, float], figures: Figures, before: Figures) -> str:
+def _failed(scores: dict[str, float], figures: Figures, before: Figures, own: float) -> str:
     """The first thing that is wrong, worst kind first; empty when nothing is."""
-    dull = (scores["texture_0"], scores["texture_1"], scores["chroma"])
-    if min(dull[:2]) < -_DULL or dull[2] < -_COLOURLESS or sum(dull) / len(dull) < -_DULL_TOGETHER:
+    if _dull(scores, own) or _blended(scores, figures, own):
         return "plastic"
+    if _still_there(scores, figures, own):
+        return "residual"
     if max(scores["residual"], abs(scores["redder"])) > _FAR and not _mostly_gone(figures, before):
         return "residual"
     if scores["seam"] > _FAR:
@@ -65,9 +90,37 @@ def _failed(scores: dict[str, float], figures: Figures, before: Figures) -> str:
         return "halo"
     # Colour noise is only ever lost: where a photo has none, the least of it would count as too much.
     loud = ("texture_0", "texture_1", "texture_2", "spread")
-    if max(scores[name] for name in loud) > _FAR:
+    if max(scores[name] for name in loud) > _FAR or scores["finest"] > _GRAINY:
         return "overload"
     return ""
+
+
+def _still_there(scores: dict[str, float], figures: Figures, own: float) -> bool:
+    """Whether the blemish's own form is left, and skin hides it no more than skin would."""
+    left = float(figures.named("left")[0])
+    if max(abs(own - 1), abs(left - 1)) < _SAME:
+        # Nothing was done: that is skin to be judged as skin, and no heal that left something.
+        return False
+    if scores["left"] > _LEFT:
+        return True
+    seen = max(scores[name] for name in ("residual", "redder", "halo", "form"))
+    return left > _STILL_THERE and seen > _STILL_SEEN
+
+
+def _dull(scores: dict[str, float], own: float) -> bool:
+    """Whether pores or colour noise are weaker than around; the place's own pores are never called dull."""
+    dull = [scores[name] for name in ("texture_0", "texture_1", "finest", "chroma")]
+    if own > _OWN:
+        return dull[3] < -_COLOURLESS
+    return min(dull[:3]) < -_DULL or dull[3] < -_COLOURLESS or sum(dull) / len(dull) < -_DULL_TOGETHER
+
+
+def _blended(scores: dict[str, float], figures: Figures, own: float) -> bool:
+    """Whether two textures lie over each other with half of the loss that plain opacity costs."""
+    if not _MIXED[0] < own < _MIXED[1] or scores["texture_0"] + scores["finest"] > -2 * _WEAK:
+        return False
+    contrast = 0.5 * float(figures.named("texture_0")[0] + figures.named("finest")[0])
+    return contrast < _HALF * float(np.log(own * own + (1 - own) * (1 - own)))
 
 
 def repeats(donors: Sequence[tuple[int, int]], diameter_px: float) -> bool:
@@ -78,6 +131,6 @@ def repeats(donors: Sequence[tuple[int, int]], diameter_px: float) -> bool:
 def _mostly_gone(figures: Figures, before: Figures) -> bool:
     """Whether the heal took away four fifths of what stood out: on mottled skin the best there is."""
     return bool(
-        figures.residual[0] < 0.2 * before.residual[0]
-        and abs(figures.redder[0]) < 0.25 * abs(before.redder[0])
+        figures.named("residual")[0] < 0.2 * before.named("residual")[0]
+        and abs(figures.named("redder")[0]) < 0.25 * abs(before.named("redder")[0])
     )

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.guard.figures import Bands, Figures, Shape, measure
+from retouch_engine.guard.figures import Bands, Figures, Shape, Trace, measure
 from retouch_engine.types import Bool
 
 _PLACES = 30
@@ -25,20 +25,23 @@ class Null:
     figures: Figures
     places: int
     before: Figures
+    size_px: float
+    """How tall the shape is."""
 
 
-def null_distribution(filtered: Bands, shape: Shape, dirty: Bool, seed: int) -> Null:
+def null_distribution(filtered: Bands, shape: Shape, trace: Trace, dirty: Bool, seed: int) -> Null:
     """Lay the shape on clean skin of the crop at random.
 
     Args:
         filtered: the untouched crop's bands.
         shape: the heal's core, rim and ring.
+        trace: the form of what is to go.
         dirty: bool ``(h, w)``: forbidden pixels and the hole itself.
         seed: seeds the places.
     """
     shifts = _clean_shifts(shape, dirty, seed)
-    both = measure(filtered, shape, np.concatenate([_HERE, shifts]))
-    return Null(both.part(slice(1, None)), len(shifts), both.part(slice(1)))
+    both = measure(filtered, shape, np.concatenate([_HERE, shifts]), trace)
+    return Null(both.part(slice(1, None)), len(shifts), both.part(slice(1)), float(np.ptp(shape.rim[:, 0])))
 
 
 def _clean_shifts(shape: Shape, dirty: Bool, seed: int) -> NDArray[np.intp]:

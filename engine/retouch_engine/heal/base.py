@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from retouch_engine.imaging.bands import fine_bands, low_band
+from retouch_engine.imaging.bands import filled, fine_bands, levelled, low_band
 from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import bounding_box, dilated, distance_inside
 from retouch_engine.types import Bool, Box, Float, HealerId, Takes, frozen
@@ -19,6 +19,10 @@ _STRAND = 11.0
 """In medians of the band's size. Skin reaches 10, a hair has 16 on dark skin and 60 on fair."""
 _LEAST_BAND = 0.002
 _EVERY = 3
+_FEW = 0.02
+"""Of the pixels around a hole: less dirt than that, a dark pore or two, changes no figure."""
+_SPARE_PX = 14
+"""What lies this near the inner box's edge is too far from the ring to blur into its bands."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,19 @@ class Wound:
             some = np.sort(band[::_EVERY, ::_EVERY], axis=None)
             found |= band > _STRAND * max(float(some[len(some) // 2]), _LEAST_BAND)
         return dilated(found, 2) if found.any() else found
+
+    @cached_property
+    def calm(self) -> Float:
+        """The crop, with its dirt filled from around where some lies near the hole: hairs spoil figures."""
+        i = self.inner
+        near = Box(i.y0 + _SPARE_PX, i.x0 + _SPARE_PX, i.y1 - _SPARE_PX, i.x1 - _SPARE_PX).slices
+        if np.count_nonzero(self.dirty[near] & ~self.hole[near]) < _FEW * self.hole[near].size:
+            return self.od
+        near = i.slices
+        known = ~self.dirty | self.hole
+        calm = levelled(self.od, known)
+        calm[near] = filled(np.ascontiguousarray(self.od[near]), known[near])
+        return frozen(calm)
 
     @cached_property
     def hole_box(self) -> Box:

@@ -13,7 +13,7 @@ import numpy as np
 
 from retouch_engine.heal.base import Heal, HealerSpec, Wound
 from retouch_engine.heal.fit import readable
-from retouch_engine.heal.layers import layered
+from retouch_engine.heal.layers import tried
 from retouch_engine.heal.sources import donors, seen_from
 from retouch_engine.imaging.masks import dilated
 from retouch_engine.types import Float, HealerId, Takes
@@ -37,12 +37,8 @@ class Clone:
 
     def attempts(self, wound: Wound) -> Iterator[Heal]:
         """See :class:`retouch_engine.heal.base.Healer`."""
-        if readable(wound) < _LEAST_RIM:
-            return
-        for offset in donors(wound, _TRIES):
-            whole = _shifted(wound, offset)
-            if whole is not None:
-                yield layered(wound, whole, self.spec.id, (offset,))
+        if readable(wound) >= _LEAST_RIM:
+            yield from tried(wound, self.spec.id, donors(wound, _TRIES), lambda at: _shifted(wound, at))
 
 
 def _shifted(wound: Wound, offset: tuple[int, int]) -> Float | None:

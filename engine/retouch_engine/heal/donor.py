@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from retouch_engine.heal.base import Heal, HealerSpec, Wound
 from retouch_engine.heal.fit import Bed
-from retouch_engine.heal.layers import layered
+from retouch_engine.heal.layers import tried
 from retouch_engine.heal.sources import donors
 from retouch_engine.types import HealerId, Takes
 
@@ -33,9 +33,5 @@ class Donor:
     def attempts(self, wound: Wound) -> Iterator[Heal]:
         """See :class:`retouch_engine.heal.base.Healer`."""
         bed = Bed.of(wound)
-        if bed is None:
-            return
-        for offset in donors(wound, _TRIES):
-            whole = bed.grafted(offset)
-            if whole is not None:
-                yield layered(wound, whole, self.spec.id, (offset,))
+        if bed is not None:
+            yield from tried(wound, self.spec.id, donors(wound, _TRIES), bed.grafted)

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from retouch_engine.heal.base import Heal, HealerSpec, Wound
 from retouch_engine.heal.fit import Bed
-from retouch_engine.heal.layers import layered
+from retouch_engine.heal.layers import tried
 from retouch_engine.heal.reinject import high_band
 from retouch_engine.heal.sources import donors
 from retouch_engine.types import HealerId, Takes
@@ -41,6 +39,5 @@ class Frequency:
             return
         sigma = max(wound.sigma_px, 2.0)
         low = bed.flat()
-        for offset in donors(wound, _TRIES):
-            whole = np.asarray(low + high_band(wound, offset, sigma)[0], dtype=np.float32)
-            yield layered(wound, whole, self.spec.id, (offset,))
+        offsets = donors(wound, _TRIES)
+        yield from tried(wound, self.spec.id, offsets, lambda at: low + high_band(wound, at, sigma)[0])

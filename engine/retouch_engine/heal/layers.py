@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+
 import numpy as np
 
 from retouch_engine.heal.base import Heal, Wound
 from retouch_engine.imaging.bands import low_band
 from retouch_engine.types import Float, HealerId
+
+
+def tried(
+    wound: Wound,
+    healer: HealerId,
+    offsets: Iterable[tuple[int, int]],
+    filled: Callable[[tuple[int, int]], Float | None],
+) -> Iterator[Heal]:
+    """One heal for each donor that can be fitted, computed as it is asked for.
+
+    Args:
+        wound: the wound.
+        healer: who fills it.
+        offsets: donors, best first.
+        filled: makes the inner box, filled, of a donor; None where that cannot be.
+    """
+    for offset in offsets:
+        whole = filled(offset)
+        if whole is not None:
+            yield layered(wound, whole, healer, (offset,))
 
 
 def layered(wound: Wound, whole: Float, healer: HealerId, donors: tuple[tuple[int, int], ...]) -> Heal:

@@ -15,7 +15,7 @@ import numpy as np
 
 from retouch_engine.heal.base import Heal, HealerSpec, Wound
 from retouch_engine.heal.fit import Bed
-from retouch_engine.heal.layers import layered
+from retouch_engine.heal.layers import tried
 from retouch_engine.heal.reinject import reinjected
 from retouch_engine.heal.sources import donors
 from retouch_engine.types import Bool, Box, Float, HealerId, Takes
@@ -50,10 +50,7 @@ class PatchMatch:
         fill = _fill(wound) if offsets else None
         if fill is None or bed is None:
             return
-        for offset in offsets:
-            whole = reinjected(bed, fill, offset, _SIGMA_PX)
-            if whole is not None:
-                yield layered(wound, whole, self.spec.id, (offset,))
+        yield from tried(wound, self.spec.id, offsets, lambda at: reinjected(bed, fill, at, _SIGMA_PX))
 
 
 def _fill(wound: Wound) -> Float | None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from retouch_engine.heal.base import Heal, HealerSpec, Wound
 from retouch_engine.heal.fit import Bed
-from retouch_engine.heal.layers import layered
+from retouch_engine.heal.layers import tried
 from retouch_engine.heal.sources import donors
 from retouch_engine.imaging.bands import low_band
 from retouch_engine.imaging.masks import dilated
@@ -49,15 +49,20 @@ class Tone:
         bed = Bed.of(wound)
         if bed is None:
             return
-        cut = wound.inner.slices
-        sigma = float(np.clip(0.06 * wound.diameter_px, 1.5, 4.0))
-        inside = wound.hole[cut].astype(np.float32)
-        for offset in donors(wound, _TRIES):
-            fitted = bed.grafted(offset)
-            if fitted is not None:
-                # Averaged inside the hole only: across the rim it would be diluted and leave a halo.
-                whole = wound.od[cut] - low_band(wound.od[cut] - fitted, inside, sigma)
-                yield layered(wound, np.asarray(whole, dtype=np.float32), self.spec.id, (offset,))
+        yield from tried(
+            wound, self.spec.id, donors(wound, _TRIES), lambda at: _toned(wound, bed.grafted(at))
+        )
+
+
+def _toned(wound: Wound, fitted: Float | None) -> Float | None:
+    """The hole with the low band of fitted skin and its own high band."""
+    if fitted is None:
+        return None
+    own = wound.od[wound.inner.slices]
+    sigma = float(np.clip(0.06 * wound.diameter_px, 1.5, 4.0))
+    # Averaged inside the hole only: across the rim it would be diluted and leave a halo.
+    inside = wound.hole[wound.inner.slices].astype(np.float32)
+    return np.asarray(own - low_band(own - fitted, inside, sigma), dtype=np.float32)
 
 
 def anomaly(wound: Wound) -> float:

@@ -18,7 +18,7 @@ _LEAST_WEIGHT = np.float32(1e-4)
 _WIDE_SIGMA = 3.0
 BAND_SIGMAS = (1.0, 2.0, 4.0)
 """Pores, furrows, and the unevenness just above them, px."""
-_RATIO = 1.6
+_CELL = 8
 
 
 def blur(values: Float, sigma: float) -> Float:
@@ -96,9 +96,22 @@ def _pull_push(weighted: Float, weight: Float) -> Float:
     return np.asarray(weighted + up * (1 - own), dtype=np.float32)
 
 
-def difference_of_gaussians(values: Float, sigma: float, ratio: float = 1.6) -> Float:
-    """``blur(sigma) - blur(ratio * sigma)``: the band whose half-power wavelength is about ``6 sigma``."""
-    return blur(values, sigma) - blur(values, ratio * sigma)
+def levelled(values: Float, known: Bool) -> Float:
+    """Values where known, elsewhere the mean of what is known around: coarser and faster than :func:`filled`.
+
+    Args:
+        values: float32 ``(h, w, c)``.
+        known: bool ``(h, w)``.
+    """
+    h, w = known.shape
+    weight = known.astype(np.float32)[..., None]
+    small = (max(1, w // _CELL), max(1, h // _CELL))
+    both = cv2.resize(cv2.merge([values * weight, weight]), small, interpolation=cv2.INTER_AREA)
+    near = blur(np.asarray(both).reshape(small[1], small[0], -1), 1.0)
+    far = near.reshape(-1, near.shape[2]).mean(axis=0) * _LEAST_WEIGHT
+    mean = (near[..., :-1] + far[:-1]) / np.maximum(near[..., -1:] + far[-1], _LEAST_WEIGHT**2)
+    wide = np.asarray(cv2.resize(mean, (w, h), interpolation=cv2.INTER_LINEAR)).reshape(values.shape)
+    return np.asarray(np.where(known[..., None], values, wide))
 
 
 def fine_bands(grey: Float) -> tuple[Float, Float]:
@@ -122,11 +135,12 @@ def fine_bands(grey: Float) -> tuple[Float, Float]:
     for now, then in ((3.2, 2.0), (4.0, 3.2), (6.4, 4.0)):
         small.append(blur(small[-1], math.sqrt(now**2 - then**2) / 2))
     wide = (2 * half.shape[1], 2 * half.shape[0])
-    second, third = (
-        np.asarray(cv2.resize(a - b, wide, interpolation=cv2.INTER_LINEAR))[:h, :w]
-        for a, b in ((small[0], small[1]), (small[2], small[3]))
-    )
-    return np.stack([first - levels[1], second, third]), first
+    found = np.empty((3, h, w), dtype=np.float32)
+    np.subtract(first, levels[1], out=found[0])
+    for k in (0, 2):
+        between = cv2.resize(small[k] - small[k + 1], wide, interpolation=cv2.INTER_LINEAR)
+        found[1 + k // 2] = between[:h, :w]
+    return found, first
 
 
 def steepness(grey: Float) -> Float:

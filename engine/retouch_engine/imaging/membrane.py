@@ -21,23 +21,17 @@ _SHALLOW_PX = 3
 _SMALLEST = 12
 
 
-def membrane(boundary: Float, hole: Bool) -> Float:
-    """The harmonic surface inside ``hole`` through the values around it.
+def membrane(values: Float, known: Bool, hole: Bool) -> Float:
+    """The harmonic surface inside ``hole`` through the known values around it.
 
     Args:
-        boundary: float32 ``(h, w, c)``; only values outside the hole are read.
-        hole: bool ``(h, w)``. Where it touches the array's border the surface is free there.
+        values: float32 ``(h, w, c)``; only the known are read, the rest is pulled from what is near.
+        known: bool ``(h, w)``, False in the hole.
+        hole: bool ``(h, w)``, not empty. Where it touches the array's border the surface is free there.
 
     Returns:
-        float32 ``(h, w, c)``: ``boundary`` outside the hole, the membrane inside.
+        float32 ``(h, w, c)``: the values where known, the membrane in the hole.
     """
-    if not hole.any():
-        return boundary
-    return spanned(boundary, ~hole, hole)
-
-
-def spanned(values: Float, known: Bool, hole: Bool) -> Float:
-    """The same where not all of the boundary is known: what is unknown is pulled from what is near."""
     # Only the hole's own rim decides: the rest of the crop is not looked at.
     cut = bounding_box(hole).grown(2, *hole.shape).slices
     surface = filled(values, known)

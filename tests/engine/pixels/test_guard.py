@@ -10,8 +10,7 @@ from benchmarks.heal_methods import methods, passes
 from tests.engine.pixels.conftest import Skin, disc_at
 
 from retouch_engine import Kind
-from retouch_engine.guard import judge, measure, null_distribution, repeats
-from retouch_engine.guard.figures import bands, shape_of
+from retouch_engine.guard import Yardstick, bands, repeats
 
 HERE = np.zeros((1, 2), np.intp)
 
@@ -50,9 +49,7 @@ def test_the_ladder_heals_all_of_them(blemishes: list[Case]) -> None:
 
 
 def failed(od: np.ndarray, hole: np.ndarray, after: np.ndarray) -> str:
-    shape = shape_of(hole, np.zeros_like(hole))
-    null = null_distribution(bands(od), shape, hole, seed=0)
-    return judge(measure(bands(after), shape, HERE), null).failed
+    return Yardstick.of(bands(od), hole, hole, seed=0).verdict(bands(after), HERE).failed
 
 
 def test_the_guard_names_a_halo(skin: Skin) -> None:
@@ -73,6 +70,46 @@ def test_the_guard_hears_lost_colour_noise(skin: Skin) -> None:
     hole = disc_at((240, 240), 120, 120, 16)
     grey = (od - od.mean(axis=-1, keepdims=True)).mean(axis=(0, 1)) + od.mean(axis=-1, keepdims=True)
     assert failed(od, hole, np.where(hole[..., None], grey, od).astype(np.float32)) == "plastic"
+
+
+def test_the_guard_knows_a_blend_of_two_skins(skin: Skin) -> None:
+    rng = np.random.default_rng(2)
+    hole = disc_at((240, 240), 120, 120, 16)
+    own = skin(240, seed=3) + 0.01 * rng.normal(size=(240, 240, 1)).astype(np.float32)
+    other = skin(240, seed=4) + 0.01 * rng.normal(size=(240, 240, 1)).astype(np.float32)
+    yardstick = Yardstick.of(bands(own), hole, hole, seed=0)
+    shares = {}
+    for name, share in (("own", 0.0), ("blend", 0.5), ("other", 1.0)):
+        mixed = np.where(hole[..., None], own + np.float32(share) * (other - own), own).astype(np.float32)
+        verdict = yardstick.verdict(bands(mixed), HERE)
+        shares[name] = (verdict.figures["own"], verdict.failed)
+    assert shares["own"] == (1.0, "")
+    assert shares["blend"][0] == pytest.approx(0.5, abs=0.1)
+    assert shares["blend"][1] == "plastic"
+    assert shares["other"][0] == pytest.approx(0.0, abs=0.2)
+
+
+def test_the_guard_finds_half_of_a_faint_blotch(skin: Skin) -> None:
+    hole = disc_at((240, 240), 120, 120, 24)
+    red = np.exp(-(np.hypot(*np.ogrid[-120:120, -120:120]) ** 2) / 200)[..., None] * np.array(
+        [0.03, 0.2, 0.15]
+    )
+    found = []
+    for seed in range(6):
+        clean = skin(240, seed=seed)
+        yardstick = Yardstick.of(bands((clean + red).astype(np.float32)), hole, hole, seed=0)
+        half = yardstick.verdict(bands((clean + 0.5 * red).astype(np.float32)), HERE)
+        gone = yardstick.verdict(bands(clean), HERE)
+        found.append((half.failed, half.figures["left"] > 0.35, abs(gone.figures["left"]) < 0.35))
+    assert [f[0] for f in found].count("residual") >= 5
+    assert all(f[1] and f[2] for f in found)
+
+
+def test_hairs_beside_a_hole_do_not_make_clean_skin_dull(chart: Chart) -> None:
+    where = ground("chart", chart.clean)
+    beside = [case for case in cases(where, (14, 24), 4, seed=1) if case.variant == "hair"]
+    assert len(beside) >= 10
+    assert sum(passes(case, case.truth) for case in beside) >= 0.85 * len(beside)
 
 
 def test_a_donor_beside_its_heal_is_a_repeat() -> None:

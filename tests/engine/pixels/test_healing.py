@@ -7,10 +7,9 @@ import pytest
 from tests.engine.pixels.conftest import Skin, disc_at, wound_in
 
 from retouch_engine.compose import compose
-from retouch_engine.guard import judge, measure, null_distribution
-from retouch_engine.guard.figures import bands, shape_of
+from retouch_engine.guard import Yardstick, bands
 from retouch_engine.heal import HEALERS, Heal, Wound
-from retouch_engine.imaging.bands import blur, difference_of_gaussians
+from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import density, encode
 from retouch_engine.types import Box, HealerId, Patch
 
@@ -37,7 +36,8 @@ def laid(wound: Wound, heal: Heal, strength: float = 1.0) -> tuple[np.ndarray, P
 
 
 def contrast(od: np.ndarray, core: np.ndarray, ring: np.ndarray, sigma: float) -> float:
-    band = difference_of_gaussians(np.ascontiguousarray(od.mean(axis=-1)), sigma)
+    grey = np.ascontiguousarray(od.mean(axis=-1))
+    band = blur(grey, sigma) - blur(grey, 1.6 * sigma)
     return float(band[core].std() / band[ring].std())
 
 
@@ -117,10 +117,7 @@ def test_nothing_is_hung_on_a_rim_that_nobody_may_read(skin: Skin, healer: Heale
 
 
 def verdict(od: np.ndarray, hole: np.ndarray, after: np.ndarray) -> str:
-    shape = shape_of(hole, np.zeros_like(hole))
-    before = bands(od)
-    null = null_distribution(before, shape, hole, seed=0)
-    return judge(measure(bands(after), shape, HERE), null).failed
+    return Yardstick.of(bands(od), hole, hole, seed=0).verdict(bands(after), HERE).failed
 
 
 def test_the_guard_passes_untouched_skin(skin: Skin) -> None:
