@@ -227,11 +227,11 @@ def _walked(case: Case, recipe: Recipe, healers: Mapping[HealerId, Healer], trou
     for healer_id in case.healers:
         for heal in _offered(healers[healer_id], case.wound, troubles):
             first = first or heal
-            outcome = _attempt(bench, heal, recipe.strength / 100, tried)
+            outcome = _attempt(bench, heal, 1.0, recipe, tried)
             if outcome is not None:
                 return outcome
     for weaker in _STRENGTHS[1:]:
-        outcome = None if first is None else _attempt(bench, first, weaker * recipe.strength / 100, tried)
+        outcome = None if first is None else _attempt(bench, first, weaker, recipe, tried)
         if outcome is not None:
             return outcome
     reason = (
@@ -248,28 +248,30 @@ def _offered(healer: Healer, wound: Wound, troubles: list[str]) -> Iterator[Heal
         troubles.append(f"healed without {healer.spec.id}: {error}")
 
 
-def _attempt(bench: Bench, heal: Heal, strength: float, tried: list[str]) -> Outcome | None:
-    """One rung; None when the guard refused it."""
+def _attempt(bench: Bench, heal: Heal, strength: float, recipe: Recipe, tried: list[str]) -> Outcome | None:
+    """One rung; None when the guard refused it.
+
+    The guard sees the whole heal: who asks for half of it asks for what the guard calls residual, and at
+    recipes below 70 it had refused nearly everything. What half of a heal must not lose, its texture, is the
+    compositor's promise.
+    """
     if repeats(heal.donors, bench.case.wound.diameter_px):
         tried.append(f"{heal.healer}@{strength:.2f}: repeat")
         return None
+    asked = strength * recipe.strength / 100
     for grain in (1.0, _MORE_GRAIN):
-        patch = bench.composed(replace(heal, high=heal.high * np.float32(grain)), strength)
+        grained = replace(heal, high=heal.high * np.float32(grain))
+        patch = bench.composed(grained, strength)
         if patch is None:
             return None
         verdict = bench.verdict(patch)
         if verdict.accepted:
-            figures = {**verdict.figures, "strength": round(strength, 3), "grain": grain}
-            used = _donors(bench.case.wound, heal)
+            patch = patch if asked == strength else bench.composed(grained, asked)
+            figures = {**verdict.figures, "strength": round(asked, 3), "grain": grain}
+            donors = _donors(bench.case.wound, heal)
+            ids = bench.case.spot_ids
             return Outcome(
-                bench.case.spot_ids,
-                patch,
-                "healed",
-                heal.healer,
-                figures,
-                tuple(tried),
-                donors=used,
-                made=heal.made,
+                ids, patch, "healed", heal.healer, figures, tuple(tried), donors=donors, made=heal.made
             )
         tried.append(f"{heal.healer}@{strength:.2f}: {verdict.failed}")
         if verdict.failed != "plastic":

@@ -103,6 +103,7 @@ def test_a_worker_that_dies_right_after_its_digest_costs_the_photo_nothing(
 
     class Dying:
         ready, busy, said = True, False, 0
+        plan = WorkerPlan()
 
         def poll(self) -> list[dict[str, str]]:
             self.ready = not self.said  # the answer and the end of the pipe come in one reading

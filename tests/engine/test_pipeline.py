@@ -208,3 +208,17 @@ def test_the_same_scene_in_four_colour_spaces_gets_the_same_finds(chart: Chart) 
         assert acted_on(done) == acted_on(plain)
         one, other = {s.box for s in done.spots}, {s.box for s in plain.spots}
         assert len(one ^ other) <= 0.1 * len(other)
+
+
+@pytest.mark.parametrize("strength", [10, 50, 70])
+def test_a_weaker_strength_heals_the_same_spots_by_less(chart: Chart, strength: int) -> None:
+    photo = Photo(chart.pixels)
+    whole = pipeline.retouch(photo, Recipe(), quiet)
+    part = pipeline.retouch(photo, Recipe(strength=strength), quiet)
+
+    assert acted_on(part) == acted_on(whole)
+    assert [p.box for p in part.patches] == [p.box for p in whole.patches]
+    for weak, full in zip(part.patches, whole.patches, strict=True):
+        source = chart.pixels[full.box.slices].astype(np.float64)
+        moved = [float(np.mean(p.pixels[full.changed] - source[full.changed])) for p in (weak, full)]
+        assert 0.3 * strength / 100 < moved[0] / moved[1] < 2.0 * strength / 100
