@@ -106,8 +106,9 @@ def plan(machine: Machine, stock: Stock) -> Plan:
         why.append("they do not fit beside each other: the one that is needed takes the place of the others")
     if not uses:
         why.append("healers: the classical ones (tone, donor, frequency, patchmatch, clone)")
-    why.append("detector: classic; it needs no card")
-    return Plan(tier_of(machine.card_mb), "classic", tuple(uses), tuple(why), machine.card_mb)
+    detector = "learned" if machine.onnx else "classic"
+    why.append(f"detector: {detector}; it needs no card")
+    return Plan(tier_of(machine.card_mb), detector, tuple(uses), tuple(why), machine.card_mb)
 
 
 def _card_line(machine: Machine) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.engine.models.stocks import stock
 
@@ -56,7 +58,8 @@ def test_every_tier_with_what_may_be_used_commercially(
     made = plan(card(gb), OPEN)
     assert made.tier == tier
     assert told(made) == expected
-    assert made.detector == "classic"
+    assert made.detector == "learned"
+    assert plan(replace(card(gb), onnx=False), OPEN).detector == "classic"
 
 
 @pytest.mark.parametrize(
