@@ -6,11 +6,10 @@ mean over five millimetres around, which is what pigments add.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import torch
-from benchmarks.parts_net import Block, _norm
+from benchmarks.u_net import UNet
 from torch import nn
 
 WIDTHS = (16, 40, 72, 112)
@@ -30,35 +29,12 @@ def planes(rgb: Any) -> Any:
     return torch.cat([(rgb - 0.45) * 4, ((od - mean) * 6).clamp(-6, 6)], 1)
 
 
-class SpotNet(nn.Module):  # type: ignore[misc]
+class SpotNet(UNet):
     """Planes, sides multiples of 16, in; logits at half the size out."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(_norm(6, WIDTHS[0], 3, 2), nn.ReLU(inplace=True))
-        self.down = nn.ModuleList(
-            nn.Sequential(_norm(a, a, 3, 2, groups=a), _norm(a, b, 1), nn.ReLU(inplace=True))
-            for a, b in pairwise(WIDTHS)
-        )
-        self.stages = nn.ModuleList(
-            nn.Sequential(*(Block(w) for _ in range(d))) for w, d in zip(WIDTHS, DEPTHS, strict=True)
-        )
-        self.lateral = nn.ModuleList(_norm(b, a, 1) for a, b in pairwise(WIDTHS))
-        self.merge = nn.ModuleList(Block(w) for w in WIDTHS[:-1])
-        self.head = nn.Conv2d(WIDTHS[0], len(MAPS), 1)
+        super().__init__(6, WIDTHS, DEPTHS, len(MAPS))
         nn.init.constant_(self.head.bias, -4.0)
-
-    def forward(self, x: Any) -> Any:
-        """Logits ``(n, maps, h / 2, w / 2)``."""
-        x = self.stages[0](self.stem(x))
-        skips = [x]
-        for down, stage in zip(self.down, self.stages[1:], strict=True):
-            x = stage(down(x))
-            skips.append(x)
-        for level in reversed(range(len(skips) - 1)):
-            up = nn.functional.interpolate(self.lateral[level](x), scale_factor=2, mode="nearest")
-            x = self.merge[level](skips[level] + up)
-        return self.head(x)
 
 
 class Shipped(nn.Module):  # type: ignore[misc]

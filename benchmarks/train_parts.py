@@ -25,6 +25,7 @@ import torch
 from benchmarks.parts_labels import IGNORE, Sheet, held_out, labelled, person, sheet
 from benchmarks.parts_net import PartsNet, Shipped
 from benchmarks.parts_scenes import half, scenes
+from benchmarks.u_net import write_onnx
 from numpy.typing import NDArray
 from torch import nn
 
@@ -143,18 +144,7 @@ class Trainer:
 
     def export(self, path: Path) -> None:
         """As ONNX, height and width free (multiples of 32)."""
-        free = {0: "n", 2: "h", 3: "w"}
-        half_free = {0: "n", 2: "h2", 3: "w2"}
-        torch.onnx.export(
-            Shipped(deepcopy(self.slow).to(memory_format=torch.contiguous_format)).eval(),
-            (torch.zeros(1, 3, 256, 256),),
-            path,
-            input_names=["rgb"],
-            output_names=["parts"],
-            dynamic_axes={"rgb": free, "parts": half_free},
-            opset_version=17,
-            dynamo=False,
-        )
+        write_onnx(Shipped(self.slow), path, "parts")
         print(f"wrote {path.name}, {path.stat().st_size / 1e6:.2f} MB, after {self.steps} steps")
 
 

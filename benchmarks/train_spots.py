@@ -25,6 +25,7 @@ from benchmarks.spot_labels import FOLDS, folds, portraits
 from benchmarks.spot_net import MAPS, Shipped, SpotNet, planes
 from benchmarks.spot_scenes import Pool, crops
 from benchmarks.spot_sheets import BLEMISH, DOUBTFUL, IGNORE, KEEP, NOTHING, Sheet, cached
+from benchmarks.u_net import write_onnx
 from numpy.typing import NDArray
 from torch import nn
 
@@ -178,16 +179,7 @@ def train(sheets: list[Sheet], minutes: float, seed: int, before: Path | None = 
 
 def export(net: SpotNet, path: Path) -> None:
     """As ONNX, height and width free (multiples of 16)."""
-    torch.onnx.export(
-        Shipped(deepcopy(net).to(memory_format=torch.contiguous_format)).eval(),
-        (torch.zeros(1, 3, 256, 256),),
-        path,
-        input_names=["rgb"],
-        output_names=["spots"],
-        dynamic_axes={"rgb": {0: "n", 2: "h", 3: "w"}, "spots": {0: "n", 2: "h2", 3: "w2"}},
-        opset_version=17,
-        dynamo=False,
-    )
+    write_onnx(Shipped(net), path, "spots")
     print(f"wrote {path.name}, {path.stat().st_size / 1e6:.2f} MB, maps {', '.join(MAPS)}")
 
 

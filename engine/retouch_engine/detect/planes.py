@@ -22,6 +22,9 @@ from retouch_engine.types import Bool, Box, Float, Photo, Samples
 _WORKABLE_PX = 7_000_000
 """More pixels than this are looked at smaller: what two pixels of a 24 MP photo hide, no client sees."""
 
+_LEAST_SIDE_PX, _ROOM_PX = 16, 8
+"""Skin narrower than this has room for no spot; around the rest some more is looked at."""
+
 
 @dataclass(frozen=True, slots=True)
 class Planes:
@@ -49,9 +52,10 @@ class Planes:
 
 def base_planes(photo: Photo, scene: Scene) -> Planes | None:
     """The planes at the finest size worth looking at, or None when there is no skin."""
-    box = _skin_box(photo, scene)
-    if box is None:
+    skin_box = scene.skin_box
+    if skin_box is None or min(skin_box.height, skin_box.width) < _LEAST_SIDE_PX:
         return None
+    box = skin_box.grown(_ROOM_PX, photo.height, photo.width)
     step = 1
     while box.height * box.width / step**2 > _WORKABLE_PX:
         step += 1
@@ -65,16 +69,6 @@ def base_planes(photo: Photo, scene: Scene) -> Planes | None:
     h, w = shown.shape[:2]
     skin = scene.skin_at(Box(box.y0, box.x0, box.y0 + h * step, box.x0 + w * step), step)
     return Planes(density(shown), skin, step, box.y0, box.x0)
-
-
-def _skin_box(photo: Photo, scene: Scene) -> Box | None:
-    rows = np.flatnonzero((scene.skin > 0.5).any(axis=1))
-    columns = np.flatnonzero((scene.skin > 0.5).any(axis=0))
-    if rows.size == 0:
-        return None
-    sy, sx = photo.height / scene.skin.shape[0], photo.width / scene.skin.shape[1]
-    box = Box(int(rows[0] * sy), int(columns[0] * sx), int((rows[-1] + 1) * sy), int((columns[-1] + 1) * sx))
-    return box.grown(8, photo.height, photo.width) if min(box.height, box.width) >= 16 else None
 
 
 def redness(planes: Planes) -> Float:

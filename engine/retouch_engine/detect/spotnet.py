@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.imaging.colour import to_srgb
+from retouch_engine.learned import networks_run, session
 from retouch_engine.survey import Scene
-from retouch_engine.types import Bool, Box, Float, Photo, Samples
+from retouch_engine.types import Bool, Float, Photo, Samples
 
 Image = NDArray[np.uint8]
 
@@ -45,7 +45,8 @@ _MOST_PX = 7_000_000
 _MOST_BOX_PX = 24_000_000
 """More than this around all skin, with what is no skin, is held smaller: memory."""
 _TILE, _HALO, _MULTIPLE = 512, 48, 16
-_THREADS = 2
+_ROOM_PX = 16
+"""Around all skin, in pixels of the photo."""
 _CLOSE = 64
 """Side in px of a closer look."""
 _CLOSE_BATCH = 32
@@ -77,19 +78,12 @@ class Network:
 @cache
 def load(path: Path) -> Network:
     """A network from a file, loaded once. Needs onnxruntime."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = _THREADS
-    # As for the parts of a face: threads that wait by spinning take the other core from whatever else runs.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    return Network(onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
+    return Network(session(path))
 
 
 def knows_spots() -> bool:
     """Whether the network that comes with this version can be run here."""
-    return find_spec("onnxruntime") is not None and MODEL_PATH.is_file()
+    return networks_run() and MODEL_PATH.is_file()
 
 
 def shipped() -> Network:
@@ -125,9 +119,10 @@ class View:
 def view(photo: Photo, scene: Scene, network: Network) -> View | None:
     """Look at all skin once; None without skin or without a face to take the scale from."""
     scale = scene.scale.px_per_mm
-    box = _skin_box(photo, scene)
-    if box is None or not scale:
+    skin_box = scene.skin_box
+    if skin_box is None or not scale:
         return None
+    box = skin_box.grown(_ROOM_PX, photo.height, photo.width)
     zoom = min(_LARGEST_ZOOM, PX_PER_MM / scale)
     area = scene.skin_share * photo.height * photo.width * zoom**2
     zoom *= min(1.0, math.sqrt(_MOST_PX / max(1.0, area)))
@@ -206,13 +201,3 @@ def _cut(rgb: Image, x: float, y: float, scale: float, *, mirrored: bool) -> Ima
     affine = np.array([[across, 0, half - across * cx], [0, scale, half - scale * cy]], dtype=np.float32)
     edge = cv2.BORDER_REFLECT_101
     return np.asarray(cv2.warpAffine(rgb, affine, (_CLOSE, _CLOSE), borderMode=edge), dtype=np.uint8)
-
-
-def _skin_box(photo: Photo, scene: Scene) -> Box | None:
-    rows = np.flatnonzero((scene.skin > 0.5).any(axis=1))
-    columns = np.flatnonzero((scene.skin > 0.5).any(axis=0))
-    if rows.size == 0:
-        return None
-    sy, sx = photo.height / scene.skin.shape[0], photo.width / scene.skin.shape[1]
-    box = Box(int(rows[0] * sy), int(columns[0] * sx), int((rows[-1] + 1) * sy), int((columns[-1] + 1) * sx))
-    return box.grown(16, photo.height, photo.width)

@@ -177,8 +177,6 @@ def _unpack(transformer: Any, dtype: Any) -> None:
 
 def _placed(pipe: Any, use: Use) -> None:
     """LoRA, storage in 8 bits, device, and what a plan may ask for besides."""
-    import torch
-
     for part in use.parts:
         if part.healer == "lora":
             name = next(n for n in part.files if n.endswith(".safetensors"))
@@ -186,6 +184,15 @@ def _placed(pipe: Any, use: Use) -> None:
                 str(part.folder), weight_name=name, adapter_name="quick", local_files_only=True
             )
             pipe.set_adapters("quick", float(part.contract.get("scale", 1.0)))
+    housed(pipe, use)
+    if use.compile:
+        pipe.transformer.compile_repeated_blocks(fullgraph=True)
+
+
+def housed(pipe: Any, use: Use) -> None:
+    """Storage in 8 bits, and the device, or turns on it, as planned."""
+    import torch
+
     if use.precision == "fp8":
         pipe.transformer.enable_layerwise_casting(
             storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.bfloat16
@@ -194,8 +201,6 @@ def _placed(pipe: Any, use: Use) -> None:
         pipe.enable_model_cpu_offload()
     else:
         pipe.to(use.device)
-    if use.compile:
-        pipe.transformer.compile_repeated_blocks(fullgraph=True)
 
 
 def _quick(filler: DiffusionFiller, order: FillOrder) -> bool:

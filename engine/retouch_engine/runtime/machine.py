@@ -11,6 +11,7 @@ import subprocess
 from importlib.util import find_spec
 
 from retouch_engine.budget import CUDA, Machine, usable_mb
+from retouch_engine.learned import networks_run
 
 _QUERY = ("--query-gpu=memory.free,name", "--format=csv,noheader,nounits")
 _MIB = 1.048576
@@ -19,7 +20,7 @@ _MIB = 1.048576
 def look(budget_gb: float = -1.0) -> Machine:
     """What was found; ``card_mb`` is what the budget leaves of what is free now."""
     free, name = _card() if budget_gb != 0 else (0, "")
-    onnx = find_spec("onnxruntime") is not None
+    onnx = networks_run()
     return Machine(
         card_mb=usable_mb(free, budget_gb),
         card=name,

@@ -18,6 +18,7 @@ import numpy as np
 from retouch_engine.budget import Use
 from retouch_engine.errors import ModelUnusable
 from retouch_engine.runtime.base import Fill, FillOrder
+from retouch_engine.runtime.diffusion import housed
 
 _ASK = "Remove the blemish in the masked area: healthy skin with natural pores, everything else as it is."
 _IMAGE = "<|image_pad|>"
@@ -74,14 +75,7 @@ class QwenFiller:
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
             raise ModelUnusable(use.model.id, f"{type(error).__name__}: {error}") from error
         pipe.set_progress_bar_config(disable=True)
-        if use.precision == "fp8":
-            pipe.transformer.enable_layerwise_casting(
-                storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.bfloat16
-            )
-        if use.offload:
-            pipe.enable_model_cpu_offload()
-        else:
-            pipe.to(use.device)
+        housed(pipe, use)
         return cls(use, pipe)
 
     def fill(self, order: FillOrder) -> Fill:

@@ -1,7 +1,7 @@
 """The network that tells the parts of a face from skin, hair and everything else.
 
 It is trained in this project (see ``parts.md`` beside it) and run by onnxruntime, which comes with the extra
-``cpu`` and is imported only here, only when a photo is looked at. Without it there is no network, the survey
+``cpu`` and is imported only when a photo is looked at. Without it there is no network, the survey
 falls back to colour alone, and says so.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from retouch_engine.learned import networks_run
+from retouch_engine.learned import networks_run, session
 from retouch_engine.types import Float
 
 
@@ -41,7 +41,6 @@ class Part(IntEnum):
 PARTS = tuple(p.name.lower() for p in Part)
 MODEL_PATH = Path(__file__).with_name("parts.onnx")
 _MULTIPLE = 32
-_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +73,7 @@ class Network:
 
 def load(path: Path) -> Network:
     """A network from a file. Needs onnxruntime."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = _THREADS
-    options.log_severity_level = 3
-    # Threads that wait by spinning take the other core from whatever else runs: 55 ms of it for 28 of work.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return Network(onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
+    return Network(session(path))
 
 
 def knows_faces() -> bool:

@@ -60,6 +60,17 @@ class Scene:
         """How much of the photo is skin, 0 to 1."""
         return float(self.skin.mean())
 
+    @property
+    def skin_box(self) -> Box | None:
+        """What holds all skin, in pixels of the photo; None without any."""
+        rows = np.flatnonzero((self.skin > 0.5).any(axis=1))
+        columns = np.flatnonzero((self.skin > 0.5).any(axis=0))
+        if rows.size == 0:
+            return None
+        sy, sx = self.height / self.skin.shape[0], self.width / self.skin.shape[1]
+        y0, x0, y1, x1 = rows[0] * sy, columns[0] * sx, (rows[-1] + 1) * sy, (columns[-1] + 1) * sx
+        return Box(int(y0), int(x0), int(y1), int(x1))
+
     def skin_in(self, box: Box) -> Bool:
         """Skin at full size inside ``box``: bool, the shape of the box.
 
