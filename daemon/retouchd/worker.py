@@ -136,6 +136,7 @@ def _order(message: dict[str, Any]) -> Order:
         ),
         corrections=Corrections.from_json(message["corrections"]),
         painted_mask=Path(message["mask"]) if message["mask"] else None,
+        before=Path(message["before"]) if message["before"] else None,
         own_output=message["own_output"],
     )
 

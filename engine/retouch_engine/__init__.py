@@ -72,6 +72,8 @@ class Order:
     painted_mask: Path | None = None
     """What a person painted: 255 heals, 0 keeps, 128 leaves to a person. Same size as the photo. What it says
     beyond ``corrections`` is in the record's ``corrections`` afterwards, so that a mask is read once."""
+    before: Path | None = None
+    """The heal layer of the photo's last result, untouched since: with it only what changed is healed."""
     own_output: bool = False
     """Whether a result of ours is taken as well: somebody asked for it."""
 

@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
+from retouch_engine.codec.healed import heal_strips
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.preview import jpeg, lay, seen, shrunk
 from retouch_engine.codec.read import read_photo
-from retouch_engine.codec.rows import stays_grey
-from retouch_engine.errors import DamagedPhoto
 from retouch_engine.recipe import Limits
 from retouch_engine.types import Box, Patch, Photo
 
@@ -127,19 +125,10 @@ def _heal_patches(path: Path, photo: Photo) -> Iterator[Patch]:
     Raises:
         DamagedPhoto: it is no heal layer of this photo.
     """
-    colours = 1 if stays_grey(photo) else 3
-    with tifffile.TiffFile(path) as tif:
-        page = tif.pages[0]
-        found = (page.imagelength, page.imagewidth, page.samplesperpixel, page.dtype)
-        if found != (photo.height, photo.width, colours + 1, np.dtype(np.uint16)):
-            raise DamagedPhoto(path, "it is no heal layer of this photo")
-        for data, index, shape in page.segments():
-            if data is None or not data.any():
-                continue
-            strip, top = data.reshape(shape[1:]), index[2]
-            where = strip[..., -1] > 0
-            columns, rows = np.flatnonzero(where.any(axis=0)), np.flatnonzero(where.any(axis=1))
-            cut = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-            box = Box(top + int(rows[0]), int(columns[0]), top + int(rows[-1]) + 1, int(columns[-1]) + 1)
-            samples = np.broadcast_to(strip[cut][..., :colours], (box.height, box.width, 3))
-            yield Patch(0, box, np.array(samples), np.array(where[cut]))
+    for top, strip in heal_strips(path, photo):
+        where = strip[..., -1] > 0
+        columns, rows = np.flatnonzero(where.any(axis=0)), np.flatnonzero(where.any(axis=1))
+        cut = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+        box = Box(top + int(rows[0]), int(columns[0]), top + int(rows[-1]) + 1, int(columns[-1]) + 1)
+        samples = np.broadcast_to(strip[cut][..., :-1], (box.height, box.width, 3))
+        yield Patch(0, box, np.array(samples), np.array(where[cut]))
