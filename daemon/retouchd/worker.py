@@ -33,6 +33,7 @@ from retouch_engine import (
     Limits,
     Order,
     Recipe,
+    Signing,
     Stock,
     estimated_bytes,
 )
@@ -132,7 +133,11 @@ def _order(message: dict[str, Any]) -> Order:
         staging=Path(message["staging"]),
         recipe=Recipe.from_json(message["recipe"]),
         finish=Finish(
-            Compression(finish["compression"]), finish["threads"], Layers(finish["layers"]), finish["psd"]
+            Compression(finish["compression"]),
+            finish["threads"],
+            Layers(finish["layers"]),
+            finish["psd"],
+            Signing(**finish["signing"]) if finish["signing"] else None,
         ),
         corrections=Corrections.from_json(message["corrections"]),
         painted_mask=Path(message["mask"]) if message["mask"] else None,

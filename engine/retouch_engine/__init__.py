@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from retouch_engine import errors
 from retouch_engine.corrections import CORRECTIONS_SCHEMA, Correction, Corrections, Wish
 from retouch_engine.errors import EngineError
-from retouch_engine.recipe import PERMANENT, Compression, Finish, Kind, Layers, Limits, Recipe
+from retouch_engine.recipe import PERMANENT, Compression, Finish, Kind, Layers, Limits, Recipe, Signing
 from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role
 from retouch_engine.stock import Model, Stock
 from retouch_engine.version import __version__
@@ -44,6 +44,7 @@ __all__ = [
     "Recipe",
     "Rendered",
     "Role",
+    "Signing",
     "Stock",
     "Viewer",
     "Wish",
@@ -53,6 +54,7 @@ __all__ = [
     "explain",
     "open_engine",
     "open_viewer",
+    "signing_trouble",
 ]
 
 PHOTO_SUFFIXES = frozenset({".tif", ".tiff", ".jpg", ".jpeg", ".png"})
@@ -115,6 +117,13 @@ def estimated_bytes(source: Path) -> int | None:
     from retouch_engine.codec.claim import estimated_bytes as estimate
 
     return estimate(source)
+
+
+def signing_trouble(signing: Signing) -> str:
+    """What keeps results from being signed; empty when nothing does. A picture of some bytes is signed."""
+    from retouch_engine.codec.provenance import signing_trouble as trouble
+
+    return trouble(signing)
 
 
 def open_engine(limits: Limits | None = None, stock: Stock | None = None) -> Engine:

@@ -25,11 +25,12 @@ from retouch_engine.codec.layers import Marks
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.painted import read_painted_mask
 from retouch_engine.codec.preview import write_overview
+from retouch_engine.codec.provenance import sign
 from retouch_engine.codec.psd import write_psd
 from retouch_engine.codec.read import read_photo
 from retouch_engine.codec.write import write_heal_layer, write_mask, write_result
-from retouch_engine.codec.xmp import XmpFacts, build_packet, packet_trouble
-from retouch_engine.errors import UnusableName
+from retouch_engine.codec.xmp import XmpFacts, build_packet, packet_trouble, source_type
+from retouch_engine.errors import UnusableName, shown
 from retouch_engine.pipeline import Crew, Progress, Retouched, Stopwatch, retouch
 from retouch_engine.prove import Proof, prove_heal_layer, prove_merged, prove_result
 from retouch_engine.recipe import Limits
@@ -75,6 +76,7 @@ class RetouchEngine:
             rows = _written(files, photo, done, order, packet)
         with clock.stage("metadata"):
             carried = self._carrier.carry(_linked(order), files[Role.RESULT])
+        signed = self._signed(files, done, order, clock)
         with clock.stage("prove"):
             proof = _proved(files, photo, done, order, packet)
         staged = {role: path for role, path in files.items() if path.exists()}
@@ -85,6 +87,7 @@ class RetouchEngine:
         record["outside_unchanged"] = proof.outside_unchanged
         record["proof"] = asdict(proof)
         record["metadata"] = asdict(carried)
+        record |= signed
         record["notes"] += _metadata_notes(photo, carried) + warnings(made)
         record["contact"] = {"rows": rows}
         return Rendered(staged, record)
@@ -139,6 +142,23 @@ class RetouchEngine:
         done = retouch(photo, order.recipe, clock.tell, order.corrections, mask, crew, before)
         return photo, replace(done, notes=(*done.notes, *why)), made
 
+    def _signed(
+        self, files: Mapping[Role, Path], done: Retouched, order: Order, clock: Stopwatch
+    ) -> dict[str, Any]:
+        """Sign the result when that is asked for; what the record says of it."""
+        signing = order.finish.signing
+        if signing is None:
+            return {}
+        generative = any(spot.model is not None for spot in done.spots)
+        facts = {
+            "title": f"{shown(order.source.stem)}-retouched.tif",
+            "source_title": shown(order.source.name),
+            "source_type": source_type(generative=generative),
+            "healed": counts(done.spots)["healed"],
+        }
+        with clock.stage("sign"):
+            return {"c2pa": sign(files[Role.RESULT], _link(order), signing, facts)}
+
     def _packet(self, photo: Photo, done: Retouched, order: Order) -> bytes:
         source = metadata_of(photo.metadata)
         totals = counts(done.spots)
@@ -176,9 +196,14 @@ def _before(
         return None, (f"done from the beginning: {error}",)
 
 
+def _link(order: Order) -> Path:
+    """A name of ours for the source."""
+    return order.staging / f"source{order.source.suffix.lower()}"
+
+
 def _linked(order: Order) -> Path:
-    """A name of ours for the source: exiftool never sees a name that came from outside."""
-    link = order.staging / f"source{order.source.suffix.lower()}"
+    """The source by a name of ours: exiftool never sees one that came from outside."""
+    link = _link(order)
     link.symlink_to(os.path.abspath(order.source))  # noqa: PTH100 - resolve() would follow the user's links
     return link
 

@@ -21,6 +21,7 @@ disk); ``code`` is the short stable word that the journal and ``retouchd why`` s
     ├── RecipeMistake             a recipe with values out of range
     ├── ResultTooLarge            more than a classic TIFF can hold
     ├── ProofFailed               the encoded file is not what was promised
+    ├── NotSigned                 content credentials were asked for and did not come about (retryable)
     ├── StagingFull               no room to write the result                   (retryable)
     ├── ModelUnusable             an installed model does not load, or not as its manifest says
     └── NoRoomForModel            a model does not fit on the device; the next healer takes over
@@ -209,6 +210,18 @@ class ProofFailed(EngineError):
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(f"refused to publish the result of {shown(path.name)}: {what}; please report this")
+
+
+class NotSigned(EngineError):
+    """Content credentials were asked for and did not come about, so nothing is published."""
+
+    retryable = True
+    code = "not-signed"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"not signed: {shown(why)}; mend [signing], or empty it to publish without a signature"
+        )
 
 
 class StagingFull(EngineError):
