@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from retouch_engine import errors
 from retouch_engine.corrections import CORRECTIONS_SCHEMA, Correction, Corrections, Wish
 from retouch_engine.errors import EngineError
+from retouch_engine.formats import missing_extra, photo_suffixes
 from retouch_engine.recipe import PERMANENT, Compression, Finish, Kind, Layers, Limits, Recipe, Signing
 from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role
 from retouch_engine.stock import Model, Stock
@@ -52,13 +53,14 @@ __all__ = [
     "errors",
     "estimated_bytes",
     "explain",
+    "missing_extra",
     "open_engine",
     "open_viewer",
     "signing_trouble",
 ]
 
-PHOTO_SUFFIXES = frozenset({".tif", ".tiff", ".jpg", ".jpeg", ".png"})
-"""Endings, lower case, of the files that are offered to the engine."""
+PHOTO_SUFFIXES = photo_suffixes()
+"""Endings, lower case, of the files that are offered to the engine: an extra's where it is installed."""
 
 
 @dataclass(frozen=True, slots=True)
