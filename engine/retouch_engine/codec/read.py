@@ -34,8 +34,12 @@ _READERS: Mapping[Format, Callable[[Path, BinaryIO, Limits], Decoded]] = {
 }
 
 
-def read_photo(path: Path, limits: Limits, threads: int = 2, *, ours: bool = False) -> Photo:
+def read_photo(
+    path: Path, limits: Limits, threads: int = 2, *, ours: bool = False, digest: str | None = None
+) -> Photo:
     """Decode the photo at ``path``; opened for reading only, judged before it is decoded.
+
+    With a ``digest`` that one is taken, and the file is not read a second time to make it.
 
     Raises:
         SourceMissing: not there, not readable, or gone while it was read.
@@ -45,7 +49,7 @@ def read_photo(path: Path, limits: Limits, threads: int = 2, *, ours: bool = Fal
     with open_source(path) as handle:
         before = _signature(handle)
         decoded = decode(path, handle, limits, threads, ours=ours)
-        digest = _digest(path, handle)
+        digest = _digest(path, handle) if digest is None else digest
         if _signature(handle) != before:
             raise IncompletePhoto(path, "it changed while it was being read")
     if not ours and OWN_NAMESPACE.encode() in (decoded.metadata.xmp or b""):  # a JPEG of our TIFF, say
