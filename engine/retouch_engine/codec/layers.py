@@ -19,7 +19,7 @@ import numpy as np
 import psdtags
 from numpy.typing import NDArray
 
-from retouch_engine.codec.rows import OPAQUE, changed_box, compose_box, on_16_bit, stays_grey
+from retouch_engine.codec.rows import OPAQUE, changed_box, healed_channel, on_16_bit, stays_grey
 from retouch_engine.types import Bool, Box, Patch, Photo
 
 TAG = 37724
@@ -57,8 +57,8 @@ class Group:
 
     name: str
     box: Box
-    colours: Callable[[Box], NDArray[np.uint16]]
-    """``(h, w, 3)`` uint16 within a band; only what is covered counts."""
+    colour: Callable[[Box, int], NDArray[np.uint16]]
+    """``(h, w)`` uint16 of one colour within a band; zero where nothing is covered."""
     covered: Callable[[Box], Bool]
     filled: Sequence[Box]
     """Boxes that hold all that is covered; rows beside them are empty."""
@@ -92,7 +92,7 @@ def layer_block(photo: Photo, patches: Sequence[Patch], marks: Marks) -> bytes:
 
 
 def _layers(photo: Photo, patches: Sequence[Patch], marks: Marks, *, over_photo: bool) -> Any:
-    groups = list(_groups(photo, patches, marks))
+    groups = list(_groups(patches, marks))
     if over_photo:
         groups.insert(0, _background(photo))
     return psdtags.PsdLayers(
@@ -106,13 +106,13 @@ def _background(photo: Photo) -> Group:
     return Group(
         "Background",
         photo.frame,
-        lambda box: on_16_bit(photo.pixels[box.slices]),
+        lambda box, number: on_16_bit(photo.pixels[(*box.slices, number)]),
         lambda box: np.ones((box.height, box.width), np.bool_),
         [photo.frame],
     )
 
 
-def _groups(photo: Photo, patches: Sequence[Patch], marks: Marks) -> Iterator[Group]:
+def _groups(patches: Sequence[Patch], marks: Marks) -> Iterator[Group]:
     neural = [p for p in patches if p.spot_id in marks.neural]
     own = [p for p in patches if p.spot_id not in marks.neural]
     small = [p for p in own if _diameter(p.changed) <= SMALL_PX]
@@ -122,7 +122,7 @@ def _groups(photo: Photo, patches: Sequence[Patch], marks: Marks) -> Iterator[Gr
             yield Group(
                 name,
                 _around([p.box for p in members]),
-                lambda box, own=members: compose_box(photo, own, box),  # type: ignore[misc]
+                lambda box, number, own=members: healed_channel(own, box, number),  # type: ignore[misc]
                 lambda box, own=members: changed_box(own, box),  # type: ignore[misc]
                 [p.box for p in members],
             )
@@ -130,7 +130,7 @@ def _groups(photo: Photo, patches: Sequence[Patch], marks: Marks) -> Iterator[Gr
         yield Group(
             "Review marks",
             _around([box for box, _ in marks.review]),
-            lambda box: np.broadcast_to(np.array(_AMBER, np.uint16), (box.height, box.width, 3)),
+            lambda box, number: _marked(marks.review, box) * np.uint16(_AMBER[number]),
             lambda box: _marked(marks.review, box),
             [box for box, _ in marks.review],
             hidden=True,
@@ -140,16 +140,16 @@ def _groups(photo: Photo, patches: Sequence[Patch], marks: Marks) -> Iterator[Gr
 def _layer(group: Group, *, grey: bool) -> Any:
     box = group.box
     where = psdtags.PsdRectangle(box.y0, box.x0, box.y1, box.x1)
-    alpha = lambda band: np.where(group.covered(band), np.uint16(OPAQUE), np.uint16(0))  # noqa: E731
-
-    def colour(number: int) -> _Band:
-        return lambda band: np.where(group.covered(band), group.colours(band)[..., number], np.uint16(0))
+    alpha = lambda band: group.covered(band) * np.uint16(OPAQUE)  # noqa: E731
 
     ids = psdtags.PsdChannelId
     names = (ids.CHANNEL0,) if grey else (ids.CHANNEL0, ids.CHANNEL1, ids.CHANNEL2)
     bands = list(_bands(box, group.filled))
     channels = [_Streamed(ids.TRANSPARENCY_MASK, bands, alpha)]
-    channels += [_Streamed(name, bands, colour(i)) for i, name in enumerate(names)]
+    channels += [
+        _Streamed(name, bands, lambda band, i=i: group.colour(band, i))  # type: ignore[misc]
+        for i, name in enumerate(names)
+    ]
     channels += [_Streamed(ids.USER_LAYER_MASK, bands, alpha)]
     flags = psdtags.PsdLayerFlag.PHOTOSHOP5
     return psdtags.PsdLayer(
