@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -25,19 +25,21 @@ from retouch_engine.codec.layers import Marks
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.painted import read_painted_mask
 from retouch_engine.codec.preview import write_overview
+from retouch_engine.codec.provenance import sign
 from retouch_engine.codec.psd import write_psd
 from retouch_engine.codec.read import read_photo
 from retouch_engine.codec.write import write_heal_layer, write_mask, write_result
-from retouch_engine.codec.xmp import XmpFacts, build_packet, packet_trouble
-from retouch_engine.errors import UnusableName
-from retouch_engine.pipeline import Progress, Retouched, Stopwatch, retouch
+from retouch_engine.codec.xmp import XmpFacts, build_packet, packet_trouble, source_type
+from retouch_engine.errors import UnusableName, shown
+from retouch_engine.pipeline import Crew, Progress, Retouched, Stopwatch, retouch
 from retouch_engine.prove import Proof, prove_heal_layer, prove_merged, prove_result
 from retouch_engine.recipe import Limits
 from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role, SpotRecord, counts
 from retouch_engine.resident import Residency, told, warnings
+from retouch_engine.resume import NotResumable, Standing, packed, resumed
 from retouch_engine.stock import Stock
 from retouch_engine.survey import knows_faces
-from retouch_engine.types import Photo
+from retouch_engine.types import HealerId, Photo
 from retouch_engine.version import __version__
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ class RetouchEngine:
             rows = _written(files, photo, done, order, packet)
         with clock.stage("metadata"):
             carried = self._carrier.carry(_linked(order), files[Role.RESULT])
+        signed = self._signed(files, done, order, clock)
         with clock.stage("prove"):
             proof = _proved(files, photo, done, order, packet)
         staged = {role: path for role, path in files.items() if path.exists()}
@@ -84,6 +87,7 @@ class RetouchEngine:
         record["outside_unchanged"] = proof.outside_unchanged
         record["proof"] = asdict(proof)
         record["metadata"] = asdict(carried)
+        record |= signed
         record["notes"] += _metadata_notes(photo, carried) + warnings(made)
         record["contact"] = {"rows": rows}
         return Rendered(staged, record)
@@ -133,10 +137,27 @@ class RetouchEngine:
             mask = None
             if order.painted_mask is not None:
                 mask = read_painted_mask(order.painted_mask, photo, self._limits)
-        done = retouch(
-            photo, order.recipe, clock.tell, order.corrections, mask, order.finish.threads, healers
-        )
-        return photo, done, made
+        before, why = _before(photo, order, healers)
+        crew = Crew(healers, order.finish.threads)
+        done = retouch(photo, order.recipe, clock.tell, order.corrections, mask, crew, before)
+        return photo, replace(done, notes=(*done.notes, *why)), made
+
+    def _signed(
+        self, files: Mapping[Role, Path], done: Retouched, order: Order, clock: Stopwatch
+    ) -> dict[str, Any]:
+        """Sign the result when that is asked for; what the record says of it."""
+        signing = order.finish.signing
+        if signing is None:
+            return {}
+        generative = any(spot.model is not None for spot in done.spots)
+        facts = {
+            "title": f"{shown(order.source.stem)}-retouched.tif",
+            "source_title": shown(order.source.name),
+            "source_type": source_type(generative=generative),
+            "healed": counts(done.spots)["healed"],
+        }
+        with clock.stage("sign"):
+            return {"c2pa": sign(files[Role.RESULT], _link(order), signing, facts)}
 
     def _packet(self, photo: Photo, done: Retouched, order: Order) -> bytes:
         source = metadata_of(photo.metadata)
@@ -162,9 +183,27 @@ def _check_name(source: Path) -> None:
         raise UnusableName(source, "it holds control characters")
 
 
+def _before(
+    photo: Photo, order: Order, healers: Collection[HealerId]
+) -> tuple[Standing | None, tuple[str, ...]]:
+    """What stands since the last run of this work; or None, and a note when there should have been one."""
+    if order.before is None:
+        return None, ()
+    recipe = order.corrections.applied(order.recipe)
+    try:
+        return resumed(order.before, photo, recipe, order.corrections, healers), ()
+    except NotResumable as error:
+        return None, (f"done from the beginning: {error}",)
+
+
+def _link(order: Order) -> Path:
+    """A name of ours for the source."""
+    return order.staging / f"source{order.source.suffix.lower()}"
+
+
 def _linked(order: Order) -> Path:
-    """A name of ours for the source: exiftool never sees a name that came from outside."""
-    link = order.staging / f"source{order.source.suffix.lower()}"
+    """The source by a name of ours: exiftool never sees one that came from outside."""
+    link = _link(order)
     link.symlink_to(os.path.abspath(order.source))  # noqa: PTH100 - resolve() would follow the user's links
     return link
 
@@ -176,7 +215,9 @@ def _written(
     review = [(s.spot.box, s.spot.mask) for s in _offered(done)]
     marks = Marks(review, {s.id for s in done.spots if s.model is not None})
     with ThreadPoolExecutor(2) as pool:
-        layer = pool.submit(write_heal_layer, files[Role.HEAL], photo, done.patches, order.finish, marks)
+        memo = packed(done.standing, photo, done.corrections.applied(order.recipe))
+        heals = (files[Role.HEAL], photo, done.patches, order.finish, marks, memo)
+        layer = pool.submit(write_heal_layer, *heals)
         mask = pool.submit(write_mask, files[Role.MASK], photo, done.patches, review)
         sheet = pool.submit(write_contact, files[Role.CONTACT], photo, done.patches, done.spots)
         view = pool.submit(write_overview, files[Role.VIEW], photo, done.patches)
@@ -221,7 +262,7 @@ def _record(order: Order, photo: Photo, done: Retouched, seconds: Mapping[str, f
             "recipe": order.recipe.as_json(),
             "recipe_digest": done.corrections.key(order.recipe),
             "seed": order.recipe.seed,
-            "detector": done.detector,
+            "detector": done.standing.detector,
         },
         "source": {
             "name": order.source.name,
