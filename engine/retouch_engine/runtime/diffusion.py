@@ -1,9 +1,9 @@
 """Diffusion models on diffusers: loaded from a folder and never from a network, one crop at a time.
 
-The text encoders are large and answer the same every time, so the one prompt is encoded when a model is
-loaded and they are let go of again. Height and width are always given: the pipelines would otherwise scale
-the crop to 1024 without a word. What comes out is a picture of the whole crop, slightly another one
-everywhere; what is made of it is the healer's business.
+The text encoders are large and answer the same every time: the one prompt is encoded when a model is loaded
+for the first time and kept (:mod:`retouch_engine.runtime.prompts`), and they are let go of again. Height and
+width are always given: the pipelines would otherwise scale the crop to 1024 without a word. What comes out is
+a picture of the whole crop, slightly another one everywhere; what is made of it is the healer's business.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 from retouch_engine.budget import Use
 from retouch_engine.errors import ModelUnusable
 from retouch_engine.runtime.base import Fill, FillOrder
+from retouch_engine.runtime.prompts import Words, heard
 
 PROMPT = "clean healthy skin, natural fine pores, soft even light, photograph"
 """What belongs into every hole."""
@@ -51,7 +53,7 @@ class DiffusionFiller:
     device: str
 
     @classmethod
-    def load(cls, use: Use) -> DiffusionFiller:
+    def load(cls, use: Use, prompts: Path | None = None) -> DiffusionFiller:
         """See :func:`retouch_engine.runtime.load`."""
         # Read when the library is imported: whatever a file refers to, nothing is fetched.
         os.environ["HF_HUB_OFFLINE"] = "1"
@@ -62,7 +64,7 @@ class DiffusionFiller:
         dtype = torch.float32 if use.precision == "fp32" else torch.bfloat16
         kind = getattr(diffusers, recipe.pipeline)
         try:
-            prompt = _prompt(kind, recipe, use, dtype)
+            prompt = heard(_words(use, recipe), prompts, lambda: _prompt(kind, recipe, use, dtype))
             parts = {
                 **dict.fromkeys(recipe.encoders),
                 **_transformer(use, dtype),
@@ -112,6 +114,10 @@ class DiffusionFiller:
 def known() -> frozenset[str]:
     """The healers whose models are run here."""
     return frozenset(_RECIPES)
+
+
+def _words(use: Use, recipe: Recipe) -> Words:
+    return Words(PROMPT, use.model.digest, recipe.pipeline, "fp32" if use.precision == "fp32" else "bf16")
 
 
 def _prompt(kind: Any, recipe: Recipe, use: Use, dtype: Any) -> Mapping[str, Any]:

@@ -178,5 +178,5 @@ def test_a_pinned_model_is_there_before_the_first_photo_and_the_figures_say_so(l
 
 
 def test_stock_survives_the_way_to_the_worker(lama: Model) -> None:
-    stock = Stock((lama,), 4.0, ("lama",), 30.0)
+    stock = Stock((lama,), 4.0, ("lama",), 30.0, prompts=Path("/somewhere"))
     assert Stock.from_json(json.loads(json.dumps(stock.as_json()))) == stock
