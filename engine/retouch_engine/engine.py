@@ -7,7 +7,6 @@ after every program that touched it. Nothing is ever written outside the staging
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -20,7 +19,7 @@ import numpy as np
 
 from retouch_engine.budget import Plan
 from retouch_engine.codec.contact import write_contact
-from retouch_engine.codec.exiftool import CarryReport, MetadataCarrier
+from retouch_engine.codec.exiftool import CarryReport, MetadataCarrier, linked
 from retouch_engine.codec.layers import Marks
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.painted import read_painted_mask
@@ -73,7 +72,7 @@ class RetouchEngine:
         with clock.stage("write"):
             rows = _written(files, photo, done, order, packet)
         with clock.stage("metadata"):
-            carried = self._carrier.carry(_linked(order), files[Role.RESULT])
+            carried = self._carrier.carry(linked(order.source, order.staging), files[Role.RESULT])
         with clock.stage("prove"):
             proof = _proved(files, photo, done, order, packet)
         staged = {role: path for role, path in files.items() if path.exists()}
@@ -160,13 +159,6 @@ def _check_name(source: Path) -> None:
     """Control characters in a name are refused before any other program can see them."""
     if any(ord(c) < 32 or ord(c) == 127 for c in source.name):
         raise UnusableName(source, "it holds control characters")
-
-
-def _linked(order: Order) -> Path:
-    """A name of ours for the source: exiftool never sees a name that came from outside."""
-    link = order.staging / f"source{order.source.suffix.lower()}"
-    link.symlink_to(os.path.abspath(order.source))  # noqa: PTH100 - resolve() would follow the user's links
-    return link
 
 
 def _written(

@@ -33,7 +33,7 @@ class Residency:
         # Looking at the card takes a moment, which an engine without models does not owe anybody.
         self.machine = machine or (look(stock.budget_gb) if stock.models else Machine())
         self.plan = plan(self.machine, stock)
-        hands = hands or Hands(partial(load, prompts=stock.prompts), free_mb, time.monotonic, _release)
+        hands = hands or Hands(partial(load, prompts=stock.prompts), free_mb, time.monotonic, release)
         self._pool = Pool(hands, self.machine.card_mb, stock.idle_s)
         self.troubles: list[str] = []
         for use in self.plan.uses:
@@ -115,7 +115,7 @@ def warnings(made: Plan) -> list[str]:
     ]
 
 
-def _release(device: str) -> None:
+def release(device: str) -> None:
     """Give cached memory back, where torch is loaded at all."""
     gc.collect()
     torch = sys.modules.get("torch")

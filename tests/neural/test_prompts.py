@@ -125,5 +125,5 @@ def test_the_second_load_needs_no_encoder_not_even_on_disk(
     first = load(planned, tmp_path / "prompts").fill(order(2))
     for name in ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    monkeypatch.setattr(diffusion, "_prompt", lambda *_: pytest.fail("encoded again"))
+    monkeypatch.setattr(diffusion, "_encoded", lambda *_: pytest.fail("encoded again"))
     assert np.array_equal(load(planned, tmp_path / "prompts").fill(order(2)), first)
