@@ -58,9 +58,9 @@ _NAMES = {
 class RetouchEngine:
     """Holds what stays loaded between photos: one exiftool, and later the models."""
 
-    def __init__(self, limits: Limits, stock: Stock) -> None:
+    def __init__(self, limits: Limits, stock: Stock, residency: Residency | None = None) -> None:
         self._limits = limits
-        self._residency = Residency(stock)
+        self._residency = residency or Residency(stock)
         self._carrier = MetadataCarrier()
 
     def retouch(self, order: Order, progress: Progress) -> Rendered:
