@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from retouch_engine import Order, Recipe
-from retouchd import corrections, models, naming, overrides, protocol, publish, record, scanner
+from retouchd import corrections, models, naming, overrides, protocol, publish, record, scanner, sittings
 from retouchd.config import Settings
 from retouchd.contact import ContactPages
 from retouchd.corrections import Memory
@@ -160,7 +160,8 @@ class Batch:
         staging = Path(tempfile.mkdtemp(dir=self._scratch.name, prefix="job-"))
         op = "preview" if self._wish.dry_run else "retouch"
         finish, own = self._settings.finish, self._wish.force
-        order = Order(item.source, staging, recipe, finish, memory.decided, mask, own_output=own)
+        sitting = sittings.recalled(item.source, item.folder, memory.sha256, recipe)
+        order = Order(item.source, staging, recipe, finish, memory.decided, sitting, mask, own_output=own)
         answer = self._talk(protocol.order(op, order), stage)
         assert isinstance(answer, Outcome)
         return answer

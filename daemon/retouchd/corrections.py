@@ -188,6 +188,11 @@ def _sets(source: Path, folder: Path) -> Iterator[tuple[ResultSet, dict[str, Any
     yield from reversed(found)
 
 
+def latest(source: Path, folder: Path) -> dict[str, Any] | None:
+    """The record of the latest results of a photo; None when there is none."""
+    return next((told for _, told in _sets(source, folder)), None)
+
+
 def outdated(source: Path, folder: Path) -> bool:
     """Whether the latest results do not show what a person decided.
 

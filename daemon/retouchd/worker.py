@@ -33,6 +33,7 @@ from retouch_engine import (
     Limits,
     Order,
     Recipe,
+    Sitting,
     Stock,
     estimated_bytes,
 )
@@ -135,6 +136,7 @@ def _order(message: dict[str, Any]) -> Order:
             Compression(finish["compression"]), finish["threads"], Layers(finish["layers"]), finish["psd"]
         ),
         corrections=Corrections.from_json(message["corrections"]),
+        sitting=Sitting.from_json(message["sitting"]),
         painted_mask=Path(message["mask"]) if message["mask"] else None,
         own_output=message["own_output"],
     )

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Protocol
 from retouch_engine import errors
 from retouch_engine.corrections import CORRECTIONS_SCHEMA, Correction, Corrections, Wish
 from retouch_engine.errors import EngineError
-from retouch_engine.recipe import PERMANENT, Compression, Finish, Kind, Layers, Limits, Recipe
+from retouch_engine.recipe import PERMANENT, Agree, Body, Compression, Finish, Kind, Layers, Limits, Recipe
 from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role
+from retouch_engine.sitting import Followed, Mark, Remembered, Sitting, Vote, placed_on, remembered
 from retouch_engine.stock import Model, Stock
 from retouch_engine.version import __version__
 
@@ -29,6 +30,8 @@ __all__ = [
     "PERMANENT",
     "PHOTO_SUFFIXES",
     "RECORD_SCHEMA",
+    "Agree",
+    "Body",
     "Compression",
     "Correction",
     "Corrections",
@@ -36,16 +39,21 @@ __all__ = [
     "Engine",
     "EngineError",
     "Finish",
+    "Followed",
     "Kind",
     "Layers",
     "Limits",
+    "Mark",
     "Model",
     "Order",
     "Recipe",
+    "Remembered",
     "Rendered",
     "Role",
+    "Sitting",
     "Stock",
     "Viewer",
+    "Vote",
     "Wish",
     "__version__",
     "errors",
@@ -53,6 +61,8 @@ __all__ = [
     "explain",
     "open_engine",
     "open_viewer",
+    "placed_on",
+    "remembered",
 ]
 
 PHOTO_SUFFIXES = frozenset({".tif", ".tiff", ".jpg", ".jpeg", ".png"})
@@ -69,6 +79,8 @@ class Order:
     finish: Finish = field(default_factory=Finish)
     corrections: Corrections = field(default_factory=Corrections)
     """What a person decided about this photo."""
+    sitting: Sitting = field(default_factory=Sitting)
+    """What is remembered of other photos of the sitting. The record's ``followed`` names what it changed."""
     painted_mask: Path | None = None
     """What a person painted: 255 heals, 0 keeps, 128 leaves to a person. Same size as the photo. What it says
     beyond ``corrections`` is in the record's ``corrections`` afterwards, so that a mask is read once."""

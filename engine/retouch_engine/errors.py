@@ -18,6 +18,7 @@ disk); ``code`` is the short stable word that the journal and ``retouchd why`` s
     ├── UnusableName              control characters in the name
     ├── MaskMismatch              a painted mask of another size or kind
     ├── CorrectionsMistake        corrections that are none, or do not fit the photo
+    ├── SittingMistake            what is remembered of a sitting cannot be used
     ├── RecipeMistake             a recipe with values out of range
     ├── ResultTooLarge            more than a classic TIFF can hold
     ├── ProofFailed               the encoded file is not what was promised
@@ -179,6 +180,15 @@ class CorrectionsMistake(EngineError):
             f"a correction's {field} is {shown(repr(found)[:80])}; allowed: {allowed};"
             " remove the photo's file in _retouchd/corrections to start over"
         )
+
+
+class SittingMistake(EngineError):
+    """What is remembered of other photos, or a list of kept marks, that cannot be read."""
+
+    code = "sitting"
+
+    def __init__(self, field: str, found: object, allowed: str) -> None:
+        super().__init__(f"a remembered mark's {field} is {shown(repr(found)[:80])}; allowed: {allowed}")
 
 
 class RecipeMistake(EngineError):

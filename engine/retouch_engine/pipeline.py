@@ -22,8 +22,10 @@ from retouch_engine.corrections import Correction, Corrections
 from retouch_engine.detect import chosen
 from retouch_engine.growth import grown
 from retouch_engine.heal import HEALERS, Healer
+from retouch_engine.recall import place_of, recalled
 from retouch_engine.recipe import Recipe
 from retouch_engine.record import Decision, SpotRecord
+from retouch_engine.sitting import Followed, Sitting
 from retouch_engine.survey import Scene, survey
 from retouch_engine.types import DetectorId, HealerId, Patch, Photo, Spot, Step
 from retouch_engine.wounds import Outcome, Wounds, apart, healed, standing
@@ -45,6 +47,18 @@ class Retouched:
     notes: tuple[str, ...] = ()
     corrections: Corrections = field(default_factory=Corrections)
     """What a person decided, a painted mask included."""
+    followed: tuple[Followed, ...] = ()
+    """Spots that another photo of the sitting decided about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What lies beside a photo."""
+
+    mask: NDArray[np.uint8] | None = None
+    """What a person painted over it, ``(H, W)``; read as one more round of corrections."""
+    sitting: Sitting = field(default_factory=Sitting)
+    """What is remembered of other photos of the sitting."""
 
 
 def retouch(
@@ -52,7 +66,7 @@ def retouch(
     recipe: Recipe,
     progress: Progress,
     corrections: Corrections | None = None,
-    mask: NDArray[np.uint8] | None = None,
+    beside: Beside | None = None,
     threads: int = 2,
     healers: Mapping[HealerId, Healer] = HEALERS,
 ) -> Retouched:
@@ -63,26 +77,28 @@ def retouch(
         recipe: what to do.
         progress: told each stage's name as it begins.
         corrections: what a person decided about this photo.
-        mask: what a person painted over it, ``(H, W)`` uint8; read as one more round of corrections.
+        beside: what else is known of it.
         threads: how many wounds are healed at once; it does not change the result.
         healers: who may heal.
     """
     clock = Stopwatch(progress)
-    corrections = corrections or Corrections()
+    corrections, beside = corrections or Corrections(), beside or Beside()
     recipe = corrections.applied(recipe)
     with clock.stage("survey"):
         scene = survey(photo)
     with clock.stage("detect"):
         detector = chosen(scene)
         spots = detector.detect(photo, scene, recipe)
+        spots, followed = recalled(spots, scene, beside.sitting, recipe.agree)
     with clock.stage("route"):
-        steps, notes = routed(photo, scene, spots, recipe, healers)
+        steps, notes = routed(scene, spots, recipe, healers)
     with clock.stage("heal"):
         steps = grown(photo, scene, steps)
         outcomes = _healed(photo, scene, steps, recipe, (), threads, healers)
         for wishes in corrections.rounds():
             steps = _next(photo, scene, steps, wishes, recipe, healers)
             outcomes = _healed(photo, scene, steps, recipe, outcomes, threads, healers)
+        mask = beside.mask
         if mask is not None and (wishes := painted(mask, steps, _by_spot(outcomes, whole=True))):
             corrections = corrections.and_then(wishes)
             steps = _next(photo, scene, steps, wishes, recipe, healers)
@@ -97,6 +113,7 @@ def retouch(
         seconds=clock.seconds,
         notes=(*notes, *dict.fromkeys(t for o in outcomes for t in o.troubles), *scene.notes),
         corrections=corrections,
+        followed=followed,
     )
 
 
@@ -140,7 +157,6 @@ def _healed(
 
 
 def routed(
-    photo: Photo,
     scene: Scene,
     spots: Sequence[Spot],
     recipe: Recipe,
@@ -149,16 +165,12 @@ def routed(
     """What becomes of each spot before any is healed, and notes on the whole."""
     takes = {healer_id: healer.spec.takes for healer_id, healer in healers.items()}
     steps = route.spared(route.plan(spots, recipe, takes, scene), scene)
-    share = route.holes_share(steps, scene.skin_share * photo.height * photo.width)
-    if share <= recipe.largest_healed_share:
-        return steps, ()
-    reason = f"the heals would cover {share:.1%} of the skin, over {recipe.largest_healed_share:.1%}"
-    return route.all_for_review(steps, reason), (f"nothing healed: {reason}",)
+    return route.within_share(steps, recipe, scene)
 
 
 def _recorded(step: Step, outcome: Outcome | None, scene: Scene) -> SpotRecord:
     spot, box = step.spot, step.spot.box
-    px_per_mm = scene.scale.px_per_mm
+    px_per_mm = scene.px_per_mm_at(box)
     decision, reason = _decision(step, outcome)
     return SpotRecord(
         id=spot.id,
@@ -175,7 +187,16 @@ def _recorded(step: Step, outcome: Outcome | None, scene: Scene) -> SpotRecord:
         tried=outcome.tried if outcome else (),
         model=asdict(outcome.made) if outcome and outcome.made else None,
         wish=step.wish,
+        sure=spot.sure,
+        place=_place(spot, scene),
     )
+
+
+def _place(spot: Spot, scene: Scene) -> dict[str, float] | None:
+    placed = place_of(spot, scene)
+    if placed is None:
+        return None
+    return {"face": placed[0], "x_mm": round(placed[1][0], 2), "y_mm": round(placed[1][1], 2)}
 
 
 def _decision(step: Step, outcome: Outcome | None) -> tuple[Decision, str]:

@@ -56,6 +56,26 @@ class Layers(StrEnum):
     """The result too, with the photo as its lowest layer: twice as large, and slower."""
 
 
+class Body(StrEnum):
+    """What becomes of spots on skin that is no face: neck, shoulders, arms, back."""
+
+    HEAL = "heal"
+    """The same as on a face."""
+    REVIEW = "review"
+    """Offered to a person, never healed by themselves."""
+    KEEP = "keep"
+
+
+class Agree(StrEnum):
+    """Whether photos of one sitting follow what was decided in those before."""
+
+    OFF = "off"
+    KEEP = "keep"
+    """What was left before is left again; nothing is healed because of another photo."""
+    BOTH = "both"
+    """What was healed before is healed too, where only the odds were a little short of it."""
+
+
 PERMANENT = frozenset({Kind.MOLE, Kind.FRECKLE, Kind.SCAR, Kind.TATTOO, Kind.LINE, Kind.HAIR})
 """Kinds that belong to the person: kept unless a recipe names them."""
 
@@ -79,8 +99,15 @@ class Recipe:
     """Kinds that are offered to a person and never healed by themselves. The rest are kept."""
     largest_px: int = 400
     """Spots with a larger diameter are offered for review, in pixels of the photo."""
+    largest_mm: float = 15.0
+    """The same in millimetres of skin, wherever a face says how long they are: an areola is wider."""
     largest_healed_share: float = 0.02
-    """When the heals would cover more of the skin than this, nothing is healed and all is for review."""
+    """When heals would cover more of a face than this, nothing on it is healed and all is for review; of
+    each person's body too, and of all skin where no face is known."""
+    body: Body = Body.HEAL
+    """What becomes of spots that lie on no face."""
+    agree: Agree = Agree.KEEP
+    """Whether the decisions of the sitting's other photos count."""
     seed: int = 0
     """Seeds every random choice, so that the same photo gives the same pixels."""
     models: tuple[str, ...] = ()
@@ -96,6 +123,16 @@ class Recipe:
             raise RecipeMistake("largest_px", self.largest_px, "1 to 4000")
         if not 0 < self.largest_healed_share <= 1:
             raise RecipeMistake("largest_healed_share", self.largest_healed_share, "over 0, up to 1")
+        if not 0 < self.largest_mm <= 1000:
+            raise RecipeMistake("largest_mm", self.largest_mm, "over 0, up to 1000")
+        for name, words in (("body", Body), ("agree", Agree)):
+            if getattr(self, name) not in list(words):
+                raise RecipeMistake(name, getattr(self, name), ", ".join(words))
+            object.__setattr__(self, name, words(getattr(self, name)))
+        self._check_kinds()
+
+    def _check_kinds(self) -> None:
+        """Put the kinds into one order; each is in one list only."""
         for name in ("remove", "review"):
             try:
                 kinds = tuple(sorted({Kind(k) for k in getattr(self, name)}))

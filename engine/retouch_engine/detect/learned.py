@@ -40,6 +40,8 @@ _A_LINE = 0.03
 """Odds below which something long and thin is taken for a line and kept; above, a person is asked."""
 _LEAST_EDGE = 1.0
 """Distance from where the skin ends, in its own diameters, of a spot healed unasked."""
+_COMEDO_MM, _ROUND = 1.6, 1.8
+"""A plugged pore is dark without being red or brown, round, and no wider than so many millimetres."""
 LIKELY_PERMANENT = 0.4
 _FACE_MM = 100.0
 _FRECKLED = 18
@@ -48,7 +50,7 @@ _SURE_AMONG_FRECKLES = 0.92
 """Of 14 permanent marks that would have been healed on people held out, 9 lay on one freckled face; the
 surest of them had odds of 0.89. The faces part here: 16 on one without freckles, 20 on the next with."""
 _MOST_OFFERED = 30
-"""For each face, the likeliest first: nobody looks at a hundred."""
+"""For each person, the likeliest first: nobody looks at a hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,10 @@ class Bars:
     sure: float
     permanent: float
     """The largest odds of belonging to the person that a spot healed unasked may have."""
+
+    def near(self, heal: float) -> bool:
+        """Whether odds lie around the line to healing: from half of it to half way to certainty."""
+        return self.sure / 2 <= heal < (self.sure + 1) / 2
 
     @classmethod
     def at(cls, sensitivity: int) -> Bars:
@@ -91,18 +97,14 @@ class Learned:
     def detect(self, photo: Photo, scene: Scene, recipe: Recipe) -> tuple[Spot, ...]:
         """See :class:`retouch_engine.detect.base.Detector`."""
         network, judge = self._models()
-        finds = None if network is None else found(photo, scene, recipe, network)
-        if finds is None:
+        if network is None or not scene.scale.px_per_mm or scene.skin_box is None:
             return Classic().detect(photo, scene, recipe)
-        heal, keep = trees.odds(judge, [trees.row(f.figures) for f in finds])
-        bars = Bars.at(recipe.sensitivity)
-        finds = _accompanied(finds, keep, scene.scale.px_per_mm or 1.0)
-        named = [
-            (f, finding)
-            for f, h, k in zip(finds, heal.tolist(), keep.tolist(), strict=True)
-            if (finding := named_find(f.figures, h, k, bars)) is not None
-        ]
-        named = _likeliest(named, _MOST_OFFERED * max(1, len(scene.faces)))
+        named: list[tuple[Find, Finding]] = []
+        # Each person at that person's own scale: a millimetre of a face in the back is fewer pixels.
+        for person in scene.people():
+            taken = [find.box for find, _ in named]
+            theirs = judged(photo, person, recipe, network, judge)
+            named += [pair for pair in theirs if not any(pair[0].box.meets(b) for b in taken)]
         named.sort(key=lambda pair: pair[0].box)
         return tuple(_spot(number, *pair) for number, pair in enumerate(named, start=1))
 
@@ -110,6 +112,22 @@ class Learned:
         if self._files is not None:
             return spotnet.load(self._files[0]), trees.read(self._files[1])
         return (spotnet.shipped() if spotnet.knows_spots() else None), trees.shipped()
+
+
+def judged(
+    photo: Photo, scene: Scene, recipe: Recipe, network: Network, judge: Trees
+) -> list[tuple[Find, Finding]]:
+    """Every find on one person's skin that is worth anyone's attention, with what it is."""
+    finds = found(photo, scene, recipe, network) or []
+    heal, keep = trees.odds(judge, [trees.row(f.figures) for f in finds])
+    bars = Bars.at(recipe.sensitivity)
+    finds = _accompanied(finds, keep, scene.scale.px_per_mm or 1.0)
+    named = [
+        (replace(f, figures=f.figures | {"odds_blemish": h, "odds_permanent": k}), finding)
+        for f, h, k in zip(finds, heal.tolist(), keep.tolist(), strict=True)
+        if (finding := named_find(f.figures, h, k, bars)) is not None
+    ]
+    return _likeliest(named, _MOST_OFFERED)
 
 
 def found(photo: Photo, scene: Scene, recipe: Recipe, network: Network) -> list[Find] | None:
@@ -167,17 +185,24 @@ def named_find(figures: Mapping[str, float], heal: float, keep: float, bars: Bar
     if melanin >= _BROWN and keep > heal:
         return Finding(Kind.BROWN_SPOT, heal, sure=False, reason=f"brown: perhaps permanent ({words})")
     kind = _temporary(figures)
-    doubt = _doubt(figures, heal, keep, bars) or ("neither red nor brown" if kind is Kind.UNKNOWN else "")
-    return Finding(kind, heal, sure=not doubt, reason=f"{doubt or 'beyond doubt'} ({words})")
+    veto = _veto(figures, keep, bars) or ("neither red nor brown" if kind is Kind.UNKNOWN else "")
+    doubt = veto or _unsure(figures, heal, bars)
+    close = not veto and bars.near(heal) and figures["company"] < _FRECKLED
+    return Finding(kind, heal, sure=not doubt, reason=f"{doubt or 'beyond doubt'} ({words})", close=close)
 
 
-def _doubt(figures: Mapping[str, float], heal: float, keep: float, bars: Bars) -> str:
-    """Why a find may not be healed unasked; empty when it may."""
+def _unsure(figures: Mapping[str, float], heal: float, bars: Bars) -> str:
+    """Why the odds are too small to heal a find unasked; empty when they are not."""
     freckled = figures["company"] >= _FRECKLED
+    if heal >= (max(bars.sure, _SURE_AMONG_FRECKLES) if freckled else bars.sure):
+        return ""
+    return "not sure enough among freckles" if freckled else "not sure enough"
+
+
+def _veto(figures: Mapping[str, float], keep: float, bars: Bars) -> str:
+    """Why a find may not be healed unasked whatever its odds are; empty when it may."""
     if keep > bars.permanent or _seen_as_permanent(figures):
         return "may belong to the person"
-    if heal < (max(bars.sure, _SURE_AMONG_FRECKLES) if freckled else bars.sure):
-        return "not sure enough among freckles" if freckled else "not sure enough"
     if figures["melanin"] > _DARK[0] and figures["rise_g"] > _DARK[1]:
         return "as brown and dark as a mole"
     if figures["ring_skin"] < 0.9 or figures["edge"] < _LEAST_EDGE:
@@ -201,7 +226,8 @@ def _temporary(figures: Mapping[str, float]) -> Kind:
     if figures["rise_g"] < 0:
         return Kind.FLAKE
     if figures["rise_red"] < 0.06:
-        return Kind.UNKNOWN
+        plug = figures["mm"] < _COMEDO_MM and figures["elongation"] < _ROUND
+        return Kind.COMEDO if plug else Kind.UNKNOWN
     if figures["melanin"] > 0.3 and figures["rise_g"] > 0.5:
         return Kind.SCAB
     return Kind.PIMPLE if figures["rise_g"] > 0.35 and figures["rise_red"] > 0.22 else Kind.RED_SPOT
@@ -218,4 +244,5 @@ def _spot(number: int, find: Find, finding: Finding) -> Spot:
         sure=finding.sure,
         reason=finding.reason,
         features={name: round(value, 4) for name, value in find.figures.items()},
+        close=finding.close,
     )
