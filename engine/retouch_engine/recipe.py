@@ -106,8 +106,9 @@ class Recipe:
     each person's body too, and of all skin where no face is known."""
     body: Body = Body.HEAL
     """What becomes of spots that lie on no face."""
-    agree: Agree = Agree.KEEP
-    """Whether the decisions of the sitting's other photos count."""
+    agree: Agree = Agree.BOTH
+    """Whether the decisions of the sitting's other photos count. Of 58 spots that were healed in either of
+    two nearly identical frames of 17 people 16 were left in the other; so 7 are."""
     seed: int = 0
     """Seeds every random choice, so that the same photo gives the same pixels."""
     models: tuple[str, ...] = ()
