@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retouch_engine import Stock, __version__
-from retouchd import models, mounts, protocol
+from retouchd import models, mounts, protocol, tastes
 from retouchd.config import Settings
 from retouchd.roots import probe
 from retouchd.supervisor import Supervisor, WorkerPlan
@@ -44,6 +44,7 @@ def examine(settings: Settings, engine: str = protocol.ENGINE_FACTORY) -> Iterat
         yield _room(f"room in {shown(watch.path)}", watch.path, settings)
     yield _state(settings)
     yield _room("room for staging", settings.state_dir, settings)
+    yield _taste(settings)
     offered = models.offer(settings)
     yield from (Finding("model", line, well=False) for line in offered.damaged)
     yield from (Finding("model left out", line) for line in offered.left_out)
@@ -89,6 +90,17 @@ def _state(settings: Settings) -> Finding:
     writable = os.access(folder, os.W_OK)
     found = f"{shown(settings.state_dir)} on {mount.fstype}" + ("" if writable else ", not writable")
     return Finding("state folder", found, well=writable and not mount.network)
+
+
+def _taste(settings: Settings) -> Finding:
+    """Whose odds decide."""
+    try:
+        told = tastes.told(settings.state_dir)
+    except tastes.BrokenCalibration as error:
+        return Finding("learned taste", str(error), well=False)
+    if told is None:
+        return Finding("learned taste", "none: the shipped odds decide")
+    return Finding("learned taste", shown(f"of {told.get('made')}, by version {told.get('version')}"))
 
 
 def _engine(engine: str, stock: Stock) -> Iterator[Finding]:

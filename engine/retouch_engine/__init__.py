@@ -7,12 +7,13 @@ outside reaches past this module. Importing it loads no array library: that happ
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from retouch_engine import errors
+from retouch_engine.calibration import checked_calibration
 from retouch_engine.corrections import CORRECTIONS_SCHEMA, Correction, Corrections, Wish
 from retouch_engine.errors import EngineError
 from retouch_engine.recipe import PERMANENT, Agree, Body, Compression, Finish, Kind, Layers, Limits, Recipe
@@ -56,9 +57,11 @@ __all__ = [
     "Vote",
     "Wish",
     "__version__",
+    "checked_calibration",
     "errors",
     "estimated_bytes",
     "explain",
+    "learn",
     "open_engine",
     "open_viewer",
     "placed_on",
@@ -163,6 +166,31 @@ def open_viewer(limits: Limits | None = None) -> Viewer:
     from retouch_engine.view import Viewer as Pyramids
 
     return Pyramids(limits or Limits())
+
+
+def learn(
+    pairs: Iterable[tuple[Path, Path]],
+    corrected: Iterable[tuple[str, Mapping[str, Any]]] = (),
+    limits: Limits | None = None,
+) -> dict[str, Any]:
+    """Fit a studio's own taste to photos before and after a retoucher had them, and to corrections by hand.
+
+    Args:
+        pairs: the same photo before and after, of the same size.
+        corrected: the photo's name and what is remembered of one spot that a person decided about.
+        limits: what is accepted at all.
+
+    Returns:
+        ``calibration`` (for a recipe), ``learned_from`` (counts), ``before`` and ``after`` (precision, recall
+        and log loss of what would be healed unasked, of photos that the fit has not seen), ``better`` and
+        ``left_out`` (pairs that teach nothing, with the reason).
+
+    Raises:
+        EngineError: there is too little to learn from.
+    """
+    from retouch_engine.taste import learn as fit
+
+    return fit(pairs, corrected, limits or Limits())
 
 
 def explain(source: Path, out: Path, *, maps: bool = False, limits: Limits | None = None) -> dict[str, Any]:

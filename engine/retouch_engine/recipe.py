@@ -113,6 +113,8 @@ class Recipe:
     """Seeds every random choice, so that the same photo gives the same pixels."""
     models: tuple[str, ...] = ()
     """The models that may be used, as ``id@digest``: another file of the same name is another recipe."""
+    calibration: tuple[tuple[str, float], ...] = ()
+    """What was learned of a studio's own taste, by name; see :mod:`retouch_engine.calibration`."""
 
     def __post_init__(self) -> None:
         """Check every range and put the kinds into one order."""
@@ -131,6 +133,7 @@ class Recipe:
                 raise RecipeMistake(name, getattr(self, name), ", ".join(words))
             object.__setattr__(self, name, words(getattr(self, name)))
         self._check_kinds()
+        self._check_calibration()
 
     def _check_kinds(self) -> None:
         """Put the kinds into one order; each is in one list only."""
@@ -144,6 +147,18 @@ class Recipe:
         if both:
             raise RecipeMistake("review", sorted(both), "kinds that remove does not name already")
 
+    def _check_calibration(self) -> None:
+        """Only names that mean something, each once, and numbers that make sense."""
+        known = {"slope": (0.2, 5.0), "bias": (-4.0, 4.0)} | dict.fromkeys(map(str, Kind), (-4.0, 4.0))
+        pairs = []
+        for name, value in self.calibration:
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            low, high = known.get(name, (1.0, 0.0)) if isinstance(name, str) else (1.0, 0.0)
+            if not (number and low <= value <= high):
+                raise RecipeMistake(f"calibration.{name}", value, f"a known name, {low:g} to {high:g}")
+            pairs.append((name, float(value)))
+        object.__setattr__(self, "calibration", tuple(sorted(dict(pairs).items())))
+
     @property
     def digest(self) -> str:
         """SHA-256 of all that decides the pixels: this recipe, the engine's version, its learned files."""
@@ -151,9 +166,10 @@ class Recipe:
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode("ascii")).hexdigest()
 
     def as_json(self) -> dict[str, Any]:
-        """The recipe as plain JSON values. Without models it reads as it did before there were any."""
+        """The recipe as plain JSON values. Models and a calibration are named only where there are any."""
         values = asdict(self)
-        return values if self.models else {k: v for k, v in values.items() if k != "models"}
+        empty = {k for k in ("models", "calibration") if not values[k]}
+        return {k: v for k, v in values.items() if k not in empty}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Recipe:
@@ -163,7 +179,8 @@ class Recipe:
         if extra:
             raise RecipeMistake(extra[0], values[extra[0]], ", ".join(sorted(known)))
         lists = {k: tuple(values[k]) for k in ("remove", "review", "models") if k in values}
-        return cls(**{**values, **lists})
+        pairs = {k: tuple(map(tuple, values[k])) for k in ("calibration",) if k in values}
+        return cls(**{**values, **lists, **pairs})
 
 
 @dataclass(frozen=True, slots=True)

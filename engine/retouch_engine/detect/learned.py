@@ -8,6 +8,7 @@ without millimetres, or without onnxruntime, ``classic`` decides as it always di
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from retouch_engine.calibration import Calibration
 from retouch_engine.detect import spotnet, trees
 from retouch_engine.detect.base import DetectorSpec
 from retouch_engine.detect.classic import Classic, survey_outlines
@@ -69,6 +71,10 @@ class Bars:
         """Whether odds lie around the line to healing: from half of it to half way to certainty."""
         return self.sure / 2 <= heal < (self.sure + 1) / 2
 
+    def learned(self, shipped: float, learned: float) -> float:
+        """What was learned of a studio; below the line where the shipped odds are less than half of it."""
+        return min(learned, math.nextafter(self.sure, 0)) if shipped < self.sure / 2 else learned
+
     @classmethod
     def at(cls, sensitivity: int) -> Bars:
         """For a sensitivity of 0 to 100; 50 heals wrongly about once on three portraits."""
@@ -78,6 +84,9 @@ class Bars:
             sure=0.4 + (0.45 if doubt > 0 else 0.15) * doubt,
             permanent=0.25 * 1.5**-doubt,
         )
+
+
+_SHIPPED = Calibration()
 
 
 class Learned:
@@ -120,12 +129,12 @@ def judged(
     """Every find on one person's skin that is worth anyone's attention, with what it is."""
     finds = found(photo, scene, recipe, network) or []
     heal, keep = trees.odds(judge, [trees.row(f.figures) for f in finds])
-    bars = Bars.at(recipe.sensitivity)
+    bars, taste = Bars.at(recipe.sensitivity), Calibration.of(recipe)
     finds = _accompanied(finds, keep, scene.scale.px_per_mm or 1.0)
     named = [
         (replace(f, figures=f.figures | {"odds_blemish": h, "odds_permanent": k}), finding)
         for f, h, k in zip(finds, heal.tolist(), keep.tolist(), strict=True)
-        if (finding := named_find(f.figures, h, k, bars)) is not None
+        if (finding := named_find(f.figures, h, k, bars, taste)) is not None
     ]
     return _likeliest(named, _MOST_OFFERED)
 
@@ -157,7 +166,9 @@ def _likeliest(named: list[tuple[Find, Finding]], most: int) -> list[tuple[Find,
     return [(find, f) for find, f in named if f.sure or f.kind in PERMANENT or f.score >= least]
 
 
-def named_find(figures: Mapping[str, float], heal: float, keep: float, bars: Bars) -> Finding | None:
+def named_find(
+    figures: Mapping[str, float], heal: float, keep: float, bars: Bars, taste: Calibration = _SHIPPED
+) -> Finding | None:
     """Name a find; None when it is not worth anyone's attention.
 
     Args:
@@ -165,6 +176,7 @@ def named_find(figures: Mapping[str, float], heal: float, keep: float, bars: Bar
         heal: odds that a retoucher would heal it.
         keep: odds that it belongs to the person.
         bars: where the sensitivity puts the lines.
+        taste: what was learned of a studio; only how sure a blemish is of being healed asks for it.
     """
     words = f"odds of a blemish {heal:.2f}, of a permanent mark {keep:.2f}"
     if "melanin" not in figures:
@@ -185,16 +197,32 @@ def named_find(figures: Mapping[str, float], heal: float, keep: float, bars: Bar
     if melanin >= _BROWN and keep > heal:
         return Finding(Kind.BROWN_SPOT, heal, sure=False, reason=f"brown: perhaps permanent ({words})")
     kind = _temporary(figures)
+    asked = bars.learned(heal, taste.odds(heal, kind))
     veto = _veto(figures, keep, bars) or ("neither red nor brown" if kind is Kind.UNKNOWN else "")
-    doubt = veto or _unsure(figures, heal, bars)
-    close = not veto and bars.near(heal) and figures["company"] < _FRECKLED
-    return Finding(kind, heal, sure=not doubt, reason=f"{doubt or 'beyond doubt'} ({words})", close=close)
+    doubt = veto or _unsure(figures, heal, asked, bars)
+    close = not veto and bars.near(asked) and figures["company"] < _FRECKLED
+    words += "" if asked == heal else f", learned odds {asked:.2f}"
+    return Finding(kind, asked, sure=not doubt, reason=f"{doubt or 'beyond doubt'} ({words})", close=close)
 
 
-def _unsure(figures: Mapping[str, float], heal: float, bars: Bars) -> str:
-    """Why the odds are too small to heal a find unasked; empty when they are not."""
+def named_again(figures: Mapping[str, float], sensitivity: int, taste: Calibration) -> Finding | None:
+    """What a spot of a record would be called by another taste.
+
+    Raises:
+        KeyError: it lacks figures: another detector, or another version, made it.
+    """
+    heal, keep = figures["odds_blemish"], figures["odds_permanent"]
+    return named_find(figures, heal, keep, Bars.at(sensitivity), taste)
+
+
+def _unsure(figures: Mapping[str, float], heal: float, asked: float, bars: Bars) -> str:
+    """Why the odds are too small to heal a find unasked; empty when they are not.
+
+    ``asked`` are the odds with what was learned of a studio; among freckles the shipped ones count as well.
+    """
     freckled = figures["company"] >= _FRECKLED
-    if heal >= (max(bars.sure, _SURE_AMONG_FRECKLES) if freckled else bars.sure):
+    least = max(bars.sure, _SURE_AMONG_FRECKLES) if freckled else bars.sure
+    if (min(heal, asked) if freckled else asked) >= least:
         return ""
     return "not sure enough among freckles" if freckled else "not sure enough"
 
