@@ -50,7 +50,7 @@ _NAMES = {
     Role.HEAL: "heal.tif",
     Role.MASK: "mask.tif",
     Role.XMP: "result.xmp",
-    Role.CONTACT: "contact.webp",
+    Role.CONTACT: "contact.jpg",
     Role.VIEW: "view.jpg",
     Role.PSD: "layers.psd",
 }
