@@ -89,7 +89,7 @@ class Worth:
     seen: float
     """Of the marks, those healed or offered."""
     precision: float
-    """Of the finds that would be healed, those on a blemish; doubtful ones count neither way. 1 without any."""
+    """Of the finds that would be healed, those on a blemish; doubtful ones do not count. 1 without any."""
 
     @property
     def f1(self) -> float:

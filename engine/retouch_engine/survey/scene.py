@@ -34,6 +34,10 @@ NO_NETWORK = (
     "and eyes, brows, lips and nostrils are protected only where they differ from skin or are large and dark"
 )
 NO_FACE = "no face found: skin was found by colour alone, and sizes are in pixels only"
+NO_SKIN = "no face found, and little has the colour of skin: taken for a photo without any"
+_LEAST_BY_COLOUR = 0.12
+"""Share of a photo without a face that has the colour of skin, below which it is a cup of coffee and no
+shoulder. Only where faces are known: without the network a small face in the distance is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +184,10 @@ def survey(photo: Photo, network: Network | None = None) -> Scene:
 
 def _by_colour(photo: Photo, view: View, note: str) -> Scene:
     shown = view.small(_COLOUR_PX)
-    skin, level, causes = by_colour(skin_mask(density(shown), grey=photo.grey), shown)
+    found = skin_mask(density(shown), grey=photo.grey)
+    if note == NO_FACE and float(found.mean()) < _LEAST_BY_COLOUR:
+        found, note = np.zeros_like(found), NO_SKIN
+    skin, level, causes = by_colour(found, shown)
     return Scene(
         skin=frozen(skin),
         height=photo.height,
