@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from retouch_engine import Order, Recipe
-from retouchd import corrections, models, naming, overrides, protocol, publish, record, scanner
+from retouchd import corrections, models, naming, overrides, protocol, publish, record, scanner, sittings
 from retouchd.config import Settings
 from retouchd.contact import ContactPages
 from retouchd.corrections import Memory
@@ -163,7 +163,8 @@ class Batch:
         op = "preview" if self._wish.dry_run else "retouch"
         finish, own = self._settings.finish, self._wish.force
         before = corrections.last_heal(item.source, item.folder, memory.sha256)
-        order = Order(item.source, staging, recipe, finish, memory.decided, mask, before, own)
+        sitting = sittings.recalled(item.source, item.folder, memory.sha256, recipe)
+        order = Order(item.source, staging, recipe, finish, memory.decided, sitting, mask, before, own)
         answer = self._talk(protocol.order(op, order), stage)
         assert isinstance(answer, Outcome)
         return answer

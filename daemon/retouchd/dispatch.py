@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Corrections, Order, Recipe, Role
-from retouchd import corrections, log, naming, overrides, protocol, publish, record
+from retouchd import corrections, log, naming, overrides, protocol, publish, record, sittings
 from retouchd.config import Settings, Watch
 from retouchd.corrections import Memory
 from retouchd.crew import Crew
@@ -199,13 +199,16 @@ class Dispatcher:
         staging = self.staging(hand.row.id)
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
-        decided = hand.memory.decided if hand.memory else Corrections()
+        memory = hand.memory or Memory(hand.row.file.name, "")
+        decided, source = memory.decided, hand.row.file
+        fresh = sittings.on_their_way(self._desk.journal, source)
+        sitting = sittings.recalled(source, self._folder(hand.row), memory.sha256, hand.recipe, fresh)
         mask, own = hand.mask[0] if hand.mask else None, bool(hand.row.forced)
         finish = self.settings.finish
         before = None
         if hand.memory:
-            before = corrections.last_heal(hand.row.file, self._folder(hand.row), hand.memory.sha256)
-        order = Order(hand.row.file, staging, hand.recipe, finish, decided, mask, before, own)
+            before = corrections.last_heal(source, self._folder(hand.row), memory.sha256)
+        order = Order(source, staging, hand.recipe, finish, decided, sitting, mask, before, own)
         keeper.send(protocol.order("retouch", order))
 
     def _hear(self, keeper: Supervisor, message: dict[str, Any] | Outcome) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from retouch_engine import __version__, signing_trouble
-from retouchd import models, mounts, protocol
+from retouchd import models, mounts, protocol, tastes
 from retouchd.config import Settings
 from retouchd.crew import cards_of
 from retouchd.roots import probe
@@ -46,6 +46,7 @@ def examine(settings: Settings, engine: str = protocol.ENGINE_FACTORY) -> Iterat
     yield _state(settings)
     yield _room("room for staging", settings.state_dir, settings)
     yield from _signing(settings)
+    yield _taste(settings)
     offered = models.offer(settings)
     yield from (Finding("model", line, well=False) for line in offered.damaged)
     yield from (Finding("model left out", line) for line in offered.left_out)
@@ -102,6 +103,17 @@ def _signing(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "content credentials", trouble or f"with {shown(signing.certificate)}", well=not trouble
         )
+
+
+def _taste(settings: Settings) -> Finding:
+    """Whose odds decide."""
+    try:
+        told = tastes.told(settings.state_dir)
+    except tastes.BrokenCalibration as error:
+        return Finding("learned taste", str(error), well=False)
+    if told is None:
+        return Finding("learned taste", "none: the shipped odds decide")
+    return Finding("learned taste", shown(f"of {told.get('made')}, by version {told.get('version')}"))
 
 
 def _engine(plan: WorkerPlan) -> Iterator[Finding]:

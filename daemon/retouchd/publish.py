@@ -105,8 +105,13 @@ def find_done(
 
 
 def reusable(done: Published, alive: Callable[[], None]) -> dict[str, Staged]:
-    """The files of a set, to be published again elsewhere; none when one is missing or was touched."""
-    files = {}
+    """The files of a set, to be published again elsewhere; none when one is missing or was touched.
+
+    None either when another photo of its sitting had a say: elsewhere it may have none.
+    """
+    files: dict[str, Staged] = {}
+    if record.followed(done.record):
+        return files
     told = done.record.get("outputs", {})
     for role in naming.PUBLISH_ORDER:
         if role not in told:

@@ -58,9 +58,19 @@ def source_digest(record: dict[str, Any]) -> Digest:
     return Digest(str(_table(record, "source").get("sha256", "")))
 
 
+def source_name(record: dict[str, Any]) -> str:
+    """The name of the photo that the record tells of; empty when it does not say."""
+    return str(_table(record, "source").get("name", ""))
+
+
 def recipe_digest(record: dict[str, Any]) -> Digest:
     """The digest of the recipe that was used; empty when the record does not say."""
     return Digest(str(_table(record, "engine").get("recipe_digest", "")))
+
+
+def followed(record: dict[str, Any]) -> bool:
+    """Whether another photo of the sitting had a say in what became of this one."""
+    return bool(_table(record, "followed").get("spots"))
 
 
 def same_work(record: dict[str, Any], source: Digest, recipe: Digest) -> bool:

@@ -34,6 +34,7 @@ from retouch_engine import (
     Order,
     Recipe,
     Signing,
+    Sitting,
     Stock,
     estimated_bytes,
 )
@@ -140,6 +141,7 @@ def _order(message: dict[str, Any]) -> Order:
             Signing(**finish["signing"]) if finish["signing"] else None,
         ),
         corrections=Corrections.from_json(message["corrections"]),
+        sitting=Sitting.from_json(message["sitting"]),
         painted_mask=Path(message["mask"]) if message["mask"] else None,
         before=Path(message["before"]) if message["before"] else None,
         own_output=message["own_output"],

@@ -7,18 +7,31 @@ outside reaches past this module. Importing it loads no array library: that happ
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from retouch_engine import errors
+from retouch_engine.calibration import checked_calibration
 from retouch_engine.corrections import CORRECTIONS_SCHEMA, Correction, Corrections, Wish
 from retouch_engine.errors import EngineError
 from retouch_engine.formats import missing_extra, photo_suffixes
-from retouch_engine.pyramid import pyramid
-from retouch_engine.recipe import PERMANENT, Compression, Finish, Kind, Layers, Limits, Recipe, Signing
+from retouch_engine.levels import pyramid
+from retouch_engine.recipe import (
+    PERMANENT,
+    Agree,
+    Body,
+    Compression,
+    Finish,
+    Kind,
+    Layers,
+    Limits,
+    Recipe,
+    Signing,
+)
 from retouch_engine.record import RECORD_SCHEMA, Candidate, Decision, Pair, Rendered, Role
+from retouch_engine.sitting import Followed, Mark, Remembered, Sitting, Vote, placed_on, remembered
 from retouch_engine.stock import Model, Stock
 from retouch_engine.version import __version__
 
@@ -32,6 +45,8 @@ __all__ = [
     "PERMANENT",
     "PHOTO_SUFFIXES",
     "RECORD_SCHEMA",
+    "Agree",
+    "Body",
     "Candidate",
     "Compression",
     "Correction",
@@ -42,28 +57,37 @@ __all__ = [
     "Engine",
     "EngineError",
     "Finish",
+    "Followed",
     "Kind",
     "Layers",
     "Limits",
+    "Mark",
     "Model",
     "Order",
     "Pair",
     "Recipe",
+    "Remembered",
     "Rendered",
     "Role",
     "Signing",
+    "Sitting",
     "Stock",
     "Viewer",
+    "Vote",
     "Wish",
     "__version__",
+    "checked_calibration",
     "errors",
     "estimated_bytes",
     "explain",
+    "learn",
     "missing_extra",
     "open_editing",
     "open_engine",
     "open_viewer",
+    "placed_on",
     "pyramid",
+    "remembered",
     "signing_trouble",
     "write_pairs",
 ]
@@ -82,6 +106,8 @@ class Order:
     finish: Finish = field(default_factory=Finish)
     corrections: Corrections = field(default_factory=Corrections)
     """What a person decided about this photo."""
+    sitting: Sitting = field(default_factory=Sitting)
+    """What is remembered of other photos of the sitting. The record's ``followed`` names what it changed."""
     painted_mask: Path | None = None
     """What a person painted: 255 heals, 0 keeps, 128 leaves to a person. Same size as the photo. What it says
     beyond ``corrections`` is in the record's ``corrections`` afterwards, so that a mask is read once."""
@@ -237,6 +263,31 @@ def write_pairs(
     from retouch_engine.pairs import write_pairs as write
 
     return write(source, result, boxes, out, size, Limits())
+
+
+def learn(
+    pairs: Iterable[tuple[Path, Path]],
+    corrected: Iterable[tuple[str, Mapping[str, Any]]] = (),
+    limits: Limits | None = None,
+) -> dict[str, Any]:
+    """Fit a studio's own taste to photos before and after a retoucher had them, and to corrections by hand.
+
+    Args:
+        pairs: the same photo before and after, of the same size.
+        corrected: the photo's name and what is remembered of one spot that a person decided about.
+        limits: what is accepted at all.
+
+    Returns:
+        ``calibration`` (for a recipe), ``learned_from`` (counts), ``before`` and ``after`` (precision, recall
+        and log loss of what would be healed unasked, of photos that the fit has not seen), ``better`` and
+        ``left_out`` (pairs that teach nothing, with the reason).
+
+    Raises:
+        EngineError: there is too little to learn from.
+    """
+    from retouch_engine.taste import learn as fit
+
+    return fit(pairs, corrected, limits or Limits())
 
 
 def explain(source: Path, out: Path, *, maps: bool = False, limits: Limits | None = None) -> dict[str, Any]:

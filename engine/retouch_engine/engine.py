@@ -30,14 +30,14 @@ from retouch_engine.codec.read import read_photo
 from retouch_engine.codec.write import write_heal_layer, write_mask, write_result
 from retouch_engine.codec.xmp import XmpFacts, build_packet, packet_trouble, source_type
 from retouch_engine.errors import UnusableName, shown
-from retouch_engine.pipeline import Crew, Progress, Retouched, Stopwatch, retouch
+from retouch_engine.pipeline import Beside, Crew, Progress, Retouched, Stopwatch, retouch
 from retouch_engine.prove import Proof, prove_heal_layer, prove_merged, prove_result
 from retouch_engine.recipe import Limits
 from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role, SpotRecord, counts
 from retouch_engine.resident import Residency, told, warnings
 from retouch_engine.resume import NotResumable, Standing, packed, resumed
 from retouch_engine.stock import Stock
-from retouch_engine.survey import knows_faces
+from retouch_engine.survey import Face, knows_faces
 from retouch_engine.types import HealerId, Photo
 from retouch_engine.version import __version__
 
@@ -141,8 +141,8 @@ class RetouchEngine:
             if order.painted_mask is not None:
                 mask = read_painted_mask(order.painted_mask, photo, self._limits)
         before, why = _before(photo, order, healers)
-        crew = Crew(healers, order.finish.threads)
-        done = retouch(photo, order.recipe, clock.tell, order.corrections, mask, crew, before)
+        beside, crew = Beside(mask, order.sitting, before), Crew(healers, order.finish.threads)
+        done = retouch(photo, order.recipe, clock.tell, order.corrections, beside, crew)
         return photo, replace(done, notes=(*done.notes, *why)), made
 
     def _packet(self, photo: Photo, done: Retouched, order: Order) -> bytes:
@@ -262,12 +262,31 @@ def _record(order: Order, photo: Photo, done: Retouched, seconds: Mapping[str, f
             "orientation": source.orientation,
         },
         "scale": asdict(done.scene.scale),
+        "faces": [_face(face) for face in done.scene.faces],
         "skin_share": round(done.scene.skin_share, 4),
         "counts": counts(done.spots),
         "seconds": dict(seconds),
         "notes": list(done.notes),
         "corrections": done.corrections.as_json(),
+        "followed": {
+            "recipe": order.recipe.digest,
+            "sitting": order.sitting.digest,
+            "photos": [face.photo for face in order.sitting.faces],
+            "spots": [asdict(one) for one in done.standing.followed],
+        },
         "spots": [_plain(spot) for spot in done.spots],
+    }
+
+
+def _face(face: Face) -> dict[str, Any]:
+    """Where a face lies, for whoever has to find a place on it."""
+    eyes = [[round(x, 1), round(y, 1)] for x, y in face.eyes]
+    box = face.box
+    return {
+        "id": face.id,
+        "box": [box.x0, box.y0, box.width, box.height],
+        "eyes": eyes,
+        "px_per_mm": face.scale.px_per_mm,
     }
 
 

@@ -20,6 +20,9 @@ disk); ``code`` is the short stable word that the journal and ``retouchd why`` s
     ├── MaskMismatch              a painted mask of another size or kind
     ├── PairMismatch              a result that is not as large as its photo
     ├── CorrectionsMistake        corrections that are none, or do not fit the photo
+    ├── SittingMistake            what is remembered of a sitting cannot be used
+    ├── PairMismatch              a photo before and one after that are not the same picture
+    ├── NotEnoughToLearn          too few photos, or too few spots, to learn a taste from
     ├── RecipeMistake             a recipe with values out of range
     ├── ResultTooLarge            more than a classic TIFF can hold
     ├── ProofFailed               the encoded file is not what was promised
@@ -31,6 +34,7 @@ disk); ``code`` is the short stable word that the journal and ``retouchd why`` s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -184,16 +188,6 @@ class MaskMismatch(EngineError):
         super().__init__(f"mask {shown(path.name)} is {found}; expected {expected}")
 
 
-class PairMismatch(EngineError):
-    """A result that is not as large as its photo."""
-
-    code = "pair"
-
-    def __init__(self, path: Path, found: tuple[int, int], expected: tuple[int, int]) -> None:
-        sizes = ("{} x {} px".format(*size) for size in (found, expected))
-        super().__init__("{} is {}; expected its photo's {}".format(shown(path.name), *sizes))
-
-
 class CorrectionsMistake(EngineError):
     """Corrections of a person that cannot be read, or that lie outside of the photo."""
 
@@ -203,6 +197,38 @@ class CorrectionsMistake(EngineError):
         super().__init__(
             f"a correction's {field} is {shown(repr(found)[:80])}; allowed: {allowed};"
             " remove the photo's file in _retouchd/corrections to start over"
+        )
+
+
+class SittingMistake(EngineError):
+    """What is remembered of other photos, or a list of kept marks, that cannot be read."""
+
+    code = "sitting"
+
+    def __init__(self, field: str, found: object, allowed: str) -> None:
+        super().__init__(f"a remembered mark's {field} is {shown(repr(found)[:80])}; allowed: {allowed}")
+
+
+class PairMismatch(EngineError):
+    """A photo before and one after that are not the same picture at the same size."""
+
+    code = "pair"
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{shown(path.name)}: {why}")
+
+
+class NotEnoughToLearn(EngineError):
+    """Too little was seen for a taste that holds on other photos."""
+
+    code = "learn"
+
+    def __init__(self, seen: Mapping[str, int], least: tuple[int, int], left_out: Mapping[str, str]) -> None:
+        self.left_out = dict(left_out)
+        super().__init__(
+            f"too little to learn from: {seen['photos']} photos with {seen['healed']} healed spots and"
+            f" {seen['left']} that were left; at least {least[0]} photos and {least[1]} of each are needed"
+            + (f"; {len(left_out)} pairs could not be used" if left_out else "")
         )
 
 

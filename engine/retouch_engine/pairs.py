@@ -31,7 +31,10 @@ def write_pairs(
     """See :func:`retouch_engine.write_pairs`."""
     before, after = read_photo(source, limits), read_photo(result, limits, ours=True)
     if before.pixels.shape != after.pixels.shape:
-        raise PairMismatch(result, (after.width, after.height), (before.width, before.height))
+        sizes = (
+            f"it is {after.width} x {after.height} px; expected its photo's {before.width} x {before.height}"
+        )
+        raise PairMismatch(result, sizes)
     for name in ("before", "after", "mask"):
         (out / name).mkdir(parents=True, exist_ok=True)
     spots = [Box(y, x, y + h, x + w) for x, y, w, h in boxes]

@@ -22,9 +22,11 @@ from retouch_engine.corrections import Correction, Corrections
 from retouch_engine.detect import chosen
 from retouch_engine.growth import grown
 from retouch_engine.heal import HEALERS, Healer
+from retouch_engine.recall import place_of, recalled
 from retouch_engine.recipe import Recipe
 from retouch_engine.record import Decision, SpotRecord
 from retouch_engine.resume import Standing
+from retouch_engine.sitting import Sitting
 from retouch_engine.survey import Scene, survey
 from retouch_engine.types import HealerId, Patch, Photo, Spot, Step
 from retouch_engine.wounds import Outcome, Wounds, apart, healed, standing
@@ -63,14 +65,26 @@ class Retouched:
         return self.standing.steps
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What lies beside a photo."""
+
+    mask: NDArray[np.uint8] | None = None
+    """What a person painted over it, ``(H, W)``; read as one more round of corrections."""
+    sitting: Sitting = field(default_factory=Sitting)
+    """What is remembered of other photos of the sitting."""
+    before: Standing | None = None
+    """What stands since an earlier run of the same work, which knew the first of the corrections: then
+    nothing is looked for again, and only what the others change is healed."""
+
+
 def retouch(
     photo: Photo,
     recipe: Recipe,
     progress: Progress,
     corrections: Corrections | None = None,
-    mask: NDArray[np.uint8] | None = None,
+    beside: Beside | None = None,
     crew: Crew = CREW,
-    before: Standing | None = None,
 ) -> Retouched:
     """Retouch one photo.
 
@@ -79,23 +93,21 @@ def retouch(
         recipe: what to do.
         progress: told each stage's name as it begins.
         corrections: what a person decided about this photo.
-        mask: what a person painted over it, ``(H, W)`` uint8; read as one more round of corrections.
+        beside: what else is known of it.
         crew: who may heal.
-        before: what stands since an earlier run of the same work, which knew the first of these corrections:
-            then nothing is looked for again, and only what the others change is healed.
     """
     clock = Stopwatch(progress)
-    corrections = corrections or Corrections()
+    corrections, beside = corrections or Corrections(), beside or Beside()
     recipe = corrections.applied(recipe)
     with clock.stage("survey"):
         scene = survey(photo)
     work = _Work(photo, scene, recipe, crew)
-    standing = before or work.begun(clock)
+    standing = beside.before or work.begun(beside.sitting, clock)
     with clock.stage("heal"):
         for wishes in corrections.rounds():
             if wishes[0] not in standing.wishes:
                 standing = work.corrected(standing, wishes)
-        known = _by_spot(standing.outcomes, whole=True)
+        mask, known = beside.mask, _by_spot(standing.outcomes, whole=True)
         if mask is not None and (wishes := painted(mask, standing.steps, known)):
             corrections = corrections.and_then(wishes)
             standing = work.corrected(standing, corrections.spots[-len(wishes) :])
@@ -120,16 +132,17 @@ class _Work:
     recipe: Recipe
     crew: Crew
 
-    def begun(self, clock: Stopwatch) -> Standing:
+    def begun(self, sitting: Sitting, clock: Stopwatch) -> Standing:
         """The run before anybody decided anything: detect, route, heal."""
         with clock.stage("detect"):
             detector = chosen(self.scene)
             spots = detector.detect(self.photo, self.scene, self.recipe)
+            spots, followed = recalled(spots, self.scene, sitting, self.recipe.agree)
         with clock.stage("route"):
-            steps, notes = routed(self.photo, self.scene, spots, self.recipe, self.crew.healers)
+            steps, notes = routed(self.scene, spots, self.recipe, self.crew.healers)
         with clock.stage("heal"):
             steps = grown(self.photo, self.scene, steps)
-            return Standing(steps, self.healed(steps, ()), (), detector.spec.id, notes)
+            return Standing(steps, self.healed(steps, ()), (), detector.spec.id, notes, followed)
 
     def corrected(self, standing: Standing, wishes: Sequence[Correction]) -> Standing:
         """One more round of wishes."""
@@ -163,7 +176,6 @@ def _by_spot(outcomes: Sequence[Outcome], *, whole: bool = False) -> dict[int, O
 
 
 def routed(
-    photo: Photo,
     scene: Scene,
     spots: Sequence[Spot],
     recipe: Recipe,
@@ -172,16 +184,12 @@ def routed(
     """What becomes of each spot before any is healed, and notes on the whole."""
     takes = {healer_id: healer.spec.takes for healer_id, healer in healers.items()}
     steps = route.spared(route.plan(spots, recipe, takes, scene), scene)
-    share = route.holes_share(steps, scene.skin_share * photo.height * photo.width)
-    if share <= recipe.largest_healed_share:
-        return steps, ()
-    reason = f"the heals would cover {share:.1%} of the skin, over {recipe.largest_healed_share:.1%}"
-    return route.all_for_review(steps, reason), (f"nothing healed: {reason}",)
+    return route.within_share(steps, recipe, scene)
 
 
 def _recorded(step: Step, outcome: Outcome | None, scene: Scene) -> SpotRecord:
     spot, box = step.spot, step.spot.box
-    px_per_mm = scene.scale.px_per_mm
+    px_per_mm = scene.px_per_mm_at(box)
     decision, reason = _decision(step, outcome)
     return SpotRecord(
         id=spot.id,
@@ -198,7 +206,16 @@ def _recorded(step: Step, outcome: Outcome | None, scene: Scene) -> SpotRecord:
         tried=outcome.tried if outcome else (),
         model=asdict(outcome.made) if outcome and outcome.made else None,
         wish=step.wish,
+        sure=spot.sure,
+        place=_place(spot, scene),
     )
+
+
+def _place(spot: Spot, scene: Scene) -> dict[str, float] | None:
+    placed = place_of(spot, scene)
+    if placed is None:
+        return None
+    return {"face": placed[0], "x_mm": round(placed[1][0], 2), "y_mm": round(placed[1][1], 2)}
 
 
 def _decision(step: Step, outcome: Outcome | None) -> tuple[Decision, str]:

@@ -29,6 +29,7 @@ from retouch_engine.errors import EngineError
 from retouch_engine.heal import Made
 from retouch_engine.imaging.masks import placed
 from retouch_engine.recipe import Kind, Recipe
+from retouch_engine.sitting import Followed
 from retouch_engine.types import Bool, Box, DetectorId, HealerId, Patch, Photo, Spot, Step
 from retouch_engine.wounds import Outcome
 
@@ -50,6 +51,8 @@ class Standing:
     wishes: tuple[Correction, ...]
     detector: DetectorId
     notes: tuple[str, ...] = ()
+    followed: tuple[Followed, ...] = ()
+    """Spots that another photo of the sitting decided about."""
 
 
 def packed(standing: Standing, photo: Photo, recipe: Recipe) -> bytes:
@@ -67,6 +70,7 @@ def packed(standing: Standing, photo: Photo, recipe: Recipe) -> bytes:
         "wishes": [wish.as_json() for wish in standing.wishes],
         "detector": standing.detector,
         "notes": list(standing.notes),
+        "followed": [asdict(one) for one in standing.followed],
         "steps": [_step_told(step) for step in standing.steps],
         "outcomes": [_outcome_told(o, _later(standing.outcomes, i)) for i, o in enumerate(standing.outcomes)],
     }
@@ -98,7 +102,8 @@ def resumed(
         steps = tuple(read.step(step) for step in told["steps"])
         outcomes = tuple(read.outcome(outcome) for outcome in told["outcomes"])
         notes = tuple(str(note) for note in told["notes"])
-        return Standing(steps, outcomes, wishes, DetectorId(str(told["detector"])), notes)
+        followed = tuple(Followed.from_json(one) for one in told["followed"])
+        return Standing(steps, outcomes, wishes, DetectorId(str(told["detector"])), notes, followed)
     except EngineError as error:
         raise NotResumable(str(error)) from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:

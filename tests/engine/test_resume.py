@@ -122,7 +122,7 @@ def test_round_after_round_it_is_what_doing_it_all_again_gives(
         path = saved(tmp_path / "heal.tif", photo, last)
         before = taken_up(path, photo, corrections)
         walked.clear()
-        last = pipeline.retouch(photo, RECIPE, quiet, corrections, before=before)
+        last = pipeline.retouch(photo, RECIPE, quiet, corrections, pipeline.Beside(before=before))
         assert np.array_equal(
             compose_box(photo, last.patches, photo.frame), compose_box(photo, wanted.patches, photo.frame)
         )

@@ -12,8 +12,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
-from retouch_engine import Correction, Corrections, EngineError, Role, __version__, pyramid
-from retouchd import corrections
+from retouch_engine import Correction, Corrections, EngineError, Role, Wish, __version__, pyramid
+from retouchd import corrections, keepsakes
 from retouchd.corrections import Memory
 from retouchd.errors import BadRequest, RetouchdError
 from retouchd.naming import RECORD
@@ -233,6 +233,10 @@ class Site:
         known = (*memory.facts, *({} for _ in memory.decided.spots))[: len(memory.decided.spots)]
         facts = (*known, *(corrections.noted(spots.get(wish.box, {}), _BY_PAGE) for wish in wishes))
         self._keep(photo, replace(memory, decided=decided, facts=facts, approved=""))
+        # A mark that a person wants kept is kept in the next photos of the folder as well.
+        meant = [(wish.wish, spots[wish.box]) for wish in wishes if wish.box in spots]
+        keepsakes.keep_spots(photo.names.folder, told, [s for w, s in meant if w is Wish.KEEP])
+        keepsakes.let_go(photo.names.folder, told, [s for w, s in meant if w is not Wish.KEEP])
         self.changed(photo)
 
     def _approve(self, photo: Photo, *, yes: bool) -> None:
