@@ -8,7 +8,6 @@ output is kept aside and standard output becomes standard error.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import importlib
 import json
 import os
@@ -38,12 +37,11 @@ from retouch_engine import (
     Stock,
     estimated_bytes,
 )
-from retouchd import protocol
+from retouchd import protocol, record
 from retouchd.errors import JobError, MemoryShort, OverBudget
 from retouchd.text import shown
 
 _PR_SET_PDEATHSIG = 1
-_CHUNK = 1 << 20
 _BEAT_S = 5.0
 
 Say = Callable[[dict[str, Any]], None]
@@ -119,14 +117,6 @@ def _orders() -> Iterator[dict[str, Any]]:
         yield protocol.decode(line)
 
 
-def _digest(source: Path) -> str:
-    digest = hashlib.sha256()
-    with source.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _order(message: dict[str, Any]) -> Order:
     finish = message["finish"]
     return Order(
@@ -164,7 +154,7 @@ def _answer(engine: Engine, message: dict[str, Any], say: Say, budget_bytes: int
         case "preview":
             return {"event": "done", "record": engine.preview(_order(message), progress), "files": {}}
         case "digest":
-            return {"event": "digest", "sha256": _digest(Path(message["source"]))}
+            return {"event": "digest", "sha256": record.digest_of(Path(message["source"]))}
         case "about":
             return {"event": "about", "about": engine.about()}
         case other:
