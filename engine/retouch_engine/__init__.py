@@ -16,10 +16,10 @@ from retouch_engine import errors
 from retouch_engine.corrections import CORRECTIONS_SCHEMA, Correction, Corrections, Wish
 from retouch_engine.errors import EngineError
 from retouch_engine.formats import missing_extra, photo_suffixes
-from retouch_engine.pyramid import pyramid
 from retouch_engine.recipe import PERMANENT, Compression, Finish, Kind, Layers, Limits, Recipe, Signing
 from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role
 from retouch_engine.stock import Model, Stock
+from retouch_engine.tiling import pyramid
 from retouch_engine.version import __version__
 
 if TYPE_CHECKING:
