@@ -33,7 +33,8 @@ GIMP = """(let* ((image (car (gimp-file-load RUN-NONINTERACTIVE "{source}" "{sou
  (layers (gimp-image-get-layers image))
  (names (map (lambda (l) (car (gimp-item-get-name l))) (vector->list (cadr layers))))
  (merged (car (gimp-image-merge-visible-layers image CLIP-TO-IMAGE))))
- (call-with-output-file "{names}" (lambda (port) (for-each (lambda (n) (display n port) (newline port)) names)))
+ (call-with-output-file "{names}"
+ (lambda (port) (for-each (lambda (n) (display n port) (newline port)) names)))
  (file-tiff-save RUN-NONINTERACTIVE image merged "{out}" "{out}" 0) (gimp-quit 0))"""
 
 
