@@ -20,6 +20,7 @@ from retouchd import corrections, models, naming, overrides, protocol, publish, 
 from retouchd.config import Settings
 from retouchd.contact import ContactPages
 from retouchd.corrections import Memory
+from retouchd.crew import cards_of
 from retouchd.dispatch import staged_files
 from retouchd.errors import EngineUnavailable, JobError, SourceGone
 from retouchd.jobs import Digest, Failure, Outcome, Signature
@@ -85,6 +86,7 @@ class Batch:
         scratch = Path(self._scratch.name)
         self._stock = models.offer(settings).stock
         plan = WorkerPlan(engine, settings.limits.max_megapixels, scratch, settings.memory_bytes, self._stock)
+        plan = replace(plan, card=cards_of(settings, self._stock)[0])
         self._keeper = Supervisor(plan, settings.limits.job_seconds)
         self._pages = ContactPages()
 

@@ -17,12 +17,13 @@ from retouch_engine.corrections import CORRECTIONS_SCHEMA, Correction, Correctio
 from retouch_engine.errors import EngineError
 from retouch_engine.formats import missing_extra, photo_suffixes
 from retouch_engine.recipe import PERMANENT, Compression, Finish, Kind, Layers, Limits, Recipe, Signing
-from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role
+from retouch_engine.record import RECORD_SCHEMA, Candidate, Decision, Pair, Rendered, Role
 from retouch_engine.stock import Model, Stock
 from retouch_engine.tiling import pyramid
 from retouch_engine.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
     from typing import Any, Self
 
@@ -31,10 +32,13 @@ __all__ = [
     "PERMANENT",
     "PHOTO_SUFFIXES",
     "RECORD_SCHEMA",
+    "Candidate",
     "Compression",
     "Correction",
     "Corrections",
     "Decision",
+    "EditWish",
+    "Editing",
     "Engine",
     "EngineError",
     "Finish",
@@ -43,6 +47,7 @@ __all__ = [
     "Limits",
     "Model",
     "Order",
+    "Pair",
     "Recipe",
     "Rendered",
     "Role",
@@ -55,10 +60,12 @@ __all__ = [
     "estimated_bytes",
     "explain",
     "missing_extra",
+    "open_editing",
     "open_engine",
     "open_viewer",
     "pyramid",
     "signing_trouble",
+    "write_pairs",
 ]
 
 PHOTO_SUFFIXES = photo_suffixes()
@@ -166,6 +173,70 @@ def open_viewer(limits: Limits | None = None) -> Viewer:
     from retouch_engine.view import Viewer as Pyramids
 
     return Pyramids(limits or Limits())
+
+
+@dataclass(frozen=True, slots=True)
+class EditWish:
+    """What a single-pass edit is asked for."""
+
+    model: str
+    """The id of a FLUX.2 klein in the stock."""
+    lora: str
+    """The id of the edit LoRA in the stock."""
+    prompt: str
+    """The words that the LoRA was trained with."""
+    seeds: tuple[int, ...]
+    """One candidate for each."""
+    steps: int = 4
+    on_processor: bool = False
+    """Without a card, however long it takes."""
+
+
+class Editing(Protocol):
+    """What :func:`open_editing` returns. Holds the model; use it as a context manager."""
+
+    def candidates(self, source: Path, staging: Path) -> Iterator[Candidate]:
+        """Edit a photo once for each seed; each candidate is staged as a whole TIFF, proved, with its record.
+
+        Raises:
+            EngineError: one subclass for each way to fail; nothing outside ``staging`` was written.
+        """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def open_editing(wish: EditWish, stock: Stock, limits: Limits | None = None) -> Editing:
+    """Plan a single-pass edit; the model is loaded at the first photo. Imports the array libraries.
+
+    Raises:
+        ModelUnusable: the model or its LoRA is not in the stock.
+        NoRoomForModel: it does not fit on the card, or there is none.
+    """
+    from retouch_engine.candidates import Editing as Loaded
+
+    return Loaded(wish, stock, limits or Limits())
+
+
+def write_pairs(
+    source: Path, result: Path, boxes: Sequence[tuple[int, int, int, int]], out: Path, size: int
+) -> Iterator[Pair]:
+    """Cut windows of ``size`` px around spots out of a photo and its result, as 8-bit PNGs, to learn from.
+
+    Args:
+        source: the photo.
+        result: what became of it.
+        boxes: the spots that were healed, ``[x, y, width, height]``.
+        out: where ``before``, ``after`` and ``mask`` (255 where the two differ) are written.
+        size: side of a window in pixels; smaller only where the photo is.
+
+    Raises:
+        EngineError: a file cannot be read, or the two are not of one size.
+    """
+    from retouch_engine.pairs import write_pairs as write
+
+    return write(source, result, boxes, out, size, Limits())
 
 
 def explain(source: Path, out: Path, *, maps: bool = False, limits: Limits | None = None) -> dict[str, Any]:

@@ -7,7 +7,6 @@ after every program that touched it. Nothing is ever written outside the staging
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -20,7 +19,7 @@ import numpy as np
 
 from retouch_engine.budget import Plan
 from retouch_engine.codec.contact import write_contact
-from retouch_engine.codec.exiftool import CarryReport, MetadataCarrier
+from retouch_engine.codec.exiftool import CarryReport, MetadataCarrier, linked
 from retouch_engine.codec.layers import Marks
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.painted import read_painted_mask
@@ -61,9 +60,9 @@ _NAMES = {
 class RetouchEngine:
     """Holds what stays loaded between photos: one exiftool, and later the models."""
 
-    def __init__(self, limits: Limits, stock: Stock) -> None:
+    def __init__(self, limits: Limits, stock: Stock, residency: Residency | None = None) -> None:
         self._limits = limits
-        self._residency = Residency(stock)
+        self._residency = residency or Residency(stock)
         self._carrier = MetadataCarrier()
 
     def retouch(self, order: Order, progress: Progress) -> Rendered:
@@ -75,8 +74,12 @@ class RetouchEngine:
         with clock.stage("write"):
             rows = _written(files, photo, done, order, packet)
         with clock.stage("metadata"):
-            carried = self._carrier.carry(_linked(order), files[Role.RESULT])
-        signed = self._signed(files, done, order, clock)
+            link = linked(order.source, order.staging)
+            carried = self._carrier.carry(link, files[Role.RESULT])
+        signed = {}
+        if order.finish.signing is not None:
+            with clock.stage("sign"):
+                signed = {"c2pa": _signed(link, files[Role.RESULT], done, order)}
         with clock.stage("prove"):
             proof = _proved(files, photo, done, order, packet)
         staged = {role: path for role, path in files.items() if path.exists()}
@@ -142,23 +145,6 @@ class RetouchEngine:
         done = retouch(photo, order.recipe, clock.tell, order.corrections, mask, crew, before)
         return photo, replace(done, notes=(*done.notes, *why)), made
 
-    def _signed(
-        self, files: Mapping[Role, Path], done: Retouched, order: Order, clock: Stopwatch
-    ) -> dict[str, Any]:
-        """Sign the result when that is asked for; what the record says of it."""
-        signing = order.finish.signing
-        if signing is None:
-            return {}
-        generative = any(spot.model is not None for spot in done.spots)
-        facts = {
-            "title": f"{shown(order.source.stem)}-retouched.tif",
-            "source_title": shown(order.source.name),
-            "source_type": source_type(generative=generative),
-            "healed": counts(done.spots)["healed"],
-        }
-        with clock.stage("sign"):
-            return {"c2pa": sign(files[Role.RESULT], _link(order), signing, facts)}
-
     def _packet(self, photo: Photo, done: Retouched, order: Order) -> bytes:
         source = metadata_of(photo.metadata)
         totals = counts(done.spots)
@@ -196,16 +182,16 @@ def _before(
         return None, (f"done from the beginning: {error}",)
 
 
-def _link(order: Order) -> Path:
-    """A name of ours for the source."""
-    return order.staging / f"source{order.source.suffix.lower()}"
-
-
-def _linked(order: Order) -> Path:
-    """The source by a name of ours: exiftool never sees one that came from outside."""
-    link = _link(order)
-    link.symlink_to(os.path.abspath(order.source))  # noqa: PTH100 - resolve() would follow the user's links
-    return link
+def _signed(link: Path, result: Path, done: Retouched, order: Order) -> dict[str, Any]:
+    """Sign the result as the order asks; what the record says of it."""
+    assert order.finish.signing is not None
+    facts = {
+        "title": f"{shown(order.source.stem)}-retouched.tif",
+        "source_title": shown(order.source.name),
+        "source_type": source_type(generative=any(spot.model is not None for spot in done.spots)),
+        "healed": counts(done.spots)["healed"],
+    }
+    return sign(result, link, order.finish.signing, facts)
 
 
 def _written(

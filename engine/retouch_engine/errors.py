@@ -18,6 +18,7 @@ disk); ``code`` is the short stable word that the journal and ``retouchd why`` s
     │   └── PhotoTooSmall         nothing to heal in so few pixels
     ├── UnusableName              control characters in the name
     ├── MaskMismatch              a painted mask of another size or kind
+    ├── PairMismatch              a result that is not as large as its photo
     ├── CorrectionsMistake        corrections that are none, or do not fit the photo
     ├── RecipeMistake             a recipe with values out of range
     ├── ResultTooLarge            more than a classic TIFF can hold
@@ -181,6 +182,16 @@ class MaskMismatch(EngineError):
 
     def __init__(self, path: Path, found: str, expected: str) -> None:
         super().__init__(f"mask {shown(path.name)} is {found}; expected {expected}")
+
+
+class PairMismatch(EngineError):
+    """A result that is not as large as its photo."""
+
+    code = "pair"
+
+    def __init__(self, path: Path, found: tuple[int, int], expected: tuple[int, int]) -> None:
+        sizes = ("{} x {} px".format(*size) for size in (found, expected))
+        super().__init__("{} is {}; expected its photo's {}".format(shown(path.name), *sizes))
 
 
 class CorrectionsMistake(EngineError):

@@ -73,6 +73,23 @@ class Rendered:
     record: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One staged single-pass edit; without a path when the model changed nothing that is believed."""
+
+    path: Path | None
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Three pictures of one window of a photo: as it was, as it became, and where the two differ."""
+
+    before: Path
+    after: Path
+    mask: Path
+
+
 def counts(spots: tuple[SpotRecord, ...]) -> dict[str, int]:
     """How many spots were found, and how many of each decision."""
     totals = {d.value: sum(s.decision == d for s in spots) for d in Decision}

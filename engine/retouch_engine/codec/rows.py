@@ -24,6 +24,13 @@ def on_16_bit(samples: Samples) -> NDArray[np.uint16]:
     return samples.astype(np.uint16)
 
 
+def on_8_bit(samples: Samples) -> NDArray[np.uint8]:
+    """Samples on the 8-bit scale, rounded."""
+    if samples.dtype == np.uint8:
+        return np.asarray(samples, np.uint8)
+    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
 def stays_grey(photo: Photo) -> bool:
     """Whether the result has one colour channel.
 
