@@ -17,7 +17,6 @@ from retouch_engine.calibration import checked_calibration
 from retouch_engine.corrections import CORRECTIONS_SCHEMA, Correction, Corrections, Wish
 from retouch_engine.errors import EngineError
 from retouch_engine.formats import missing_extra, photo_suffixes
-from retouch_engine.levels import pyramid
 from retouch_engine.recipe import (
     PERMANENT,
     Agree,
@@ -33,6 +32,7 @@ from retouch_engine.recipe import (
 from retouch_engine.record import RECORD_SCHEMA, Candidate, Decision, Pair, Rendered, Role
 from retouch_engine.sitting import Followed, Mark, Remembered, Sitting, Vote, placed_on, remembered
 from retouch_engine.stock import Model, Stock
+from retouch_engine.tiling import pyramid
 from retouch_engine.version import __version__
 
 if TYPE_CHECKING:
