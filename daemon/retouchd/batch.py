@@ -162,7 +162,8 @@ class Batch:
         staging = Path(tempfile.mkdtemp(dir=self._scratch.name, prefix="job-"))
         op = "preview" if self._wish.dry_run else "retouch"
         finish, own = self._settings.finish, self._wish.force
-        order = Order(item.source, staging, recipe, finish, memory.decided, mask, own_output=own)
+        before = corrections.last_heal(item.source, item.folder, memory.sha256)
+        order = Order(item.source, staging, recipe, finish, memory.decided, mask, before, own)
         answer = self._talk(protocol.order(op, order), stage)
         assert isinstance(answer, Outcome)
         return answer

@@ -177,6 +177,16 @@ def edited_mask(source: Path, folder: Path, masks: tuple[str, ...]) -> tuple[Pat
     return None
 
 
+def last_heal(source: Path, folder: Path, digest: str) -> Path | None:
+    """The heal layer of this photo's latest result, when nobody touched it since."""
+    for names, told in _sets(source, folder):
+        path = names.path(Role.HEAL)
+        whole = path.is_file() and not path.is_symlink() and path.stat().st_size > 0
+        if whole and record.source_digest(told) == digest:
+            return path if record.untouched(told, names, Role.HEAL, lambda: None) else None
+    return None
+
+
 def _sets(source: Path, folder: Path) -> Iterator[tuple[ResultSet, dict[str, Any]]]:
     """The sets of results of this photo, the latest first."""
     found, names = [], naming.first_set(source, folder)

@@ -202,7 +202,10 @@ class Dispatcher:
         decided = hand.memory.decided if hand.memory else Corrections()
         mask, own = hand.mask[0] if hand.mask else None, bool(hand.row.forced)
         finish = self.settings.finish
-        order = Order(hand.row.file, staging, hand.recipe, finish, decided, mask, own_output=own)
+        before = None
+        if hand.memory:
+            before = corrections.last_heal(hand.row.file, self._folder(hand.row), hand.memory.sha256)
+        order = Order(hand.row.file, staging, hand.recipe, finish, decided, mask, before, own)
         keeper.send(protocol.order("retouch", order))
 
     def _hear(self, keeper: Supervisor, message: dict[str, Any] | Outcome) -> None:

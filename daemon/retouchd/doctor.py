@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from retouch_engine import __version__
+from retouch_engine import __version__, signing_trouble
 from retouchd import models, mounts, protocol
 from retouchd.config import Settings
 from retouchd.crew import cards_of
@@ -45,6 +45,7 @@ def examine(settings: Settings, engine: str = protocol.ENGINE_FACTORY) -> Iterat
         yield _room(f"room in {shown(watch.path)}", watch.path, settings)
     yield _state(settings)
     yield _room("room for staging", settings.state_dir, settings)
+    yield from _signing(settings)
     offered = models.offer(settings)
     yield from (Finding("model", line, well=False) for line in offered.damaged)
     yield from (Finding("model left out", line) for line in offered.left_out)
@@ -91,6 +92,16 @@ def _state(settings: Settings) -> Finding:
     writable = os.access(folder, os.W_OK)
     found = f"{shown(settings.state_dir)} on {mount.fstype}" + ("" if writable else ", not writable")
     return Finding("state folder", found, well=writable and not mount.network)
+
+
+def _signing(settings: Settings) -> Iterator[Finding]:
+    """Only when it was asked for."""
+    signing = settings.signing.signing
+    if signing is not None:
+        trouble = signing_trouble(signing)
+        yield Finding(
+            "content credentials", trouble or f"with {shown(signing.certificate)}", well=not trouble
+        )
 
 
 def _engine(plan: WorkerPlan) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePath
 
-from retouch_engine import PHOTO_SUFFIXES
+from retouch_engine import PHOTO_SUFFIXES, missing_extra
 from retouchd.naming import OWN_FOLDER, is_own_result
 
 OWN = "own output"
@@ -58,7 +58,10 @@ def file_ignored(name: str) -> str | None:
     for rule, why in _FILES:
         if rule.fullmatch(name):
             return why
-    if PurePath(name).suffix.lower() not in PHOTO_SUFFIXES:
+    suffix = PurePath(name).suffix.lower()
+    if extra := missing_extra(suffix):
+        return f'{extra.kind}; read only with its extra: pip install "retouchd[{extra.name}]"'
+    if suffix not in PHOTO_SUFFIXES:
         return "not a photo's ending (" + ", ".join(sorted(PHOTO_SUFFIXES)) + ")"
     return OWN if is_own_result(name) else None
 

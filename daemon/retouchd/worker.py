@@ -33,6 +33,7 @@ from retouch_engine import (
     Limits,
     Order,
     Recipe,
+    Signing,
     Stock,
     estimated_bytes,
 )
@@ -132,10 +133,15 @@ def _order(message: dict[str, Any]) -> Order:
         staging=Path(message["staging"]),
         recipe=Recipe.from_json(message["recipe"]),
         finish=Finish(
-            Compression(finish["compression"]), finish["threads"], Layers(finish["layers"]), finish["psd"]
+            Compression(finish["compression"]),
+            finish["threads"],
+            Layers(finish["layers"]),
+            finish["psd"],
+            Signing(**finish["signing"]) if finish["signing"] else None,
         ),
         corrections=Corrections.from_json(message["corrections"]),
         painted_mask=Path(message["mask"]) if message["mask"] else None,
+        before=Path(message["before"]) if message["before"] else None,
         own_output=message["own_output"],
     )
 

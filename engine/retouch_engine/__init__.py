@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Protocol
 from retouch_engine import errors
 from retouch_engine.corrections import CORRECTIONS_SCHEMA, Correction, Corrections, Wish
 from retouch_engine.errors import EngineError
-from retouch_engine.recipe import PERMANENT, Compression, Finish, Kind, Layers, Limits, Recipe
+from retouch_engine.formats import missing_extra, photo_suffixes
+from retouch_engine.pyramid import pyramid
+from retouch_engine.recipe import PERMANENT, Compression, Finish, Kind, Layers, Limits, Recipe, Signing
 from retouch_engine.record import RECORD_SCHEMA, Candidate, Decision, Pair, Rendered, Role
 from retouch_engine.stock import Model, Stock
 from retouch_engine.version import __version__
@@ -49,6 +51,7 @@ __all__ = [
     "Recipe",
     "Rendered",
     "Role",
+    "Signing",
     "Stock",
     "Viewer",
     "Wish",
@@ -56,14 +59,17 @@ __all__ = [
     "errors",
     "estimated_bytes",
     "explain",
+    "missing_extra",
     "open_editing",
     "open_engine",
     "open_viewer",
+    "pyramid",
+    "signing_trouble",
     "write_pairs",
 ]
 
-PHOTO_SUFFIXES = frozenset({".tif", ".tiff", ".jpg", ".jpeg", ".png"})
-"""Endings, lower case, of the files that are offered to the engine."""
+PHOTO_SUFFIXES = photo_suffixes()
+"""Endings, lower case, of the files that are offered to the engine: an extra's where it is installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,8 @@ class Order:
     painted_mask: Path | None = None
     """What a person painted: 255 heals, 0 keeps, 128 leaves to a person. Same size as the photo. What it says
     beyond ``corrections`` is in the record's ``corrections`` afterwards, so that a mask is read once."""
+    before: Path | None = None
+    """The heal layer of the photo's last result, untouched since: with it only what changed is healed."""
     own_output: bool = False
     """Whether a result of ours is taken as well: somebody asked for it."""
 
@@ -120,6 +128,13 @@ def estimated_bytes(source: Path) -> int | None:
     from retouch_engine.codec.claim import estimated_bytes as estimate
 
     return estimate(source)
+
+
+def signing_trouble(signing: Signing) -> str:
+    """What keeps results from being signed; empty when nothing does. A picture of some bytes is signed."""
+    from retouch_engine.codec.provenance import signing_trouble as trouble
+
+    return trouble(signing)
 
 
 def open_engine(limits: Limits | None = None, stock: Stock | None = None) -> Engine:

@@ -9,6 +9,7 @@ disk); ``code`` is the short stable word that the journal and ``retouchd why`` s
     ├── SourceMissing             the file went away                            (retryable)
     ├── UnreadablePhoto
     │   ├── NotAPhoto             empty, or no known signature
+    │   ├── ExtraNeeded           a format that an extra reads which is not installed
     │   ├── MislabelledPhoto      the name says one format, the bytes another
     │   ├── IncompletePhoto       the end is missing: a copy still under way?   (retryable)
     │   ├── DamagedPhoto          complete by its structure, but does not decode
@@ -22,6 +23,7 @@ disk); ``code`` is the short stable word that the journal and ``retouchd why`` s
     ├── RecipeMistake             a recipe with values out of range
     ├── ResultTooLarge            more than a classic TIFF can hold
     ├── ProofFailed               the encoded file is not what was promised
+    ├── NotSigned                 content credentials were asked for and did not come about (retryable)
     ├── StagingFull               no room to write the result                   (retryable)
     ├── ModelUnusable             an installed model does not load, or not as its manifest says
     └── NoRoomForModel            a model does not fit on the device; the next healer takes over
@@ -82,8 +84,20 @@ class NotAPhoto(UnreadablePhoto):
 
     def __init__(self, path: Path, found: str) -> None:
         super().__init__(
-            f"{shown(path.name)} is not a photo that retouchd reads: found {found}, expected TIFF, JPEG or"
-            " PNG; export it as a 16-bit TIFF"
+            f"{shown(path.name)} is not a photo that retouchd reads: found {found}, expected TIFF, JPEG,"
+            " PNG or PSD; export it as a 16-bit TIFF"
+        )
+
+
+class ExtraNeeded(UnreadablePhoto):
+    """A format that is read by an extra which is not installed."""
+
+    code = "extra"
+
+    def __init__(self, path: Path, kind: str, extra: str) -> None:
+        super().__init__(
+            f"{shown(path.name)} is {kind}, which retouchd reads only with its extra {extra}:"
+            f' pip install "retouchd[{extra}]"; or export it as a 16-bit TIFF'
         )
 
 
@@ -220,6 +234,18 @@ class ProofFailed(EngineError):
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(f"refused to publish the result of {shown(path.name)}: {what}; please report this")
+
+
+class NotSigned(EngineError):
+    """Content credentials were asked for and did not come about, so nothing is published."""
+
+    retryable = True
+    code = "not-signed"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"not signed: {shown(why)}; mend [signing], or empty it to publish without a signature"
+        )
 
 
 class StagingFull(EngineError):

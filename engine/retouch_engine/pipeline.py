@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +24,23 @@ from retouch_engine.growth import grown
 from retouch_engine.heal import HEALERS, Healer
 from retouch_engine.recipe import Recipe
 from retouch_engine.record import Decision, SpotRecord
+from retouch_engine.resume import Standing
 from retouch_engine.survey import Scene, survey
-from retouch_engine.types import DetectorId, HealerId, Patch, Photo, Spot, Step
+from retouch_engine.types import HealerId, Patch, Photo, Spot, Step
 from retouch_engine.wounds import Outcome, Wounds, apart, healed, standing
 
 Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Who may heal, and how many wounds at once; the number does not change the result."""
+
+    healers: Mapping[HealerId, Healer] = field(default_factory=lambda: HEALERS)
+    threads: int = 2
+
+
+CREW = Crew()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +48,19 @@ class Retouched:
     """What became of a photo: patches to lay into it, a record of each spot, seconds for each stage."""
 
     patches: tuple[Patch, ...]
-    steps: tuple[Step, ...]
+    standing: Standing
+    """The plan, what became of each wound, and who found the spots."""
     spots: tuple[SpotRecord, ...]
     scene: Scene
-    detector: DetectorId
-    """Who found the spots."""
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     corrections: Corrections = field(default_factory=Corrections)
     """What a person decided, a painted mask included."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The plan, in the order of ``spots``."""
+        return self.standing.steps
 
 
 def retouch(
@@ -53,8 +69,8 @@ def retouch(
     progress: Progress,
     corrections: Corrections | None = None,
     mask: NDArray[np.uint8] | None = None,
-    threads: int = 2,
-    healers: Mapping[HealerId, Healer] = HEALERS,
+    crew: Crew = CREW,
+    before: Standing | None = None,
 ) -> Retouched:
     """Retouch one photo.
 
@@ -64,79 +80,86 @@ def retouch(
         progress: told each stage's name as it begins.
         corrections: what a person decided about this photo.
         mask: what a person painted over it, ``(H, W)`` uint8; read as one more round of corrections.
-        threads: how many wounds are healed at once; it does not change the result.
-        healers: who may heal.
+        crew: who may heal.
+        before: what stands since an earlier run of the same work, which knew the first of these corrections:
+            then nothing is looked for again, and only what the others change is healed.
     """
     clock = Stopwatch(progress)
     corrections = corrections or Corrections()
     recipe = corrections.applied(recipe)
     with clock.stage("survey"):
         scene = survey(photo)
-    with clock.stage("detect"):
-        detector = chosen(scene)
-        spots = detector.detect(photo, scene, recipe)
-    with clock.stage("route"):
-        steps, notes = routed(photo, scene, spots, recipe, healers)
+    work = _Work(photo, scene, recipe, crew)
+    standing = before or work.begun(clock)
     with clock.stage("heal"):
-        steps = grown(photo, scene, steps)
-        outcomes = _healed(photo, scene, steps, recipe, (), threads, healers)
         for wishes in corrections.rounds():
-            steps = _next(photo, scene, steps, wishes, recipe, healers)
-            outcomes = _healed(photo, scene, steps, recipe, outcomes, threads, healers)
-        if mask is not None and (wishes := painted(mask, steps, _by_spot(outcomes, whole=True))):
+            if wishes[0] not in standing.wishes:
+                standing = work.corrected(standing, wishes)
+        known = _by_spot(standing.outcomes, whole=True)
+        if mask is not None and (wishes := painted(mask, standing.steps, known)):
             corrections = corrections.and_then(wishes)
-            steps = _next(photo, scene, steps, wishes, recipe, healers)
-            outcomes = _healed(photo, scene, steps, recipe, outcomes, threads, healers)
-    by_spot = _by_spot(outcomes)
+            standing = work.corrected(standing, corrections.spots[-len(wishes) :])
+    outcomes, by_spot = standing.outcomes, _by_spot(standing.outcomes)
     return Retouched(
         patches=tuple(o.patch for o in outcomes if o.patch is not None),
-        steps=steps,
-        spots=tuple(_recorded(step, by_spot.get(step.spot.id), scene) for step in steps),
+        standing=standing,
+        spots=tuple(_recorded(step, by_spot.get(step.spot.id), scene) for step in standing.steps),
         scene=scene,
-        detector=detector.spec.id,
         seconds=clock.seconds,
-        notes=(*notes, *dict.fromkeys(t for o in outcomes for t in o.troubles), *scene.notes),
+        notes=(*standing.notes, *dict.fromkeys(t for o in outcomes for t in o.troubles), *scene.notes),
         corrections=corrections,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One photo on its way: what does not change from round to round."""
+
+    photo: Photo
+    scene: Scene
+    recipe: Recipe
+    crew: Crew
+
+    def begun(self, clock: Stopwatch) -> Standing:
+        """The run before anybody decided anything: detect, route, heal."""
+        with clock.stage("detect"):
+            detector = chosen(self.scene)
+            spots = detector.detect(self.photo, self.scene, self.recipe)
+        with clock.stage("route"):
+            steps, notes = routed(self.photo, self.scene, spots, self.recipe, self.crew.healers)
+        with clock.stage("heal"):
+            steps = grown(self.photo, self.scene, steps)
+            return Standing(steps, self.healed(steps, ()), (), detector.spec.id, notes)
+
+    def corrected(self, standing: Standing, wishes: Sequence[Correction]) -> Standing:
+        """One more round of wishes."""
+        steps = self.next(standing.steps, wishes)
+        outcomes = self.healed(steps, standing.outcomes)
+        return replace(standing, steps=steps, outcomes=outcomes, wishes=(*standing.wishes, *wishes))
+
+    def next(self, steps: Sequence[Step], wishes: Sequence[Correction]) -> tuple[Step, ...]:
+        """The plan after one more round of wishes; holes that have grown already stay as they are."""
+        takes = {healer_id: healer.spec.takes for healer_id, healer in self.crew.healers.items()}
+        had = {step.spot.id for step in steps if step.healers}
+        plan = amended(steps, wishes, self.recipe, takes, self.scene)
+        return tuple(
+            step if step.spot.id in had else grown(self.photo, self.scene, [step])[0] for step in plan
+        )
+
+    def healed(self, steps: Sequence[Step], before: Sequence[Outcome]) -> tuple[Outcome, ...]:
+        """What becomes of a plan's wounds. What stands from the plan before is taken over to the last bit."""
+        kept = standing(before, steps)
+        done = {outcome.spot_ids for outcome in kept}
+        wounds = Wounds.of(self.photo, self.scene, steps, self.recipe, done)
+        with ThreadPoolExecutor(self.crew.threads) as pool:
+            outcomes = tuple(pool.map(lambda wound: healed(wound, self.recipe, self.crew.healers), wounds))
+        again = Wounds.of(self.photo, self.scene, steps, self.recipe, done)
+        return (*kept, *apart(again, outcomes, self.recipe, kept, self.crew.healers))
 
 
 def _by_spot(outcomes: Sequence[Outcome], *, whole: bool = False) -> dict[int, Outcome]:
     """The outcome of each spot; only of those that were healed, when they are asked for."""
     return {i: o for o in outcomes for i in o.spot_ids if o.patch is not None or not whole}
-
-
-def _next(
-    photo: Photo,
-    scene: Scene,
-    steps: Sequence[Step],
-    wishes: Sequence[Correction],
-    recipe: Recipe,
-    healers: Mapping[HealerId, Healer],
-) -> tuple[Step, ...]:
-    """The plan after one more round of wishes; holes that have grown already stay as they are."""
-    takes = {healer_id: healer.spec.takes for healer_id, healer in healers.items()}
-    had = {step.spot.id for step in steps if step.healers}
-    plan = amended(steps, wishes, recipe, takes, scene)
-    return tuple(step if step.spot.id in had else grown(photo, scene, [step])[0] for step in plan)
-
-
-def _healed(
-    photo: Photo,
-    scene: Scene,
-    steps: Sequence[Step],
-    recipe: Recipe,
-    before: Sequence[Outcome],
-    threads: int,
-    healers: Mapping[HealerId, Healer],
-) -> tuple[Outcome, ...]:
-    """What becomes of a plan's wounds. What stands from the plan before is taken over to the last bit."""
-    kept = standing(before, steps)
-    done = {outcome.spot_ids for outcome in kept}
-    wounds = Wounds.of(photo, scene, steps, recipe, done)
-    with ThreadPoolExecutor(threads) as pool:
-        outcomes = tuple(pool.map(lambda wound: healed(wound, recipe, healers), wounds))
-    again = Wounds.of(photo, scene, steps, recipe, done)
-    return (*kept, *apart(again, outcomes, recipe, kept, healers))
 
 
 def routed(
@@ -187,7 +210,7 @@ def _decision(step: Step, outcome: Outcome | None) -> tuple[Decision, str]:
 
 
 class Stopwatch:
-    """Names each stage as it begins and keeps its seconds."""
+    """Names each stage as it begins and keeps its seconds, all of its turns together."""
 
     def __init__(self, progress: Progress) -> None:
         self.tell = progress
@@ -199,4 +222,5 @@ class Stopwatch:
         self.tell(name)
         start = time.perf_counter()
         yield
-        self.seconds[name] = round(time.perf_counter() - start, 4)
+        took = self.seconds.get(name, 0.0) + time.perf_counter() - start
+        self.seconds[name] = round(took, 4)

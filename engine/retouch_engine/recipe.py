@@ -140,6 +140,19 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Signing:
+    """With what results are signed (C2PA)."""
+
+    certificate: str
+    """Path of a PEM file: the certificate, then those that vouch for it."""
+    key: str
+    """Path of the private key's PEM file, which only its owner may read."""
+    algorithm: str = "es256"
+    timestamp_url: str = ""
+    """Of a server that vouches for the time; empty: none is asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """How results are written; none of it changes a pixel."""
 
@@ -150,3 +163,5 @@ class Finish:
     """Named layers; every other program reads the flat picture of the same file."""
     psd: bool = False
     """Also a Photoshop document with the photo and the heals as layers."""
+    signing: Signing | None = None
+    """None: results are not signed."""

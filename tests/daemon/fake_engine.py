@@ -99,6 +99,7 @@ def record_of(order: Order, data: bytes) -> dict[str, Any]:
         "engine": {"version": "0", "recipe_digest": order.recipe.digest, "recipe": order.recipe.as_json()},
         "counts": {"found": 1 + review, "healed": 1, "kept": 0, "review": review, "failed": 0},
         "corrections": _decided(order).as_json(),
+        "before": order.before.name if order.before else None,
         "seconds": {"decode": 0.1, "heal": 0.2},
         "spots": spots,
         "outputs": {},

@@ -128,8 +128,8 @@ def test_skin_is_found_on_the_chart_and_not_on_plain_pictures(chart: Chart) -> N
 
 def test_the_number_of_threads_changes_nothing(chart: Chart) -> None:
     photo = Photo(chart.pixels.copy())
-    one = pipeline.retouch(photo, Recipe(), quiet, threads=1)
-    many = pipeline.retouch(photo, Recipe(), quiet, threads=4)
+    one = pipeline.retouch(photo, Recipe(), quiet, crew=pipeline.Crew(threads=1))
+    many = pipeline.retouch(photo, Recipe(), quiet, crew=pipeline.Crew(threads=4))
     assert one.spots == many.spots
     for a, b in zip(one.patches, many.patches, strict=True):
         assert a.box == b.box

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from retouch_engine import Compression, Finish, Kind, Layers, Recipe
 from retouchd.config.presets import BUILT_IN, BUILT_IN_PRESET, with_built_in
+from retouchd.config.signing import SigningSettings
 from retouchd.config.tree import AbsolutePath, Tree, absolute_path
 from retouchd.config.weights import ModelSettings
 
@@ -351,6 +352,7 @@ class Settings(Tree):
     hooks: HookSettings = Field(default=HookSettings())
     http: Http = Field(default=Http())
     models: ModelSettings = Field(default=ModelSettings())
+    signing: SigningSettings = Field(default=SigningSettings())
     log: Log = Field(default=Log())
     presets: Annotated[dict[str, Preset], BeforeValidator(with_built_in)] = Field(
         default_factory=_built_in, description="Presets by name."
@@ -359,7 +361,8 @@ class Settings(Tree):
     @property
     def finish(self) -> Finish:
         """How the engine writes results."""
-        return Finish(self.output.compression, self.output.threads, self.output.layers, self.output.psd)
+        out = self.output
+        return Finish(out.compression, out.threads, out.layers, out.psd, self.signing.signing)
 
     @property
     def models_dir(self) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
-from retouch_engine import Correction, Corrections, EngineError, Role, __version__
+from retouch_engine import Correction, Corrections, EngineError, Role, __version__, pyramid
 from retouchd import corrections
 from retouchd.corrections import Memory
 from retouchd.errors import BadRequest, RetouchdError
@@ -98,7 +98,7 @@ class Site:
             case ["view.jpg"]:
                 return self._overview(photo)
             case ["about"]:
-                return _json(self.tiles.about(photo.source))
+                return _json(self._about(photo))
             case ["before" | "after" as which, level, place]:
                 return self._tile(photo, which, level, place)
         raise NotHere
@@ -180,6 +180,15 @@ class Site:
         """Whether the result shows what was decided; the page asks until it does."""
         pending = corrections.outdated(photo.source, photo.names.folder) or _on_its_way(photo)
         return {"stamp": str(photo.stamp), "pending": pending, "says": self.says()}
+
+    def _about(self, photo: Photo) -> dict[str, int]:
+        """Size, orientation and tiles, from the record: decoding 45 MP for it would keep the page empty."""
+        source = _table(photo.told(), "source")
+        facts = {key: source.get(key) for key in ("width", "height", "orientation")}
+        known = {key: value for key, value in facts.items() if type(value) is int and value > 0}
+        if len(known) < len(facts):
+            return self.tiles.about(photo.source)
+        return {**known, **pyramid(known["width"], known["height"])}
 
     def _overview(self, photo: Photo) -> Reply:
         path = photo.names.path(Role.VIEW)

@@ -43,6 +43,11 @@ _STALE = (
 """True of the source's encoding, not of ours."""
 
 
+def source_type(*, generative: bool) -> str:
+    """IPTC's word for how a result came about: whether a trained model had a hand in it."""
+    return COMPOSITE if generative else ALGORITHMIC
+
+
 @dataclass(frozen=True, slots=True)
 class XmpFacts:
     """What the packet is to say about this run. Equal facts give an equal packet."""
@@ -155,7 +160,7 @@ def _mark(packet: Packet, facts: XmpFacts) -> None:
     before = packet.text("Iptc4xmpExt:DigitalSourceType") or ""
     # A picture that came out of a trained model stays declared as one.
     if (facts.healed or facts.generative) and "trainedalgorithmic" not in before.lower():
-        packet.put("Iptc4xmpExt:DigitalSourceType", COMPOSITE if facts.generative else ALGORITHMIC)
+        packet.put("Iptc4xmpExt:DigitalSourceType", source_type(generative=facts.generative > 0))
     for short, value in {
         "SourceDigest": facts.source_digest,
         "RecipeDigest": facts.recipe_digest,
