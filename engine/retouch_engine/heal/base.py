@@ -12,7 +12,7 @@ import numpy as np
 
 from retouch_engine.imaging.bands import filled, fine_bands, levelled, low_band
 from retouch_engine.imaging.density import tone
-from retouch_engine.imaging.masks import bounding_box, dilated, distance_inside
+from retouch_engine.imaging.masks import bounding_box, dilated, distance_inside, framed
 from retouch_engine.types import Bool, Box, Float, HealerId, Takes, frozen
 
 Thing = TypeVar("Thing")
@@ -142,7 +142,7 @@ class Wound:
         hole = self.hole[self.inner.slices]
         seat = self.hole_box.within(self.inner).grown(1, *hole.shape).slices
         support = np.zeros(hole.shape, dtype=np.float32)
-        depth = distance_inside(np.pad(hole[seat], 1, mode="edge"))[1:-1, 1:-1]
+        depth = distance_inside(framed(hole[seat], repeated=True))[1:-1, 1:-1]
         np.minimum(depth / np.float32(_FEATHER_PX), 1, out=support[seat])
         return frozen(support)
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.imaging.masks import bounding_box, dilated, distance_inside
+from retouch_engine.imaging.masks import bounding_box, dilated, distance_inside, framed
 from retouch_engine.types import Bool, Float
 
 _WHOLE = 120_000
@@ -46,7 +46,7 @@ class Span:
             # Odd, so that the grid's points lie on pixels when it is resized.
             wanted = max(self._box.height, self._box.width) / (2 * _GRID_CELLS)
             self._step = 2 * min(max(1, round(wanted - 0.5)), _LARGEST_STEP_PX // 2) + 1
-            depth = distance_inside(np.pad(hole, 1, mode="edge"))[1:-1, 1:-1]
+            depth = distance_inside(framed(hole, repeated=True))[1:-1, 1:-1]
             inside = hole & (depth <= 1.5 * self._step)
         self._inside = inside
         self._near = _Weighed(np.argwhere(inside), rim)
