@@ -59,7 +59,7 @@ def low_band(values: Float, weight: Float, sigma: float) -> Float:
             cv2.resize(blur(np.asarray(half), sigma / 2), size, interpolation=cv2.INTER_LINEAR)
         )[:h, :w]
     pad = ((0, h % 2), (0, w % 2), (0, 0))
-    both = np.concatenate([values * weight[..., None], weight[..., None]], axis=2)
+    both = np.asarray(cv2.merge([*cv2.split(values * weight[..., None]), weight]))
     both = np.pad(both, pad, mode="edge") if h % 2 or w % 2 else both
     size = (both.shape[1], both.shape[0])
     small = cv2.resize(both, (size[0] // 2, size[1] // 2), interpolation=cv2.INTER_AREA)

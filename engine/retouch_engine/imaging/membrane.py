@@ -98,27 +98,31 @@ class _Weighed:
     """Points, each with its weights of the rim."""
 
     def __init__(self, points: Places, rim: Places) -> None:
-        centre = rim.mean(axis=0).round()
+        centre = rim.sum(axis=0) // len(rim)
         self._points = (points - centre).astype(np.float32)
         self._rim = (rim - centre).astype(np.float32)
         self._kept = self._weights(slice(None)) if len(points) * len(rim) <= _KEPT else None
 
     def mean(self, values: Float) -> Float:
         """``(rim, c)`` values in, ``(points, c)`` out."""
+        # The last column adds up the weights.
+        one = np.ones((len(values), values.shape[1] + 1), dtype=np.float32)
+        one[:, :-1] = values
         if self._kept is not None:
-            return np.asarray(self._kept @ values)
-        part = max(1, _KEPT // len(self._rim))
-        parts = (slice(i, i + part) for i in range(0, len(self._points), part))
-        return np.concatenate([self._weights(p) @ values for p in parts])
+            total = self._kept @ one
+        else:
+            part = max(1, _KEPT // len(self._rim))
+            parts = (slice(i, i + part) for i in range(0, len(self._points), part))
+            total = np.concatenate([self._weights(p) @ one for p in parts])
+        return np.asarray(total[:, :-1] / total[:, -1:])
 
     def _weights(self, part: slice) -> Float:
-        """``(points, rim)``: each row adds up to 1. Between whole pixels: the squares are exact."""
+        """``(points, rim)``. Between whole pixels: the squares of the distances are exact."""
         a, b = self._points[part], self._rim
-        square = np.einsum("ik,ik->i", a, a)[:, None] + np.einsum("ik,ik->i", b, b)
-        square -= 2 * (a @ b.T)
-        weights = np.reciprocal(np.maximum(square, 1, out=square), out=square)
-        weights /= weights.sum(axis=1, keepdims=True)
-        return np.asarray(weights)
+        left = np.column_stack([-2 * a, np.einsum("ik,ik->i", a, a), np.ones(len(a), np.float32)])
+        right = np.column_stack([b, np.ones(len(b), np.float32), np.einsum("ik,ik->i", b, b)])
+        square = left @ right.T
+        return np.asarray(np.reciprocal(np.maximum(square, 1, out=square), out=square))
 
 
 def membrane(values: Float, known: Bool, hole: Bool) -> Float:
