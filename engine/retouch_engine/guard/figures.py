@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,6 +28,10 @@ _CONTRASTS, _SMOOTH, _EDGE = _BANDS + 2, _BANDS + 2, _BANDS + 3
 """Planes: so many whose contrast counts, then the blur, then the gradient."""
 _BLUE_OVER_RED = np.array([[-1, 0, 1]], dtype=np.float32)
 _FEATHER_PX = 1.6
+_NEAR_PX, _OUTER_PX = 2.6, 3.2
+_MOST_ZONE_PX = 1500
+_PLAIN, _LEAST_ZONE = 2.5, 10
+"""What lies further out, in deviations of the ring, is the blemish's; and the fewest places to judge from."""
 _BESIDE_PX, _NEXT_PX = 1.2, 2.3
 """Nearer than that are the four pixels beside one, and those next to them."""
 _TRACE_PX, _TRACE_SHARE = 1.2, 0.08
@@ -51,13 +56,14 @@ NAMES = (
 class Shape:
     """Where to measure, as pixel positions relative to the crop.
 
-    The core, its rim, the ring around it, and the zone inside the rim where a wide feather would mix.
+    The core, its rim, the ring around it, and three zones of the hole: just inside the feather that every
+    heal has, the outer half, and the depth.
     """
 
     core: NDArray[np.intp]
     rim: NDArray[np.intp]
     ring: NDArray[np.intp]
-    zone: NDArray[np.intp]
+    zones: tuple[NDArray[np.intp], ...]
 
     @cached_property
     def under(self) -> Float:
@@ -118,11 +124,12 @@ class Figures:
 
     ``table`` is float64 ``(n, 12)``; :data:`NAMES` are its columns. ``texture_0`` to ``texture_2``,
     ``finest`` (from pixel to pixel) and ``chroma`` (the finest colour band): logarithms of core / ring
-    contrast. ``spread``: Wasserstein-1 distance of the finest band's values, in ring spreads. ``seam``:
-    gradient on the rim over the ring's. ``residual``: how far the core's level lies from a plane through the
-    ring, in OD, worst channel. ``redder``: that of redness, signed. ``halo``: how far the core's smooth
-    density leaves the range of the ring's, in OD. ``left``: how much of the blemish's form is there, 1 for
-    all of it. ``form``: how far the core strays from the ring's plane, a logarithm.
+    contrast. ``spread``: Wasserstein-1 distance
+    of the finest band's values, in ring spreads. ``seam``: gradient on the rim over the ring's. ``residual``:
+    how far the core's level lies from a plane through the ring, in OD, worst channel. ``redder``: that of
+    redness, signed. ``halo``: how far the core's smooth density leaves the range of the ring's, in OD.
+    ``left``: how much of the blemish's form is there, 1 for all of it. ``form``: how far the core strays from
+    the ring's plane, a logarithm.
     """
 
     table: NDArray[np.float64]
@@ -183,11 +190,18 @@ def shape_of(hole: Bool, forbid: Bool) -> Shape:
     core = core if np.count_nonzero(core) >= 9 else near
     ring = (outside > _NEXT_PX) & (outside <= width) & ~forbid[box.slices]
     rim = (outside <= _BESIDE_PX) & (depth <= _BESIDE_PX)
-    # The outer half of the hole, less the narrow feather that every heal has.
-    zone = (depth > _FEATHER_PX) & (depth < max(2 + _FEATHER_PX, float(depth.max()) / 2))
+    deepest, inside = float(depth.max()), depth > _FEATHER_PX
+    zones = (
+        inside & (depth < max(_NEAR_PX, deepest / 3)),
+        inside & (depth < max(_OUTER_PX, deepest / 2)),
+        depth > max(_OUTER_PX, deepest * 2 / 3),
+    )
     corner = np.array([box.y0, box.x0], dtype=np.intp)
-    parts = ((core, _MOST_PX), (rim, _MOST_RIM_PX), (ring, _MOST_PX), (zone, _MOST_PX))
-    return Shape(*(_positions(mask, most) + corner for mask, most in parts))
+    found, edge, around = (
+        _positions(mask, most) + corner
+        for mask, most in ((core, _MOST_PX), (rim, _MOST_RIM_PX), (ring, _MOST_PX))
+    )
+    return Shape(found, edge, around, tuple(_positions(z, _MOST_ZONE_PX) + corner for z in zones))
 
 
 def _positions(mask: Bool, most: int) -> NDArray[np.intp]:
@@ -305,30 +319,56 @@ def _halved_at(places: NDArray[np.intp], shifts: NDArray[np.intp], h: int, w: in
     return _at_most(rows, h) * w + _at_most(columns, w)
 
 
-def own_texture(before: Bands, after: Bands, shape: Shape, shifts: NDArray[np.intp]) -> NDArray[np.float64]:
-    """How much of its own texture a place has: 0 for other skin, 1 for the same, between for a mixture.
+@dataclass(frozen=True, slots=True)
+class Own:
+    """How much of its own texture a place still has in each of the shape's zones.
 
-    The regression of the differences from pixel to pixel, after on before, over the shape's zone: two pieces
-    of skin have nothing in common there, so that a blend at half opacity shows as 0.43 to 0.53 at any size,
-    and a wide feather as what it left in the zone. Laid on other skin of the crop it tells how much two
-    pieces have in common by chance.
+    0 for other skin, 1 for the same, between for a mixture; nan where too few pixels can say. ``places`` are
+    the pixels that were asked in the first, ``contrast`` is what these have left, a logarithm, over the
+    lesser of the ring's and of what was there.
+    """
+
+    near: float
+    outer: float
+    deep: float
+    places: int
+    contrast: float
+
+    @property
+    def most(self) -> float:
+        """Where the most is left; 0 where nobody can say."""
+        return max((share for share in (self.near, self.deep) if not math.isnan(share)), default=0.0)
+
+
+def own_texture(before: Bands, after: Bands, shape: Shape, shift: NDArray[np.intp]) -> Own:
+    """What the regression of differences from pixel to pixel, after on before, says of a place.
+
+    Two pieces of skin have nothing in common there, so that a blend at half opacity shows as 0.4 to 0.6 at
+    any size and depth, and a wide feather as what it left near the rim. The blemish's own edges and lights
+    are left out: they would hide that the skin under them is still there.
 
     Args:
         before: the crop as it was.
-        after: a part of it, healed; or the crop again.
+        after: a part of it, healed.
         shape: in pixels of ``before``.
-        shifts: ``(n, 2)``, ``(dy, dx)`` from ``before`` to ``after``.
-
-    Returns:
-        float64, ``(n,)``.
+        shift: ``(1, 2)``, ``(dy, dx)`` from ``before`` to ``after``.
     """
-    if len(shape.zone) == 0:
-        return np.zeros(len(shifts))
-    was = before.planes[_BANDS][shape.zone[:, 0], shape.zone[:, 1]]
-    h, w = after.planes.shape[1:]
-    now = (
-        after.planes[_BANDS]
-        .ravel()
-        .take(_at(shape.zone, shifts, h, w, shape.near(shifts, h, w)), mode="clip")
-    )
-    return np.asarray(now @ was, dtype=np.float64) / max(float(was @ was), 1e-9)
+    was, now = before.planes[_BANDS], after.planes[_BANDS]
+    around = max(float(was[shape.ring[:, 0], shape.ring[:, 1]].std()), float(_NOTHING[_BANDS, 0]))
+    shares: list[float] = []
+    first = (0, 0.0)
+    for zone in shape.zones:
+        old = was[zone[:, 0], zone[:, 1]]
+        plain = np.flatnonzero(np.abs(old) < _PLAIN * around)
+        if len(plain) < _LEAST_ZONE:
+            shares.append(math.nan)
+            continue
+        there = zone[plain] + shift
+        old, new = old[plain], now[there[:, 0], there[:, 1]]
+        energy = max(float(old @ old), 1e-9)
+        shares.append(float(new @ old) / energy)
+        if len(shares) == 1:
+            usual = min(energy, len(plain) * around * around)
+            first = len(plain), 0.5 * math.log(max(float(new @ new), 1e-9) / usual)
+    near, outer, deep = shares
+    return Own(near, outer, deep, *first)

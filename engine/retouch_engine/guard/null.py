@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.guard.figures import Bands, Figures, Shape, Trace, measure, own_texture
+from retouch_engine.guard.figures import Bands, Figures, Shape, Trace, measure
 from retouch_engine.types import Bool
 
 _PLACES = 30
-_TRIED = 240
+_TRIED = 400
 _HERE = np.zeros((1, 2), dtype=np.intp)
 _COARSE_FROM_PX = 160
 """Crops of longer sides are searched for clean places on every second pixel."""
@@ -28,8 +28,6 @@ class Null:
     before: Figures
     size_px: float
     """How tall the shape is."""
-    echo: float
-    """How much of a place's own texture other skin has, by chance: the root of its mean square."""
 
 
 def null_distribution(filtered: Bands, shape: Shape, trace: Trace, dirty: Bool, seed: int) -> Null:
@@ -45,9 +43,7 @@ def null_distribution(filtered: Bands, shape: Shape, trace: Trace, dirty: Bool, 
     shifts = _clean_shifts(shape, dirty, seed)
     both = measure(filtered, shape, np.concatenate([_HERE, shifts]), trace)
     tall = float(shape.rim[-1, 0] - shape.rim[0, 0])
-    echoes = own_texture(filtered, filtered, shape, shifts)
-    echo = float(np.sqrt(np.mean(echoes * echoes))) if len(shifts) else 0.0
-    return Null(both.part(slice(1, None)), len(shifts), both.part(slice(1)), tall, echo)
+    return Null(both.part(slice(1, None)), len(shifts), both.part(slice(1)), tall)
 
 
 def _clean_shifts(shape: Shape, dirty: Bool, seed: int) -> NDArray[np.intp]:
@@ -74,7 +70,7 @@ def _clearance(dirty: Bool, step: int) -> NDArray[np.float32]:
     """Distance to the nearest dirt, in steps; a cell is dirty when any of its pixels is."""
     if step == 2:
         h, w = dirty.shape
-        # What an odd side leaves over belongs to the last cell.
+        # The last line of an odd side is left out: a core's distance to dirt has a step to spare.
         dirty = dirty[: h - 1 : 2] | dirty[1::2]
         dirty = dirty[:, : w - 1 : 2] | dirty[:, 1::2]
     return np.asarray(cv2.distanceTransform((~dirty).view(np.uint8), cv2.DIST_L2, 5))

@@ -38,5 +38,5 @@ class Yardstick:
 
     def verdict(self, after: Bands, shift: NDArray[np.intp]) -> Verdict:
         """Judge a healed part of the crop; ``shift`` is ``(1, 2)``, ``(dy, dx)`` from the crop to it."""
-        own = float(own_texture(self.before, after, self.shape, shift)[0])
+        own = own_texture(self.before, after, self.shape, shift)
         return judge(measure(after, self.shape, shift, self.trace), self.null, own)

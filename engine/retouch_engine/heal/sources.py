@@ -14,9 +14,9 @@ from retouch_engine.types import Box, Float
 
 _RINGS = (1.25, 1.6, 2.0, 2.5, 3.2, 4.0)
 """Distances that are tried, in hole diameters: near enough for the same skin, too far for a twin."""
-_ANGLES = 20
-_MOST_RING_PX = 300
-_MOST_SEEN_PX = 400
+_ANGLES = 16
+_MOST_RING_PX = 200
+_MOST_SEEN_PX = 160
 _TEXTURE_WEIGHT = 1.0
 _LIGHT_WEIGHT = 0.35
 _DISTANCE_WEIGHT = 0.03
