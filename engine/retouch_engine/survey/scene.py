@@ -6,6 +6,7 @@ colour survey says, sizes are in pixels only, and the notes say so.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -127,6 +128,11 @@ class Scene:
 
     def skin_at(self, box: Box, step: int) -> Bool:
         """Skin inside ``box`` (full-size pixels), sampled every ``step`` px."""
+        rows, columns = range(box.y0, box.y1, step), range(box.x0, box.x1, step)
+        near = self._cells(box)
+        if near.size and near.min() > 0.5:
+            # Between cells that are all skin there is nothing to interpolate.
+            return np.ones((len(rows), len(columns)), dtype=np.bool_)
         return self._sampled(self.skin, box, step, cv2.INTER_LINEAR) > 0.5
 
     def protected_in(self, box: Box) -> Bool:
@@ -142,6 +148,14 @@ class Scene:
         bits = self._sampled(self.causes, box, step, cv2.INTER_NEAREST)
         protected = self.protected_at(box, step)
         return np.where(protected, np.where(bits > 0, bits, Cause.NOT_SKIN), 0).astype(np.uint16)
+
+    def _cells(self, box: Box) -> NDArray[np.float32]:
+        """The cells of the small map that decide about any pixel of ``box``."""
+        sy = self.skin.shape[0] / self.height
+        sx = self.skin.shape[1] / self.width
+        rows = slice(max(0, math.floor(box.y0 * sy) - 2), math.ceil(box.y1 * sy) + 2)
+        columns = slice(max(0, math.floor(box.x0 * sx) - 2), math.ceil(box.x1 * sx) + 2)
+        return self.skin[rows, columns]
 
     def _sampled(self, field: NDArray[np.generic], box: Box, step: int, how: int) -> NDArray[np.float32]:
         sy = self.skin.shape[0] / self.height
