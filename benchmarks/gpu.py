@@ -247,7 +247,7 @@ def _whole_photo(bench: Bench) -> Iterator[str]:
     """A photo of 2048 x 2048 with ten blemishes of 70 px through survey, detection, healing and guard."""
     from retouch_engine.budget import Plan
     from retouch_engine.heal import healers_of
-    from retouch_engine.pipeline import retouch
+    from retouch_engine.pipeline import Helpers, retouch
     from retouch_engine.pool import Hands, Pool
     from retouch_engine.recipe import Recipe
 
@@ -263,7 +263,7 @@ def _whole_photo(bench: Bench) -> Iterator[str]:
         for _ in range(2):
             bench.wait()
             start = time.perf_counter()
-            done = retouch(photo, Recipe(), lambda _: None, None, painted, 2, healers)
+            done = retouch(photo, Recipe(), lambda _: None, None, painted, 2, Helpers(healers))
             bench.wait()
             times.append(time.perf_counter() - start)
             healed = sum(s.healer == family for s in done.spots)

@@ -24,7 +24,7 @@ from retouch_engine.growth import grown
 from retouch_engine.heal import HEALERS, Healer
 from retouch_engine.recipe import Recipe
 from retouch_engine.record import Decision, SpotRecord
-from retouch_engine.survey import Scene, survey
+from retouch_engine.survey import Opinions, Scene, survey
 from retouch_engine.types import DetectorId, HealerId, Patch, Photo, Spot, Step
 from retouch_engine.wounds import Outcome, Wounds, apart, healed, standing
 
@@ -47,6 +47,17 @@ class Retouched:
     """What a person decided, a painted mask included."""
 
 
+@dataclass(frozen=True, slots=True)
+class Helpers:
+    """What the installed models add to a photo's way: healers, and second opinions of what is in it."""
+
+    healers: Mapping[HealerId, Healer]
+    opinions: Opinions = Opinions()  # noqa: RUF009 - frozen, and empty
+
+
+NO_MODELS = Helpers(HEALERS)
+
+
 def retouch(
     photo: Photo,
     recipe: Recipe,
@@ -54,7 +65,7 @@ def retouch(
     corrections: Corrections | None = None,
     mask: NDArray[np.uint8] | None = None,
     threads: int = 2,
-    healers: Mapping[HealerId, Healer] = HEALERS,
+    helpers: Helpers = NO_MODELS,
 ) -> Retouched:
     """Retouch one photo.
 
@@ -65,13 +76,14 @@ def retouch(
         corrections: what a person decided about this photo.
         mask: what a person painted over it, ``(H, W)`` uint8; read as one more round of corrections.
         threads: how many wounds are healed at once; it does not change the result.
-        healers: who may heal.
+        helpers: who may heal, and who is asked as well.
     """
+    healers = helpers.healers
     clock = Stopwatch(progress)
     corrections = corrections or Corrections()
     recipe = corrections.applied(recipe)
     with clock.stage("survey"):
-        scene = survey(photo)
+        scene = survey(photo, opinions=helpers.opinions)
     with clock.stage("detect"):
         detector = chosen(scene)
         spots = detector.detect(photo, scene, recipe)

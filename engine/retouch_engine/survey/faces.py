@@ -7,7 +7,7 @@ are a socket, a red stripe is a book; both together, in the right places, are a 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -92,11 +92,11 @@ class Found:
     coarse: Float
 
 
-def find(look: Look, height: int, width: int, network: Network) -> Found:
-    """Find every face: largest first."""
+def find(look: Look, height: int, width: int, network: Network, others: Sequence[Candidate] = ()) -> Found:
+    """Find every face: largest first. ``others`` are guesses from elsewhere, for places without ours."""
     long_side = max(height, width)
     views: list[tuple[float, Float]] = []
-    candidates: list[Candidate] = []
+    candidates: list[Candidate] = list(others)
     for side in _COARSE:
         shrink = min(1.0, side / long_side)
         maps = network.maps(look(Box(0, 0, height, width), shrink))

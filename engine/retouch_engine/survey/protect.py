@@ -47,6 +47,8 @@ class Cause(IntFlag):
     """No skin, below a face, where its body has to be."""
     EDGE = 8192
     """A long edge, sharper than skin's own: a strand, a strap, a cord."""
+    DOUBT = 16384
+    """A second opinion sees a face, or a thing, where the network of this project does not."""
 
 
 Causes = NDArray[np.uint16]
