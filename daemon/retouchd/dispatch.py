@@ -286,7 +286,7 @@ class Dispatcher:
         self._to_publish(replace(hand.row, source_digest=digest, recipe_digest=hand.key), plan)
 
     def _to_publish(self, row: Row, plan: dict[str, Any]) -> None:
-        written = {**plan, "files": {r: _as_json(s) for r, s in plan["files"].items()}}
+        written = {**plan, "files": {r: s.as_json() for r, s in plan["files"].items()}}
         text = json.dumps({**written, "recipe": row.recipe_digest}, default=str)
         self._desk.journal.save(replace(row, state=State.RENDERED, plan=text, not_before=0.0))
 
@@ -317,7 +317,7 @@ class Dispatcher:
             folder=self._folder(row),
             token=f"{self._desk.journal.id}-{row.id}",
             record=plan["record"],
-            files={role: _from_json(entry) for role, entry in plan["files"].items()},
+            files={role: Staged.from_json(entry) for role, entry in plan["files"].items()},
             recipe=Digest(plan["recipe"]),
             reserve_bytes=self.settings.limits.free_space_mb * 1_000_000,
             collected=self._watch(row).mirror is not None,
@@ -379,11 +379,3 @@ def _told(row: Row, published: Published) -> str:
 def _disk_failure(error: OSError) -> Failure:
     code = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "folder"
     return Failure(code, error.strerror or str(error), retryable=True)
-
-
-def _as_json(staged: Staged) -> dict[str, Any]:
-    return {"path": str(staged.path), "sha256": staged.sha256, "size": staged.size}
-
-
-def _from_json(entry: dict[str, Any]) -> Staged:
-    return Staged(Path(entry["path"]), Digest(entry["sha256"]), entry["size"])
