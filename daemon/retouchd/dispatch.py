@@ -281,7 +281,7 @@ class Dispatcher:
         """Write down what is to be published, with digests, before anything is."""
         digest, hand = record.source_digest(outcome.record), remembered(hand, outcome, self._folder(hand.row))
         masks = hand.memory.masks if hand.memory else ()
-        files = staged_files(outcome, self.settings)
+        files = record.staged_files(outcome, self.settings)
         plan = {"files": files, "record": outcome.record, "read_masks": masks}
         self._to_publish(replace(hand.row, source_digest=digest, recipe_digest=hand.key), plan)
 
@@ -374,22 +374,6 @@ def _told(row: Row, published: Published) -> str:
         return f"{words} (was done already)"
     twin = json.loads(row.plan).get("same_as")
     return f"{words} (same pixels as {shown(twin)}; its result was copied)" if twin else words
-
-
-def staged_files(outcome: Outcome, settings: Settings) -> dict[str, Staged]:
-    """The files to publish, with the digests that the engine promised for them."""
-    wanted = dict(outcome.files)
-    if not settings.output.xmp_sidecar:
-        wanted.pop(Role.XMP, None)
-    if not settings.output.contact_sheet:
-        wanted.pop(Role.CONTACT, None)
-        wanted.pop(Role.VIEW, None)
-    told = outcome.record.get("outputs", {})
-    staged = {}
-    for role, path in wanted.items():
-        promised = told.get(role, {}).get("sha256") or record.digest_of(path)
-        staged[str(role)] = Staged(path, Digest(promised), path.stat().st_size)
-    return staged
 
 
 def _disk_failure(error: OSError) -> Failure:
