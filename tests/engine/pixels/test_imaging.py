@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import imagecodecs
 import numpy as np
 import pytest
@@ -98,7 +100,8 @@ def test_a_grey_profile_is_read_by_its_curve(gamma: float, dtype: type) -> None:
     light = np.linspace(0.02, 0.95, 60)
     full = np.iinfo(dtype).max
     stored: Samples = np.rint(light ** (1 / gamma) * full).astype(dtype)
-    shown = to_srgb(np.repeat(stored[None, :, None], 3, axis=2), profile)
+    grey = cast("Samples", np.repeat(stored[None, :, None], 3, axis=2))
+    shown = to_srgb(grey, profile)
     wanted = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
     assert shown.shape == (1, 60, 3)
     assert shown.dtype == dtype
