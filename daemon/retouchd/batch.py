@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from retouch_engine import Order, Recipe
-from retouchd import corrections, models, naming, overrides, protocol, publish, record, scanner
+from retouchd import corrections, models, naming, overrides, protocol, publish, record, scanner, sittings
 from retouchd.config import Settings
 from retouchd.contact import ContactPages
 from retouchd.corrections import Memory
-from retouchd.dispatch import staged_files
+from retouchd.crew import cards_of
 from retouchd.errors import EngineUnavailable, JobError, SourceGone
 from retouchd.jobs import Digest, Failure, Outcome, Signature
 from retouchd.publish import Parcel
@@ -85,6 +85,7 @@ class Batch:
         scratch = Path(self._scratch.name)
         self._stock = models.offer(settings).stock
         plan = WorkerPlan(engine, settings.limits.max_megapixels, scratch, settings.memory_bytes, self._stock)
+        plan = replace(plan, card=cards_of(settings, self._stock)[0])
         self._keeper = Supervisor(plan, settings.limits.job_seconds)
         self._pages = ContactPages()
 
@@ -160,7 +161,9 @@ class Batch:
         staging = Path(tempfile.mkdtemp(dir=self._scratch.name, prefix="job-"))
         op = "preview" if self._wish.dry_run else "retouch"
         finish, own = self._settings.finish, self._wish.force
-        order = Order(item.source, staging, recipe, finish, memory.decided, mask, own_output=own)
+        before = corrections.last_heal(item.source, item.folder, memory.sha256)
+        sitting = sittings.recalled(item.source, item.folder, memory.sha256, recipe)
+        order = Order(item.source, staging, recipe, finish, memory.decided, sitting, mask, before, own)
         answer = self._talk(protocol.order(op, order), stage)
         assert isinstance(answer, Outcome)
         return answer
@@ -197,7 +200,7 @@ class Batch:
             folder=item.folder,
             token=f"p{os.getpid()}-{uuid.uuid4().hex[:8]}",
             record=outcome.record,
-            files=staged_files(outcome, self._settings),
+            files=record.staged_files(outcome, self._settings),
             recipe=Digest(memory.decided.key(recipe)),
             reserve_bytes=self._settings.limits.free_space_mb * 1_000_000,
             collected=self._wish.out is not None,

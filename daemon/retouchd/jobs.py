@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple, NewType
+from typing import Any, NamedTuple, NewType, Self
 
 from retouchd.errors import JobError
 
@@ -73,7 +73,7 @@ class Signature(NamedTuple):
 
     def is_written(self, text: str) -> bool:
         """As :meth:`same_file`, with what :meth:`__str__` wrote of the other."""
-        return text.partition(":")[2] == str(self).partition(":")[2]
+        return text.endswith(f":{self.ino}:{self.size}:{self.mtime_ns}:{self.ctime_ns}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +106,12 @@ class Staged:
     path: Path
     sha256: Digest
     size: int
+
+    def as_json(self) -> dict[str, Any]:
+        """As it lies in the journal."""
+        return {"path": str(self.path), "sha256": self.sha256, "size": self.size}
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+        """What :meth:`as_json` gave."""
+        return cls(Path(entry["path"]), Digest(entry["sha256"]), entry["size"])

@@ -10,6 +10,7 @@ import gc
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from retouch_engine.budget import Machine, Plan, Use, plan
@@ -21,6 +22,7 @@ from retouch_engine.record import SpotRecord
 from retouch_engine.runtime import load, look
 from retouch_engine.runtime.machine import free_mb
 from retouch_engine.stock import Stock
+from retouch_engine.survey import Opinions
 from retouch_engine.types import HealerId
 
 
@@ -32,7 +34,7 @@ class Residency:
         # Looking at the card takes a moment, which an engine without models does not owe anybody.
         self.machine = machine or (look(stock.budget_gb) if stock.models else Machine())
         self.plan = plan(self.machine, stock)
-        hands = hands or Hands(load, free_mb, time.monotonic, _release)
+        hands = hands or Hands(partial(load, prompts=stock.prompts), free_mb, time.monotonic, release)
         self._pool = Pool(hands, self.machine.card_mb, stock.idle_s)
         self.troubles: list[str] = []
         for use in self.plan.uses:
@@ -66,6 +68,10 @@ class Residency:
         """Who heals under a plan."""
         return healers_of(made, self._pool) if made.uses else HEALERS
 
+    def opinions(self, recipe: Recipe) -> Opinions:
+        """Who is asked as well, of the models that the recipe names."""
+        return Opinions.of(self._stock.only(recipe.models).models)
+
     def figures(self) -> dict[str, dict[str, Any]]:
         """Let go of what idled too long; then :meth:`retouch_engine.pool.Pool.figures`."""
         self._pool.sweep()
@@ -75,7 +81,9 @@ class Residency:
         """The plan and why, for ``retouchd doctor``."""
         made = self.plan if self._stock.models else plan(look(self._stock.budget_gb), self._stock)
         lines = (*made.why, *self.troubles)
-        return {"plan": made.tier} | {f"plan {i}": line for i, line in enumerate(lines, 1)}
+        asked = ", ".join(m.id for m in Opinions.of(self._stock.models).models)
+        second = {"second opinions": asked} if asked else {}
+        return {"plan": made.tier} | {f"plan {i}": line for i, line in enumerate(lines, 1)} | second
 
     def close(self) -> None:
         """Let go of everything."""
@@ -104,6 +112,14 @@ def told(made: Plan, spots: Sequence[SpotRecord]) -> dict[str, Any]:
     }
 
 
+def opinions_told(opinions: Opinions) -> dict[str, Any]:
+    """What a record says of the models that were asked as well: nothing without any."""
+    if not opinions.models:
+        return {}
+    keys = ("id", "digest", "licence", "commercial")
+    return {"second_opinions": [{k: getattr(m, k) for k in keys} for m in opinions.models]}
+
+
 def warnings(made: Plan) -> list[str]:
     """A line for each model, or part of one, that may not be used for paid work."""
     every = {m.id: m for use in made.uses for m in (use.model, *use.parts)}
@@ -114,7 +130,7 @@ def warnings(made: Plan) -> list[str]:
     ]
 
 
-def _release(device: str) -> None:
+def release(device: str) -> None:
     """Give cached memory back, where torch is loaded at all."""
     gc.collect()
     torch = sys.modules.get("torch")

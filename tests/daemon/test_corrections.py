@@ -87,6 +87,27 @@ def test_the_names_of_masks() -> None:
     assert not naming.is_mask("IMG-heal.tif")
 
 
+def test_the_last_heal_layer_is_handed_over_unless_somebody_touched_it(hot: Hot) -> None:
+    photo, heal = hot.drop("IMG.tif"), hot.folder / "_retouchd/IMG-heal.tif"
+    assert hot.process(photo).returncode == 0
+    assert record_of(hot.folder)["before"] is None
+    decide(hot.folder, photo, WISH)
+    assert hot.process(photo).returncode == 0
+    assert record_of(hot.folder)["before"] == heal.name
+    heal.write_bytes(heal.read_bytes() + b" painted by hand")
+    decide(hot.folder, photo, WISH, replace(WISH, round=2))
+    assert hot.process(photo).returncode == 0
+    assert record_of(hot.folder, "IMG-2.json")["before"] is None
+
+
+def test_the_service_hands_over_the_last_heal_layer(hot: Hot) -> None:
+    photo = hot.drop("IMG.tif")
+    hot.start()
+    wait_for((hot.folder / "IMG-retouched.tif").exists)
+    decide(hot.folder, photo, WISH)
+    wait_for(lambda: record_of(hot.folder)["before"] == "IMG-heal.tif")
+
+
 def test_process_applies_corrections_and_reads_an_edited_mask_once(hot: Hot) -> None:
     photo = hot.drop("IMG.tif")
     folder, mask = hot.folder, hot.folder / "_retouchd/IMG-mask.tif"
@@ -111,6 +132,32 @@ def test_process_applies_corrections_and_reads_an_edited_mask_once(hot: Hot) -> 
     assert [w["box"][0] for w in wishes(folder)] == [1, 7]
     assert "was done already" in hot.process(photo).stdout
     assert sorted(p.name for p in folder.glob("*.tif")) == ["IMG-retouched.tif", "IMG.tif"]
+
+
+@pytest.mark.parametrize("service", [False, True])
+def test_a_mask_painted_before_the_photo_is_done_counts(hot: Hot, service: bool) -> None:
+    mask = hot.folder / "_retouchd/IMG-mask.tif"
+    mask.parent.mkdir()
+    mask.write_bytes(b"\x07 painted by hand")
+    photo = hot.drop("IMG.tif")
+    if service:
+        hot.start()
+        wait_for(lambda: hot.rows("done"), f"done; {hot.log()}")
+    else:
+        assert hot.process(photo).returncode == 0
+    assert [w["box"][0] for w in wishes(hot.folder)] == [7]
+    # It takes the plain names, and the mask is the one that shows what was done.
+    assert sorted(p.name for p in hot.folder.glob("*.tif")) == ["IMG-retouched.tif", "IMG.tif"]
+    assert b"painted" not in mask.read_bytes()
+    assert "was done already" in hot.process(photo).stdout
+
+
+def test_a_mask_of_another_photo_is_left_where_it_is(hot: Hot) -> None:
+    photo = hot.drop("IMG.tif")
+    assert hot.process(photo).returncode == 0
+    (hot.folder / "IMG.jpg").write_bytes(b"other bytes")
+    assert hot.process(hot.folder / "IMG.jpg").returncode == 0
+    assert wishes(hot.folder) == wishes(hot.folder, "IMG-2.json") == []
 
 
 def test_a_mask_of_the_command_line_is_remembered_too(hot: Hot) -> None:

@@ -26,11 +26,12 @@ def test_it_says_everything(known: Manifest) -> None:
     assert known.commercial is (own or not known.licence.startswith("LicenseRef-"))
 
 
-def test_a_pinned_file_has_a_commit_and_a_size(known: Manifest) -> None:
+def test_a_pinned_file_has_a_commit(known: Manifest) -> None:
     for file in known.file:
         if file.pinned:
             assert file.bytes
-            assert len(known.revision) == 40
+            # YuNet's bytes are known from OpenCV's zoo, not from a commit of the hub: the digest says all.
+            assert len(known.revision) == 40 or known.id == "yunet"
 
 
 def test_its_files_may_enter_the_store(known: Manifest) -> None:
