@@ -78,7 +78,7 @@ class Receipt:
             raw = json.loads((folder / RECEIPT).read_text("utf-8"))
             files = {str(name): (int(n), str(sha)) for name, (n, sha) in raw["files"].items()}
             return cls(raw["id"], raw["source"], raw["taken_at"], bool(raw["pinned"]), files)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelDamaged(folder.name, [f"{RECEIPT}: {error}"]) from None
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import cast
 
 import imagecodecs
@@ -58,6 +61,43 @@ def test_the_membrane_through_a_plane_is_the_plane() -> None:
     surface = membrane(spoilt, ~hole, hole)
     assert np.array_equal(surface[~hole], plane[~hole])
     assert np.abs(surface - plane).max() < 0.01 * np.ptp(plane[..., 0])
+
+
+WIDE = """
+import hashlib
+import numpy as np
+from retouch_engine.imaging.membrane import membrane
+y, x = np.mgrid[:260, :260]
+hole = (y - 130) ** 2 + (x - 130) ** 2 < 110**2
+values = np.random.default_rng(0).normal(size=(260, 260, 3)).astype(np.float32)
+print(hashlib.sha256(membrane(values, ~hole, hole).tobytes()).hexdigest())
+"""
+
+
+def test_a_wide_membrane_is_the_same_however_many_threads_there_are() -> None:
+    found = set()
+    for count in ("1", "4"):
+        names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+        threads = {**os.environ, **dict.fromkeys(names, count)}
+        done = subprocess.run(
+            [sys.executable, "-c", WIDE], env=threads, capture_output=True, text=True, check=True
+        )
+        found.add(done.stdout)
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("radius", [9, 60])
+def test_the_membrane_never_leaves_the_rims_range(radius: int) -> None:
+    y, x = np.ogrid[:160, :160]
+    hole = np.asarray((y - 80) ** 2 + (x - 80) ** 2 < radius**2)
+    values = np.random.default_rng(1).normal(size=(160, 160, 3)).astype(np.float32)
+    rim = values[dilated(hole, 1) & ~hole]
+    inside = membrane(values, ~hole, hole)[hole]
+    assert (inside >= rim.min(axis=0) - 1e-5).all()
+    assert (inside <= rim.max(axis=0) + 1e-5).all()
+    # Deep inside, all of the rim has its say: what is left of its noise is little.
+    middle = membrane(values, ~hole, hole)[80, 80]
+    assert np.abs(middle - rim.mean(axis=0)).max() < 0.1 * rim.std()
 
 
 @given(st.integers(1, 9), st.integers(0, 12))
