@@ -148,6 +148,13 @@ def _said(here: Sequence[_Here], there: Remembered) -> dict[int, Vote]:
     return said
 
 
+def same_face(there: Sequence[Mark], here: Sequence[Mark]) -> tuple[bool, list[tuple[int, int]]]:
+    """Whether two faces are the same beyond doubt, and the pairs of indices of marks that are."""
+    _, pairs = laid_over(there, here)
+    share = len(pairs) / max(1, min(len(here), len(there)))
+    return len(pairs) >= _SAME[0] and share >= _SAME[1], pairs
+
+
 def laid_over(there: Sequence[Mark], here: Sequence[Mark]) -> tuple[list[Point], list[tuple[int, int]]]:
     """One face's marks laid over another's.
 
