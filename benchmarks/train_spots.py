@@ -21,7 +21,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from benchmarks.spot_labels import FOLDS, folds, portraits
+from benchmarks.spot_labels import FOLDS, folds, portraits, second_photos
 from benchmarks.spot_net import MAPS, Shipped, SpotNet, planes
 from benchmarks.spot_scenes import Pool, crops
 from benchmarks.spot_sheets import BLEMISH, DOUBTFUL, IGNORE, KEEP, NOTHING, Sheet, cached
@@ -197,6 +197,7 @@ def main() -> None:
     fold = folds(photos)
     held = {p.person for p in photos if not p.free}
     known = cached(photos, given.out / "sheets.pkl")
+    known += cached(list(second_photos(given.data)), given.out / "second.pkl")
     for number in [given.fold] if given.fold is not None else [*range(FOLDS), -1]:
         learnt = [s for s in known if fold[s.person] != number and (number >= 0 or s.person not in held)]
         print(f"fold {number}: {len(learnt)} sheets of {len(known)}", flush=True)
