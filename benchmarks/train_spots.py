@@ -76,7 +76,8 @@ def loss(logits: Any, label: Any) -> Any:
     return ((20 * focal + 0.7 * dice) * share).sum()
 
 
-def _follow(slow: nn.Module, net: nn.Module, decay: float) -> None:
+def follow(slow: nn.Module, net: nn.Module, decay: float) -> None:
+    """Draw a slow average after its network."""
     with torch.no_grad():
         for s, f in zip(slow.state_dict().values(), net.state_dict().values(), strict=True):
             if s.dtype.is_floating_point:
@@ -144,7 +145,7 @@ class Trainer:
         now.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), 2.0)
         self.best.step()
-        _follow(self.slow, self.net, min(DECAY, (self.steps + 1) / (self.steps + 10)))
+        follow(self.slow, self.net, min(DECAY, (self.steps + 1) / (self.steps + 10)))
         self.steps += 1
         return float(now.detach())
 

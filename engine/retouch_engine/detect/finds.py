@@ -26,7 +26,7 @@ from retouch_engine.types import Bool, Box, Float, Photo
 _LEAST_ODDS = 0.12
 """Of being a blemish, from which the network's own peaks are looked at. Of 73 blemishes that the rules and an
 unseeing network were shown, all were outlined by the rules or lay above."""
-_WORTH_A_LOOK = 0.05
+WORTH_A_LOOK = 0.05
 """Odds of being a blemish below which a closer look would change nothing; most outlines are below."""
 _ALIGNED = 8
 _APART = 7
@@ -48,6 +48,8 @@ class Find:
     mask: Bool
     diameter_px: float
     figures: dict[str, float]
+    cell: tuple[float, float] = (0.0, 0.0)
+    """Its middle in the network's maps."""
 
 
 def united(
@@ -61,7 +63,7 @@ def united(
     said = [seen.odds[(slice(None), *box.slices)][:, inside] for box, inside in cells]
     most = np.array([cut.max(axis=1) for cut in said], dtype=np.float32).reshape(-1, len(Says))
     looks = np.repeat(most[:, None], len(CLOSER), axis=1)
-    likely = np.flatnonzero(most[:, Says.BLEMISH] >= _WORTH_A_LOOK)
+    likely = np.flatnonzero(most[:, Says.BLEMISH] >= WORTH_A_LOOK)
     looks[likely] = closer(seen, [centres[i] for i in likely], network)
     crowd = _crowds(seen, centres)
     total = []
@@ -70,7 +72,7 @@ def united(
         figures = dict(zip(SAID, np.stack([most[number], means], 1).ravel().tolist(), strict=True))
         figures |= dict(zip(CLOSE, looks[number].ravel().tolist(), strict=True))
         figures |= crowd[number] | {"mm": found.diameter_px * seen.zoom / seen.px_per_mm}
-        total.append(replace(found, figures=found.figures | figures))
+        total.append(replace(found, figures=found.figures | figures, cell=centres[number]))
     return total
 
 

@@ -47,7 +47,7 @@ _MOST_BOX_PX = 24_000_000
 _TILE, _HALO, _MULTIPLE = 512, 48, 16
 _ROOM_PX = 16
 """Around all skin, in pixels of the photo."""
-_CLOSE = 64
+CLOSE = 64
 """Side in px of a closer look."""
 _CLOSE_BATCH = 32
 CLOSER = (1.0, 1.5)
@@ -185,19 +185,19 @@ def closer(seen: View, places: Sequence[tuple[float, float]], network: Network) 
     for number, scale in enumerate(CLOSER):
         for start in range(0, len(places), _CLOSE_BATCH):
             some = places[start : start + _CLOSE_BATCH]
-            cuts = np.stack([_cut(seen.rgb, x, y, scale, mirrored=number == 0) for x, y in some])
+            cuts = np.stack([cut(seen.rgb, x, y, scale, mirrored=number == 0) for x, y in some])
             said = network.odds(cuts)
-            reach, middle = round(1.2 * scale * PX_PER_MM / 2), _CLOSE // 4
+            reach, middle = round(1.2 * scale * PX_PER_MM / 2), CLOSE // 4
             near = said[:, :, middle - reach : middle + reach, middle - reach : middle + reach]
             found[start : start + len(some), number] = near.max(axis=(2, 3))
     return found
 
 
-def _cut(rgb: Image, x: float, y: float, scale: float, *, mirrored: bool) -> Image:
-    """A square around a cell, enlarged by ``scale``."""
+def cut(rgb: Image, x: float, y: float, scale: float, *, mirrored: bool, side: int = CLOSE) -> Image:
+    """A square of ``side`` px around a cell, enlarged by ``scale``: uint8, sRGB."""
     across = -scale if mirrored else scale
-    half = _CLOSE / 2 - 0.5
+    half = side / 2 - 0.5
     cx, cy = 2 * x + 0.5, 2 * y + 0.5
     affine = np.array([[across, 0, half - across * cx], [0, scale, half - scale * cy]], dtype=np.float32)
     edge = cv2.BORDER_REFLECT_101
-    return np.asarray(cv2.warpAffine(rgb, affine, (_CLOSE, _CLOSE), borderMode=edge), dtype=np.uint8)
+    return np.asarray(cv2.warpAffine(rgb, affine, (side, side), borderMode=edge), dtype=np.uint8)

@@ -30,7 +30,9 @@ RED: Mapping[str, float] = {
     "ring_skin": 1.0,
     "edge": 4.0,
     "own": 0.0,
+    "blemish_most": 0.9,
     "permanent_most": 0.0,
+    "judged_permanent": 0.0,
     "mm": 2.0,
     "company": 0.0,
 }
@@ -100,18 +102,35 @@ def test_red_and_sure_is_healed_unasked() -> None:
 @pytest.mark.parametrize(
     "doubt",
     [
-        {"melanin": 0.6, "rise_g": 0.5},
+        {"melanin": 0.7, "rise_g": 0.5},
         {"permanent_most": 0.9},
-        {"melanin": 0.5, "permanent_most": 0.75},
+        {"melanin": 0.55, "permanent_most": 0.67},
+        {"judged_permanent": 0.4},
+        {"melanin": 0.55, "judged_permanent": 0.2},
+        {"rise_red": 0.02},
         {"ring_skin": 0.8},
         {"edge": 0.2},
-        {"elongation": 3.0},
+        {"elongation": 3.1},
     ],
 )
 def test_a_doubt_about_colour_place_or_shape_asks_a_person(doubt: dict[str, float]) -> None:
     finding = named_find({**RED, **doubt}, 0.97, 0.01, BARS)
     assert finding is not None
     assert not finding.sure
+
+
+def test_what_the_second_network_was_not_shown_is_not_healed_unasked() -> None:
+    finding = named_find({k: v for k, v in RED.items() if k != "judged_permanent"}, 0.97, 0.01, BARS)
+    assert finding is not None
+    assert not finding.sure
+
+
+def test_a_brown_mark_must_be_likelier_than_a_red_one() -> None:
+    heal = BARS.sure + 0.05
+    red, brown = (named_find({**RED, "melanin": share}, heal, 0.01, BARS) for share in (0.1, 0.55))
+    assert red is not None
+    assert brown is not None
+    assert (red.sure, brown.sure) == (True, False)
 
 
 def test_what_may_be_permanent_is_never_healed_unasked() -> None:
@@ -137,10 +156,17 @@ def test_a_find_without_an_outline_is_offered_and_never_healed() -> None:
 
 
 def test_what_belongs_to_the_person_is_named_so_and_the_rest_is_nothing() -> None:
-    kept = named_find({**RED, "melanin": 0.7}, 0.0, 0.9, BARS)
+    kept = named_find({**RED, "melanin": 0.7, "blemish_most": 0.1}, 0.0, 0.9, BARS)
     assert kept is not None
     assert kept.kind in PERMANENT
     assert named_find(RED, 0.0, 0.1, BARS) is None
+
+
+def test_where_the_networks_disagree_about_a_dark_mark_a_person_is_asked() -> None:
+    finding = named_find({**RED, "melanin": 0.4, "blemish_most": 0.7}, 0.0, 0.7, BARS)
+    assert finding is not None
+    assert finding.kind not in PERMANENT
+    assert not finding.sure
 
 
 def test_bars_move_one_way() -> None:
