@@ -24,7 +24,8 @@ from typing import Any
 import cv2
 import numpy as np
 from benchmarks.chart import render
-from benchmarks.detect_score import SIZES_MM, SIZES_PX, TONES, Mark, Tally, counted, tone_of
+from benchmarks.detect_score import CALLED, SIZES_MM, SIZES_PX, TONES, Mark, Tally, counted, tone_of, worth
+from benchmarks.detect_score import Find as Found
 from benchmarks.spot_labels import Portrait, folds, portraits
 
 from retouch_engine import Kind, Recipe
@@ -107,50 +108,61 @@ def _scaled(scene: Scene, portrait: Portrait) -> Scene:
     return replace(scene, scale=PixelScale(stated, "stated with the labels"))
 
 
-def _line(what: str, marks: Iterable[Mark], tally: Tally) -> str:
-    total, healed, offered = tally.recall(marks)
-    if not total:
+def _line(what: str, marks: Iterable[Mark], finds: Iterable[Found] = (), *, judged: bool = True) -> str:
+    """One row of the table; empty without marks."""
+    told = worth(marks, finds)
+    if not told.marks:
         return ""
-    return (
-        f"  {what:24s}{total:5d}   healed {healed / total:5.1%}   healed or offered {offered / total:5.1%}\n"
-    )
+    row = f"  {what:18s}{told.marks:6d}{told.recall:9.1%}{told.seen:12.1%}"
+    return row + (f"{told.precision:11.1%}{told.f1:7.2f}\n" if judged else "\n")
 
 
 def _within(value: float | None, bounds: tuple[float, float]) -> bool:
     return value is not None and bounds[0] <= value < bounds[1]
 
 
+def _table(tally: Tally) -> str:
+    """Blemishes by diameter, kind and tone: recall by what they are, precision by what was found."""
+    marks = [m for m in tally.marks if m.sort == "blemish"]
+    finds = tally.finds
+    text = f"  {'':18s}{'marks':>6s}{'healed':>9s}{'or offered':>12s}{'precision':>11s}{'F1':>7s}\n"
+    text += _line("blemishes", marks, finds)
+    for sizes, unit in ((SIZES_PX, "px"), (SIZES_MM, "mm")):
+        for size in pairwise(sizes):
+            what = f"{size[0]:g} to {size[1]:g} {unit}" if size[1] < 1e9 else f"over {size[0]:g} {unit}"
+            text += _line(
+                what,
+                [m for m in marks if _within(getattr(m, unit), size)],
+                [f for f in finds if _within(getattr(f, unit), size)],
+            )
+    for cls in sorted({m.cls for m in marks}):
+        kind = CALLED.get(cls, cls)
+        text += _line(cls, [m for m in marks if m.cls == cls], [f for f in finds if f.kind == kind])
+    for tone in TONES:
+        text += _line(
+            f"{tone} skin", [m for m in marks if m.tone == tone], [f for f in finds if f.tone == tone]
+        )
+    permanent = [m for m in tally.marks if m.sort == "keep"]
+    text += _line("permanent marks", permanent, judged=False)
+    for cls in sorted({m.cls for m in permanent}):
+        text += _line(cls, [m for m in permanent if m.cls == cls], judged=False)
+    return text
+
+
 def report(name: str, tally: Tally) -> str:
     """One way's figures as text."""
-    n = max(1, tally.photos)
-    right, wrong = tally.count("blemish", "healed"), tally.found("nothing", "healed")
-    lost = tally.count("keep", "healed")
-    blemishes = [m for m in tally.marks if m.sort == "blemish"]
-    recall = right / max(1, len(blemishes))
-    precision = right / max(1, right + wrong + lost)
-    f1 = 2 * precision * recall / max(1e-9, precision + recall)
-    text = f"{name}: {tally.photos} photos, {tally.faces} faces, {tally.megapixels:.0f} MP\n"
-    text += f"  healed: precision {precision:.2f}, recall {recall:.2f}, F1 {f1:.2f}\n"
-    text += _line("blemishes", blemishes, tally)
-    for low, high in pairwise(SIZES_PX):
-        text += _line(f"{low:g} to {high:g} px", (m for m in blemishes if _within(m.px, (low, high))), tally)
-    for low, high in pairwise(SIZES_MM):
-        text += _line(f"{low:g} to {high:g} mm", (m for m in blemishes if _within(m.mm, (low, high))), tally)
-    for cls in sorted({m.cls for m in blemishes}):
-        text += _line(cls, (m for m in blemishes if m.cls == cls), tally)
-    for tone in TONES:
-        text += _line(f"{tone} skin", (m for m in blemishes if m.tone == tone), tally)
-    text += _line("permanent marks", (m for m in tally.marks if m.sort == "keep"), tally)
-    for cls in sorted({m.cls for m in tally.marks if m.sort == "keep"}):
-        text += _line(cls, (m for m in tally.marks if m.sort == "keep" and m.cls == cls), tally)
-    doubtful = tally.found("ignore", "healed")
+    n, faces, mp = max(1, tally.photos), max(1, tally.faces), max(1e-9, tally.megapixels)
+    wrong, lost = tally.found("nothing", "healed"), tally.count("keep", "healed")
     asked = sum(f.fate == "offered" for f in tally.finds)
-    text += f"  false heals a photo {wrong / n:.2f} (a face {wrong / max(1, tally.faces):.2f},"
-    text += f" a MP {wrong / max(1e-9, tally.megapixels):.2f});"
-    text += f" doubtful spots healed a photo {doubtful / n:.2f}\n"
-    text += f"  offered a photo {asked / n:.1f}, of them false {tally.found('nothing', 'offered') / n:.1f}\n"
-    text += f"  pixels healed in eyes, brows, lips, nostrils: {tally.protected_px}\n"
-    text += f"  processor seconds a MP {tally.seconds / max(1e-9, tally.megapixels):.3f}\n"
+    text = f"{name}: {tally.photos} photos, {tally.faces} faces, {tally.megapixels:.0f} MP\n"
+    text += _table(tally)
+    text += f"  false heals: {wrong / n:.2f} a photo, {wrong / faces:.2f} a face, {wrong / mp:.2f} a MP;"
+    text += f" doubtful spots healed: {tally.found('ignore', 'healed') / n:.2f} a photo\n"
+    text += f"  offered: {asked / n:.1f} a photo, of them false {tally.found('nothing', 'offered') / n:.1f}\n"
+    text += f"  keep violations (permanent marks that would be healed): {lost}"
+    text += f" of {sum(m.sort == 'keep' for m in tally.marks)}\n"
+    text += f"  protected violations (px of eyes, brows, lips, nostrils healed): {tally.protected_px}\n"
+    text += f"  processor seconds a MP: {tally.seconds / mp:.3f}\n"
     return text
 
 

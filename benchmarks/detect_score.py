@@ -22,6 +22,8 @@ from retouch_engine.types import Step
 LEAST_PX = 4.0
 """Blemishes of a smaller diameter are too small to be asked for."""
 TONES = ("light", "medium", "dark")
+CALLED = {"dark_spot": "brown_spot", "pustule": "whitehead"}
+"""What the labels call a kind that the engine calls otherwise."""
 SIZES_PX = (0, 6, 12, 24, 1e9)
 SIZES_MM = (0, 1.5, 3, 6, 1e9)
 
@@ -45,6 +47,8 @@ class Find:
     label: str
     kind: str
     px: float
+    mm: float | None
+    tone: str
     fate: str
 
 
@@ -75,6 +79,35 @@ class Tally:
         return sum(fates.values()), fates["healed"], fates["healed"] + fates["offered"]
 
 
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """How good the heals are among some marks and some finds."""
+
+    marks: int
+    recall: float
+    """Of the marks, those healed."""
+    seen: float
+    """Of the marks, those healed or offered."""
+    precision: float
+    """Of the finds that would be healed, those on a blemish; doubtful ones do not count. 1 without any."""
+
+    @property
+    def f1(self) -> float:
+        """Of recall and precision."""
+        return 2 * self.recall * self.precision / max(1e-9, self.recall + self.precision)
+
+
+def worth(marks: Iterable[Mark], finds: Iterable[Find]) -> Worth:
+    """Blemishes and finds of one sort: of a size, a kind, a tone."""
+    fates = Counter(m.fate for m in marks)
+    total = max(1, sum(fates.values()))
+    right = Counter(f.label for f in finds if f.fate == "healed")
+    told = right["blemish"] + right["keep"] + right["nothing"]
+    healed = fates["healed"]
+    precision = right["blemish"] / told if told else 1.0
+    return Worth(sum(fates.values()), healed / total, (healed + fates["offered"]) / total, precision)
+
+
 def tone_of(pixels: NDArray[np.uint8], skin: NDArray[np.bool_]) -> str:
     """The skin's band by its individual typology angle (Chardon 1991), from the middle of its colours."""
     if not skin.any():
@@ -95,7 +128,9 @@ def counted(
         label, number = _place(portrait, step)
         if fate != "left" and fates.get((label, number)) != "healed":
             fates[label, number] = fate
-        tally.finds.append(Find(label, step.spot.kind.value, step.spot.diameter_px, fate))
+        px = step.spot.diameter_px
+        mm = px / px_per_mm if px_per_mm else None
+        tally.finds.append(Find(label, step.spot.kind.value, px, mm, tone, fate))
     for sort in ("blemish", "keep"):
         for number, mark in enumerate(portrait.marks(sort)):
             px = 2.0 * mark["r"]

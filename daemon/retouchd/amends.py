@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from retouch_engine import Role
@@ -22,7 +22,8 @@ from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER
 _LOOK_S = 3.0
 _COST = 20.0
 """A look that takes long, on a share, is taken as many times its duration later."""
-_Stamp = tuple[int, int]
+_SIZE_BITS = 44
+"""A stamp is one number, time and size: of 2,000 photos a service remembers one each, all night."""
 
 
 class Amends:
@@ -33,7 +34,8 @@ class Amends:
     ) -> None:
         self.settings = settings
         self._journal, self._clock = journal, clock
-        self._seen: dict[Path, _Stamp] = {}
+        self._seen: dict[Path, dict[str, int]] = {}
+        """By folder, the stamp of each file at the last look."""
         self._moving: set[Path] = set()
         self._next_s = 0.0
         done = journal.listed((State.DONE, State.SKIPPED, State.QUARANTINED))
@@ -53,15 +55,25 @@ class Amends:
         if began < self._next_s:
             return
         for folder in sorted(self._folders):
-            for entry, stamp in _entries(folder):
-                self._consider(folder, entry, stamp)
+            own = folder / OWN_FOLDER
+            self._look_into(folder, own, naming.is_mask)
+            self._look_into(folder, own / CORRECTIONS_FOLDER, _is_json)
         took = self._clock() - began
         self._next_s = self._clock() + max(_LOOK_S, _COST * took)
 
-    def _consider(self, folder: Path, entry: Path, stamp: _Stamp) -> None:
+    def _look_into(self, folder: Path, place: Path, wanted: Callable[[str], bool]) -> None:
+        try:
+            now = _stamps(place, wanted)
+        except OSError:
+            return  # taken back, or the share is away: there is nothing to correct
+        before, self._seen[place] = self._seen.get(place, {}), now
+        moving = {entry.name for entry in self._moving if entry.parent == place}
+        for name, stamp in now.items():
+            if before.get(name) != stamp or name in moving:
+                self._consider(folder, place / name, before.get(name), stamp)
+
+    def _consider(self, folder: Path, entry: Path, before: int | None, stamp: int) -> None:
         """A file that changed is looked into as soon as two looks find it the same."""
-        before = self._seen.get(entry)
-        self._seen[entry] = stamp
         if before is None and not _younger(entry, stamp):
             return
         if before != stamp:
@@ -100,29 +112,27 @@ class Amends:
         return None
 
 
-def _entries(folder: Path) -> Iterator[tuple[Path, _Stamp]]:
-    """The masks and the corrections in a folder of results."""
-    own = folder / OWN_FOLDER
-    for place, wanted in ((own, naming.is_mask), (own / CORRECTIONS_FOLDER, _is_json)):
-        try:
-            found = [e for e in os.scandir(place) if wanted(e.name) and e.is_file(follow_symlinks=False)]
-            for entry in found:
+def _stamps(place: Path, wanted: Callable[[str], bool]) -> dict[str, int]:
+    """What tells of a change, for each file in a folder whose name is wanted."""
+    found = {}
+    with os.scandir(place) as entries:
+        for entry in entries:
+            if wanted(entry.name) and entry.is_file(follow_symlinks=False):
                 stat = entry.stat(follow_symlinks=False)
-                yield Path(entry.path), (stat.st_mtime_ns, stat.st_size)
-        except OSError:
-            continue  # taken back, or the share is away: there is nothing to correct
+                found[entry.name] = (stat.st_mtime_ns << _SIZE_BITS) + stat.st_size
+    return found
 
 
 def _is_json(name: str) -> bool:
     return name.endswith(".json")
 
 
-def _younger(entry: Path, stamp: _Stamp) -> bool:
+def _younger(entry: Path, stamp: int) -> bool:
     """Whether a file that was never seen before changed after its photo was published, main TIFF last."""
     if entry.parent.name == CORRECTIONS_FOLDER:
         return True
     names = naming.set_of_mask(entry)
     try:
-        return stamp[0] > names.path(Role.RESULT).stat().st_mtime_ns
+        return stamp >> _SIZE_BITS > names.path(Role.RESULT).stat().st_mtime_ns
     except OSError:
         return False

@@ -23,6 +23,7 @@ from retouchd import actions, config, lock, log, models, protocol
 from retouchd.amends import Amends
 from retouchd.config import Settings
 from retouchd.control import Control
+from retouchd.crew import Crew, cards_of
 from retouchd.dispatch import SCRATCH, Desk, Dispatcher
 from retouchd.errors import EngineUnavailable, RetouchdError
 from retouchd.hooks import Hooks
@@ -31,7 +32,7 @@ from retouchd.jobs import InstanceId, State
 from retouchd.journal import Journal
 from retouchd.notify import Notifier
 from retouchd.pages import Pages
-from retouchd.supervisor import Supervisor, WorkerPlan
+from retouchd.supervisor import WorkerPlan
 from retouchd.text import shown, size
 from retouchd.wake import Wake
 from retouchd.web import Web
@@ -90,7 +91,7 @@ class Service:
     notifier: Notifier = field(default_factory=Notifier)
     journal: Journal = field(init=False)
     pages: Pages = field(init=False)
-    supervisor: Supervisor = field(init=False)
+    crew: Crew = field(init=False)
     intake: Intake = field(init=False)
     dispatcher: Dispatcher = field(init=False)
     control: Control = field(init=False)
@@ -100,7 +101,6 @@ class Service:
     _told_ready: bool = False
     _beat_s: float = 0.0
     _extended_s: float = 0.0
-    _restart_worker: bool = False
 
     def run(self) -> None:
         """Serve until a signal says stop.
@@ -122,14 +122,17 @@ class Service:
             self._close(wake, held)
 
     def _put_together(self, wake: Wake) -> None:
-        self.supervisor = Supervisor(self._plan(), self.settings.limits.job_seconds, self.clock)
+        plan = self._plan()
+        self.crew = Crew(
+            plan, self.settings.limits.job_seconds, cards_of(self.settings, plan.stock), self.clock
+        )
         self.intake = Intake(self.settings, self.journal, clock=self.clock, wake=wake)
         self.hooks = Hooks(self.settings.hooks, self.clock)
         self.amends = Amends(self.settings, self.journal, self.clock)
         self.pages = Pages(self.journal.id, self.clock)
         desk = Desk(
             journal=self.journal,
-            supervisor=self.supervisor,
+            crew=self.crew,
             instance=self.instance,
             state_dir=self.settings.state_dir,
             online=self.intake.online,
@@ -229,22 +232,20 @@ class Service:
         online = self.intake.online()
         self.hooks.step(idle=self._nothing_left() or not online)
         if self.web:
-            ready = self.supervisor.ready and bool(online)
+            ready = self.crew.ready and bool(online)
             self.web.step(self._asked, ready=ready, status=self._status())
 
     def _nothing_left(self) -> bool:
         online = self.intake.online()
         left = (self.journal.next_queued(online), self.journal.next_rendered(online))
-        return self.supervisor.ready and self.dispatcher.current is None and left == (None, None)
+        return self.crew.ready and not self.dispatcher.current and left == (None, None)
 
     def _keep_worker(self) -> None:
-        if self._restart_worker and not self.supervisor.busy:
-            self._restart_worker = False
-            self.supervisor.stop()
+        self.crew.renew()
         if not self.dispatcher.draining:
-            self.supervisor.keep_running()
-        if not self._told_ready and self.supervisor.failures >= _START_FAILURES:
-            raise EngineUnavailable(self.supervisor.why_not_ready)
+            self.crew.keep_running()
+        if not self._told_ready and self.crew.failures >= _START_FAILURES:
+            raise EngineUnavailable(self.crew.why_not_ready)
 
     def _tell(self) -> None:
         """Beat in the journal, then tell systemd: so the watchdog vouches for the journal."""
@@ -252,10 +253,9 @@ class Service:
         status = self._status()
         if now - self._beat_s >= _BEAT_S:
             self._beat_s = now
-            current = self.dispatcher.current
-            self.journal.requeue_lost(self.instance, current.id if current else None)
+            self.journal.requeue_lost(self.instance, [row.id for _, row in self.dispatcher.current])
             self.journal.beat(self.instance, os.getpid(), status)
-        if self.supervisor.ready and not self._told_ready and not self.dispatcher.draining:
+        if self.crew.ready and not self._told_ready and not self.dispatcher.draining:
             self._told_ready = True
             self.notifier.ready(status)
             log.get().info("ready", engine=self.engine)
@@ -268,18 +268,22 @@ class Service:
     def _status(self) -> str:
         if self.dispatcher.draining:
             return "stopping after the current photo"
-        if not self.supervisor.ready:
+        if not any(k.ready for k in self.crew.keepers):
             return "loading the engine"
         counts = self.journal.counts()
         paused = "paused, " * bool(self.journal.paused())
         waiting = sum(counts[s] for s in (State.SETTLING, State.QUEUED, State.RETRY))
         parts = [f"{waiting} waiting", f"{counts[State.DONE]} done"]
-        if self.dispatcher.current:
-            parts.append(f"{shown(self.dispatcher.current.file.name)}: {self.supervisor.stage or 'starting'}")
+        for keeper, row in self.dispatcher.current:
+            parts.append(f"{_on(keeper.plan.card)}{shown(row.file.name)}: {keeper.stage or 'starting'}")
         parts[0] = ("draining: " * self.flags.drain) + paused + parts[0]
         offline = [shown(p) for p, root in self.intake.roots.items() if root.offline]
-        if held := _held(self.supervisor.models):
-            parts.append(held)
+        parts += [_on(card) + held for card, its in self.crew.models.items() if (held := _held(its))]
+        parts += [
+            f"{_on(k.plan.card)}does not load: {shown(k.why_not_ready)}"
+            for k in self.crew.keepers
+            if k.failures
+        ]
         return ", ".join(parts) + (f"; offline: {', '.join(offline)}" if offline else "")
 
     def _sleep(self) -> None:
@@ -289,7 +293,7 @@ class Service:
         fds = [
             self.alarm.read_fd,
             self.control.fd,
-            *([self.supervisor.fd] if self.supervisor.fd is not None else []),
+            *self.crew.fds,
         ]
         select.select(fds, [], [], wait)
         self.alarm.clear()
@@ -306,7 +310,7 @@ class Service:
         draining = self.flags.stops == 1 and self.dispatcher.draining
         return (
             draining
-            and self.dispatcher.current is None
+            and not self.dispatcher.current
             and self.journal.next_rendered(self.intake.online()) is None
         )
 
@@ -330,8 +334,7 @@ class Service:
         if self.web:
             self.web.watch(fresh)
         plan = self._plan()
-        self._restart_worker = plan != self.supervisor.plan
-        self.supervisor.plan, self.supervisor.job_seconds = plan, fresh.limits.job_seconds
+        self.crew.replan(plan, fresh.limits.job_seconds, cards_of(self.settings, plan.stock))
         self.intake.reconfigure(fresh)
         log.configure(fresh.log.level, fresh.log.format)
         log.get().info("reloaded", watching=len(fresh.watch))
@@ -344,14 +347,19 @@ class Service:
             if self.web:
                 self.web.close()
             if self.flags.stops >= 2:
-                self.supervisor.kill()
-            self.supervisor.stop()
+                self.crew.kill()
+            self.crew.stop()
             self.dispatcher.abandon()
             self.pages.close()
             self.hooks.close()
         self.journal.close()
         os.close(held)
         log.get().info("stopped")
+
+
+def _on(card: str) -> str:
+    """Whom a part of the status line is about, where there are several."""
+    return f"card {card}: " if card else ""
 
 
 def _held(models: dict[str, dict[str, Any]]) -> str:

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from retouch_engine import Order, Recipe
-from retouchd import corrections, models, naming, overrides, protocol, publish, record, scanner
+from retouchd import corrections, models, naming, overrides, protocol, publish, record, scanner, sittings
 from retouchd.config import Settings
 from retouchd.contact import ContactPages
 from retouchd.corrections import Memory
+from retouchd.crew import cards_of
 from retouchd.dispatch import staged_files
 from retouchd.errors import EngineUnavailable, JobError, SourceGone
 from retouchd.jobs import Digest, Failure, Outcome, Signature
@@ -85,6 +86,7 @@ class Batch:
         scratch = Path(self._scratch.name)
         self._stock = models.offer(settings).stock
         plan = WorkerPlan(engine, settings.limits.max_megapixels, scratch, settings.memory_bytes, self._stock)
+        plan = replace(plan, card=cards_of(settings, self._stock)[0])
         self._keeper = Supervisor(plan, settings.limits.job_seconds)
         self._pages = ContactPages()
 
@@ -160,7 +162,9 @@ class Batch:
         staging = Path(tempfile.mkdtemp(dir=self._scratch.name, prefix="job-"))
         op = "preview" if self._wish.dry_run else "retouch"
         finish, own = self._settings.finish, self._wish.force
-        order = Order(item.source, staging, recipe, finish, memory.decided, mask, own_output=own)
+        before = corrections.last_heal(item.source, item.folder, memory.sha256)
+        sitting = sittings.recalled(item.source, item.folder, memory.sha256, recipe)
+        order = Order(item.source, staging, recipe, finish, memory.decided, sitting, mask, before, own)
         answer = self._talk(protocol.order(op, order), stage)
         assert isinstance(answer, Outcome)
         return answer

@@ -81,7 +81,7 @@ def _sheet(told: dict[str, Any], path: Path) -> Sheet:
     outputs = told.get("outputs", {})
     contact = told.get("contact", {})
     result = str(outputs.get(Role.RESULT, {}).get("name", ""))
-    sprite = path.parent / CONTACT_FOLDER / f"{path.stem}.webp"
+    sprite = path.parent / CONTACT_FOLDER / f"{path.stem}.jpeg"
     view = sprite.with_suffix(".jpg")
     spots = {s.get("id"): s for s in told.get("spots", []) if isinstance(s, dict)}
     rows = (

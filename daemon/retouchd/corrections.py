@@ -177,6 +177,16 @@ def edited_mask(source: Path, folder: Path, masks: tuple[str, ...]) -> tuple[Pat
     return None
 
 
+def last_heal(source: Path, folder: Path, digest: str) -> Path | None:
+    """The heal layer of this photo's latest result, when nobody touched it since."""
+    for names, told in _sets(source, folder):
+        path = names.path(Role.HEAL)
+        whole = path.is_file() and not path.is_symlink() and path.stat().st_size > 0
+        if whole and record.source_digest(told) == digest:
+            return path if record.untouched(told, names, Role.HEAL, lambda: None) else None
+    return None
+
+
 def _sets(source: Path, folder: Path) -> Iterator[tuple[ResultSet, dict[str, Any]]]:
     """The sets of results of this photo, the latest first."""
     found, names = [], naming.first_set(source, folder)
@@ -186,6 +196,27 @@ def _sets(source: Path, folder: Path) -> Iterator[tuple[ResultSet, dict[str, Any
             found.append((names, told))
         names = names.next()
     yield from reversed(found)
+
+
+def decided_below(top: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Everything that people decided below a folder: the photo, and the wish with what was known of its spot.
+
+    Files that cannot be used are left out: nothing is healed because of what is read here.
+    """
+    for place, folders, names in os.walk(top):
+        folders.sort()
+        if Path(place).name != CORRECTIONS_FOLDER or Path(place).parent.name != OWN_FOLDER:
+            continue
+        for name in sorted(n for n in names if n.endswith(".json")):
+            with contextlib.suppress(BrokenCorrections, OSError):
+                told = _told(Path(place, name)) or {}
+                spots = _listed(told, "spots")
+                yield from ((_whose(told) or name, spot) for spot in spots if isinstance(spot, dict))
+
+
+def latest(source: Path, folder: Path) -> dict[str, Any] | None:
+    """The record of the latest results of a photo; None when there is none."""
+    return next((told for _, told in _sets(source, folder)), None)
 
 
 def outdated(source: Path, folder: Path) -> bool:

@@ -1,6 +1,6 @@
-"""From queued to done: gives the worker one photo after another and publishes what comes back.
+"""From queued to done: gives each worker one photo after another and publishes what comes back.
 
-The worker gets its next photo before the last one is published, so that copying to a slow share and
+A worker gets its next photo before the last one is published, so that copying to a slow share and
 computing overlap. Every step is written to the journal before it is taken, so that a crash at any point
 leaves a row from which the work resumes.
 """
@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Corrections, Order, Recipe, Role
-from retouchd import corrections, log, naming, overrides, protocol, publish, record
+from retouchd import corrections, log, naming, overrides, protocol, publish, record, sittings
 from retouchd.config import Settings, Watch
 from retouchd.corrections import Memory
+from retouchd.crew import Crew
 from retouchd.errors import JobError, LoopSuspected, SourceChanged, SourceGone, TargetUnavailable
 from retouchd.jobs import AT_REST, Digest, Failure, InstanceId, JobId, Outcome, Signature, Staged, State
 from retouchd.journal import Journal, Row
@@ -42,7 +43,7 @@ class Desk:
     """What the dispatcher works with."""
 
     journal: Journal
-    supervisor: Supervisor
+    crew: Crew
     instance: InstanceId
     state_dir: Path
     online: Callable[[], Sequence[bytes]]
@@ -59,7 +60,7 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class InHand:
-    """The photo that the worker has."""
+    """The photo that a worker has."""
 
     row: Row
     recipe: Recipe
@@ -75,33 +76,36 @@ class InHand:
 
 
 class Dispatcher:
-    """One photo in the worker, one render on its way out."""
+    """One photo in each worker, one render on its way out."""
 
     def __init__(self, settings: Settings, desk: Desk) -> None:
         self.settings = settings
         self.draining = False
         self._desk = desk
-        self._hand: InHand | None = None
+        self._hands: dict[Supervisor, InHand] = {}
         self._paused_until = 0.0
 
     @property
-    def current(self) -> Row | None:
-        """The photo in work."""
-        return self._hand.row if self._hand else None
+    def current(self) -> list[tuple[Supervisor, Row]]:
+        """The photos in work, each with who has it."""
+        return [(keeper, hand.row) for keeper, hand in self._hands.items()]
 
     def step(self) -> bool:
         """Do what can be done now; True when something was."""
-        heard = list(self._desk.supervisor.poll())
-        for message in heard:
-            self._hear(message)
-        fed = not self.draining and self._feed()
-        return self._publish_one() or fed or bool(heard)
+        stirred = False
+        for keeper in self._desk.crew.everybody:
+            for message in list(keeper.poll()):
+                stirred = True
+                self._hear(keeper, message)
+        for keeper in self._desk.crew.keepers:
+            stirred |= not self.draining and self._feed(keeper)
+        return self._publish_one() or stirred
 
-    def abandon(self) -> None:
-        """Queue the photo in hand again, as if it had never been taken."""
-        if self._hand:
-            self._desk.journal.save(replace(self._hand.row, state=State.QUEUED, owner="", lease_until=0.0))
-            self._hand = None
+    def abandon(self, keeper: Supervisor | None = None) -> None:
+        """Queue a worker's photo, or everybody's, again, as if it had never been taken."""
+        for one in [keeper] if keeper else list(self._hands):
+            if hand := self._hands.pop(one, None):
+                self._desk.journal.save(replace(hand.row, state=State.QUEUED, owner="", lease_until=0.0))
 
     def staging(self, job: JobId) -> Path:
         """The folder where the engine writes a job's files."""
@@ -119,9 +123,10 @@ class Dispatcher:
         shutil.rmtree(self._desk.state_dir / SCRATCH, ignore_errors=True)
         (self._desk.state_dir / SCRATCH).mkdir()
 
-    def _feed(self) -> bool:
-        keeper, now = self._desk.supervisor, self._desk.journal.now()
-        if self._hand or not keeper.ready or keeper.busy or now < self._paused_until:
+    def _feed(self, keeper: Supervisor) -> bool:
+        now = self._desk.journal.now()
+        free = keeper.ready and not keeper.busy and not keeper.outdated
+        if not free or keeper in self._hands or now < self._paused_until:
             return False
         row = self._desk.journal.next_queued(self._desk.online())
         if row is None:
@@ -136,8 +141,8 @@ class Dispatcher:
             return True
         claimed = self._desk.journal.claim(row, self._desk.instance)
         if claimed:
-            self._hand = InHand(claimed, recipe)
-            self._hear({"event": "claimed"})
+            self._hands[keeper] = InHand(claimed, recipe)
+            self._hear(keeper, {"event": "claimed"})
         return True
 
     def _prepare(self, row: Row) -> Recipe:
@@ -152,7 +157,7 @@ class Dispatcher:
         self._break_circle(row)
         watch = self._watch(row)
         recipe = overrides.recipe_for(row.file, watch.path, watch.preset, self.settings)
-        return replace(recipe, models=self._desk.supervisor.plan.stock.names)
+        return replace(recipe, models=self._desk.crew.plan.stock.names)
 
     def _missing(self, row: Row) -> JobError:
         """The photo is gone, or the mount below its root is that it lay on."""
@@ -178,80 +183,87 @@ class Dispatcher:
         """Where the results of a photo go."""
         return self._watch(row).results_of(row.file)
 
-    def _order(self, hand: InHand) -> None:
+    def _order(self, keeper: Supervisor, hand: InHand) -> None:
         """Ask for the digest first when this work may lie there done already: it is cheap, healing is not."""
         source, folder = hand.row.file, self._folder(hand.row)
         known = publish.has_record(source, folder) or corrections.path_of(source, folder).exists()
         if known or self._desk.journal.has_twin(hand.row):
-            self._desk.supervisor.send({"op": "digest", "source": str(source)})
+            keeper.send({"op": "digest", "source": str(source)})
         else:
-            self._retouch(hand)
+            self._retouch(keeper, hand)
 
-    def _retouch(self, hand: InHand) -> None:
-        if not self._desk.supervisor.ready:
-            self.abandon()  # the worker died right after its answer: not because of this photo
+    def _retouch(self, keeper: Supervisor, hand: InHand) -> None:
+        if not keeper.ready:
+            self.abandon(keeper)  # the worker died right after its answer: not because of this photo
             return
         staging = self.staging(hand.row.id)
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
-        decided = hand.memory.decided if hand.memory else Corrections()
+        memory = hand.memory or Memory(hand.row.file.name, "")
+        decided, source = memory.decided, hand.row.file
+        fresh = sittings.on_their_way(self._desk.journal, source)
+        sitting = sittings.recalled(source, self._folder(hand.row), memory.sha256, hand.recipe, fresh)
         mask, own = hand.mask[0] if hand.mask else None, bool(hand.row.forced)
         finish = self.settings.finish
-        order = Order(hand.row.file, staging, hand.recipe, finish, decided, mask, own_output=own)
-        self._desk.supervisor.send(protocol.order("retouch", order))
+        before = None
+        if hand.memory:
+            before = corrections.last_heal(source, self._folder(hand.row), memory.sha256)
+        order = Order(source, staging, hand.recipe, finish, decided, sitting, mask, before, own)
+        keeper.send(protocol.order("retouch", order))
 
-    def _hear(self, message: dict[str, Any] | Outcome) -> None:
-        hand = self._hand
+    def _hear(self, keeper: Supervisor, message: dict[str, Any] | Outcome) -> None:
+        hand = self._hands.get(keeper)
         if hand is None:
             return
         try:
-            self._heard(hand, message)
+            self._heard(keeper, hand, message)
         except (OSError, JobError) as error:
-            self._hand = None
+            self._hands.pop(keeper, None)
             failure = Failure.of(error) if isinstance(error, JobError) else _disk_failure(error)
             self._failed(hand.row, failure)
 
-    def _heard(self, hand: InHand, message: dict[str, Any] | Outcome) -> None:
+    def _heard(self, keeper: Supervisor, hand: InHand, message: dict[str, Any] | Outcome) -> None:
         if isinstance(message, Outcome):
-            self._hand = None
+            del self._hands[keeper]
             if message.failure:
                 self._clean(hand.row.id)
                 self._failed(hand.row, message.failure)
             else:
                 self._rendered(hand, message)
         elif message["event"] == "claimed":
-            self._order(hand)
+            self._order(keeper, hand)
         elif message["event"] == "digest":
             source, folder = hand.row.file, self._folder(hand.row)
             memory = corrections.read(source, folder, message["sha256"])
             mask = corrections.edited_mask(source, folder, memory.masks)
-            self._hand = replace(hand, memory=memory, mask=mask)
-            self._known_or_retouch(self._hand, Digest(message["sha256"]))
+            self._hands[keeper] = replace(hand, memory=memory, mask=mask)
+            self._known_or_retouch(keeper, Digest(message["sha256"]))
 
-    def _known_or_retouch(self, hand: InHand, digest: Digest) -> None:
+    def _known_or_retouch(self, keeper: Supervisor, digest: Digest) -> None:
+        hand = self._hands[keeper]
         row = hand.row
         if hand.mask:
-            self._retouch(hand)
+            self._retouch(keeper, hand)
             return
         done = publish.find_done(row.file, self._folder(row), digest, hand.key, edited=True)
         if done is None:
-            self._twin_or_retouch(hand, digest)
+            self._twin_or_retouch(keeper, hand, digest)
             return
-        self._hand = None
+        del self._hands[keeper]
         self._done(replace(row, source_digest=digest, recipe_digest=hand.key), done)
 
-    def _twin_or_retouch(self, hand: InHand, digest: Digest) -> None:
+    def _twin_or_retouch(self, keeper: Supervisor, hand: InHand, digest: Digest) -> None:
         """The same pixels under another name were done: their result is copied, and nothing is rendered."""
         row, recipe = hand.row, hand.key
         for twin in self._desk.journal.same_pixels(row, digest, recipe):
             known = any(os.fsencode(w.path) == twin.root for w in self.settings.watch)
             done = publish.find_done(twin.file, self._folder(twin), digest, recipe) if known else None
             if done and (files := publish.reusable(done, self._desk.alive)):
-                self._hand = None
+                del self._hands[keeper]
                 plan = {"files": files, "record": record.renewed(done.record), "same_as": twin.file.name}
                 self._to_publish(replace(row, source_digest=digest, recipe_digest=recipe), plan)
                 return
-        self._retouch(hand)
+        self._retouch(keeper, hand)
 
     def _failed(self, row: Row, failure: Failure) -> None:
         now = self._desk.journal.now()

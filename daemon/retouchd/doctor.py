@@ -10,12 +10,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from retouch_engine import Stock, __version__
-from retouchd import models, mounts, protocol
+from retouch_engine import __version__, signing_trouble
+from retouchd import models, mounts, protocol, tastes
 from retouchd.config import Settings
+from retouchd.crew import cards_of
 from retouchd.roots import probe
 from retouchd.supervisor import Supervisor, WorkerPlan
 from retouchd.text import shown, size
@@ -44,10 +45,13 @@ def examine(settings: Settings, engine: str = protocol.ENGINE_FACTORY) -> Iterat
         yield _room(f"room in {shown(watch.path)}", watch.path, settings)
     yield _state(settings)
     yield _room("room for staging", settings.state_dir, settings)
+    yield from _signing(settings)
+    yield _taste(settings)
     offered = models.offer(settings)
     yield from (Finding("model", line, well=False) for line in offered.damaged)
     yield from (Finding("model left out", line) for line in offered.left_out)
-    yield from _engine(engine, offered.stock)
+    for card in cards_of(settings, offered.stock):
+        yield from _engine(WorkerPlan(engine, stock=offered.stock, card=card))
 
 
 def _exiftool() -> Finding:
@@ -91,10 +95,31 @@ def _state(settings: Settings) -> Finding:
     return Finding("state folder", found, well=writable and not mount.network)
 
 
-def _engine(engine: str, stock: Stock) -> Iterator[Finding]:
+def _signing(settings: Settings) -> Iterator[Finding]:
+    """Only when it was asked for."""
+    signing = settings.signing.signing
+    if signing is not None:
+        trouble = signing_trouble(signing)
+        yield Finding(
+            "content credentials", trouble or f"with {shown(signing.certificate)}", well=not trouble
+        )
+
+
+def _taste(settings: Settings) -> Finding:
+    """Whose odds decide."""
+    try:
+        told = tastes.told(settings.state_dir)
+    except tastes.BrokenCalibration as error:
+        return Finding("learned taste", str(error), well=False)
+    if told is None:
+        return Finding("learned taste", "none: the shipped odds decide")
+    return Finding("learned taste", shown(f"of {told.get('made')}, by version {told.get('version')}"))
+
+
+def _engine(plan: WorkerPlan) -> Iterator[Finding]:
     """Load the engine in a worker, as the service does, and ask it about itself."""
     with tempfile.TemporaryDirectory(prefix="retouchd-") as scratch:
-        keeper = Supervisor(WorkerPlan(engine, scratch=Path(scratch), stock=stock), _LOAD_S)
+        keeper = Supervisor(replace(plan, scratch=Path(scratch)), _LOAD_S)
         try:
             yield from _asked(keeper, time.monotonic() + _LOAD_S)
         finally:
@@ -102,6 +127,7 @@ def _engine(engine: str, stock: Stock) -> Iterator[Finding]:
 
 
 def _asked(keeper: Supervisor, deadline_s: float) -> Iterator[Finding]:
+    subject = f"engine on card {keeper.plan.card}" if keeper.plan.card else "engine"
     while time.monotonic() < deadline_s:
         keeper.keep_running()
         for message in keeper.poll():
@@ -110,12 +136,12 @@ def _asked(keeper: Supervisor, deadline_s: float) -> Iterator[Finding]:
             if message["event"] == "ready":
                 keeper.send({"op": "about"})
             elif message["event"] == "about":
-                yield Finding("engine", "loads")
+                yield Finding(subject, "loads")
                 for name, value in message["about"].items():
-                    yield Finding(f"engine: {name}", shown(str(value)))
+                    yield Finding(f"{subject}: {name}", shown(str(value)))
                 return
         if keeper.failures:
-            yield Finding("engine", f"does not load: {shown(keeper.why_not_ready)}", well=False)
+            yield Finding(subject, f"does not load: {shown(keeper.why_not_ready)}", well=False)
             return
         select.select([] if keeper.fd is None else [keeper.fd], [], [], 0.5)
-    yield Finding("engine", "does not answer", well=False)
+    yield Finding(subject, "does not answer", well=False)

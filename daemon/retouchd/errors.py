@@ -16,6 +16,7 @@
     ├── NotWatched                 the folder is not a watched one                  (1)
     ├── NoDaemon                   only a running daemon can do it                  (1)
     ├── NothingToUndo              no result of ours lies there                     (1)
+    ├── NothingKept                no kept mark of this number                      (1)
     ├── BadRequest                 the daemon does not understand what it was asked (2)
     └── JobError                   one photo's failure; the service goes on
         ├── BadName                control characters in the name
@@ -199,6 +200,13 @@ class NothingToUndo(RetouchdError):
 
     def __init__(self, given: Path) -> None:
         super().__init__(f"no result of retouchd was found for {shown(given)}")
+
+
+class NothingKept(RetouchdError):
+    """No kept mark of this number."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        super().__init__(f"no kept mark {number} in {shown(folder)}; see retouchd keep FOLDER --list")
 
 
 class BadRequest(RetouchdError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _ASKED = "index,name,memory.used,memory.total,utilization.gpu"
@@ -38,6 +39,22 @@ def parse(answer: str) -> list[Card]:
             continue
         cards.append(card)
     return cards
+
+
+def visible(found: Sequence[Card], environment: str | None, wanted: Sequence[int]) -> tuple[str, ...]:
+    """What to call each card that may be used, one for each worker.
+
+    Args:
+        found: the cards of this machine.
+        environment: ``CUDA_VISIBLE_DEVICES`` as it stands; None where it does not.
+        wanted: the settings' choice, by nvidia-smi's numbers; empty for all.
+    """
+    names = [str(card.index) for card in found]
+    if environment is not None:
+        # Numbers in it count as the driver does unless it was told otherwise; UUIDs are told by their dash.
+        told = [word.strip() for word in environment.split(",")]
+        names = [name for name in told if name in names or "-" in name.lstrip("-")]
+    return tuple(name for name in names if not wanted or name in {str(number) for number in wanted})
 
 
 def cards() -> list[Card]:

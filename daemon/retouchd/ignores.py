@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePath
 
-from retouch_engine import PHOTO_SUFFIXES
+from retouch_engine import PHOTO_SUFFIXES, missing_extra
 from retouchd.naming import OWN_FOLDER, is_own_result
 
 OWN = "own output"
@@ -34,8 +34,10 @@ FILE_RULES: tuple[tuple[str, str], ...] = (
     (r"Thumbs\.db|desktop\.ini", "a file of the system"),
 )
 _ENDINGS = frozenset(s[1:].encode("ascii") for s in PHOTO_SUFFIXES)
-_suspect = re.compile(rb"(?:[.~]|LR).*|.*(?:sync-conflict|-retouched)", re.DOTALL | re.IGNORECASE).match
-"""A name with a photo's ending that a rule could match. A new rule for such names belongs here as well."""
+_ENDING = b"|".join(b"".join(b"[%c%c]" % (c, c - 32) for c in e) for e in sorted(_ENDINGS))
+plain_photo = re.compile(rb"[^-.~Ll][^-]*\.(?:" + _ENDING + rb")", re.DOTALL).fullmatch
+"""Finds names that are a photo's and that no rule could match: most of a folder, for one call of C each.
+A new rule for names with a photo's ending belongs here as well; a test compares the two."""
 _FOLDERS = tuple((re.compile(p, re.DOTALL | re.IGNORECASE), why) for p, why in FOLDER_RULES)
 _FILES = tuple((re.compile(p, re.DOTALL | re.IGNORECASE), why) for p, why in FILE_RULES)
 
@@ -47,10 +49,9 @@ def folder_ignored(name: str) -> str | None:
 
 def is_candidate(name: bytes) -> bool:
     """Whether a file may be a photo: :func:`file_ignored` without its reason, for very large folders."""
-    _, dot, ending = name.rpartition(b".")
-    if not dot or ending.lower() not in _ENDINGS:
-        return False
-    return _suspect(name) is None or file_ignored(os.fsdecode(name)) is None
+    if plain_photo(name):
+        return True
+    return name.rpartition(b".")[2].lower() in _ENDINGS and file_ignored(os.fsdecode(name)) is None
 
 
 def file_ignored(name: str) -> str | None:
@@ -58,7 +59,10 @@ def file_ignored(name: str) -> str | None:
     for rule, why in _FILES:
         if rule.fullmatch(name):
             return why
-    if PurePath(name).suffix.lower() not in PHOTO_SUFFIXES:
+    suffix = PurePath(name).suffix.lower()
+    if extra := missing_extra(suffix):
+        return f'{extra.kind}; read only with its extra: pip install "retouchd[{extra.name}]"'
+    if suffix not in PHOTO_SUFFIXES:
         return "not a photo's ending (" + ", ".join(sorted(PHOTO_SUFFIXES)) + ")"
     return OWN if is_own_result(name) else None
 

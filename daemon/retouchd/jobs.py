@@ -73,7 +73,7 @@ class Signature(NamedTuple):
 
     def is_written(self, text: str) -> bool:
         """As :meth:`same_file`, with what :meth:`__str__` wrote of the other."""
-        return text.partition(":")[2] == str(self).partition(":")[2]
+        return text.endswith(f":{self.ino}:{self.size}:{self.mtime_ns}:{self.ctime_ns}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ undo each other's decisions.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
@@ -257,11 +258,12 @@ class Journal:
         )
         return changed.rowcount
 
-    def requeue_lost(self, owner: InstanceId, in_hand: JobId | None) -> None:
+    def requeue_lost(self, owner: InstanceId, in_hand: Sequence[JobId]) -> None:
         """Queue what we claimed but do not have in hand: writes that fail on a full disk leave such rows."""
         self._db.execute(
-            "UPDATE job SET state=?, owner='', revision=revision+1 WHERE state=? AND owner=? AND id IS NOT ?",
-            (State.QUEUED, State.RUNNING, owner, in_hand),
+            "UPDATE job SET state=?, owner='', revision=revision+1 WHERE state=? AND owner=?"
+            " AND id NOT IN (SELECT value FROM json_each(?))",
+            (State.QUEUED, State.RUNNING, owner, json.dumps(in_hand)),
         )
 
     def beat(self, instance: InstanceId, pid: int, status: str) -> None:

@@ -32,7 +32,8 @@ _SHAPES = {
     Role.XMP: "{stem}-retouched{n}.xmp",
     Role.HEAL: OWN_FOLDER + "/{stem}-heal{n}.tif",
     Role.MASK: OWN_FOLDER + "/{stem}-mask{n}.tif",
-    Role.CONTACT: OWN_FOLDER + "/" + CONTACT_FOLDER + "/{stem}{n}.webp",
+    # .jpeg here and .jpg below: with one ending for both, some photo's name would bring them together.
+    Role.CONTACT: OWN_FOLDER + "/" + CONTACT_FOLDER + "/{stem}{n}.jpeg",
     Role.PSD: OWN_FOLDER + "/{stem}{n}.psd",
     Role.VIEW: OWN_FOLDER + "/" + CONTACT_FOLDER + "/{stem}{n}.jpg",
     RECORD: OWN_FOLDER + "/{stem}{n}.json",

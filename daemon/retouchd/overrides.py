@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from retouch_engine import Recipe
+from retouchd import tastes
 from retouchd.config import Preset, Settings
 from retouchd.config.load import read_toml, recipe_mistakes, validated
 from retouchd.config.settings import untangled
@@ -45,16 +46,17 @@ def nearest(photo: Path, top: Path) -> Path | None:
 
 
 def recipe_for(photo: Path, top: Path, preset: str, settings: Settings) -> Recipe:
-    """The recipe for one photo.
+    """The recipe for one photo, with what was learned of the studio's own taste.
 
     Raises:
         FolderMistake: the ``retouch.toml`` that applies has mistakes.
+        BrokenCalibration: there is a calibration, and it cannot be used.
     """
     path = nearest(photo, top)
     if path is None:
-        return settings.presets[preset].recipe(preset)
+        return tastes.applied(settings.presets[preset].recipe(preset), settings.state_dir)
     try:
-        return _overridden(path, preset, settings)
+        return tastes.applied(_overridden(path, preset, settings), settings.state_dir)
     except ConfigMistakes as error:
         raise FolderMistake(error.mistakes) from None
 

@@ -14,7 +14,7 @@ import errno
 import fcntl
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from retouchd.errors import (
 from retouchd.jobs import Digest, Signature, Staged
 from retouchd.naming import RECORD, ResultSet
 
-_CHUNK = 4 << 20
+_NO_ROOM_BYTES = 4 << 20
 _ABANDONED_S = 86_400.0
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES})
@@ -105,8 +105,13 @@ def find_done(
 
 
 def reusable(done: Published, alive: Callable[[], None]) -> dict[str, Staged]:
-    """The files of a set, to be published again elsewhere; none when one is missing or was touched."""
-    files = {}
+    """The files of a set, to be published again elsewhere; none when one is missing or was touched.
+
+    None either when another photo of its sitting had a say: elsewhere it may have none.
+    """
+    files: dict[str, Staged] = {}
+    if record.followed(done.record):
+        return files
     told = done.record.get("outputs", {})
     for role in naming.PUBLISH_ORDER:
         if role not in told:
@@ -263,12 +268,11 @@ def _copy(staged: Staged, part: Path, parcel: Parcel) -> None:
     """Copy a staged file and prove on the way that it is what the engine wrote."""
     digest = hashlib.sha256()
 
-    def pieces() -> Iterator[bytes]:
+    def pieces() -> Iterator[memoryview]:
         try:
-            with staged.path.open("rb") as file:
-                while chunk := file.read(_CHUNK):
-                    digest.update(chunk)
-                    yield chunk
+            for piece in record.pieces(staged.path):
+                digest.update(piece)
+                yield piece
         except FileNotFoundError:
             raise StagedDamaged(staged.path) from None
 
@@ -277,7 +281,7 @@ def _copy(staged: Staged, part: Path, parcel: Parcel) -> None:
         raise StagedDamaged(staged.path)
 
 
-def _write(part: Path, pieces: Iterator[bytes] | list[bytes], parcel: Parcel) -> None:
+def _write(part: Path, pieces: Iterable[bytes | memoryview], parcel: Parcel) -> None:
     with contextlib.suppress(FileNotFoundError):
         part.unlink()  # of this very job, before a crash
     fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
@@ -340,6 +344,6 @@ def _classified(error: OSError, folder: Path) -> JobError:
         return TargetFull(folder)
     with contextlib.suppress(OSError):
         space = os.statvfs(folder)
-        if error.errno is None and space.f_blocks > 0 and space.f_bavail * space.f_frsize < _CHUNK:
+        if error.errno is None and space.f_blocks > 0 and space.f_bavail * space.f_frsize < _NO_ROOM_BYTES:
             return TargetFull(folder)
     return TargetUnavailable(folder, error.strerror or str(error))

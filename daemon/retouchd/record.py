@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,25 @@ def read(path: Path) -> dict[str, Any] | None:
     return record if isinstance(record, dict) and record.get("schema") == RECORD_SCHEMA else None
 
 
+def pieces(path: Path) -> Iterator[memoryview]:
+    """The bytes of a file, each piece valid until the next.
+
+    They pass through one buffer outside of the heap. ``read`` takes a new one of full size for each piece and
+    each file; small things settle behind it, the heap cannot shrink any more, and a service that publishes
+    2,000 photos grew by 8 MB (seen with mallinfo2: all of it free memory within the heap).
+    """
+    room = memoryview(mmap.mmap(-1, _CHUNK))
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(room):
+            yield room[:count]
+
+
 def digest_of(path: Path, alive: Callable[[], None] = lambda: None) -> Digest:
     """SHA-256 of a file; ``alive`` is told of each piece."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            alive()
+    for piece in pieces(path):
+        digest.update(piece)
+        alive()
     return Digest(digest.hexdigest())
 
 
@@ -58,9 +71,19 @@ def source_digest(record: dict[str, Any]) -> Digest:
     return Digest(str(_table(record, "source").get("sha256", "")))
 
 
+def source_name(record: dict[str, Any]) -> str:
+    """The name of the photo that the record tells of; empty when it does not say."""
+    return str(_table(record, "source").get("name", ""))
+
+
 def recipe_digest(record: dict[str, Any]) -> Digest:
     """The digest of the recipe that was used; empty when the record does not say."""
     return Digest(str(_table(record, "engine").get("recipe_digest", "")))
+
+
+def followed(record: dict[str, Any]) -> bool:
+    """Whether another photo of the sitting had a say in what became of this one."""
+    return bool(_table(record, "followed").get("spots"))
 
 
 def same_work(record: dict[str, Any], source: Digest, recipe: Digest) -> bool:

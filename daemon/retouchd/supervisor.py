@@ -39,6 +39,14 @@ class WorkerPlan:
     """What the worker may use; 0 for no ceiling."""
     stock: Stock = field(default_factory=Stock)
     """The models that it is handed."""
+    card: str = ""
+    """The one card that it may see, as the driver's tools name it; empty for all that the daemon sees."""
+
+    def environment(self) -> dict[str, str]:
+        """What the worker finds in its environment. The order of cards is that of nvidia-smi."""
+        if not self.card:
+            return dict(os.environ)
+        return {**os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": self.card}
 
     def command(self) -> list[str]:
         """The command line."""
@@ -73,6 +81,7 @@ class Supervisor:
         """By id, what the worker said last of the models that it holds."""
         self._clock = clock
         self._process: subprocess.Popen[bytes] | None = None
+        self._started_by = plan
         self._buffer = bytearray()
         self._began_s = 0.0
         self._heard_s = 0.0
@@ -91,13 +100,23 @@ class Supervisor:
         """The worker's process id."""
         return self._process.pid if self._process else None
 
+    @property
+    def outdated(self) -> bool:
+        """Whether the worker was started by another plan than is valid now."""
+        return self._process is not None and self._started_by != self.plan
+
     def keep_running(self) -> None:
         """Start a worker when there is none and the pause after failures is over."""
         if self._process is None and self._clock() >= self._start_at_s:
             self._buffer.clear()
             self._process = subprocess.Popen(
-                self.plan.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+                self.plan.command(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=0,
+                env=self.plan.environment(),
             )
+            self._started_by = self.plan
             assert self._process.stdout is not None
             os.set_blocking(self._process.stdout.fileno(), False)
             self._heard_s = self._clock()

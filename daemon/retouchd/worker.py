@@ -8,7 +8,6 @@ output is kept aside and standard output becomes standard error.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import importlib
 import json
 import os
@@ -33,15 +32,16 @@ from retouch_engine import (
     Limits,
     Order,
     Recipe,
+    Signing,
+    Sitting,
     Stock,
     estimated_bytes,
 )
-from retouchd import protocol
+from retouchd import protocol, record
 from retouchd.errors import JobError, MemoryShort, OverBudget
 from retouchd.text import shown
 
 _PR_SET_PDEATHSIG = 1
-_CHUNK = 1 << 20
 _BEAT_S = 5.0
 
 Say = Callable[[dict[str, Any]], None]
@@ -117,14 +117,6 @@ def _orders() -> Iterator[dict[str, Any]]:
         yield protocol.decode(line)
 
 
-def _digest(source: Path) -> str:
-    digest = hashlib.sha256()
-    with source.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _order(message: dict[str, Any]) -> Order:
     finish = message["finish"]
     return Order(
@@ -132,10 +124,16 @@ def _order(message: dict[str, Any]) -> Order:
         staging=Path(message["staging"]),
         recipe=Recipe.from_json(message["recipe"]),
         finish=Finish(
-            Compression(finish["compression"]), finish["threads"], Layers(finish["layers"]), finish["psd"]
+            Compression(finish["compression"]),
+            finish["threads"],
+            Layers(finish["layers"]),
+            finish["psd"],
+            Signing(**finish["signing"]) if finish["signing"] else None,
         ),
         corrections=Corrections.from_json(message["corrections"]),
+        sitting=Sitting.from_json(message["sitting"]),
         painted_mask=Path(message["mask"]) if message["mask"] else None,
+        before=Path(message["before"]) if message["before"] else None,
         own_output=message["own_output"],
     )
 
@@ -156,7 +154,7 @@ def _answer(engine: Engine, message: dict[str, Any], say: Say, budget_bytes: int
         case "preview":
             return {"event": "done", "record": engine.preview(_order(message), progress), "files": {}}
         case "digest":
-            return {"event": "digest", "sha256": _digest(Path(message["source"]))}
+            return {"event": "digest", "sha256": record.digest_of(Path(message["source"]))}
         case "about":
             return {"event": "about", "about": engine.about()}
         case other:

@@ -36,7 +36,7 @@ class Use:
     device: str
     precision: str
     offload: bool
-    """Its parts wait in main memory and visit the card in turn."""
+    """Its blocks wait in main memory and visit the card in turn."""
     rest_mb: int
     peak_mb: int
     parts: tuple[Model, ...] = ()
@@ -67,15 +67,15 @@ _BIGGEST_FIRST = ("flux_fill", "klein", "flux_controlnet")
 """Diffusion healers for the everyday neural tier, best first; one of them is enough."""
 _HARD = "qwen_edit"
 _HARD_GB = 40.0
-_SMALL = ("lama", "migan")
+_SMALL = ("lama", "migan", "rethined")
 """On onnxruntime; one of them is enough."""
 _ONNX_GB = 2.0
 _FULL_GB = 8.0
 """From here on small models get crops at their own size; below, the fixed window of 512."""
 _FP8_SHARE = 0.55
 """Of the resting memory, when the transformers' weights are stored in 8 bits and computed with in 16."""
-_OFFLOAD_SHARE = 0.75
-"""Of the resting memory: the largest part alone. A manifest that knows better says ``offload_mb``."""
+_OFFLOAD_SHARE = 0.2
+"""Of the resting memory: two blocks, and what is no block. A manifest may say ``offload_mb`` instead."""
 
 
 def tier_of(card_mb: int) -> str:
@@ -153,9 +153,9 @@ def _fitted(model: Model, machine: Machine, stock: Stock) -> tuple[Use | None, s
         return None, f"only from {_HARD_GB:.0f} GB on"
     for use in _variants(model, stock):
         if use.peak_mb <= machine.card_mb:
-            place = ", parts wait in main memory" if use.offload else ", resident"
+            place = ", blocks wait in main memory" if use.offload else ", resident"
             return use, f"{use.precision}{place}, peak {use.peak_mb / 1000:.1f} GB"
-    return None, f"does not fit, not even in parts: {_variants(model, stock)[-1].peak_mb / 1000:.1f} GB"
+    return None, f"does not fit, not even block by block: {_variants(model, stock)[-1].peak_mb / 1000:.1f} GB"
 
 
 def _small(model: Model, machine: Machine) -> tuple[Use | None, str]:

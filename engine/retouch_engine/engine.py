@@ -7,10 +7,9 @@ after every program that touched it. Nothing is ever written outside the staging
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -20,24 +19,26 @@ import numpy as np
 
 from retouch_engine.budget import Plan
 from retouch_engine.codec.contact import write_contact
-from retouch_engine.codec.exiftool import CarryReport, MetadataCarrier
+from retouch_engine.codec.exiftool import CarryReport, MetadataCarrier, linked
 from retouch_engine.codec.layers import Marks
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.painted import read_painted_mask
 from retouch_engine.codec.preview import write_overview
+from retouch_engine.codec.provenance import sign
 from retouch_engine.codec.psd import write_psd
 from retouch_engine.codec.read import read_photo
 from retouch_engine.codec.write import write_heal_layer, write_mask, write_result
-from retouch_engine.codec.xmp import XmpFacts, build_packet, packet_trouble
-from retouch_engine.errors import UnusableName
-from retouch_engine.pipeline import Progress, Retouched, Stopwatch, retouch
+from retouch_engine.codec.xmp import XmpFacts, build_packet, packet_trouble, source_type
+from retouch_engine.errors import UnusableName, shown
+from retouch_engine.pipeline import Beside, Crew, Progress, Retouched, Stopwatch, retouch
 from retouch_engine.prove import Proof, prove_heal_layer, prove_merged, prove_result
 from retouch_engine.recipe import Limits
 from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role, SpotRecord, counts
 from retouch_engine.resident import Residency, told, warnings
+from retouch_engine.resume import NotResumable, Standing, packed, resumed
 from retouch_engine.stock import Stock
-from retouch_engine.survey import knows_faces
-from retouch_engine.types import Photo
+from retouch_engine.survey import Face, knows_faces
+from retouch_engine.types import HealerId, Photo
 from retouch_engine.version import __version__
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ _NAMES = {
     Role.HEAL: "heal.tif",
     Role.MASK: "mask.tif",
     Role.XMP: "result.xmp",
-    Role.CONTACT: "contact.webp",
+    Role.CONTACT: "contact.jpg",
     Role.VIEW: "view.jpg",
     Role.PSD: "layers.psd",
 }
@@ -59,9 +60,9 @@ _NAMES = {
 class RetouchEngine:
     """Holds what stays loaded between photos: one exiftool, and later the models."""
 
-    def __init__(self, limits: Limits, stock: Stock) -> None:
+    def __init__(self, limits: Limits, stock: Stock, residency: Residency | None = None) -> None:
         self._limits = limits
-        self._residency = Residency(stock)
+        self._residency = residency or Residency(stock)
         self._carrier = MetadataCarrier()
 
     def retouch(self, order: Order, progress: Progress) -> Rendered:
@@ -73,7 +74,12 @@ class RetouchEngine:
         with clock.stage("write"):
             rows = _written(files, photo, done, order, packet)
         with clock.stage("metadata"):
-            carried = self._carrier.carry(_linked(order), files[Role.RESULT])
+            link = linked(order.source, order.staging)
+            carried = self._carrier.carry(link, files[Role.RESULT])
+        signed = {}
+        if order.finish.signing is not None:
+            with clock.stage("sign"):
+                signed = {"c2pa": _signed(link, files[Role.RESULT], done, order)}
         with clock.stage("prove"):
             proof = _proved(files, photo, done, order, packet)
         staged = {role: path for role, path in files.items() if path.exists()}
@@ -84,6 +90,7 @@ class RetouchEngine:
         record["outside_unchanged"] = proof.outside_unchanged
         record["proof"] = asdict(proof)
         record["metadata"] = asdict(carried)
+        record |= signed
         record["notes"] += _metadata_notes(photo, carried) + warnings(made)
         record["contact"] = {"rows": rows}
         return Rendered(staged, record)
@@ -133,10 +140,10 @@ class RetouchEngine:
             mask = None
             if order.painted_mask is not None:
                 mask = read_painted_mask(order.painted_mask, photo, self._limits)
-        done = retouch(
-            photo, order.recipe, clock.tell, order.corrections, mask, order.finish.threads, healers
-        )
-        return photo, done, made
+        before, why = _before(photo, order, healers)
+        beside, crew = Beside(mask, order.sitting, before), Crew(healers, order.finish.threads)
+        done = retouch(photo, order.recipe, clock.tell, order.corrections, beside, crew)
+        return photo, replace(done, notes=(*done.notes, *why)), made
 
     def _packet(self, photo: Photo, done: Retouched, order: Order) -> bytes:
         source = metadata_of(photo.metadata)
@@ -162,11 +169,29 @@ def _check_name(source: Path) -> None:
         raise UnusableName(source, "it holds control characters")
 
 
-def _linked(order: Order) -> Path:
-    """A name of ours for the source: exiftool never sees a name that came from outside."""
-    link = order.staging / f"source{order.source.suffix.lower()}"
-    link.symlink_to(os.path.abspath(order.source))  # noqa: PTH100 - resolve() would follow the user's links
-    return link
+def _before(
+    photo: Photo, order: Order, healers: Collection[HealerId]
+) -> tuple[Standing | None, tuple[str, ...]]:
+    """What stands since the last run of this work; or None, and a note when there should have been one."""
+    if order.before is None:
+        return None, ()
+    recipe = order.corrections.applied(order.recipe)
+    try:
+        return resumed(order.before, photo, recipe, order.corrections, healers), ()
+    except NotResumable as error:
+        return None, (f"done from the beginning: {error}",)
+
+
+def _signed(link: Path, result: Path, done: Retouched, order: Order) -> dict[str, Any]:
+    """Sign the result as the order asks; what the record says of it."""
+    assert order.finish.signing is not None
+    facts = {
+        "title": f"{shown(order.source.stem)}-retouched.tif",
+        "source_title": shown(order.source.name),
+        "source_type": source_type(generative=any(spot.model is not None for spot in done.spots)),
+        "healed": counts(done.spots)["healed"],
+    }
+    return sign(result, link, order.finish.signing, facts)
 
 
 def _written(
@@ -176,7 +201,9 @@ def _written(
     review = [(s.spot.box, s.spot.mask) for s in _offered(done)]
     marks = Marks(review, {s.id for s in done.spots if s.model is not None})
     with ThreadPoolExecutor(2) as pool:
-        layer = pool.submit(write_heal_layer, files[Role.HEAL], photo, done.patches, order.finish, marks)
+        memo = packed(done.standing, photo, done.corrections.applied(order.recipe))
+        heals = (files[Role.HEAL], photo, done.patches, order.finish, marks, memo)
+        layer = pool.submit(write_heal_layer, *heals)
         mask = pool.submit(write_mask, files[Role.MASK], photo, done.patches, review)
         sheet = pool.submit(write_contact, files[Role.CONTACT], photo, done.patches, done.spots)
         view = pool.submit(write_overview, files[Role.VIEW], photo, done.patches)
@@ -221,7 +248,7 @@ def _record(order: Order, photo: Photo, done: Retouched, seconds: Mapping[str, f
             "recipe": order.recipe.as_json(),
             "recipe_digest": done.corrections.key(order.recipe),
             "seed": order.recipe.seed,
-            "detector": done.detector,
+            "detector": done.standing.detector,
         },
         "source": {
             "name": order.source.name,
@@ -235,12 +262,31 @@ def _record(order: Order, photo: Photo, done: Retouched, seconds: Mapping[str, f
             "orientation": source.orientation,
         },
         "scale": asdict(done.scene.scale),
+        "faces": [_face(face) for face in done.scene.faces],
         "skin_share": round(done.scene.skin_share, 4),
         "counts": counts(done.spots),
         "seconds": dict(seconds),
         "notes": list(done.notes),
         "corrections": done.corrections.as_json(),
+        "followed": {
+            "recipe": order.recipe.digest,
+            "sitting": order.sitting.digest,
+            "photos": [face.photo for face in order.sitting.faces],
+            "spots": [asdict(one) for one in done.standing.followed],
+        },
         "spots": [_plain(spot) for spot in done.spots],
+    }
+
+
+def _face(face: Face) -> dict[str, Any]:
+    """Where a face lies, for whoever has to find a place on it."""
+    eyes = [[round(x, 1), round(y, 1)] for x, y in face.eyes]
+    box = face.box
+    return {
+        "id": face.id,
+        "box": [box.x0, box.y0, box.width, box.height],
+        "eyes": eyes,
+        "px_per_mm": face.scale.px_per_mm,
     }
 
 

@@ -9,6 +9,7 @@ disk); ``code`` is the short stable word that the journal and ``retouchd why`` s
     ├── SourceMissing             the file went away                            (retryable)
     ├── UnreadablePhoto
     │   ├── NotAPhoto             empty, or no known signature
+    │   ├── ExtraNeeded           a format that an extra reads which is not installed
     │   ├── MislabelledPhoto      the name says one format, the bytes another
     │   ├── IncompletePhoto       the end is missing: a copy still under way?   (retryable)
     │   ├── DamagedPhoto          complete by its structure, but does not decode
@@ -17,10 +18,15 @@ disk); ``code`` is the short stable word that the journal and ``retouchd why`` s
     │   └── PhotoTooSmall         nothing to heal in so few pixels
     ├── UnusableName              control characters in the name
     ├── MaskMismatch              a painted mask of another size or kind
+    ├── PairMismatch              a result that is not as large as its photo
     ├── CorrectionsMistake        corrections that are none, or do not fit the photo
+    ├── SittingMistake            what is remembered of a sitting cannot be used
+    ├── PairMismatch              a photo before and one after that are not the same picture
+    ├── NotEnoughToLearn          too few photos, or too few spots, to learn a taste from
     ├── RecipeMistake             a recipe with values out of range
     ├── ResultTooLarge            more than a classic TIFF can hold
     ├── ProofFailed               the encoded file is not what was promised
+    ├── NotSigned                 content credentials were asked for and did not come about (retryable)
     ├── StagingFull               no room to write the result                   (retryable)
     ├── ModelUnusable             an installed model does not load, or not as its manifest says
     └── NoRoomForModel            a model does not fit on the device; the next healer takes over
@@ -28,6 +34,7 @@ disk); ``code`` is the short stable word that the journal and ``retouchd why`` s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -81,8 +88,20 @@ class NotAPhoto(UnreadablePhoto):
 
     def __init__(self, path: Path, found: str) -> None:
         super().__init__(
-            f"{shown(path.name)} is not a photo that retouchd reads: found {found}, expected TIFF, JPEG or"
-            " PNG; export it as a 16-bit TIFF"
+            f"{shown(path.name)} is not a photo that retouchd reads: found {found}, expected TIFF, JPEG,"
+            " PNG or PSD; export it as a 16-bit TIFF"
+        )
+
+
+class ExtraNeeded(UnreadablePhoto):
+    """A format that is read by an extra which is not installed."""
+
+    code = "extra"
+
+    def __init__(self, path: Path, kind: str, extra: str) -> None:
+        super().__init__(
+            f"{shown(path.name)} is {kind}, which retouchd reads only with its extra {extra}:"
+            f' pip install "retouchd[{extra}]"; or export it as a 16-bit TIFF'
         )
 
 
@@ -181,6 +200,38 @@ class CorrectionsMistake(EngineError):
         )
 
 
+class SittingMistake(EngineError):
+    """What is remembered of other photos, or a list of kept marks, that cannot be read."""
+
+    code = "sitting"
+
+    def __init__(self, field: str, found: object, allowed: str) -> None:
+        super().__init__(f"a remembered mark's {field} is {shown(repr(found)[:80])}; allowed: {allowed}")
+
+
+class PairMismatch(EngineError):
+    """A photo before and one after that are not the same picture at the same size."""
+
+    code = "pair"
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{shown(path.name)}: {why}")
+
+
+class NotEnoughToLearn(EngineError):
+    """Too little was seen for a taste that holds on other photos."""
+
+    code = "learn"
+
+    def __init__(self, seen: Mapping[str, int], least: tuple[int, int], left_out: Mapping[str, str]) -> None:
+        self.left_out = dict(left_out)
+        super().__init__(
+            f"too little to learn from: {seen['photos']} photos with {seen['healed']} healed spots and"
+            f" {seen['left']} that were left; at least {least[0]} photos and {least[1]} of each are needed"
+            + (f"; {len(left_out)} pairs could not be used" if left_out else "")
+        )
+
+
 class RecipeMistake(EngineError):
     """A recipe with a value out of range."""
 
@@ -209,6 +260,18 @@ class ProofFailed(EngineError):
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(f"refused to publish the result of {shown(path.name)}: {what}; please report this")
+
+
+class NotSigned(EngineError):
+    """Content credentials were asked for and did not come about, so nothing is published."""
+
+    retryable = True
+    code = "not-signed"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"not signed: {shown(why)}; mend [signing], or empty it to publish without a signature"
+        )
 
 
 class StagingFull(EngineError):

@@ -61,7 +61,7 @@ def draw(source: Path, out: Path, limits: Limits, *, maps: bool) -> dict[str, An
     scene = survey(photo)
     recipe = Recipe()
     spots = chosen(scene).detect(photo, scene, recipe)
-    steps, notes = routed(photo, scene, spots, recipe, HEALERS)
+    steps, notes = routed(scene, spots, recipe, HEALERS)
     out.mkdir(parents=True, exist_ok=True)
     turned = metadata_of(photo.metadata).orientation
     pictures = {"explained": upright(_overlay(photo, scene, steps), turned)}

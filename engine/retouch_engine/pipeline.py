@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +22,27 @@ from retouch_engine.corrections import Correction, Corrections
 from retouch_engine.detect import chosen
 from retouch_engine.growth import grown
 from retouch_engine.heal import HEALERS, Healer
+from retouch_engine.recall import place_of, recalled
 from retouch_engine.recipe import Recipe
 from retouch_engine.record import Decision, SpotRecord
+from retouch_engine.resume import Standing
+from retouch_engine.sitting import Sitting
 from retouch_engine.survey import Scene, survey
-from retouch_engine.types import DetectorId, HealerId, Patch, Photo, Spot, Step
+from retouch_engine.types import HealerId, Patch, Photo, Spot, Step
 from retouch_engine.wounds import Outcome, Wounds, apart, healed, standing
 
 Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Who may heal, and how many wounds at once; the number does not change the result."""
+
+    healers: Mapping[HealerId, Healer] = field(default_factory=lambda: HEALERS)
+    threads: int = 2
+
+
+CREW = Crew()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +50,32 @@ class Retouched:
     """What became of a photo: patches to lay into it, a record of each spot, seconds for each stage."""
 
     patches: tuple[Patch, ...]
-    steps: tuple[Step, ...]
+    standing: Standing
+    """The plan, what became of each wound, and who found the spots."""
     spots: tuple[SpotRecord, ...]
     scene: Scene
-    detector: DetectorId
-    """Who found the spots."""
     seconds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     corrections: Corrections = field(default_factory=Corrections)
     """What a person decided, a painted mask included."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The plan, in the order of ``spots``."""
+        return self.standing.steps
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What lies beside a photo."""
+
+    mask: NDArray[np.uint8] | None = None
+    """What a person painted over it, ``(H, W)``; read as one more round of corrections."""
+    sitting: Sitting = field(default_factory=Sitting)
+    """What is remembered of other photos of the sitting."""
+    before: Standing | None = None
+    """What stands since an earlier run of the same work, which knew the first of the corrections: then
+    nothing is looked for again, and only what the others change is healed."""
 
 
 def retouch(
@@ -52,9 +83,8 @@ def retouch(
     recipe: Recipe,
     progress: Progress,
     corrections: Corrections | None = None,
-    mask: NDArray[np.uint8] | None = None,
-    threads: int = 2,
-    healers: Mapping[HealerId, Healer] = HEALERS,
+    beside: Beside | None = None,
+    crew: Crew = CREW,
 ) -> Retouched:
     """Retouch one photo.
 
@@ -63,41 +93,81 @@ def retouch(
         recipe: what to do.
         progress: told each stage's name as it begins.
         corrections: what a person decided about this photo.
-        mask: what a person painted over it, ``(H, W)`` uint8; read as one more round of corrections.
-        threads: how many wounds are healed at once; it does not change the result.
-        healers: who may heal.
+        beside: what else is known of it.
+        crew: who may heal.
     """
     clock = Stopwatch(progress)
-    corrections = corrections or Corrections()
+    corrections, beside = corrections or Corrections(), beside or Beside()
     recipe = corrections.applied(recipe)
     with clock.stage("survey"):
         scene = survey(photo)
-    with clock.stage("detect"):
-        detector = chosen(scene)
-        spots = detector.detect(photo, scene, recipe)
-    with clock.stage("route"):
-        steps, notes = routed(photo, scene, spots, recipe, healers)
+    work = _Work(photo, scene, recipe, crew)
+    standing = beside.before or work.begun(beside.sitting, clock)
     with clock.stage("heal"):
-        steps = grown(photo, scene, steps)
-        outcomes = _healed(photo, scene, steps, recipe, (), threads, healers)
         for wishes in corrections.rounds():
-            steps = _next(photo, scene, steps, wishes, recipe, healers)
-            outcomes = _healed(photo, scene, steps, recipe, outcomes, threads, healers)
-        if mask is not None and (wishes := painted(mask, steps, _by_spot(outcomes, whole=True))):
+            if wishes[0] not in standing.wishes:
+                standing = work.corrected(standing, wishes)
+        mask, known = beside.mask, _by_spot(standing.outcomes, whole=True)
+        if mask is not None and (wishes := painted(mask, standing.steps, known)):
             corrections = corrections.and_then(wishes)
-            steps = _next(photo, scene, steps, wishes, recipe, healers)
-            outcomes = _healed(photo, scene, steps, recipe, outcomes, threads, healers)
-    by_spot = _by_spot(outcomes)
+            standing = work.corrected(standing, corrections.spots[-len(wishes) :])
+    outcomes, by_spot = standing.outcomes, _by_spot(standing.outcomes)
     return Retouched(
         patches=tuple(o.patch for o in outcomes if o.patch is not None),
-        steps=steps,
-        spots=tuple(_recorded(step, by_spot.get(step.spot.id), scene) for step in steps),
+        standing=standing,
+        spots=tuple(_recorded(step, by_spot.get(step.spot.id), scene) for step in standing.steps),
         scene=scene,
-        detector=detector.spec.id,
         seconds=clock.seconds,
-        notes=(*notes, *dict.fromkeys(t for o in outcomes for t in o.troubles), *scene.notes),
+        notes=(*standing.notes, *dict.fromkeys(t for o in outcomes for t in o.troubles), *scene.notes),
         corrections=corrections,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One photo on its way: what does not change from round to round."""
+
+    photo: Photo
+    scene: Scene
+    recipe: Recipe
+    crew: Crew
+
+    def begun(self, sitting: Sitting, clock: Stopwatch) -> Standing:
+        """The run before anybody decided anything: detect, route, heal."""
+        with clock.stage("detect"):
+            detector = chosen(self.scene)
+            spots = detector.detect(self.photo, self.scene, self.recipe)
+            spots, followed = recalled(spots, self.scene, sitting, self.recipe.agree)
+        with clock.stage("route"):
+            steps, notes = routed(self.scene, spots, self.recipe, self.crew.healers)
+        with clock.stage("heal"):
+            steps = grown(self.photo, self.scene, steps)
+            return Standing(steps, self.healed(steps, ()), (), detector.spec.id, notes, followed)
+
+    def corrected(self, standing: Standing, wishes: Sequence[Correction]) -> Standing:
+        """One more round of wishes."""
+        steps = self.next(standing.steps, wishes)
+        outcomes = self.healed(steps, standing.outcomes)
+        return replace(standing, steps=steps, outcomes=outcomes, wishes=(*standing.wishes, *wishes))
+
+    def next(self, steps: Sequence[Step], wishes: Sequence[Correction]) -> tuple[Step, ...]:
+        """The plan after one more round of wishes; holes that have grown already stay as they are."""
+        takes = {healer_id: healer.spec.takes for healer_id, healer in self.crew.healers.items()}
+        had = {step.spot.id for step in steps if step.healers}
+        plan = amended(steps, wishes, self.recipe, takes, self.scene)
+        return tuple(
+            step if step.spot.id in had else grown(self.photo, self.scene, [step])[0] for step in plan
+        )
+
+    def healed(self, steps: Sequence[Step], before: Sequence[Outcome]) -> tuple[Outcome, ...]:
+        """What becomes of a plan's wounds. What stands from the plan before is taken over to the last bit."""
+        kept = standing(before, steps)
+        done = {outcome.spot_ids for outcome in kept}
+        wounds = Wounds.of(self.photo, self.scene, steps, self.recipe, done)
+        with ThreadPoolExecutor(self.crew.threads) as pool:
+            outcomes = tuple(pool.map(lambda wound: healed(wound, self.recipe, self.crew.healers), wounds))
+        again = Wounds.of(self.photo, self.scene, steps, self.recipe, done)
+        return (*kept, *apart(again, outcomes, self.recipe, kept, self.crew.healers))
 
 
 def _by_spot(outcomes: Sequence[Outcome], *, whole: bool = False) -> dict[int, Outcome]:
@@ -105,42 +175,7 @@ def _by_spot(outcomes: Sequence[Outcome], *, whole: bool = False) -> dict[int, O
     return {i: o for o in outcomes for i in o.spot_ids if o.patch is not None or not whole}
 
 
-def _next(
-    photo: Photo,
-    scene: Scene,
-    steps: Sequence[Step],
-    wishes: Sequence[Correction],
-    recipe: Recipe,
-    healers: Mapping[HealerId, Healer],
-) -> tuple[Step, ...]:
-    """The plan after one more round of wishes; holes that have grown already stay as they are."""
-    takes = {healer_id: healer.spec.takes for healer_id, healer in healers.items()}
-    had = {step.spot.id for step in steps if step.healers}
-    plan = amended(steps, wishes, recipe, takes, scene)
-    return tuple(step if step.spot.id in had else grown(photo, scene, [step])[0] for step in plan)
-
-
-def _healed(
-    photo: Photo,
-    scene: Scene,
-    steps: Sequence[Step],
-    recipe: Recipe,
-    before: Sequence[Outcome],
-    threads: int,
-    healers: Mapping[HealerId, Healer],
-) -> tuple[Outcome, ...]:
-    """What becomes of a plan's wounds. What stands from the plan before is taken over to the last bit."""
-    kept = standing(before, steps)
-    done = {outcome.spot_ids for outcome in kept}
-    wounds = Wounds.of(photo, scene, steps, recipe, done)
-    with ThreadPoolExecutor(threads) as pool:
-        outcomes = tuple(pool.map(lambda wound: healed(wound, recipe, healers), wounds))
-    again = Wounds.of(photo, scene, steps, recipe, done)
-    return (*kept, *apart(again, outcomes, recipe, kept, healers))
-
-
 def routed(
-    photo: Photo,
     scene: Scene,
     spots: Sequence[Spot],
     recipe: Recipe,
@@ -149,16 +184,12 @@ def routed(
     """What becomes of each spot before any is healed, and notes on the whole."""
     takes = {healer_id: healer.spec.takes for healer_id, healer in healers.items()}
     steps = route.spared(route.plan(spots, recipe, takes, scene), scene)
-    share = route.holes_share(steps, scene.skin_share * photo.height * photo.width)
-    if share <= recipe.largest_healed_share:
-        return steps, ()
-    reason = f"the heals would cover {share:.1%} of the skin, over {recipe.largest_healed_share:.1%}"
-    return route.all_for_review(steps, reason), (f"nothing healed: {reason}",)
+    return route.within_share(steps, recipe, scene)
 
 
 def _recorded(step: Step, outcome: Outcome | None, scene: Scene) -> SpotRecord:
     spot, box = step.spot, step.spot.box
-    px_per_mm = scene.scale.px_per_mm
+    px_per_mm = scene.px_per_mm_at(box)
     decision, reason = _decision(step, outcome)
     return SpotRecord(
         id=spot.id,
@@ -175,7 +206,16 @@ def _recorded(step: Step, outcome: Outcome | None, scene: Scene) -> SpotRecord:
         tried=outcome.tried if outcome else (),
         model=asdict(outcome.made) if outcome and outcome.made else None,
         wish=step.wish,
+        sure=spot.sure,
+        place=_place(spot, scene),
     )
+
+
+def _place(spot: Spot, scene: Scene) -> dict[str, float] | None:
+    placed = place_of(spot, scene)
+    if placed is None:
+        return None
+    return {"face": placed[0], "x_mm": round(placed[1][0], 2), "y_mm": round(placed[1][1], 2)}
 
 
 def _decision(step: Step, outcome: Outcome | None) -> tuple[Decision, str]:
@@ -187,7 +227,7 @@ def _decision(step: Step, outcome: Outcome | None) -> tuple[Decision, str]:
 
 
 class Stopwatch:
-    """Names each stage as it begins and keeps its seconds."""
+    """Names each stage as it begins and keeps its seconds, all of its turns together."""
 
     def __init__(self, progress: Progress) -> None:
         self.tell = progress
@@ -199,4 +239,5 @@ class Stopwatch:
         self.tell(name)
         start = time.perf_counter()
         yield
-        self.seconds[name] = round(time.perf_counter() - start, 4)
+        took = self.seconds.get(name, 0.0) + time.perf_counter() - start
+        self.seconds[name] = round(took, 4)

@@ -56,6 +56,26 @@ class Layers(StrEnum):
     """The result too, with the photo as its lowest layer: twice as large, and slower."""
 
 
+class Body(StrEnum):
+    """What becomes of spots on skin that is no face: neck, shoulders, arms, back."""
+
+    HEAL = "heal"
+    """The same as on a face."""
+    REVIEW = "review"
+    """Offered to a person, never healed by themselves."""
+    KEEP = "keep"
+
+
+class Agree(StrEnum):
+    """Whether photos of one sitting follow what was decided in those before."""
+
+    OFF = "off"
+    KEEP = "keep"
+    """What was left before is left again; nothing is healed because of another photo."""
+    BOTH = "both"
+    """What was healed before is healed too, where only the odds were a little short of it."""
+
+
 PERMANENT = frozenset({Kind.MOLE, Kind.FRECKLE, Kind.SCAR, Kind.TATTOO, Kind.LINE, Kind.HAIR})
 """Kinds that belong to the person: kept unless a recipe names them."""
 
@@ -79,12 +99,22 @@ class Recipe:
     """Kinds that are offered to a person and never healed by themselves. The rest are kept."""
     largest_px: int = 400
     """Spots with a larger diameter are offered for review, in pixels of the photo."""
+    largest_mm: float = 15.0
+    """The same in millimetres of skin, wherever a face says how long they are: an areola is wider."""
     largest_healed_share: float = 0.02
-    """When the heals would cover more of the skin than this, nothing is healed and all is for review."""
+    """When heals would cover more of a face than this, nothing on it is healed and all is for review; of
+    each person's body too, and of all skin where no face is known."""
+    body: Body = Body.HEAL
+    """What becomes of spots that lie on no face."""
+    agree: Agree = Agree.BOTH
+    """Whether the decisions of the sitting's other photos count. Of 58 spots that were healed in either of
+    two nearly identical frames of 17 people 16 were left in the other; so 7 are."""
     seed: int = 0
     """Seeds every random choice, so that the same photo gives the same pixels."""
     models: tuple[str, ...] = ()
     """The models that may be used, as ``id@digest``: another file of the same name is another recipe."""
+    calibration: tuple[tuple[str, float], ...] = ()
+    """What was learned of a studio's own taste, by name; see :mod:`retouch_engine.calibration`."""
 
     def __post_init__(self) -> None:
         """Check every range and put the kinds into one order."""
@@ -96,6 +126,17 @@ class Recipe:
             raise RecipeMistake("largest_px", self.largest_px, "1 to 4000")
         if not 0 < self.largest_healed_share <= 1:
             raise RecipeMistake("largest_healed_share", self.largest_healed_share, "over 0, up to 1")
+        if not 0 < self.largest_mm <= 1000:
+            raise RecipeMistake("largest_mm", self.largest_mm, "over 0, up to 1000")
+        for name, words in (("body", Body), ("agree", Agree)):
+            if getattr(self, name) not in list(words):
+                raise RecipeMistake(name, getattr(self, name), ", ".join(words))
+            object.__setattr__(self, name, words(getattr(self, name)))
+        self._check_kinds()
+        self._check_calibration()
+
+    def _check_kinds(self) -> None:
+        """Put the kinds into one order; each is in one list only."""
         for name in ("remove", "review"):
             try:
                 kinds = tuple(sorted({Kind(k) for k in getattr(self, name)}))
@@ -106,6 +147,18 @@ class Recipe:
         if both:
             raise RecipeMistake("review", sorted(both), "kinds that remove does not name already")
 
+    def _check_calibration(self) -> None:
+        """Only names that mean something, each once, and numbers that make sense."""
+        known = {"slope": (0.2, 5.0), "bias": (-4.0, 4.0)} | dict.fromkeys(map(str, Kind), (-4.0, 4.0))
+        pairs = []
+        for name, value in self.calibration:
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            low, high = known.get(name, (1.0, 0.0)) if isinstance(name, str) else (1.0, 0.0)
+            if not (number and low <= value <= high):
+                raise RecipeMistake(f"calibration.{name}", value, f"a known name, {low:g} to {high:g}")
+            pairs.append((name, float(value)))
+        object.__setattr__(self, "calibration", tuple(sorted(dict(pairs).items())))
+
     @property
     def digest(self) -> str:
         """SHA-256 of all that decides the pixels: this recipe, the engine's version, its learned files."""
@@ -113,9 +166,10 @@ class Recipe:
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode("ascii")).hexdigest()
 
     def as_json(self) -> dict[str, Any]:
-        """The recipe as plain JSON values. Without models it reads as it did before there were any."""
+        """The recipe as plain JSON values. Models and a calibration are named only where there are any."""
         values = asdict(self)
-        return values if self.models else {k: v for k, v in values.items() if k != "models"}
+        empty = {k for k in ("models", "calibration") if not values[k]}
+        return {k: v for k, v in values.items() if k not in empty}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Recipe:
@@ -125,7 +179,8 @@ class Recipe:
         if extra:
             raise RecipeMistake(extra[0], values[extra[0]], ", ".join(sorted(known)))
         lists = {k: tuple(values[k]) for k in ("remove", "review", "models") if k in values}
-        return cls(**{**values, **lists})
+        pairs = {k: tuple(map(tuple, values[k])) for k in ("calibration",) if k in values}
+        return cls(**{**values, **lists, **pairs})
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +195,19 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Signing:
+    """With what results are signed (C2PA)."""
+
+    certificate: str
+    """Path of a PEM file: the certificate, then those that vouch for it."""
+    key: str
+    """Path of the private key's PEM file, which only its owner may read."""
+    algorithm: str = "es256"
+    timestamp_url: str = ""
+    """Of a server that vouches for the time; empty: none is asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """How results are written; none of it changes a pixel."""
 
@@ -150,3 +218,5 @@ class Finish:
     """Named layers; every other program reads the flat picture of the same file."""
     psd: bool = False
     """Also a Photoshop document with the photo and the heals as layers."""
+    signing: Signing | None = None
+    """None: results are not signed."""

@@ -59,6 +59,10 @@ class SpotRecord:
     """The neural model that had a hand in the heal: id, digest, licence, precision, seed, steps."""
     wish: str = ""
     """What a person said about it, empty when nobody did: heal, keep, reject or review."""
+    sure: bool = False
+    """Whether it was to be healed unasked, as far as the detector goes; recipe and guard may have said no."""
+    place: Mapping[str, Any] | None = None
+    """``face`` (its id), ``x_mm`` along the line of the eyes from their middle, ``y_mm`` down from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,23 @@ class Rendered:
 
     files: Mapping[Role, Path]
     record: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One staged single-pass edit; without a path when the model changed nothing that is believed."""
+
+    path: Path | None
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Three pictures of one window of a photo: as it was, as it became, and where the two differ."""
+
+    before: Path
+    after: Path
+    mask: Path
 
 
 def counts(spots: tuple[SpotRecord, ...]) -> dict[str, int]:

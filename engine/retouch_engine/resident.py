@@ -10,6 +10,7 @@ import gc
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from retouch_engine.budget import Machine, Plan, Use, plan
@@ -32,7 +33,7 @@ class Residency:
         # Looking at the card takes a moment, which an engine without models does not owe anybody.
         self.machine = machine or (look(stock.budget_gb) if stock.models else Machine())
         self.plan = plan(self.machine, stock)
-        hands = hands or Hands(load, free_mb, time.monotonic, _release)
+        hands = hands or Hands(partial(load, prompts=stock.prompts), free_mb, time.monotonic, release)
         self._pool = Pool(hands, self.machine.card_mb, stock.idle_s)
         self.troubles: list[str] = []
         for use in self.plan.uses:
@@ -114,7 +115,7 @@ def warnings(made: Plan) -> list[str]:
     ]
 
 
-def _release(device: str) -> None:
+def release(device: str) -> None:
     """Give cached memory back, where torch is loaded at all."""
     gc.collect()
     torch = sys.modules.get("torch")

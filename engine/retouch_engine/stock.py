@@ -8,7 +8,7 @@ with them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,8 @@ class Stock:
     """Seconds after which a model that nobody borrowed is let go."""
     compile: bool = False
     """Whether transformers are compiled: minutes at the first photo for a quicker rest."""
+    prompts: Path | None = None
+    """Where the embeddings of prompts are kept; None for nowhere."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -80,21 +82,18 @@ class Stock:
 
     def only(self, names: tuple[str, ...]) -> Stock:
         """The same stock with no other models than those that a recipe names."""
-        return Stock(
-            tuple(m for m in self.models if m.name in names),
-            self.budget_gb,
-            self.pinned,
-            self.idle_s,
-            self.compile,
-        )
+        return replace(self, models=tuple(m for m in self.models if m.name in names))
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "models"}
-        return {**plain, "models": [m.as_json() for m in self.models]}
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in {"models", "prompts"}}
+        prompts = str(self.prompts) if self.prompts else None
+        return {**plain, "models": [m.as_json() for m in self.models], "prompts": prompts}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Stock:
         """What :meth:`as_json` wrote."""
         models = tuple(Model.from_json(m) for m in values.get("models", ()))
-        return cls(**{**values, "models": models, "pinned": tuple(values.get("pinned", ()))})
+        prompts = Path(values["prompts"]) if values.get("prompts") else None
+        pinned = tuple(values.get("pinned", ()))
+        return cls(**{**values, "models": models, "pinned": pinned, "prompts": prompts})

@@ -162,6 +162,12 @@ class Spot:
     """Unmistakable: may be healed without anyone looking."""
     reason: str
     features: Mapping[str, float] = field(default_factory=dict)
+    close: bool = False
+    """Only its odds decide, and they lie near the line between healing and asking: what was decided about it
+    in another photo of the sitting may decide instead. Never True where anything but the odds speaks against
+    a heal."""
+    held: str = ""
+    """Why it stays as it is, whatever the recipe says; empty when nothing holds it."""
 
     def __post_init__(self) -> None:
         """Check the mask and lock it."""

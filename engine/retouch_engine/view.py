@@ -9,24 +9,21 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
+from retouch_engine.codec.healed import heal_strips
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.preview import jpeg, lay, seen, shrunk
 from retouch_engine.codec.read import read_photo
-from retouch_engine.codec.rows import stays_grey
-from retouch_engine.errors import DamagedPhoto
+from retouch_engine.levels import TILE_PX, pyramid
 from retouch_engine.recipe import Limits
 from retouch_engine.types import Box, Patch, Photo
 
-TILE_PX = 512
-MOST_LEVELS = 9
 _KEPT = 2
 """Photos that stay decoded: the one looked at, and the one before or after it."""
 _Stamp = tuple[str, int, int]
@@ -34,10 +31,24 @@ _Stamp = tuple[str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Pyramid:
-    """One decoded photo and its levels, of its own dtype, ``(h, w, 3)``."""
+    """One decoded photo and the levels that were looked at, of its own dtype, ``(h, w, 3)``."""
 
     photo: Photo
-    levels: tuple[NDArray[Any], ...]
+    planes: list[NDArray[Any]] = field(default_factory=list)
+
+    def level(self, number: int) -> NDArray[Any]:
+        """One level; those above it are made on the way.
+
+        Raises:
+            IndexError: there is no such level.
+        """
+        if not 0 <= number < pyramid(self.photo.width, self.photo.height)["levels"]:
+            raise IndexError(number)
+        if not self.planes:
+            self.planes.append(self.photo.pixels)
+        while len(self.planes) <= number:
+            self.planes.append(shrunk(self.planes[-1], 2))
+        return self.planes[number]
 
 
 class Viewer:
@@ -55,15 +66,13 @@ class Viewer:
             IndexError: the photo has no such tile.
             EngineError: the photo or the layer cannot be read.
         """
-        pyramid = self._pyramid(source)
-        if not 0 <= level < len(pyramid.levels):
-            raise IndexError(level)
-        plane = pyramid.levels[level]
+        shown = self._pyramid(source)
+        plane = shown.level(level)
         box = _tile_box(plane, column, row)
         pixels = np.array(plane[box.slices])
         if heal is not None:
-            lay(pixels, box, 1 << level, pyramid.photo, self._patches(heal, pyramid.photo))
-        return jpeg(seen(pixels, pyramid.photo))
+            lay(pixels, box, 1 << level, shown.photo, self._patches(heal, shown.photo))
+        return jpeg(seen(pixels, shown.photo))
 
     def about(self, source: Path) -> dict[str, int]:
         """``width``, ``height``, ``levels``, ``tile`` (px) and ``orientation`` (EXIF) of a photo.
@@ -71,22 +80,18 @@ class Viewer:
         Raises:
             EngineError: the photo cannot be read.
         """
-        pyramid = self._pyramid(source)
-        return {
-            "width": pyramid.photo.width,
-            "height": pyramid.photo.height,
-            "levels": len(pyramid.levels),
-            "tile": TILE_PX,
-            "orientation": metadata_of(pyramid.photo.metadata).orientation,
-        }
+        photo = self._pyramid(source).photo
+        orientation = metadata_of(photo.metadata).orientation
+        size = {"width": photo.width, "height": photo.height}
+        return {**size, **pyramid(photo.width, photo.height), "orientation": orientation}
 
     def _pyramid(self, source: Path) -> _Pyramid:
         stamp = _stamp(source)
         if stamp not in self._pyramids:
             while len(self._pyramids) >= _KEPT:
                 self._pyramids.popitem(last=False)
-            photo = read_photo(source, self._limits, self._threads)
-            self._pyramids[stamp] = _Pyramid(photo, tuple(_levels(photo.pixels)))
+            photo = read_photo(source, self._limits, self._threads, digest="")
+            self._pyramids[stamp] = _Pyramid(photo)
         self._pyramids.move_to_end(stamp)
         return self._pyramids[stamp]
 
@@ -104,15 +109,6 @@ def _stamp(path: Path) -> _Stamp:
     return str(path), stat.st_mtime_ns, stat.st_size
 
 
-def _levels(pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    plane = pixels
-    for _ in range(MOST_LEVELS):
-        yield plane
-        if max(plane.shape[:2]) <= TILE_PX:
-            return
-        plane = shrunk(plane, 2)
-
-
 def _tile_box(plane: NDArray[Any], column: int, row: int) -> Box:
     y, x = row * TILE_PX, column * TILE_PX
     height, width = plane.shape[:2]
@@ -127,19 +123,10 @@ def _heal_patches(path: Path, photo: Photo) -> Iterator[Patch]:
     Raises:
         DamagedPhoto: it is no heal layer of this photo.
     """
-    colours = 1 if stays_grey(photo) else 3
-    with tifffile.TiffFile(path) as tif:
-        page = tif.pages[0]
-        found = (page.imagelength, page.imagewidth, page.samplesperpixel, page.dtype)
-        if found != (photo.height, photo.width, colours + 1, np.dtype(np.uint16)):
-            raise DamagedPhoto(path, "it is no heal layer of this photo")
-        for data, index, shape in page.segments():
-            if data is None or not data.any():
-                continue
-            strip, top = data.reshape(shape[1:]), index[2]
-            where = strip[..., -1] > 0
-            columns, rows = np.flatnonzero(where.any(axis=0)), np.flatnonzero(where.any(axis=1))
-            cut = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-            box = Box(top + int(rows[0]), int(columns[0]), top + int(rows[-1]) + 1, int(columns[-1]) + 1)
-            samples = np.broadcast_to(strip[cut][..., :colours], (box.height, box.width, 3))
-            yield Patch(0, box, np.array(samples), np.array(where[cut]))
+    for top, strip in heal_strips(path, photo):
+        where = strip[..., -1] > 0
+        columns, rows = np.flatnonzero(where.any(axis=0)), np.flatnonzero(where.any(axis=1))
+        cut = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+        box = Box(top + int(rows[0]), int(columns[0]), top + int(rows[-1]) + 1, int(columns[-1]) + 1)
+        samples = np.broadcast_to(strip[cut][..., :-1], (box.height, box.width, 3))
+        yield Patch(0, box, np.array(samples), np.array(where[cut]))

@@ -62,6 +62,30 @@ def test_a_mark_found_twice_counts_once() -> None:
     assert tally.count("blemish", "offered") == 0
 
 
+def test_the_report_names_everything_that_is_asked_for() -> None:
+    tally = Tally(faces=2, megapixels=4.0, seconds=1.0)
+    steps = [
+        step(50, 50),
+        step(100, 50, healed=False, review=True),
+        step(150, 100),
+        step(51, 149),
+        step(260, 110),
+    ]
+    counted(tally, portrait(MARKS), steps, "light", 5.0)
+    text = report("ours", tally)
+    rows = {line[2:20].strip(): line[20:].split() for line in text.splitlines()}
+    # Of two blemishes one is healed and one offered; of four heals that count one is right.
+    assert rows["blemishes"] == ["2", "50.0%", "100.0%", "25.0%", "0.33"]
+    assert rows["6 to 12 px"][0] == rows["1.5 to 3 mm"][0] == "2"
+    assert rows["pimple"] == ["1", "100.0%", "100.0%", "25.0%", "0.40"]
+    assert rows["light skin"] == rows["blemishes"]
+    assert rows["mole"] == ["1", "100.0%", "100.0%"]
+    assert "false heals: 2.00 a photo, 1.00 a face, 0.50 a MP" in text
+    assert "healed): 1 of 1\n" in text
+    assert "nostrils healed): 36\n" in text
+    assert "processor seconds a MP: 0.250" in text
+
+
 def test_skin_tones_have_their_bands() -> None:
     for colour, band in (((236, 200, 180), "light"), ((180, 130, 105), "medium"), ((90, 60, 48), "dark")):
         assert tone_of(np.full((4, 4, 3), colour, np.uint8), np.ones((4, 4), np.bool_)) == band

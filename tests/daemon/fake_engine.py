@@ -43,6 +43,10 @@ def _refuse(path: Path, data: bytes, *, own_output: bool) -> None:
     if b"PRINT" in data:
         os.write(1, b"noise of a C library\n")
         sys.stdout.write('{"event": "done"}\n')
+    _take_time(path, data)
+
+
+def _take_time(path: Path, data: bytes) -> None:
     for word in data.split():
         if word.startswith(b"SLEEP="):
             time.sleep(float(word[6:]))
@@ -50,6 +54,17 @@ def _refuse(path: Path, data: bytes, *, own_output: bool) -> None:
             hog = bytearray(int(word[4:]) << 20)
             hog[::4096] = b"x" * len(hog[::4096])
             time.sleep(60)
+        if word.startswith(b"MEET="):
+            _meet(Path(os.fsdecode(word[5:])), path.name)
+
+
+def _meet(place: Path, name: str) -> None:
+    """Wait until another worker is here too; each leaves the name of its card."""
+    place.mkdir(exist_ok=True)
+    (place / name).write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
+    end = time.monotonic() + 60
+    while len(list(place.iterdir())) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def _decided(order: Order) -> Corrections:
@@ -84,6 +99,7 @@ def record_of(order: Order, data: bytes) -> dict[str, Any]:
         "engine": {"version": "0", "recipe_digest": order.recipe.digest, "recipe": order.recipe.as_json()},
         "counts": {"found": 1 + review, "healed": 1, "kept": 0, "review": review, "failed": 0},
         "corrections": _decided(order).as_json(),
+        "before": order.before.name if order.before else None,
         "seconds": {"decode": 0.1, "heal": 0.2},
         "spots": spots,
         "outputs": {},
@@ -126,7 +142,11 @@ class FakeEngine:
         return record_of(order, data)
 
     def about(self) -> dict[str, str]:
-        return {"numpy": "none"}
+        seen, by = (os.environ.get(n) for n in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"))
+        return {"numpy": "none", "cards": f"{seen or 'all'} by {by or 'default'}", "pid": str(os.getpid())}
+
+    def residency(self) -> dict[str, dict[str, Any]]:
+        return {"klein": {"resident": True, "resident_mb": 9, "loads": 1, "lends": 2, "out_of_memory": 0}}
 
     def close(self) -> None: ...
 
@@ -138,9 +158,9 @@ class FakeEngine:
     ) -> None: ...
 
 
-def open_engine(limits: Limits) -> FakeEngine:
+def open_engine(limits: Limits, stock: object = None) -> FakeEngine:
     return FakeEngine(limits)
 
 
-def broken(limits: Limits) -> FakeEngine:
+def broken(limits: Limits, stock: object = None) -> FakeEngine:
     raise ImportError("no module named pixels")

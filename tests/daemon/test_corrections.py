@@ -87,6 +87,27 @@ def test_the_names_of_masks() -> None:
     assert not naming.is_mask("IMG-heal.tif")
 
 
+def test_the_last_heal_layer_is_handed_over_unless_somebody_touched_it(hot: Hot) -> None:
+    photo, heal = hot.drop("IMG.tif"), hot.folder / "_retouchd/IMG-heal.tif"
+    assert hot.process(photo).returncode == 0
+    assert record_of(hot.folder)["before"] is None
+    decide(hot.folder, photo, WISH)
+    assert hot.process(photo).returncode == 0
+    assert record_of(hot.folder)["before"] == heal.name
+    heal.write_bytes(heal.read_bytes() + b" painted by hand")
+    decide(hot.folder, photo, WISH, replace(WISH, round=2))
+    assert hot.process(photo).returncode == 0
+    assert record_of(hot.folder, "IMG-2.json")["before"] is None
+
+
+def test_the_service_hands_over_the_last_heal_layer(hot: Hot) -> None:
+    photo = hot.drop("IMG.tif")
+    hot.start()
+    wait_for((hot.folder / "IMG-retouched.tif").exists)
+    decide(hot.folder, photo, WISH)
+    wait_for(lambda: record_of(hot.folder)["before"] == "IMG-heal.tif")
+
+
 def test_process_applies_corrections_and_reads_an_edited_mask_once(hot: Hot) -> None:
     photo = hot.drop("IMG.tif")
     folder, mask = hot.folder, hot.folder / "_retouchd/IMG-mask.tif"

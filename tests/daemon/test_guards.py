@@ -9,6 +9,7 @@ import sqlite3
 import struct
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -102,8 +103,7 @@ def test_a_worker_that_dies_right_after_its_digest_costs_the_photo_nothing(
     journal.save(replace(row, state=State.QUEUED))
 
     class Dying:
-        ready, busy, said = True, False, 0
-        plan = WorkerPlan()
+        ready, busy, outdated, said = True, False, False, 0
 
         def poll(self) -> list[dict[str, str]]:
             self.ready = not self.said  # the answer and the end of the pipe come in one reading
@@ -115,7 +115,8 @@ def test_a_worker_that_dies_right_after_its_digest_costs_the_photo_nothing(
 
     watching = Settings.model_validate({"watch": [{"path": str(tmp_path)}]})
     keeper: Any = Dying()
-    desk = dispatch.Desk(journal, keeper, ME, tmp_path, lambda: [os.fsencode(tmp_path)], lambda *_: None)
+    crew: Any = SimpleNamespace(keepers=[keeper], everybody=[keeper], plan=WorkerPlan())
+    desk = dispatch.Desk(journal, crew, ME, tmp_path, lambda: [os.fsencode(tmp_path)], lambda *_: None)
     for name in (naming.first_set(photo, tmp_path).path(naming.RECORD),):
         name.parent.mkdir()
         name.touch()
@@ -124,7 +125,7 @@ def test_a_worker_that_dies_right_after_its_digest_costs_the_photo_nothing(
     work.step()
     after = journal.find(os.fsencode(photo))
     assert after
-    assert (keeper.said, after.state, after.deaths, work.current) == (1, State.QUEUED, 0, None)
+    assert (keeper.said, after.state, after.deaths, work.current) == (1, State.QUEUED, 0, [])
 
 
 RESTING = {"done", "quarantined"}

@@ -102,7 +102,7 @@ def test_a_claim_that_got_lost_is_queued_again(journal: Journal) -> None:
     assert kept
     assert lost
 
-    journal.requeue_lost(ME, kept.id)
+    journal.requeue_lost(ME, [kept.id])
 
     assert [r.id for r in journal.listed((State.QUEUED,))] == [lost.id]
 

@@ -24,7 +24,7 @@ OUT = Path("/c")
         (Role.XMP, "IMG-retouched.xmp", "IMG-retouched-2.xmp"),
         (Role.HEAL, "_retouchd/IMG-heal.tif", "_retouchd/IMG-heal-2.tif"),
         (Role.MASK, "_retouchd/IMG-mask.tif", "_retouchd/IMG-mask-2.tif"),
-        (Role.CONTACT, "_retouchd/contact/IMG.webp", "_retouchd/contact/IMG-2.webp"),
+        (Role.CONTACT, "_retouchd/contact/IMG.jpeg", "_retouchd/contact/IMG-2.jpeg"),
         (Role.PSD, "_retouchd/IMG.psd", "_retouchd/IMG-2.psd"),
         (Role.VIEW, "_retouchd/contact/IMG.jpg", "_retouchd/contact/IMG-2.jpg"),
         (RECORD, "_retouchd/IMG.json", "_retouchd/IMG-2.json"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -159,3 +160,23 @@ def test_any_name_is_shown_as_one_printable_line(name: bytes) -> None:
     assert shown.isprintable()
     assert text.ascii_line(os.fsdecode(name)).isascii()
     shown.encode("utf-8")
+
+
+def test_one_photo_that_cannot_be_looked_at_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.tif").write_bytes(b"x")
+    real, root = os.lstat, os.fsencode(tmp_path)
+
+    def lstat(path: bytes) -> os.stat_result:
+        if path.endswith(b"/a.tif"):
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return real(path)
+
+    monkeypatch.setattr(os, "lstat", lstat)
+    found = scanner.scan(root)
+
+    assert list(found.files) == [root + b"/b.tif", root + b"/c.tif"]
+    assert found.unreadable == {root: "Stale file handle"}
+    assert not found.covers(root + b"/a.tif")

@@ -36,7 +36,7 @@ def plain(photo: Photo) -> Retouched:
 
 
 def again(photo: Photo, corrections: Corrections, mask: np.ndarray | None = None) -> Retouched:
-    return pipeline.retouch(photo, Recipe(sensitivity=80), quiet, corrections, mask)
+    return pipeline.retouch(photo, Recipe(sensitivity=80), quiet, corrections, pipeline.Beside(mask))
 
 
 def result(photo: Photo, done: Retouched) -> np.ndarray:

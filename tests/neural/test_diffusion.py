@@ -81,6 +81,42 @@ def test_eight_bits_stay_close_to_sixteen(use: Maker) -> None:
         assert np.abs(other - plain).mean() < 0.1
 
 
+@pytest.mark.parametrize(
+    ("healer", "parts"),
+    [("flux_fill", ("flux_lora",)), ("klein", ()), ("flux_controlnet", ("flux_controlnet",))],
+)
+def test_blocks_that_visit_in_turn_paint_the_same(healer: str, parts: tuple[str, ...], use: Maker) -> None:
+    planned = use(healer, "bf16", *parts)
+    moved: Any = load(replace(planned, offload=True))
+    assert np.array_equal(load(planned).fill(order(2)), moved.fill(order(2)))
+    hooked = [m for m in moved.pipe.transformer.modules() if hasattr(m, "_diffusers_hook")]
+    assert hooked
+
+
+def test_compiling_is_asked_for_block_by_block_and_paints_the_same(
+    use: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Traced by the real compiler without a break in the graph; what it makes of the trace is left out."""
+    import torch
+
+    plain, compiled, compiler = load(use("klein")), [], torch.nn.Module.compile
+
+    def eager(module: Any, **words: Any) -> None:
+        compiled.append((type(module).__name__, words))
+        compiler(module, backend="eager", **words)
+
+    monkeypatch.setattr(torch.nn.Module, "compile", eager)
+    quick = load(replace(use("klein"), compile=True))
+    assert np.allclose(plain.fill(order(2)), quick.fill(order(2)), atol=0.02)
+    assert sorted(compiled, key=str) == [
+        ("Flux2SingleTransformerBlock", {"fullgraph": True}),
+        ("Flux2TransformerBlock", {"fullgraph": True}),
+    ]
+    compiled.clear()
+    load(use("klein"))
+    assert compiled == []
+
+
 def test_the_lora_works_with_few_steps_and_rests_with_many(use: Maker) -> None:
     plain, quick = load(use("flux_fill")), load(use("flux_fill", "bf16", "flux_lora"))
     many = max(use("flux_fill").model.contract["steps"])

@@ -15,8 +15,11 @@ from retouch_engine import __version__
 from retouchd.cli.act import drain, pause, requeue, resume, retry, skip, undo
 from retouchd.cli.doctor import doctor
 from retouchd.cli.edit import edit
+from retouchd.cli.edit_lora import edit_lora, pairs
 from retouchd.cli.explain import explain
 from retouchd.cli.ignores import show_ignores
+from retouchd.cli.keep import keep
+from retouchd.cli.learn import learn
 from retouchd.cli.look import list_jobs, status, why
 from retouchd.cli.models import models
 from retouchd.cli.process import process
@@ -42,6 +45,7 @@ _COMMANDS = (
     *(run, process, edit, init_config, check_config, install_service),
     *(status, list_jobs, why),
     *(retry, requeue, skip, undo, pause, resume, drain),
+    *(keep, learn, edit_lora, pairs),
     *(explain, models, review, show_ignores, doctor),
 )
 for _command in _COMMANDS:

@@ -18,7 +18,7 @@ BUILT_IN: Mapping[str, Mapping[str, Any]] = {
     "school": {
         "sensitivity": 40,
         "remove": (Kind.PIMPLE, Kind.RED_SPOT, Kind.SCAB),
-        "review": (Kind.UNKNOWN,),
+        "review": (Kind.COMEDO, Kind.UNKNOWN),
     },
     "beauty": {
         "sensitivity": 65,

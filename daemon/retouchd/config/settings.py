@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from retouch_engine import Compression, Finish, Kind, Layers, Recipe
+from retouch_engine import Agree, Body, Compression, Finish, Kind, Layers, Recipe
 from retouchd.config.presets import BUILT_IN, BUILT_IN_PRESET, with_built_in
+from retouchd.config.signing import SigningSettings
 from retouchd.config.tree import AbsolutePath, Tree, absolute_path
 from retouchd.config.weights import ModelSettings
 
@@ -300,11 +301,28 @@ class Preset(Tree):
         le=4000,
         description="Larger spots, by diameter in pixels, are for review.",
     )
+    largest_mm: float = Field(
+        default=_RECIPE.largest_mm,
+        gt=0,
+        le=1000,
+        description="The same in millimetres of skin, where a face says how long they are.",
+    )
     largest_healed_share: float = Field(
         default=_RECIPE.largest_healed_share,
         gt=0,
         le=1,
-        description="When heals would cover more of the skin than this share, all of them are for review.",
+        description="When heals would cover more of a face than this share, all on that face are for review;"
+        " the same for each person's body, and for all skin where no face is known.",
+    )
+    body: Body = Field(
+        default=_RECIPE.body,
+        description="Spots on neck, shoulders, arms and back: heal as on a face, review (offered only), keep."
+        " Where no face is known all skin counts as body.",
+    )
+    agree: Agree = Field(
+        default=_RECIPE.agree,
+        description="Whether photos of a folder follow what was decided in those beside them: off; keep (what"
+        " was left there is left, nothing is healed for it); both. The list of kept marks always counts.",
     )
     seed: int = Field(
         default=_RECIPE.seed,
@@ -351,6 +369,7 @@ class Settings(Tree):
     hooks: HookSettings = Field(default=HookSettings())
     http: Http = Field(default=Http())
     models: ModelSettings = Field(default=ModelSettings())
+    signing: SigningSettings = Field(default=SigningSettings())
     log: Log = Field(default=Log())
     presets: Annotated[dict[str, Preset], BeforeValidator(with_built_in)] = Field(
         default_factory=_built_in, description="Presets by name."
@@ -359,7 +378,8 @@ class Settings(Tree):
     @property
     def finish(self) -> Finish:
         """How the engine writes results."""
-        return Finish(self.output.compression, self.output.threads, self.output.layers, self.output.psd)
+        out = self.output
+        return Finish(out.compression, out.threads, out.layers, out.psd, self.signing.signing)
 
     @property
     def models_dir(self) -> Path:

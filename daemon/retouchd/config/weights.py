@@ -38,6 +38,10 @@ class ModelSettings(Tree):
         le=10_000,
         description="Gigabytes of a graphics card's memory to use. -1: what is free. 0: no card at all.",
     )
+    cards: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        default=(),
+        description="Graphics cards to use, by nvidia-smi's numbers; one worker for each. Empty: all.",
+    )
     pinned: tuple[str, ...] = Field(
         default=(), description="Models that are loaded before the service is ready, and stay."
     )

@@ -38,10 +38,9 @@ class UnknownModel(ModelError):
 class ModelNotHere(ModelError):
     """It is not in the store."""
 
-    def __init__(self, model_id: str, folder: Path) -> None:
-        super().__init__(
-            f"{model_id} is not in {shown(folder)}; fetch it with: retouchd models pull {model_id}"
-        )
+    def __init__(self, model_id: str, folder: Path, *, own: bool = False) -> None:
+        how = f"import FILE --as {model_id}" if own else f"pull {model_id}"
+        super().__init__(f"{model_id} is not in {shown(folder)}; get it with: retouchd models {how}")
 
 
 class ModelDamaged(ModelError):

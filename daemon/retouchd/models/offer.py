@@ -45,7 +45,8 @@ def offer(settings: Settings) -> Offer:
     chosen = settings.models
     strangers = {*chosen.use, *chosen.pinned} - {m.id for m in manifests()}
     left_out += [f"{name}: no model that is known" for name in sorted(strangers)]
-    stock = Stock(tuple(models), chosen.budget_gb, chosen.pinned, chosen.idle_s, chosen.compile)
+    prompts = settings.state_dir / "prompts"
+    stock = Stock(tuple(models), chosen.budget_gb, chosen.pinned, chosen.idle_s, chosen.compile, prompts)
     return Offer(stock, tuple(left_out), tuple(damaged))
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
-from retouch_engine import Correction, Corrections, EngineError, Role, __version__
-from retouchd import corrections
+from retouch_engine import Correction, Corrections, EngineError, Role, Wish, __version__, pyramid
+from retouchd import corrections, keepsakes
 from retouchd.corrections import Memory
 from retouchd.errors import BadRequest, RetouchdError
 from retouchd.naming import RECORD
@@ -98,7 +98,7 @@ class Site:
             case ["view.jpg"]:
                 return self._overview(photo)
             case ["about"]:
-                return _json(self.tiles.about(photo.source))
+                return _json(self._about(photo))
             case ["before" | "after" as which, level, place]:
                 return self._tile(photo, which, level, place)
         raise NotHere
@@ -181,6 +181,15 @@ class Site:
         pending = corrections.outdated(photo.source, photo.names.folder) or _on_its_way(photo)
         return {"stamp": str(photo.stamp), "pending": pending, "says": self.says()}
 
+    def _about(self, photo: Photo) -> dict[str, int]:
+        """Size, orientation and tiles, from the record: decoding 45 MP for it would keep the page empty."""
+        source = _table(photo.told(), "source")
+        facts = {key: source.get(key) for key in ("width", "height", "orientation")}
+        known = {key: value for key, value in facts.items() if type(value) is int and value > 0}
+        if len(known) < len(facts):
+            return self.tiles.about(photo.source)
+        return {**known, **pyramid(known["width"], known["height"])}
+
     def _overview(self, photo: Photo) -> Reply:
         path = photo.names.path(Role.VIEW)
         try:
@@ -224,6 +233,10 @@ class Site:
         known = (*memory.facts, *({} for _ in memory.decided.spots))[: len(memory.decided.spots)]
         facts = (*known, *(corrections.noted(spots.get(wish.box, {}), _BY_PAGE) for wish in wishes))
         self._keep(photo, replace(memory, decided=decided, facts=facts, approved=""))
+        # A mark that a person wants kept is kept in the next photos of the folder as well.
+        meant = [(wish.wish, spots[wish.box]) for wish in wishes if wish.box in spots]
+        keepsakes.keep_spots(photo.names.folder, told, [s for w, s in meant if w is Wish.KEEP])
+        keepsakes.let_go(photo.names.folder, told, [s for w, s in meant if w is not Wish.KEEP])
         self.changed(photo)
 
     def _approve(self, photo: Photo, *, yes: bool) -> None:

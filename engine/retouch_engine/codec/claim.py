@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import BinaryIO
 
+from retouch_engine import formats
+from retouch_engine.codec import heif, photoshop, raw
 from retouch_engine.codec.ifd import Span, StructureError, directories
 from retouch_engine.codec.jpeg import frame_of
 from retouch_engine.codec.png import header_of
@@ -31,13 +34,30 @@ def claimed_pixels(path: Path) -> int | None:
         with open_source(path) as handle:
             span = Span.of_file(handle)
             kind = sniff(span.at(0, min(_HEAD_BYTES, span.size)))
+            if kind is Format.TIFF and path.suffix.lower() in formats.RAW:
+                return _by_library(path, handle, Format.RAW)
             if kind is Format.TIFF:
                 return max((math.prod(page.size_px) for page in directories(span)), default=None)
             if kind is Format.PNG:
                 return math.prod(header_of(span)[:2])
-            frame = frame_of(span) if kind is Format.JPEG else None
-            return frame.width * frame.height if frame else None
+            if kind is Format.JPEG:
+                frame = frame_of(span)
+                return frame.width * frame.height if frame else None
+            return _by_library(path, handle, kind) if isinstance(kind, Format) else None
     except (EngineError, StructureError, OSError, ValueError):
+        return None
+
+
+def _by_library(path: Path, handle: BinaryIO, kind: Format) -> int | None:
+    if kind is Format.PHOTOSHOP:
+        header = photoshop.header_of(Span.of_file(handle))
+        return header.width * header.height
+    if formats.missing_extra(path.suffix.lower()):
+        return None
+    try:
+        width, height = heif.claimed_size(handle) if kind is Format.HEIF else raw.claimed_size(handle)
+        return width * height
+    except Exception:  # noqa: BLE001 - C libraries raise what they like; the reader will say what is wrong
         return None
 
 

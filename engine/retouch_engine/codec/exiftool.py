@@ -145,6 +145,13 @@ class _Tool(exiftool.ExifTool):  # type: ignore[misc]  # the library is untyped
             self._flag_running_false()
 
 
+def linked(source: Path, staging: Path) -> Path:
+    """A name of ours for the source: exiftool never sees a name that came from outside."""
+    link = staging / f"source{source.suffix.lower()}"
+    link.symlink_to(os.path.abspath(source))  # noqa: PTH100 - resolve() would follow the user's links
+    return link
+
+
 class MetadataCarrier:
     """One exiftool, started when first needed, started again when it was killed. Use it in a ``with``."""
 

@@ -4,26 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable, Mapping
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.codec.decoded import Decoded
+from retouch_engine.codec.heif import read_heif
 from retouch_engine.codec.ifd import StructureError
 from retouch_engine.codec.jpeg import read_jpeg
+from retouch_engine.codec.photoshop import read_photoshop
 from retouch_engine.codec.png import read_png
+from retouch_engine.codec.raw import read_raw
 from retouch_engine.codec.sniff import OWN_NAMESPACE, Format, identify, open_source
 from retouch_engine.codec.tiff import read_tiff
 from retouch_engine.errors import DamagedPhoto, EngineError, IncompletePhoto, OwnOutput, SourceMissing
 from retouch_engine.recipe import Limits
 from retouch_engine.types import Photo
 
+_READERS: Mapping[Format, Callable[[Path, BinaryIO, Limits], Decoded]] = {
+    Format.JPEG: read_jpeg,
+    Format.PNG: read_png,
+    Format.PHOTOSHOP: read_photoshop,
+    Format.HEIF: read_heif,
+    Format.RAW: read_raw,
+}
 
-def read_photo(path: Path, limits: Limits, threads: int = 2, *, ours: bool = False) -> Photo:
+
+def read_photo(
+    path: Path, limits: Limits, threads: int = 2, *, ours: bool = False, digest: str | None = None
+) -> Photo:
     """Decode the photo at ``path``; opened for reading only, judged before it is decoded.
+
+    With a ``digest`` that one is taken, and the file is not read a second time to make it.
 
     Raises:
         SourceMissing: not there, not readable, or gone while it was read.
@@ -33,7 +49,7 @@ def read_photo(path: Path, limits: Limits, threads: int = 2, *, ours: bool = Fal
     with open_source(path) as handle:
         before = _signature(handle)
         decoded = decode(path, handle, limits, threads, ours=ours)
-        digest = _digest(path, handle)
+        digest = _digest(path, handle) if digest is None else digest
         if _signature(handle) != before:
             raise IncompletePhoto(path, "it changed while it was being read")
     if not ours and OWN_NAMESPACE.encode() in (decoded.metadata.xmp or b""):  # a JPEG of our TIFF, say
@@ -63,7 +79,7 @@ def decode(
         kind = identify(path, handle)
         if kind is Format.TIFF:
             return read_tiff(path, handle, limits, threads, ours=ours)
-        return (read_jpeg if kind is Format.JPEG else read_png)(path, handle, limits)
+        return _READERS[kind](path, handle, limits)
     except EngineError:
         raise
     except StructureError as trouble:

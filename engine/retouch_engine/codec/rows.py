@@ -24,6 +24,13 @@ def on_16_bit(samples: Samples) -> NDArray[np.uint16]:
     return samples.astype(np.uint16)
 
 
+def on_8_bit(samples: Samples) -> NDArray[np.uint8]:
+    """Samples on the 8-bit scale, rounded."""
+    if samples.dtype == np.uint8:
+        return np.asarray(samples, np.uint8)
+    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
 def stays_grey(photo: Photo) -> bool:
     """Whether the result has one colour channel.
 
@@ -79,13 +86,22 @@ def result_rows(photo: Photo, patches: Sequence[Patch], y0: int, y1: int) -> NDA
 def heal_rows(photo: Photo, patches: Sequence[Patch], y0: int, y1: int) -> NDArray[np.uint16] | None:
     """Rows of the heal layer, ``(rows, W, 4)`` or ``(rows, W, 2)`` uint16, None for empty ones."""
     box = Box(y0, 0, y1, photo.width)
-    changed = changed_box(patches, box)
-    if not changed.any():
+    met = [(p, own, at) for p, own, at in _touching(patches, box) if p.changed[own].any()]
+    if not met:
         return None
-    colours = compose_box(photo, patches, box)
-    if stays_grey(photo):
-        colours = colours[..., :1]
-    out = np.zeros((box.height, box.width, colours.shape[2] + 1), np.uint16)
-    out[changed, :-1] = colours[changed]
-    out[changed, -1] = OPAQUE
+    colours = 1 if stays_grey(photo) else 3
+    out = np.zeros((box.height, box.width, colours + 1), np.uint16)
+    for patch, own, place in met:
+        changed = patch.changed[own]
+        part = out[place.slices]
+        part[changed, :colours] = patch.pixels[own][changed, :colours]
+        part[changed, colours] = OPAQUE
+    return out
+
+
+def healed_channel(patches: Sequence[Patch], box: Box, number: int) -> NDArray[np.uint16]:
+    """One colour of the heals within ``box``, zero elsewhere: ``(h, w)`` uint16."""
+    out = np.zeros((box.height, box.width), np.uint16)
+    for patch, own, place in _touching(patches, box):
+        np.copyto(out[place.slices], patch.pixels[(*own, number)], where=patch.changed[own])
     return out

@@ -7,8 +7,11 @@ from enum import Enum
 from io import BufferedReader
 from pathlib import Path
 
+from retouch_engine import formats
 from retouch_engine.codec.ifd import Span, StructureError, read_directory, read_layout
+from retouch_engine.codec.iso import brand_of
 from retouch_engine.errors import (
+    ExtraNeeded,
     MislabelledPhoto,
     NotAPhoto,
     PhotoTooLarge,
@@ -29,13 +32,20 @@ _XMP_SEARCHED_BYTES = 4 << 20
 class Format(Enum):
     """What we decode, with the endings that may name it."""
 
-    TIFF = (".tif", ".tiff")
-    JPEG = (".jpg", ".jpeg", ".jpe")
-    PNG = (".png",)
+    TIFF = formats.TIFF
+    JPEG = formats.JPEG
+    PNG = formats.PNG
+    PHOTOSHOP = formats.PHOTOSHOP
+    HEIF = formats.HEIF
+    RAW = formats.RAW
 
 
+_BRANDS = {
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"), Format.HEIF),
+    b"crx ": Format.RAW,
+}
+"""Major brands of ISO base media files."""
 _OTHERS = (
-    (b"8BPS", "a Photoshop document"),
     (b"GIF8", "a GIF"),
     (b"BM", "a BMP"),
     (b"%PDF", "a PDF"),
@@ -78,8 +88,10 @@ def sniff(head: bytes) -> Format | str:
         return Format.PNG
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "a WebP"
-    if head[4:8] == b"ftyp":
-        return "a HEIF, AVIF or film"
+    if head[:4] == b"8BPS":
+        return Format.PHOTOSHOP
+    if brand := brand_of(head):
+        return _BRANDS.get(brand, "an AVIF or a film")
     if not head:
         return "an empty file"
     return next((name for magic, name in _OTHERS if head.startswith(magic)), "no known signature")
@@ -90,14 +102,20 @@ def identify(path: Path, handle: BufferedReader) -> Format:
 
     Raises:
         NotAPhoto: empty, or a format we do not read.
+        ExtraNeeded: a format that an extra reads which is not installed.
         MislabelledPhoto: another format than the ending says.
     """
     handle.seek(0)
     found = sniff(handle.read(16))
     if isinstance(found, str):
         raise NotAPhoto(path, found)
-    if path.suffix.lower() not in found.value:
+    suffix = path.suffix.lower()
+    if found is Format.TIFF and suffix in formats.RAW:
+        found = Format.RAW  # most raw files are TIFFs
+    if suffix not in found.value:
         raise MislabelledPhoto(path, found.name)
+    if extra := formats.missing_extra(suffix):
+        raise ExtraNeeded(path, extra.kind, extra.name)
     return found
 
 

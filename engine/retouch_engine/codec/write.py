@@ -11,6 +11,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from retouch_engine.codec.healed import PLAN_TAG
 from retouch_engine.codec.layers import NO_MARKS, Marks, heal_tag
 from retouch_engine.codec.metadata import SourceMetadata, metadata_of
 from retouch_engine.codec.rows import heal_rows, result_rows, stays_grey
@@ -85,11 +86,13 @@ def write_heal_layer(
     patches: Sequence[Patch],
     finish: Finish,
     marks: Marks = NO_MARKS,
+    memo: bytes = b"",
 ) -> None:
     """Write what was healed as a layer: 16-bit RGBA (grey and alpha for a grey profile), empty elsewhere.
 
     Unless ``finish.layers`` is flat, the file also holds the same heals as named layers, with a hidden one
-    that marks what is for review; a program that does not know them sees the one flat layer.
+    that marks what is for review; a program that does not know them sees the one flat layer. ``memo`` is what
+    a later run wants to know of this one; it lies in a private tag.
 
     Alpha is 0 or full, so the samples are the same whether multiplied by it or not; ExtraSamples says
     associated, because that is what Photoshop takes for transparency. Plain Deflate without predictor:
@@ -114,6 +117,7 @@ def write_heal_layer(
             "extratags": [
                 *_tags(SourceMetadata(orientation=metadata_of(photo.metadata).orientation), b""),
                 *layered,
+                *([(PLAN_TAG, _UNDEFINED, len(memo), memo, True)] if memo else []),
             ],
             **_resolution(metadata_of(photo.metadata)),
         },

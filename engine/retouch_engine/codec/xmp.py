@@ -43,6 +43,11 @@ _STALE = (
 """True of the source's encoding, not of ours."""
 
 
+def source_type(*, generative: bool) -> str:
+    """IPTC's word for how a result came about: whether a trained model had a hand in it."""
+    return COMPOSITE if generative else ALGORITHMIC
+
+
 @dataclass(frozen=True, slots=True)
 class XmpFacts:
     """What the packet is to say about this run. Equal facts give an equal packet."""
@@ -57,7 +62,7 @@ class XmpFacts:
     kept: int = 0
     review: int = 0
     generative: int = 0
-    """How many of the healed regions a trained model had a hand in."""
+    """How many of the healed regions a trained model had a hand in; with none healed, 1 for a whole edit."""
     orientation: int = 1
     """Of the result file, so that packet and tag agree."""
     fallback: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -132,6 +137,7 @@ def _identify(packet: Packet, facts: XmpFacts) -> None:
         },
     )
     regions = "1 region" if facts.healed == 1 else f"{facts.healed} regions"
+    whole = facts.generative and not facts.healed
     packet.append_struct(
         "xmpMM:History",
         {
@@ -140,7 +146,7 @@ def _identify(packet: Packet, facts: XmpFacts) -> None:
             "stEvt:when": facts.when.isoformat(timespec="seconds"),
             "stEvt:softwareAgent": f"retouchd {__version__}",
             "stEvt:changed": "/",
-            "stEvt:parameters": f"blemish heal, {regions}",
+            "stEvt:parameters": "single-pass edit" if whole else f"blemish heal, {regions}",
         },
     )
 
@@ -153,8 +159,8 @@ def _mark(packet: Packet, facts: XmpFacts) -> None:
         packet.add_to_bag("lr:hierarchicalSubject", words)
     before = packet.text("Iptc4xmpExt:DigitalSourceType") or ""
     # A picture that came out of a trained model stays declared as one.
-    if facts.healed and "trainedalgorithmic" not in before.lower():
-        packet.put("Iptc4xmpExt:DigitalSourceType", COMPOSITE if facts.generative else ALGORITHMIC)
+    if (facts.healed or facts.generative) and "trainedalgorithmic" not in before.lower():
+        packet.put("Iptc4xmpExt:DigitalSourceType", source_type(generative=facts.generative > 0))
     for short, value in {
         "SourceDigest": facts.source_digest,
         "RecipeDigest": facts.recipe_digest,

@@ -5,6 +5,6 @@ never touches a pixel. Detectors are named in :mod:`retouch_engine.detect.regist
 """
 
 from retouch_engine.detect.base import Detector, DetectorSpec
-from retouch_engine.detect.registry import DETECTORS, chosen
+from retouch_engine.detect.registry import DETECTORS, chosen, named_again
 
-__all__ = ["DETECTORS", "Detector", "DetectorSpec", "chosen"]
+__all__ = ["DETECTORS", "Detector", "DetectorSpec", "chosen", "named_again"]

@@ -54,6 +54,8 @@ class Finding:
     score: float
     sure: bool
     reason: str
+    close: bool = False
+    """See :class:`retouch_engine.types.Spot`."""
 
 
 def rejected(o: Outline, least_px: float) -> str:

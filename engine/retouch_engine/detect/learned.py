@@ -8,6 +8,7 @@ without millimetres, or without onnxruntime, ``classic`` decides as it always di
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from retouch_engine.calibration import Calibration
 from retouch_engine.detect import judge, spotnet, trees
 from retouch_engine.detect.base import DetectorSpec
 from retouch_engine.detect.classic import Classic, survey_outlines
@@ -49,6 +51,8 @@ _RED = 0.03
 """Rise in redness below which a mark is neither red nor healed unasked."""
 _LEAST_EDGE = 1.0
 """Distance from where the skin ends, in its own diameters, of a spot healed unasked."""
+_COMEDO_MM, _ROUND = 1.6, 1.8
+"""A plugged pore is dark without being red or brown, round, and no wider than so many millimetres."""
 LIKELY_PERMANENT = 0.4
 _FACE_MM = 100.0
 _FRECKLED = 18
@@ -57,7 +61,7 @@ _SURE_AMONG_FRECKLES = 0.92
 """Of 14 permanent marks that would have been healed on people held out, 9 lay on one freckled face; the
 surest of them had odds of 0.89. The faces part here: 16 on one without freckles, 20 on the next with."""
 _MOST_OFFERED = 30
-"""For each face, the likeliest first: nobody looks at a hundred."""
+"""For each person, the likeliest first: nobody looks at a hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,14 @@ class Bars:
     permanent: float
     """The largest odds of belonging to the person that a spot healed unasked may have."""
 
+    def near(self, heal: float) -> bool:
+        """Whether odds lie around the line to healing: from half of it to half way to certainty."""
+        return self.sure / 2 <= heal < (self.sure + 1) / 2
+
+    def learned(self, shipped: float, learned: float) -> float:
+        """What was learned of a studio; below the line where the shipped odds are less than half of it."""
+        return min(learned, math.nextafter(self.sure, 0)) if shipped < self.sure / 2 else learned
+
     @classmethod
     def at(cls, sensitivity: int) -> Bars:
         """For a sensitivity of 0 to 100; 50 heals wrongly about once on three portraits."""
@@ -81,6 +93,9 @@ class Bars:
             sure=0.35 + (0.45 if doubt > 0 else 0.15) * doubt,
             permanent=0.35 * 1.5**-doubt,
         )
+
+
+_SHIPPED = Calibration()
 
 
 class Learned:
@@ -100,18 +115,14 @@ class Learned:
     def detect(self, photo: Photo, scene: Scene, recipe: Recipe) -> tuple[Spot, ...]:
         """See :class:`retouch_engine.detect.base.Detector`."""
         networks, table = self._models()
-        finds = None if networks is None else found(photo, scene, recipe, *networks)
-        if finds is None:
+        if networks is None or not scene.scale.px_per_mm or scene.skin_box is None:
             return Classic().detect(photo, scene, recipe)
-        heal, keep = trees.odds(table, [trees.row(f.figures) for f in finds])
-        bars = Bars.at(recipe.sensitivity)
-        finds = _accompanied(finds, keep, scene.scale.px_per_mm or 1.0)
-        named = [
-            (f, finding)
-            for f, h, k in zip(finds, heal.tolist(), keep.tolist(), strict=True)
-            if (finding := named_find(f.figures, h, k, bars)) is not None
-        ]
-        named = _likeliest(named, _MOST_OFFERED * max(1, len(scene.faces)))
+        named: list[tuple[Find, Finding]] = []
+        # Each person at that person's own scale: a millimetre of a face in the back is fewer pixels.
+        for person in scene.people():
+            taken = [find.box for find, _ in named]
+            theirs = judged(photo, person, recipe, networks, table)
+            named += [pair for pair in theirs if not any(pair[0].box.meets(b) for b in taken)]
         named.sort(key=lambda pair: pair[0].box)
         return tuple(_spot(number, *pair) for number, pair in enumerate(named, start=1))
 
@@ -121,6 +132,22 @@ class Learned:
             return (spotnet.load(first), spotnet.load(second)), trees.read(table)
         known = (spotnet.shipped(), spotnet.load(judge.MODEL_PATH)) if spotnet.knows_spots() else None
         return known, trees.shipped()
+
+
+def judged(
+    photo: Photo, scene: Scene, recipe: Recipe, networks: tuple[Network, Network], table: Trees
+) -> list[tuple[Find, Finding]]:
+    """Every find on one person's skin that is worth anyone's attention, with what it is."""
+    finds = found(photo, scene, recipe, *networks) or []
+    heal, keep = trees.odds(table, [trees.row(f.figures) for f in finds])
+    bars, taste = Bars.at(recipe.sensitivity), Calibration.of(recipe)
+    finds = _accompanied(finds, keep, scene.scale.px_per_mm or 1.0)
+    named = [
+        (replace(f, figures=f.figures | {"odds_blemish": h, "odds_permanent": k}), finding)
+        for f, h, k in zip(finds, heal.tolist(), keep.tolist(), strict=True)
+        if (finding := named_find(f.figures, h, k, bars, taste)) is not None
+    ]
+    return _likeliest(named, _MOST_OFFERED)
 
 
 def found(photo: Photo, scene: Scene, recipe: Recipe, network: Network, second: Network) -> list[Find] | None:
@@ -160,7 +187,9 @@ def _likeliest(named: list[tuple[Find, Finding]], most: int) -> list[tuple[Find,
     return [(find, f) for find, f in named if f.sure or f.kind in PERMANENT or f.score >= least]
 
 
-def named_find(figures: Mapping[str, float], heal: float, keep: float, bars: Bars) -> Finding | None:
+def named_find(
+    figures: Mapping[str, float], heal: float, keep: float, bars: Bars, taste: Calibration = _SHIPPED
+) -> Finding | None:
     """Name a find; None when it is not worth anyone's attention.
 
     Args:
@@ -168,6 +197,7 @@ def named_find(figures: Mapping[str, float], heal: float, keep: float, bars: Bar
         heal: odds that a retoucher would heal it.
         keep: odds that it belongs to the person.
         bars: where the sensitivity puts the lines.
+        taste: what was learned of a studio; only how sure a blemish is of being healed asks for it.
     """
     words = f"odds of a blemish {heal:.2f}, of a permanent mark {keep:.2f}"
     if "melanin" not in figures:
@@ -192,19 +222,41 @@ def named_find(figures: Mapping[str, float], heal: float, keep: float, bars: Bar
     if melanin >= _BROWN and keep > heal:
         return Finding(Kind.BROWN_SPOT, heal, sure=False, reason=f"brown: perhaps permanent ({words})")
     kind = _temporary(figures)
-    doubt = _doubt(figures, heal, keep, bars) or ("neither red nor brown" if kind is Kind.UNKNOWN else "")
-    return Finding(kind, heal, sure=not doubt, reason=f"{doubt or 'beyond doubt'} ({words})")
+    asked = bars.learned(heal, taste.odds(heal, kind))
+    veto = _veto(figures, keep, bars) or ("neither red nor brown" if kind is Kind.UNKNOWN else "")
+    doubt = veto or _unsure(figures, heal, asked, bars)
+    close = not veto and bars.near(asked) and figures["company"] < _FRECKLED
+    words += "" if asked == heal else f", learned odds {asked:.2f}"
+    return Finding(kind, asked, sure=not doubt, reason=f"{doubt or 'beyond doubt'} ({words})", close=close)
 
 
-def _doubt(figures: Mapping[str, float], heal: float, keep: float, bars: Bars) -> str:
-    """Why a find may not be healed unasked; empty when it may."""
+def named_again(figures: Mapping[str, float], sensitivity: int, taste: Calibration) -> Finding | None:
+    """What a spot of a record would be called by another taste.
+
+    Raises:
+        KeyError: it lacks figures: another detector, or another version, made it.
+    """
+    heal, keep = figures["odds_blemish"], figures["odds_permanent"]
+    return named_find(figures, heal, keep, Bars.at(sensitivity), taste)
+
+
+def _unsure(figures: Mapping[str, float], heal: float, asked: float, bars: Bars) -> str:
+    """Why the odds are too small to heal a find unasked; empty when they are not.
+
+    ``asked`` are the odds with what was learned of a studio; among freckles the shipped ones count as well.
+    """
     freckled = figures["company"] >= _FRECKLED
     brown = figures["melanin"] > _BROWN
-    if keep > bars.permanent or _seen_as_permanent(figures, brown=brown):
-        return "may belong to the person"
     least = max(bars.sure, _SURE_OF_BROWN if brown else 0.0, _SURE_AMONG_FRECKLES if freckled else 0.0)
-    if heal < least:
-        return "not sure enough" + (" among freckles" if freckled else " of a brown mark" if brown else "")
+    if (min(heal, asked) if freckled or brown else asked) >= least:
+        return ""
+    return "not sure enough" + (" among freckles" if freckled else " of a brown mark" if brown else "")
+
+
+def _veto(figures: Mapping[str, float], keep: float, bars: Bars) -> str:
+    """Why a find may not be healed unasked whatever its odds are; empty when it may."""
+    if keep > bars.permanent or _seen_as_permanent(figures, brown=figures["melanin"] > _BROWN):
+        return "may belong to the person"
     if figures["melanin"] > _DARK[0] and figures["rise_g"] > _DARK[1]:
         return "as brown and dark as a mole"
     if figures["ring_skin"] < 0.9 or figures["edge"] < _LEAST_EDGE:
@@ -230,7 +282,8 @@ def _temporary(figures: Mapping[str, float]) -> Kind:
     if figures["rise_g"] < 0:
         return Kind.FLAKE
     if figures["rise_red"] < _RED:
-        return Kind.UNKNOWN
+        plug = figures["mm"] < _COMEDO_MM and figures["elongation"] < _ROUND
+        return Kind.COMEDO if plug else Kind.UNKNOWN
     if figures["melanin"] > 0.3 and figures["rise_g"] > 0.5:
         return Kind.SCAB
     return Kind.PIMPLE if figures["rise_g"] > 0.35 and figures["rise_red"] > 0.22 else Kind.RED_SPOT
@@ -247,4 +300,5 @@ def _spot(number: int, find: Find, finding: Finding) -> Spot:
         sure=finding.sure,
         reason=finding.reason,
         features={name: round(value, 4) for name, value in find.figures.items()},
+        close=finding.close,
     )

@@ -5,7 +5,8 @@ freckles, scars, tattoos and lines are kept unless a recipe names them; whatever
 healed; whatever lies on a protected part of a face is neither.
 """
 
-from retouch_engine.route.plan import all_for_review, bounds, holes_share, plan
+from retouch_engine.route.plan import bounds, plan
+from retouch_engine.route.share import within_share
 from retouch_engine.route.spare import spared
 
-__all__ = ["all_for_review", "bounds", "holes_share", "plan", "spared"]
+__all__ = ["bounds", "plan", "spared", "within_share"]

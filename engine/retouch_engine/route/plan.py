@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from retouch_engine.imaging.masks import dilated, placed
-from retouch_engine.recipe import PERMANENT, Kind, Recipe
+from retouch_engine.recipe import PERMANENT, Body, Kind, Recipe
 from retouch_engine.survey import Scene
 from retouch_engine.types import Bool, Box, HealerId, Spot, Step, Takes
 
@@ -45,7 +45,7 @@ def _step(spot: Spot, recipe: Recipe, healers: Mapping[HealerId, Takes], scene: 
     margin = _MARGIN_PX + round(_MARGIN_SHARE * spot.diameter_px)
     box = spot.box.grown(margin + 1, scene.height, scene.width)
     hole = dilated(placed(spot.mask, spot.box, box), margin)
-    review, reason = _decided(spot, recipe)
+    review, reason = _decided(spot, recipe, scene)
     able = _ordered(spot, healers, scene) if not review and not reason else ()
     if not review and not reason and not able:
         review, reason = True, f"no healer takes {spot.diameter_px:.0f} px"
@@ -92,31 +92,34 @@ def _touches_edge(spot: Spot, scene: Scene) -> bool:
     return _LEAST_OTHER < other < 1
 
 
-def _decided(spot: Spot, recipe: Recipe) -> tuple[bool, str]:
+def _decided(spot: Spot, recipe: Recipe, scene: Scene) -> tuple[bool, str]:
     """Whether a person is asked, and why; ``(False, "")`` means: heal it."""
     if spot.kind is Kind.PAINTED:
         return False, ""
+    if spot.held:
+        return False, spot.held
+    wanted = spot.kind in recipe.remove or spot.kind in recipe.review
+    if wanted and recipe.body is not Body.HEAL and scene.face_at(spot.box) is None:
+        return recipe.body is Body.REVIEW, f"on no face, and body is {recipe.body}: {spot.reason}"
     if spot.kind in recipe.remove:
         # A recipe may ask for moles or scars; the odds were made for blemishes, so such a wish is enough.
         if not (spot.sure or spot.kind in PERMANENT):
             return True, f"not sure enough to heal unasked: {spot.reason}"
-        if spot.diameter_px > recipe.largest_px:
-            return True, f"{spot.diameter_px:.0f} px wide, over largest_px {recipe.largest_px}"
-        return False, ""
+        too_large = _too_large(spot, recipe, scene)
+        return bool(too_large), too_large
     if spot.kind in recipe.review:
         return True, spot.reason
     return False, f"kept: {spot.reason}"
 
 
-def holes_share(steps: Sequence[Step], skin_px: float) -> float:
-    """How much of the skin would be healed, 0 to 1."""
-    healed = sum(int(step.hole.sum()) for step in steps if step.healers)
-    return healed / max(1.0, skin_px)
-
-
-def all_for_review(steps: Sequence[Step], reason: str) -> tuple[Step, ...]:
-    """The same plan with nothing healed: every spot that would have been is offered instead."""
-    return tuple(Step(s.spot, (), s.hole, s.box, reason, review=True) if s.healers else s for s in steps)
+def _too_large(spot: Spot, recipe: Recipe, scene: Scene) -> str:
+    """Why a spot is too large to be healed unasked; empty when it is not."""
+    if spot.diameter_px > recipe.largest_px:
+        return f"{spot.diameter_px:.0f} px wide, over largest_px {recipe.largest_px}"
+    px_per_mm = scene.px_per_mm_at(spot.box)
+    if px_per_mm and spot.diameter_px > recipe.largest_mm * px_per_mm:
+        return f"{spot.diameter_px / px_per_mm:.1f} mm wide, over largest_mm {recipe.largest_mm:g}"
+    return ""
 
 
 def bounds(steps: Sequence[Step]) -> Box:

@@ -1,9 +1,9 @@
 """Diffusion models on diffusers: loaded from a folder and never from a network, one crop at a time.
 
-The text encoders are large and answer the same every time, so the one prompt is encoded when a model is
-loaded and they are let go of again. Height and width are always given: the pipelines would otherwise scale
-the crop to 1024 without a word. What comes out is a picture of the whole crop, slightly another one
-everywhere; what is made of it is the healer's business.
+The text encoders are large and answer the same every time: the one prompt is encoded when a model is loaded
+for the first time and kept (:mod:`retouch_engine.runtime.prompts`), and they are let go of again. Height and
+width are always given: the pipelines would otherwise scale the crop to 1024 without a word. What comes out is
+a picture of the whole crop, slightly another one everywhere; what is made of it is the healer's business.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 from retouch_engine.budget import Use
 from retouch_engine.errors import ModelUnusable
 from retouch_engine.runtime.base import Fill, FillOrder
+from retouch_engine.runtime.prompts import Words, heard
 
 PROMPT = "clean healthy skin, natural fine pores, soft even light, photograph"
 """What belongs into every hole."""
@@ -51,31 +53,11 @@ class DiffusionFiller:
     device: str
 
     @classmethod
-    def load(cls, use: Use) -> DiffusionFiller:
+    def load(cls, use: Use, prompts: Path | None = None) -> DiffusionFiller:
         """See :func:`retouch_engine.runtime.load`."""
-        # Read when the library is imported: whatever a file refers to, nothing is fetched.
-        os.environ["HF_HUB_OFFLINE"] = "1"
-        import diffusers
-        import torch
-
         recipe = _RECIPES[use.model.healer]
-        dtype = torch.float32 if use.precision == "fp32" else torch.bfloat16
-        kind = getattr(diffusers, recipe.pipeline)
-        try:
-            prompt = _prompt(kind, recipe, use, dtype)
-            parts = {
-                **dict.fromkeys(recipe.encoders),
-                **_transformer(use, dtype),
-                **recipe.others(use, dtype),
-            }
-            pipe = kind.from_pretrained(use.model.folder, dtype=dtype, local_files_only=True, **parts)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
-            raise ModelUnusable(use.model.id, f"{type(error).__name__}: {error}") from error
-        pipe.set_progress_bar_config(disable=True)
-        _placed(pipe, use)
-        filler = cls(use, pipe, recipe, prompt, use.device)
-        filler.prompt = {k: v.to(use.device) if hasattr(v, "to") else v for k, v in prompt.items()}
-        return filler
+        pipe, prompt = assembled(use, recipe, PROMPT, prompts)
+        return cls(use, pipe, recipe, prompt, use.device)
 
     def fill(self, order: FillOrder) -> Fill:
         """See :class:`retouch_engine.runtime.base.Filler`."""
@@ -109,12 +91,38 @@ class DiffusionFiller:
         self.pipe, self.prompt = None, {}
 
 
+def assembled(use: Use, recipe: Recipe, prompt: str, prompts: Path | None) -> tuple[Any, Mapping[str, Any]]:
+    """A pipeline on its device, as planned, and what the prompt means to it.
+
+    Raises:
+        ModelUnusable: it does not load.
+    """
+    # Read when the library is imported: whatever a file refers to, nothing is fetched.
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    import diffusers
+    import torch
+
+    plain = "fp32" if use.precision == "fp32" else "bf16"
+    dtype = torch.float32 if plain == "fp32" else torch.bfloat16
+    kind = getattr(diffusers, recipe.pipeline)
+    words = Words(prompt, use.model.digest, recipe.pipeline, plain)
+    try:
+        meant = heard(words, prompts, lambda: _encoded(kind, recipe, use, dtype, prompt))
+        parts = {**dict.fromkeys(recipe.encoders), **_transformer(use, dtype), **recipe.others(use, dtype)}
+        pipe = kind.from_pretrained(use.model.folder, dtype=dtype, local_files_only=True, **parts)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+        raise ModelUnusable(use.model.id, f"{type(error).__name__}: {error}") from error
+    pipe.set_progress_bar_config(disable=True)
+    _placed(pipe, use)
+    return pipe, {k: v.to(use.device) if hasattr(v, "to") else v for k, v in meant.items()}
+
+
 def known() -> frozenset[str]:
     """The healers whose models are run here."""
     return frozenset(_RECIPES)
 
 
-def _prompt(kind: Any, recipe: Recipe, use: Use, dtype: Any) -> Mapping[str, Any]:
+def _encoded(kind: Any, recipe: Recipe, use: Use, dtype: Any, prompt: str) -> Mapping[str, Any]:
     """The prompt's embeddings; the encoders are loaded for them alone, on the processor."""
     import torch
 
@@ -125,15 +133,15 @@ def _prompt(kind: Any, recipe: Recipe, use: Use, dtype: Any) -> Mapping[str, Any
         use.model.folder, dtype=dtype, local_files_only=True, **dict.fromkeys(rest)
     )
     with torch.inference_mode():
-        made = encoder.encode_prompt(prompt=PROMPT, **_both(kind))
+        made = encoder.encode_prompt(prompt=prompt, **_both(kind, prompt))
     if len(made) == 3:  # FLUX.1: T5's tokens, CLIP's summary, positions
         return {"prompt_embeds": made[0], "pooled_prompt_embeds": made[1]}
     return {"prompt_embeds": made[0]}
 
 
-def _both(kind: Any) -> dict[str, Any]:
+def _both(kind: Any, prompt: str) -> dict[str, Any]:
     """FLUX.1 asks two encoders the same."""
-    return {"prompt_2": PROMPT} if "prompt_2" in kind.encode_prompt.__code__.co_varnames else {}
+    return {"prompt_2": prompt} if "prompt_2" in kind.encode_prompt.__code__.co_varnames else {}
 
 
 def _transformer(use: Use, dtype: Any) -> dict[str, Any]:
@@ -190,7 +198,7 @@ def _placed(pipe: Any, use: Use) -> None:
 
 
 def housed(pipe: Any, use: Use) -> None:
-    """Storage in 8 bits, and the device, or turns on it, as planned."""
+    """Storage in 8 bits, and the device, or blocks in turn on it, as planned."""
     import torch
 
     if use.precision == "fp8":
@@ -198,9 +206,28 @@ def housed(pipe: Any, use: Use) -> None:
             storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.bfloat16
         )
     if use.offload:
-        pipe.enable_model_cpu_offload()
+        in_turn(pipe, torch.device(use.device))
     else:
         pipe.to(use.device)
+
+
+def in_turn(pipe: Any, device: Any) -> None:
+    """The transformer's blocks stay in main memory and visit the device one after another.
+
+    The next one travels while one computes. What is not the transformer is small, and stays on the device.
+    """
+    import torch
+
+    pipe.transformer.enable_group_offload(
+        onload_device=device,
+        offload_device=torch.device("cpu"),
+        offload_type="block_level",
+        num_blocks_per_group=1,
+        use_stream=device.type == "cuda",
+    )
+    for name, part in pipe.components.items():
+        if isinstance(part, torch.nn.Module) and name != "transformer":
+            part.to(device)
 
 
 def _quick(filler: DiffusionFiller, order: FillOrder) -> bool:

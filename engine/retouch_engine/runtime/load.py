@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from retouch_engine.budget import Use
 from retouch_engine.errors import ModelUnusable
 from retouch_engine.runtime.base import Filler
@@ -9,8 +11,12 @@ from retouch_engine.runtime.base import Filler
 ONNX_HEALERS = frozenset({"lama", "migan"})
 
 
-def load(use: Use) -> Filler:
+def load(use: Use, prompts: Path | None = None) -> Filler:
     """Load a model from its folder.
+
+    Args:
+        use: which, and how.
+        prompts: where the embeddings of prompts are kept; None for nowhere.
 
     Raises:
         ModelUnusable: it does not load.
@@ -26,5 +32,5 @@ def load(use: Use) -> Filler:
     from retouch_engine.runtime.diffusion import DiffusionFiller, known
 
     if use.model.healer in known():
-        return DiffusionFiller.load(use)
+        return DiffusionFiller.load(use, prompts)
     raise ModelUnusable(use.model.id, f"nothing here runs {use.model.healer!r}")

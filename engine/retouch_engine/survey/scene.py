@@ -6,7 +6,7 @@ colour survey says, sizes are in pixels only, and the notes say so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import cv2
@@ -18,6 +18,7 @@ from retouch_engine.imaging.density import density
 from retouch_engine.survey import parts
 from retouch_engine.survey.faces import Crop, Face, Found, find
 from retouch_engine.survey.parts import Network
+from retouch_engine.survey.people import facial, owners
 from retouch_engine.survey.protect import Cause, by_colour, protection
 from retouch_engine.survey.skin import skin_mask
 from retouch_engine.types import Bool, Box, Float, Photo, PixelScale, Samples, frozen
@@ -33,6 +34,10 @@ NO_NETWORK = (
     "and eyes, brows, lips and nostrils are protected only where they differ from skin or are large and dark"
 )
 NO_FACE = "no face found: skin was found by colour alone, and sizes are in pixels only"
+NO_SKIN = "no face found, and little has the colour of skin: taken for a photo without any"
+_LEAST_BY_COLOUR = 0.12
+"""Share of a photo without a face that has the colour of skin, below which it is a cup of coffee and no
+shoulder. Only where faces are known: without the network a small face in the distance is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,10 @@ class Scene:
     faces: tuple[Face, ...] = ()
     """Largest first."""
     notes: tuple[str, ...] = ()
+    owner: NDArray[np.uint8] | None = None
+    """The id of the face that each cell of the maps belongs to; None where no face is known."""
+    facial: Bool | None = None
+    """Cells of the maps that are a face, and no body; None where no face is known."""
 
     @property
     def skin_share(self) -> float:
@@ -70,6 +79,44 @@ class Scene:
         sy, sx = self.height / self.skin.shape[0], self.width / self.skin.shape[1]
         y0, x0, y1, x1 = rows[0] * sy, columns[0] * sx, (rows[-1] + 1) * sy, (columns[-1] + 1) * sx
         return Box(int(y0), int(x0), int(y1), int(x1))
+
+    def people(self) -> tuple[Scene, ...]:
+        """The same scene for each person, with that one's skin and scale alone; with one face, itself."""
+        if self.owner is None or len(self.faces) < 2:
+            return (self,)
+        return tuple(
+            replace(
+                self,
+                skin=frozen(np.where(self.owner == face.id, self.skin, np.float32(0))),
+                scale=face.scale,
+                faces=(face,),
+            )
+            for face in self.faces
+        )
+
+    def person_at(self, box: Box) -> Face | None:
+        """The face that the middle of ``box`` belongs to, body included; None where no face is known."""
+        if self.owner is None:
+            return None
+        number = int(self.owner[self._cell(box)])
+        return next((face for face in self.faces if face.id == number), None)
+
+    def face_at(self, box: Box) -> Face | None:
+        """The face on which the middle of ``box`` lies; None on bodies, and where no face is known."""
+        on_face = self.facial is not None and bool(self.facial[self._cell(box)])
+        return self.person_at(box) if on_face else None
+
+    def px_per_mm_at(self, box: Box) -> float | None:
+        """Pixels per millimetre of the person that ``box`` belongs to; None where nothing says it."""
+        face = self.person_at(box)
+        return (face.scale if face else self.scale).px_per_mm
+
+    def _cell(self, box: Box) -> tuple[int, int]:
+        """The cell of the maps under the middle of a box."""
+        rows, columns = self.skin.shape
+        y = (box.y0 + box.y1) / 2 * rows / self.height
+        x = (box.x0 + box.x1) / 2 * columns / self.width
+        return min(rows - 1, int(y)), min(columns - 1, int(x))
 
     def skin_in(self, box: Box) -> Bool:
         """Skin at full size inside ``box``: bool, the shape of the box.
@@ -119,7 +166,8 @@ def survey(photo: Photo, network: Network | None = None) -> Scene:
         return _by_colour(photo, view, NO_NETWORK if network is None else NO_FACE)
     shown = view.small(_GRID_PX)
     cell = photo.width / shown.shape[1]
-    skin, level, causes = protection(_maps(found, photo, shown.shape[:2]), shown, found.faces, cell)
+    maps = _maps(found, photo, shown.shape[:2])
+    skin, level, causes = protection(maps, shown, found.faces, cell)
     return Scene(
         skin=frozen(skin),
         height=photo.height,
@@ -129,12 +177,17 @@ def survey(photo: Photo, network: Network | None = None) -> Scene:
         level=frozen(level),
         causes=frozen(causes),
         faces=found.faces,
+        owner=frozen(owners(found.faces, skin.shape, cell)),
+        facial=frozen(facial(maps, found.faces, cell)),
     )
 
 
 def _by_colour(photo: Photo, view: View, note: str) -> Scene:
     shown = view.small(_COLOUR_PX)
-    skin, level, causes = by_colour(skin_mask(density(shown), grey=photo.grey), shown)
+    found = skin_mask(density(shown), grey=photo.grey)
+    if note == NO_FACE and float(found.mean()) < _LEAST_BY_COLOUR:
+        found, note = np.zeros_like(found), NO_SKIN
+    skin, level, causes = by_colour(found, shown)
     return Scene(
         skin=frozen(skin),
         height=photo.height,

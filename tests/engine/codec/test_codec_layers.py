@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ import numpy as np
 import psdtags
 import pytest
 import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from retouch_engine import errors
+from retouch_engine.codec import layers as layers_module
 from retouch_engine.codec.layers import TAG, Marks
 from retouch_engine.codec.psd import write_psd
 from retouch_engine.codec.rows import compose_box
@@ -136,6 +140,30 @@ def test_a_grey_profile_keeps_one_channel(tmp_path: Path) -> None:
     (layer,) = layers_of(path)
     assert len(layer.channels) == 3
     prove_heal_layer(path, photo, heals, Finish())
+
+
+@given(st.lists(st.one_of(st.binary(max_size=300), st.integers(0, 3 << 20)), max_size=8))
+@settings(max_examples=40, deadline=None)
+def test_zeros_that_are_packed_once_unpack_in_place(pieces: list[bytes | int]) -> None:
+    packer = layers_module._Packer()
+    for piece in pieces:
+        packer.add_zeros(piece) if isinstance(piece, int) else packer.add(piece)
+
+    whole = b"".join(bytes(p) for p in pieces)
+    assert zlib.decompress(packer.packed()) == whole
+
+
+@given(st.lists(st.tuples(st.integers(0, 900), st.integers(1, 400)), max_size=6))
+def test_bands_follow_each_other_and_hold_every_box(rows: list[tuple[int, int]]) -> None:
+    filled = [Box(y, 3, y + height, 8) for y, height in rows]
+    box = Box(0, 0, 1300, 10)
+    bands = list(layers_module._bands(box, filled))
+
+    assert [b.y0 for b, _ in bands] == [0, *(b.y1 for b, _ in bands)][:-1]
+    assert bands[-1][0].y1 == box.y1
+    empty = {y for b, something in bands if not something for y in range(b.y0, b.y1)}
+    assert not any(y in empty for f in filled for y in range(f.y0, f.y1))
+    assert len(empty) == box.height - len({y for f in filled for y in range(f.y0, f.y1)})
 
 
 def test_an_empty_canvas_costs_next_to_nothing(tmp_path: Path) -> None:

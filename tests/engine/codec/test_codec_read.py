@@ -216,7 +216,7 @@ def test_names_and_bytes_must_agree(tmp_path: Path) -> None:
     (tmp_path / "a.tif").rename(tmp_path / "a.jpg")
     with pytest.raises(errors.MislabelledPhoto, match="TIFF"):
         read_photo(tmp_path / "a.jpg", LIMITS)
-    for content, found in ((b"", "empty"), (b"8BPS....", "Photoshop"), (b"hello there", "no known")):
+    for content, found in ((b"", "empty"), (b"hello there", "no known")):
         (tmp_path / "b.tif").write_bytes(content)
         with pytest.raises(errors.NotAPhoto, match=found):
             read_photo(tmp_path / "b.tif", LIMITS)

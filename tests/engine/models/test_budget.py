@@ -28,7 +28,8 @@ OPEN = Stock(tuple(m for m in ALL.models if m.commercial))
     [
         (0, "no card", [("lama", CPU, "fp32", False)]),
         (2, "2 GB", [("lama", CUDA, "fp32", False)]),
-        (8, "8 GB", [("lama-dynamic", CUDA, "fp32", False)]),
+        (6, "2 GB", [("lama", CUDA, "fp32", False)]),
+        (8, "8 GB", [("klein", CUDA, "bf16", True), ("lama-dynamic", CUDA, "fp32", False)]),
         (12, "8 GB", [("klein", CUDA, "fp8", False), ("lama-dynamic", CUDA, "fp32", False)]),
         (16, "8 GB", [("klein", CUDA, "bf16", False), ("lama-dynamic", CUDA, "fp32", False)]),
         (24, "24 GB", [("klein", CUDA, "bf16", False), ("lama-dynamic", CUDA, "fp32", False)]),
@@ -64,7 +65,14 @@ def test_every_tier_with_what_may_be_used_commercially(
 
 @pytest.mark.parametrize(
     ("gb", "expected"),
-    [(16, None), (21, ("q8_0", False)), (24, ("q8_0", False)), (32, ("bf16", False)), (140, ("bf16", False))],
+    [
+        (10, None),
+        (16, ("bf16", True)),
+        (21, ("q8_0", False)),
+        (24, ("q8_0", False)),
+        (32, ("bf16", False)),
+        (140, ("bf16", False)),
+    ],
 )
 def test_flux_fill_takes_the_best_form_that_fits(gb: float, expected: tuple[str, bool] | None) -> None:
     made = plan(card(gb), stock("flux-fill", "flux-turbo", "flux-fill-q8"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,13 @@ import tifffile
 from benchmarks.files import write_photo
 from tests.engine.models.networks import network_model
 
-from retouch_engine import Finish, Order, Recipe, Rendered, Role, Stock, errors, open_engine
+from retouch_engine import Finish, Limits, Order, Recipe, Rendered, Role, Stock, errors, open_engine
+from retouch_engine.budget import Machine, Use
+from retouch_engine.engine import RetouchEngine
 from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import encode
+from retouch_engine.pool import Hands
+from retouch_engine.resident import Residency
 from retouch_engine.stock import Model
 
 COMPOSITE = b"digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
@@ -142,6 +147,43 @@ def test_a_model_that_breaks_is_said_and_the_next_healer_heals(
     assert COMPOSITE not in rendered.files[Role.XMP].read_bytes()
 
 
+class OutOfMemoryError(RuntimeError):
+    """As torch calls it."""
+
+
+def test_out_of_memory_twice_goes_to_the_next_healer_and_the_record_says_so(
+    photo: tuple[Path, Path], lama: Model, tmp_path: Path
+) -> None:
+    class Greedy:
+        def fill(self, _order: object) -> None:
+            raise OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+
+    loaded: list[str] = []
+
+    def load(use: Use) -> Greedy:
+        loaded.append(use.model.id)
+        return Greedy()
+
+    stock = Stock((lama,))
+    released: list[str] = []
+    hands = Hands(load, lambda _: None, time.monotonic, released.append)
+    (tmp_path / "s").mkdir()
+    with RetouchEngine(Limits(), stock, Residency(stock, Machine(onnx=True), hands)) as engine:
+        order = Order(photo[0], tmp_path / "s", Recipe(models=stock.names), painted_mask=photo[1])
+        rendered = engine.retouch(order, lambda _: None)
+        figures = engine.residency()["lama"]
+    assert loaded == ["lama", "lama"]
+    assert len(released) >= 2
+    assert figures["out_of_memory"] == 2
+    assert not figures["resident"]
+    large = healed_spot(rendered.record, large=True)
+    assert (large["decision"], large["healer"] != "lama") == ("healed", True)
+    assert any(
+        "healed without lama: no room for lama: out of memory twice" in n for n in rendered.record["notes"]
+    )
+    assert COMPOSITE not in rendered.files[Role.XMP].read_bytes()
+
+
 def test_what_may_not_be_used_for_work_is_named_in_every_record(
     photo: tuple[Path, Path], lama: Model, tmp_path: Path
 ) -> None:
@@ -178,5 +220,5 @@ def test_a_pinned_model_is_there_before_the_first_photo_and_the_figures_say_so(l
 
 
 def test_stock_survives_the_way_to_the_worker(lama: Model) -> None:
-    stock = Stock((lama,), 4.0, ("lama",), 30.0)
+    stock = Stock((lama,), 4.0, ("lama",), 30.0, prompts=Path("/somewhere"))
     assert Stock.from_json(json.loads(json.dumps(stock.as_json()))) == stock

@@ -226,6 +226,7 @@ class Photo {
     if (!picture) {
       picture = new Image();
       picture.onload = () => this.ask();
+      picture.onerror = () => say("a part of the photo cannot be shown: is the original still there?");
       picture.src = `${this.base}/${key}?s=${this.stamp}`;
       this.tiles.set(key, picture);
       if (this.tiles.size > 600) this.tiles.delete(this.tiles.keys().next().value);

@@ -1,0 +1,78 @@
+"""A heal layer of ours, read back: the strips in which anything is, and what the last run wrote down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from retouch_engine.codec.rows import stays_grey
+from retouch_engine.errors import DamagedPhoto
+from retouch_engine.types import Box, Photo
+
+PLAN_TAG = 65001
+"""Among the numbers that TIFF leaves to everybody. Holds :func:`retouch_engine.resume.packed`."""
+Samples16 = NDArray[np.uint16]
+
+
+def heal_strips(path: Path, photo: Photo) -> Iterator[tuple[int, Samples16]]:
+    """Each strip that is not empty: its first row, and ``(rows, W, S)`` with alpha last.
+
+    Raises:
+        DamagedPhoto: it is no heal layer of this photo.
+    """
+    with _opened(path, photo) as tif:
+        page, empty = tif.pages[0], b""
+        for index, (at, size) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
+            tif.filehandle.seek(at)
+            data = tif.filehandle.read(size)
+            # Nearly all strips are empty, and all of these are packed alike: one is unpacked.
+            if data == empty:
+                continue
+            strip, place, shape = page.decode(data, index)
+            if strip is None or not strip.any():
+                empty = data
+                continue
+            yield place[2], strip.reshape(shape[1:])
+
+
+def read_heals(path: Path, photo: Photo) -> tuple[bytes, Callable[[Box], Samples16]]:
+    """What the last run wrote down, and the layer's colours in a box: ``(h, w, 3)``, 0 where it is empty.
+
+    Raises:
+        DamagedPhoto: it is no heal layer of this photo, or does not decode.
+    """
+    try:
+        with _opened(path, photo) as tif:
+            memo = tif.pages[0].tags.valueof(PLAN_TAG, b"")
+        strips = list(heal_strips(path, photo))
+    except DamagedPhoto:
+        raise
+    except Exception as error:
+        # tifffile and its codecs raise whatever they like; such a layer is not used.
+        raise DamagedPhoto(path, f"{type(error).__name__}: {error}") from error
+
+    def within(box: Box) -> Samples16:
+        out = np.zeros((box.height, box.width, 3), np.uint16)
+        for y0, strip in strips:
+            top, bottom = max(y0, box.y0), min(y0 + strip.shape[0], box.y1)
+            if top < bottom:
+                # One colour of a grey layer stands for all three.
+                out[top - box.y0 : bottom - box.y0] = strip[top - y0 : bottom - y0, box.x0 : box.x1, :-1]
+        return out
+
+    return bytes(memo), within
+
+
+def _opened(path: Path, photo: Photo) -> tifffile.TiffFile:
+    tif = tifffile.TiffFile(path)
+    page = tif.pages[0]
+    colours = 1 if stays_grey(photo) else 3
+    found = (page.imagelength, page.imagewidth, page.samplesperpixel, page.dtype)
+    if found != (photo.height, photo.width, colours + 1, np.dtype(np.uint16)):
+        tif.close()
+        raise DamagedPhoto(path, "it is no heal layer of this photo")
+    return tif

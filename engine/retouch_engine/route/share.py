@@ -1,0 +1,66 @@
+"""Too much to heal is a sign of acne for a person to look at, or of a detector that went wrong.
+
+Counted for each face and for each body by itself: in a group one person's skin says nothing about another's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from retouch_engine.recipe import Recipe
+from retouch_engine.survey import Scene
+from retouch_engine.types import Step
+
+Area = tuple[int, bool]
+"""A person's face (True) or body (False); ``(0, False)`` where no face is known. A body counts beside all
+skin of its person: of an ear or a strip of neck alone one pimple would be too much."""
+
+
+def within_share(
+    steps: Sequence[Step], recipe: Recipe, scene: Scene
+) -> tuple[tuple[Step, ...], tuple[str, ...]]:
+    """The plan without the heals of areas where they would cover more than the recipe's share, and notes."""
+    healed: Counter[Area] = Counter()
+    for step in steps:
+        if step.healers:
+            healed[_area(step, scene)] += int(step.hole.sum())
+    reasons: dict[Area, str] = {}
+    for area, px in sorted(healed.items()):
+        share = px / max(1.0, _skin_px(area, scene))
+        if share > recipe.largest_healed_share:
+            reasons[area] = (
+                f"the heals would cover {share:.1%} of {_words(area)}, over {recipe.largest_healed_share:.1%}"
+            )
+    return tuple(_offered(step, reasons, scene) for step in steps), tuple(
+        f"nothing healed: {reason}" for reason in reasons.values()
+    )
+
+
+def _offered(step: Step, reasons: dict[Area, str], scene: Scene) -> Step:
+    reason = reasons.get(_area(step, scene)) if step.healers and reasons else None
+    return Step(step.spot, (), step.hole, step.box, reason, review=True) if reason else step
+
+
+def _area(step: Step, scene: Scene) -> Area:
+    person = scene.person_at(step.spot.box)
+    return (person.id if person else 0, scene.face_at(step.spot.box) is not None)
+
+
+def _skin_px(area: Area, scene: Scene) -> float:
+    """Skin of an area in pixels of the photo."""
+    skin = scene.skin
+    number, on_face = area
+    if scene.owner is not None and scene.facial is not None:
+        theirs = (scene.owner == number) & (scene.facial | (not on_face))
+        skin = np.where(theirs, skin, np.float32(0))
+    return float(skin.mean()) * scene.height * scene.width
+
+
+def _words(area: Area) -> str:
+    number, on_face = area
+    if not number:
+        return "the skin"
+    return f"face {number}" if on_face else f"the skin of person {number}"
