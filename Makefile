@@ -13,7 +13,7 @@ UV_FLAGS := --universal --python-version 3.11 --generate-hashes --no-header --no
 PHOTO ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-neural lint format lock exiftool clean
+.PHONY: help setup demo test test-neural test-editors lint format lock exiftool clean
 
 help: ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -46,6 +46,14 @@ test-neural: ## the adapters of large models, with tiny ones; needs torch, some 
 	@$(NEURAL)/bin/python -m pip --disable-pip-version-check install --quiet -r tests/neural/requirements.txt \
 		--editable '.[cpu,models]'
 	OMP_NUM_THREADS=1 $(NEURAL)/bin/python -m pytest tests/neural
+
+test-editors: setup ## our layers opened in GIMP, Krita and ImageMagick; installs them, some gigabytes of disk
+	@command -v gimp >/dev/null || sh .ci/system-package need gimp
+	@command -v krita >/dev/null || sh .ci/system-package need krita
+	@command -v convert >/dev/null || sh .ci/system-package need imagemagick
+	@command -v xvfb-run >/dev/null || sh .ci/system-package need xvfb
+	@command -v xauth >/dev/null || sh .ci/system-package need xauth
+	$(BIN)/pytest -m editors tests/editor
 
 lint: setup ## style, layers and types only
 	$(BIN)/ruff format --check .

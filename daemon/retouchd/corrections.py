@@ -174,7 +174,17 @@ def edited_mask(source: Path, folder: Path, masks: tuple[str, ...]) -> tuple[Pat
             digest = record.digest_of(path)
             if digest not in masks:
                 return path, digest
-    return None
+    return _painted_before(source, folder, masks)
+
+
+def _painted_before(source: Path, folder: Path, masks: tuple[str, ...]) -> tuple[Path, Digest] | None:
+    """A mask that lies where this photo's will lie, put there before the photo was ever done."""
+    names = naming.first_set(source, folder)
+    path = names.path(Role.MASK)
+    if os.path.lexists(names.path(RECORD)) or path.is_symlink() or not path.is_file():
+        return None
+    digest = record.digest_of(path)
+    return None if digest in masks else (path, digest)
 
 
 def last_heal(source: Path, folder: Path, digest: str) -> Path | None:

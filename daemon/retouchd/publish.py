@@ -125,8 +125,9 @@ def reusable(done: Published, alive: Callable[[], None]) -> dict[str, Staged]:
 
 
 def has_record(source: Path, folder: Path) -> bool:
-    """Whether there is a record that may tell of this photo; cheap."""
-    return os.path.lexists(naming.first_set(source, folder).path(RECORD))
+    """Whether there is a record that may tell of this photo, or a mask painted beforehand; cheap."""
+    names = naming.first_set(source, folder)
+    return any(os.path.lexists(names.path(role)) for role in (RECORD, Role.MASK))
 
 
 def sweep(folder: Path, token: str, now: float) -> list[Path]:
@@ -172,10 +173,21 @@ def _choose(names: ResultSet, parcel: Parcel) -> tuple[ResultSet, dict[str, Any]
         if not any(os.path.lexists(names.path(role)) for role in roles):
             return names, None
         before = record.read(names.path(RECORD))
+        if before is None and _only_a_read_mask(names, parcel):
+            return names, {}
         ours = before is not None and record.same_source(before, parcel.source)
         if ours and before and all(_free(before, names, role, parcel) for role in roles):
             return names, before
         names = names.next()
+
+
+def _only_a_read_mask(names: ResultSet, parcel: Parcel) -> bool:
+    """Whether all that lies there is a mask that was painted before the photo was done, and was read."""
+    there = [role for role in naming.PUBLISH_ORDER if os.path.lexists(names.path(role))]
+    path = names.path(Role.MASK)
+    if there != [Role.MASK] or not parcel.read_masks or path.is_symlink() or not path.is_file():
+        return False
+    return record.digest_of(path, parcel.alive) in parcel.read_masks
 
 
 def _free(before: dict[str, Any], names: ResultSet, role: str, parcel: Parcel) -> bool:

@@ -17,7 +17,6 @@ from retouch_engine.calibration import checked_calibration
 from retouch_engine.corrections import CORRECTIONS_SCHEMA, Correction, Corrections, Wish
 from retouch_engine.errors import EngineError
 from retouch_engine.formats import missing_extra, photo_suffixes
-from retouch_engine.levels import pyramid
 from retouch_engine.recipe import (
     PERMANENT,
     Agree,
@@ -33,6 +32,7 @@ from retouch_engine.recipe import (
 from retouch_engine.record import RECORD_SCHEMA, Candidate, Decision, Pair, Rendered, Role
 from retouch_engine.sitting import Followed, Mark, Remembered, Sitting, Vote, placed_on, remembered
 from retouch_engine.stock import Model, Stock
+from retouch_engine.tiling import pyramid
 from retouch_engine.version import __version__
 
 if TYPE_CHECKING:
@@ -290,11 +290,18 @@ def learn(
     return fit(pairs, corrected, limits or Limits())
 
 
-def explain(source: Path, out: Path, *, maps: bool = False, limits: Limits | None = None) -> dict[str, Any]:
+def explain(
+    source: Path,
+    out: Path,
+    *,
+    maps: bool = False,
+    limits: Limits | None = None,
+    stock: Stock | None = None,
+) -> dict[str, Any]:
     """Draw what the engine knows of a photo, and what it would do to it with the default recipe.
 
     Writes ``NAME-explained.png`` into ``out``, and with ``maps`` also ``NAME-protected.png`` and
-    ``NAME-skin.png`` (8-bit, 255 = yes, as large as the photo).
+    ``NAME-skin.png`` (8-bit, 255 = yes, as large as the photo). Of ``stock`` only second opinions are asked.
 
     Returns:
         ``files`` (the paths written), ``faces``, ``scale``, ``skin_share``, ``causes`` (the share of the
@@ -305,4 +312,4 @@ def explain(source: Path, out: Path, *, maps: bool = False, limits: Limits | Non
     """
     from retouch_engine.overlay import draw
 
-    return draw(source, out, limits or Limits(), maps=maps)
+    return draw(source, out, limits or Limits(), stock or Stock(), maps=maps)

@@ -34,7 +34,7 @@ from retouch_engine.pipeline import Beside, Crew, Progress, Retouched, Stopwatch
 from retouch_engine.prove import Proof, prove_heal_layer, prove_merged, prove_result
 from retouch_engine.recipe import Limits
 from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role, SpotRecord, counts
-from retouch_engine.resident import Residency, told, warnings
+from retouch_engine.resident import Residency, opinions_told, told, warnings
 from retouch_engine.resume import NotResumable, Standing, packed, resumed
 from retouch_engine.stock import Stock
 from retouch_engine.survey import Face, knows_faces
@@ -83,7 +83,7 @@ class RetouchEngine:
         with clock.stage("prove"):
             proof = _proved(files, photo, done, order, packet)
         staged = {role: path for role, path in files.items() if path.exists()}
-        record = _record(order, photo, done, clock.seconds | done.seconds) | told(made, done.spots)
+        record = _record(order, photo, done, clock.seconds | done.seconds) | self._told(order, made, done)
         with clock.stage("digest"):
             record["outputs"] = _digests(staged)
         record["seconds"] = done.seconds | clock.seconds
@@ -99,7 +99,7 @@ class RetouchEngine:
         """See :class:`retouch_engine.Engine`."""
         clock = Stopwatch(progress)
         photo, done, made = self._pixels(order, clock)
-        record = _record(order, photo, done, clock.seconds | done.seconds) | told(made, done.spots)
+        record = _record(order, photo, done, clock.seconds | done.seconds) | self._told(order, made, done)
         record["notes"] += warnings(made)
         return record
 
@@ -134,16 +134,21 @@ class RetouchEngine:
     def _pixels(self, order: Order, clock: Stopwatch) -> tuple[Photo, Retouched, Plan]:
         _check_name(order.source)
         made = self._residency.plan_for(order.recipe)
-        healers = self._residency.healers(made)
+        crew = Crew(
+            self._residency.healers(made), order.finish.threads, self._residency.opinions(order.recipe)
+        )
         with clock.stage("decode"):
             photo = read_photo(order.source, self._limits, order.finish.threads, ours=order.own_output)
             mask = None
             if order.painted_mask is not None:
                 mask = read_painted_mask(order.painted_mask, photo, self._limits)
-        before, why = _before(photo, order, healers)
-        beside, crew = Beside(mask, order.sitting, before), Crew(healers, order.finish.threads)
+        before, why = _before(photo, order, crew.healers)
+        beside = Beside(mask, order.sitting, before)
         done = retouch(photo, order.recipe, clock.tell, order.corrections, beside, crew)
         return photo, replace(done, notes=(*done.notes, *why)), made
+
+    def _told(self, order: Order, made: Plan, done: Retouched) -> dict[str, Any]:
+        return told(made, done.spots) | opinions_told(self._residency.opinions(order.recipe))
 
     def _packet(self, photo: Photo, done: Retouched, order: Order) -> bytes:
         source = metadata_of(photo.metadata)

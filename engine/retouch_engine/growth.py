@@ -17,7 +17,7 @@ import numpy as np
 
 from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import density
-from retouch_engine.imaging.masks import bounding_box, dilated, placed
+from retouch_engine.imaging.masks import bounding_box, dilated, distance_to, placed
 from retouch_engine.survey import Scene
 from retouch_engine.types import Bool, Box, Float, Photo, Step
 
@@ -32,6 +32,8 @@ _RIM_SHARE = 0.7
 _STEPS_ACROSS = 16
 """Larger spots are looked at on fewer pixels: their halo is as soft as they are large."""
 _LEAST_FAR = 20
+_BESIDE_PX = 1.2
+"""Nearer than that are the four pixels beside one."""
 
 
 def grown(photo: Photo, scene: Scene, steps: Sequence[Step]) -> tuple[Step, ...]:
@@ -86,10 +88,10 @@ def _growth(view: _View, size: float) -> int:
     share = (view.od - level) @ colour
     usual = float(_ranked(share[far], _FAR_SHARE))
     by = max(1, round(size / 12 / view.step))
+    away = distance_to(view.hole)
     kept, last = 0, np.inf
     for growth in range(0, round(_MOST_GROWTH * size / view.step) + 1, by):
-        hole = dilated(view.hole, growth)
-        rim = dilated(hole, 1) & ~hole & view.skin
+        rim = (away > growth) & (away <= growth + _BESIDE_PX) & view.skin
         now = float(_ranked(share[rim], _RIM_SHARE)) if rim.any() else np.inf
         # A halo falls off; what stays level is the light, and no hole outgrows that.
         if now > last - _LEAST_FALL:
@@ -108,4 +110,5 @@ def _ranked(values: Float, share: float) -> Float:
 def _far(view: _View, distance: float) -> Bool:
     """The skin beyond any halo."""
     near = round(distance)
-    return dilated(view.hole, near + max(2, round(4 / view.step))) & ~dilated(view.hole, near) & view.skin
+    away = distance_to(view.hole)
+    return (away > near) & (away <= near + max(2, round(4 / view.step))) & view.skin

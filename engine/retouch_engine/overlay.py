@@ -26,7 +26,8 @@ from retouch_engine.imaging.colour import to_srgb
 from retouch_engine.pipeline import routed
 from retouch_engine.recipe import Limits, Recipe
 from retouch_engine.record import Decision
-from retouch_engine.survey import Cause, Scene, survey
+from retouch_engine.stock import Stock
+from retouch_engine.survey import Cause, Opinions, Scene, survey
 from retouch_engine.types import Box, Photo, Step
 
 _LONG_SIDE = 2000
@@ -38,6 +39,7 @@ _TINTS = {
     Cause.HAIR: (150, 90, 20),
     Cause.STUBBLE: (200, 140, 70),
     Cause.CLIPPED: (255, 255, 255),
+    Cause.DOUBT: (230, 60, 160),
     Cause.EDGE: (255, 110, 0),
     Cause.JEWELLERY: (240, 240, 120),
     Cause.INK: (20, 170, 40),
@@ -55,10 +57,10 @@ _RINGS = {Decision.HEALED: (60, 230, 90), Decision.REVIEW: (255, 205, 0), Decisi
 Picture = NDArray[np.uint8]
 
 
-def draw(source: Path, out: Path, limits: Limits, *, maps: bool) -> dict[str, Any]:
+def draw(source: Path, out: Path, limits: Limits, stock: Stock, *, maps: bool) -> dict[str, Any]:
     """See :func:`retouch_engine.explain`."""
     photo = read_photo(source, limits)
-    scene = survey(photo)
+    scene = survey(photo, opinions=Opinions.of(stock.models))
     recipe = Recipe()
     spots = chosen(scene).detect(photo, scene, recipe)
     steps, notes = routed(scene, spots, recipe, HEALERS)

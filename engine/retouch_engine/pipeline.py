@@ -27,7 +27,7 @@ from retouch_engine.recipe import Recipe
 from retouch_engine.record import Decision, SpotRecord
 from retouch_engine.resume import Standing
 from retouch_engine.sitting import Sitting
-from retouch_engine.survey import Scene, survey
+from retouch_engine.survey import Opinions, Scene, survey
 from retouch_engine.types import HealerId, Patch, Photo, Spot, Step
 from retouch_engine.wounds import Outcome, Wounds, apart, healed, standing
 
@@ -36,10 +36,13 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """Who may heal, and how many wounds at once; the number does not change the result."""
+    """Who works on a photo."""
 
     healers: Mapping[HealerId, Healer] = field(default_factory=lambda: HEALERS)
     threads: int = 2
+    """How many wounds are healed at once; it does not change the result."""
+    opinions: Opinions = field(default_factory=Opinions)
+    """Installed models that are asked as well what is in the photo."""
 
 
 CREW = Crew()
@@ -94,13 +97,13 @@ def retouch(
         progress: told each stage's name as it begins.
         corrections: what a person decided about this photo.
         beside: what else is known of it.
-        crew: who may heal.
+        crew: who works on it.
     """
     clock = Stopwatch(progress)
     corrections, beside = corrections or Corrections(), beside or Beside()
     recipe = corrections.applied(recipe)
     with clock.stage("survey"):
-        scene = survey(photo)
+        scene = survey(photo, opinions=crew.opinions)
     work = _Work(photo, scene, recipe, crew)
     standing = beside.before or work.begun(beside.sitting, clock)
     with clock.stage("heal"):

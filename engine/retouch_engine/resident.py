@@ -22,6 +22,7 @@ from retouch_engine.record import SpotRecord
 from retouch_engine.runtime import load, look
 from retouch_engine.runtime.machine import free_mb
 from retouch_engine.stock import Stock
+from retouch_engine.survey import Opinions
 from retouch_engine.types import HealerId
 
 
@@ -67,6 +68,10 @@ class Residency:
         """Who heals under a plan."""
         return healers_of(made, self._pool) if made.uses else HEALERS
 
+    def opinions(self, recipe: Recipe) -> Opinions:
+        """Who is asked as well, of the models that the recipe names."""
+        return Opinions.of(self._stock.only(recipe.models).models)
+
     def figures(self) -> dict[str, dict[str, Any]]:
         """Let go of what idled too long; then :meth:`retouch_engine.pool.Pool.figures`."""
         self._pool.sweep()
@@ -76,7 +81,9 @@ class Residency:
         """The plan and why, for ``retouchd doctor``."""
         made = self.plan if self._stock.models else plan(look(self._stock.budget_gb), self._stock)
         lines = (*made.why, *self.troubles)
-        return {"plan": made.tier} | {f"plan {i}": line for i, line in enumerate(lines, 1)}
+        asked = ", ".join(m.id for m in Opinions.of(self._stock.models).models)
+        second = {"second opinions": asked} if asked else {}
+        return {"plan": made.tier} | {f"plan {i}": line for i, line in enumerate(lines, 1)} | second
 
     def close(self) -> None:
         """Let go of everything."""
@@ -103,6 +110,14 @@ def told(made: Plan, spots: Sequence[SpotRecord]) -> dict[str, Any]:
             for use in made.uses
         ]
     }
+
+
+def opinions_told(opinions: Opinions) -> dict[str, Any]:
+    """What a record says of the models that were asked as well: nothing without any."""
+    if not opinions.models:
+        return {}
+    keys = ("id", "digest", "licence", "commercial")
+    return {"second_opinions": [{k: getattr(m, k) for k in keys} for m in opinions.models]}
 
 
 def warnings(made: Plan) -> list[str]:

@@ -2,7 +2,7 @@
 
 A correction names single spots. Finding all spots once more and healing all of them once more to change one
 cost as much as the first run, and what came out had to be equal by luck of every library's version. So the
-last run's plan lies packed in a private tag of the heal layer, whose samples are the heals. What cannot be
+last run's plan lies packed in the XMP of the heal layer, whose samples are the heals. What cannot be
 used is never half used: then the photo is done from the beginning, and the record says why.
 
 The file may have been written by anybody. All of it is checked; what is healed from it again has to pass the

@@ -20,8 +20,8 @@ from retouch_engine.codec.healed import heal_strips
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.preview import jpeg, lay, seen, shrunk
 from retouch_engine.codec.read import read_photo
-from retouch_engine.levels import TILE_PX, pyramid
 from retouch_engine.recipe import Limits
+from retouch_engine.tiling import TILE_PX, pyramid
 from retouch_engine.types import Box, Patch, Photo
 
 _KEPT = 2

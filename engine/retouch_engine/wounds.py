@@ -30,11 +30,11 @@ _SAME = 0.4
 """Share of a donor that two heals side by side may have in common."""
 _FILTER_PX = 22
 """Reach of the guard's widest band."""
-_CROP = (3.2, 28), (2.2, 60)
+_CROP = (3.2, 28), (2.0, 52)
 """How far around a hole donors and clean skin are looked for, in its diameters and px: the lesser counts."""
 _GROWN = 0.7
 """Of a hole's own extent: one that grew with its halo needs room by what it became."""
-_HEAP_SHARE = 1.3
+_HEAP_SHARE = 1.8
 _MOSTLY = 0.5
 _LEAST_RING = 20
 _CLIPPED_OD = 0.02

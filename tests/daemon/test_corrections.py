@@ -134,6 +134,32 @@ def test_process_applies_corrections_and_reads_an_edited_mask_once(hot: Hot) -> 
     assert sorted(p.name for p in folder.glob("*.tif")) == ["IMG-retouched.tif", "IMG.tif"]
 
 
+@pytest.mark.parametrize("service", [False, True])
+def test_a_mask_painted_before_the_photo_is_done_counts(hot: Hot, service: bool) -> None:
+    mask = hot.folder / "_retouchd/IMG-mask.tif"
+    mask.parent.mkdir()
+    mask.write_bytes(b"\x07 painted by hand")
+    photo = hot.drop("IMG.tif")
+    if service:
+        hot.start()
+        wait_for(lambda: hot.rows("done"), f"done; {hot.log()}")
+    else:
+        assert hot.process(photo).returncode == 0
+    assert [w["box"][0] for w in wishes(hot.folder)] == [7]
+    # It takes the plain names, and the mask is the one that shows what was done.
+    assert sorted(p.name for p in hot.folder.glob("*.tif")) == ["IMG-retouched.tif", "IMG.tif"]
+    assert b"painted" not in mask.read_bytes()
+    assert "was done already" in hot.process(photo).stdout
+
+
+def test_a_mask_of_another_photo_is_left_where_it_is(hot: Hot) -> None:
+    photo = hot.drop("IMG.tif")
+    assert hot.process(photo).returncode == 0
+    (hot.folder / "IMG.jpg").write_bytes(b"other bytes")
+    assert hot.process(hot.folder / "IMG.jpg").returncode == 0
+    assert wishes(hot.folder) == wishes(hot.folder, "IMG-2.json") == []
+
+
 def test_a_mask_of_the_command_line_is_remembered_too(hot: Hot) -> None:
     photo = hot.drop("IMG.tif")
     painted = hot.base / "mask.png"

@@ -29,7 +29,9 @@ def test_it_says_everything(known: Manifest) -> None:
 def test_a_pinned_file_has_a_commit(known: Manifest) -> None:
     for file in known.file:
         if file.pinned:
-            assert len(known.revision) == 40
+            assert file.bytes
+            # YuNet's bytes are known from OpenCV's zoo, not from a commit of the hub: the digest says all.
+            assert len(known.revision) == 40 or known.id == "yunet"
 
 
 def test_its_files_may_enter_the_store(known: Manifest) -> None:

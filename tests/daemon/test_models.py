@@ -332,6 +332,28 @@ def test_the_commands_tell_and_end_with_the_right_code(hub: Hub, store: Store) -
     assert run("verify", "pinned")[0] == 1
 
 
+@pytest.mark.parametrize("way", ["environment", "file"])
+def test_mirror_and_token_come_from_outside_and_are_kept_nowhere(
+    way: str, hub: Hub, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["models", "pull", "paid", "--store", str(store.folder)]
+    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    refused = CliRunner().invoke(cli, words)
+    assert isinstance(refused.exception, wrong.GatedModel)
+    if way == "environment":
+        monkeypatch.setenv("HF_TOKEN", "hf_right")
+    else:
+        (tmp_path / "token").write_text("hf_right\n")
+        words += ["--token-file", str(tmp_path / "token")]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 0, done.output
+    assert "not for commercial work" in done.output
+    assert "accept_noncommercial" in done.output  # taken in, and not used before somebody says so
+    for path in (p for p in store.folder.rglob("*") if p.is_file()):
+        assert b"hf_right" not in path.read_bytes()
+
+
 def test_the_service_knows_no_way_to_download() -> None:
     """Import contracts hold the modules apart; this holds the worker's own words."""
     root = Path(config.__file__).parents[1]

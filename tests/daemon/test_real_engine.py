@@ -6,7 +6,12 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+import tifffile
+from benchmarks.chart import Chart
+from benchmarks.marks import TrueSpot
 from tests.daemon.conftest import Hot, wait_for
 
 from retouch_engine import Role, open_engine
@@ -50,3 +55,44 @@ def test_process_finds_the_same_work_done(hot: Hot, shoot: Path) -> None:
     told = json.loads(first.stdout)
     assert told["counts"]["found"] == len(told["spots"])
     assert "was done already" in second.stdout
+
+
+def test_a_painted_mask_overrides_the_finds_and_a_change_of_it_starts_from_the_original(
+    hot: Hot, shoot: Path, chart: Chart
+) -> None:
+    one, two = chart.blemishes[0], chart.blemishes[1]
+    names = naming.first_set(shoot, hot.folder)
+    mask = names.path(Role.MASK)
+    mask.parent.mkdir()
+
+    def paint(on: list[TrueSpot], ignored: list[TrueSpot]) -> None:
+        canvas = np.zeros(chart.pixels.shape[:2], np.uint8)
+        for spots, value in ((on, 255), (ignored, 128)):
+            for spot in spots:
+                cv2.circle(canvas, (round(spot.cx), round(spot.cy)), round(spot.r) + 2, value, -1)
+        tifffile.imwrite(mask, canvas)
+
+    def result() -> np.ndarray:
+        assert hot.cli("process", shoot, "--config", hot.config).returncode == 0
+        return np.asarray(tifffile.imread(names.path(Role.RESULT)))
+
+    def changed(pixels: np.ndarray, spot: TrueSpot) -> bool:
+        cut = (slice(round(spot.cy) - 2, round(spot.cy) + 3), slice(round(spot.cx) - 2, round(spot.cx) + 3))
+        return bool((pixels[cut] != chart.pixels[cut]).any())
+
+    paint([one], [two])
+    first = result()
+    assert changed(first, one)
+    assert not any(changed(first, spot) for spot in (*chart.blemishes[1:], *chart.permanent))
+    read_back = tifffile.imread(mask)
+    assert read_back[round(one.cy), round(one.cx)] == 255
+
+    again = read_back.copy()
+    again[read_back == 255] = 0
+    cv2.circle(again, (round(two.cx), round(two.cy)), round(two.r) + 2, 255, -1)
+    tifffile.imwrite(mask, again)
+    second = result()
+    assert changed(second, two)
+    assert not changed(second, one)
+    far = cv2.dilate((again > 128).astype(np.uint8), np.ones((81, 81), np.uint8)) == 0
+    assert np.array_equal(second[far], chart.pixels[far])

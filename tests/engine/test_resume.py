@@ -25,7 +25,6 @@ from retouch_engine import (
     pipeline,
     wounds,
 )
-from retouch_engine.codec.healed import PLAN_TAG
 from retouch_engine.codec.rows import compose_box
 from retouch_engine.codec.write import write_heal_layer
 from retouch_engine.heal import HEALERS
@@ -227,5 +226,3 @@ def test_the_engine_takes_up_its_own_work_and_says_so_when_it_cannot(chart: Char
     assert again.record["spots"] == whole.record["spots"] == refused.record["spots"]
     assert not [n for n in again.record["notes"] if "from the beginning" in n]
     assert [n for n in refused.record["notes"] if "from the beginning" in n]
-    with tifffile.TiffFile(again.files[Role.HEAL]) as tif:
-        assert tif.pages[0].tags.valueof(PLAN_TAG)

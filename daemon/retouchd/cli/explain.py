@@ -12,7 +12,8 @@ import click
 
 from retouch_engine import EngineError
 from retouch_engine import explain as draw
-from retouchd.cli.options import absolute, json_option
+from retouchd import config, models
+from retouchd.cli.options import absolute, config_option, json_option
 from retouchd.text import shown
 
 _FATES = {"healed": "to heal", "review": "for review", "kept": "kept"}
@@ -24,18 +25,21 @@ _FATES = {"healed": "to heal", "review": "for review", "kept": "kept"}
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Write here. Default: beside the photo."
 )
 @click.option("--maps", is_flag=True, help="Also NAME-protected.png and NAME-skin.png, 255 = yes, full size.")
+@config_option
 @json_option
-def explain(file: Path, out: Path | None, maps: bool, as_json: bool) -> None:
+def explain(file: Path, out: Path | None, maps: bool, config_path: Path | None, as_json: bool) -> None:
     """Draw what is protected and every find on a copy of a photo: NAME-explained.png.
 
     Rings: green would be healed, yellow is for review, blue is kept; with kind and score.
     Tints: blue eyes, violet brows, red lips, yellow nostrils, brown hair, tan stubble, turquoise glasses,
     green ink, pale yellow jewellery, cyan lettering, orange long sharp edges, navy clothes, slate whatever
-    else is no skin, white what is burnt out or black. The bar is ten millimetres long.
+    else is no skin, white what is burnt out or black, pink what a second opinion doubts. The bar
+    is ten millimetres long.
     """
     source = absolute(file)
+    stock = models.offer(config.load_or_default(config_path)).stock
     try:
-        told = draw(source, absolute(out) if out else source.parent, maps=maps)
+        told = draw(source, absolute(out) if out else source.parent, maps=maps, stock=stock)
     except EngineError as error:
         click.echo(f"retouchd: {shown(str(error))}", err=True)
         sys.exit(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,12 +12,32 @@ import tifffile
 from numpy.typing import NDArray
 
 from retouch_engine.codec.rows import stays_grey
+from retouch_engine.codec.sniff import OWN_NAMESPACE
 from retouch_engine.errors import DamagedPhoto
 from retouch_engine.types import Box, Photo
 
-PLAN_TAG = 65001
-"""Among the numbers that TIFF leaves to everybody. Holds :func:`retouch_engine.resume.packed`."""
 Samples16 = NDArray[np.uint16]
+_XMP = 700
+_PLAN = re.compile(rb'retouchd:Plan="([A-Za-z0-9+/=]*)"')
+
+
+def plan_packet(memo: bytes) -> bytes:
+    """An XMP packet that holds what :func:`retouch_engine.resume.packed` gave.
+
+    In XMP and not in a tag of our own: ImageMagick and others complain of tags that they do not know.
+    """
+    plan = base64.b64encode(memo).decode("ascii")
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        f'<rdf:Description rdf:about="" xmlns:retouchd="{OWN_NAMESPACE}" retouchd:Plan="{plan}"/>'
+        "</rdf:RDF></x:xmpmeta>"
+    ).encode("ascii")
+
+
+def _memo(xmp: bytes) -> bytes:
+    found = _PLAN.search(xmp)
+    return base64.b64decode(found[1]) if found else b""
 
 
 def heal_strips(path: Path, photo: Photo) -> Iterator[tuple[int, Samples16]]:
@@ -47,7 +69,7 @@ def read_heals(path: Path, photo: Photo) -> tuple[bytes, Callable[[Box], Samples
     """
     try:
         with _opened(path, photo) as tif:
-            memo = tif.pages[0].tags.valueof(PLAN_TAG, b"")
+            memo = _memo(bytes(tif.pages[0].tags.valueof(_XMP, b"")))
         strips = list(heal_strips(path, photo))
     except DamagedPhoto:
         raise
@@ -64,7 +86,7 @@ def read_heals(path: Path, photo: Photo) -> tuple[bytes, Callable[[Box], Samples
                 out[top - box.y0 : bottom - box.y0] = strip[top - y0 : bottom - y0, box.x0 : box.x1, :-1]
         return out
 
-    return bytes(memo), within
+    return memo, within
 
 
 def _opened(path: Path, photo: Photo) -> tifffile.TiffFile:

@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from retouch_engine.codec.healed import PLAN_TAG
+from retouch_engine.codec.healed import plan_packet
 from retouch_engine.codec.layers import NO_MARKS, Marks, heal_tag
 from retouch_engine.codec.metadata import SourceMetadata, metadata_of
 from retouch_engine.codec.rows import heal_rows, result_rows, stays_grey
@@ -92,7 +92,7 @@ def write_heal_layer(
 
     Unless ``finish.layers`` is flat, the file also holds the same heals as named layers, with a hidden one
     that marks what is for review; a program that does not know them sees the one flat layer. ``memo`` is what
-    a later run wants to know of this one; it lies in a private tag.
+    a later run wants to know of this one; it lies in the XMP packet.
 
     Alpha is 0 or full, so the samples are the same whether multiplied by it or not; ExtraSamples says
     associated, because that is what Photoshop takes for transparency. Plain Deflate without predictor:
@@ -104,6 +104,7 @@ def write_heal_layer(
     colours = 1 if stays_grey(photo) else 3
     something = bool(patches or marks.review) and finish.layers is not Layers.FLAT
     layered = [heal_tag(photo, patches, marks)] if something else []
+    packet = plan_packet(memo) if memo else b""
     _write(
         path,
         lambda y0, y1: heal_rows(photo, patches, y0, y1),
@@ -115,9 +116,8 @@ def write_heal_layer(
             "extrasamples": [_ASSOCIATED],
             "iccprofile": photo.profile,
             "extratags": [
-                *_tags(SourceMetadata(orientation=metadata_of(photo.metadata).orientation), b""),
+                *_tags(SourceMetadata(orientation=metadata_of(photo.metadata).orientation), packet),
                 *layered,
-                *([(PLAN_TAG, _UNDEFINED, len(memo), memo, True)] if memo else []),
             ],
             **_resolution(metadata_of(photo.metadata)),
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.imaging.bands import BAND_SIGMAS, blur, fine_bands, steepness
 from retouch_engine.imaging.density import tone
-from retouch_engine.imaging.masks import bounding_box, dilated, distance_inside, eroded
+from retouch_engine.imaging.masks import bounding_box, distance_inside, distance_to
 from retouch_engine.types import Bool, Float
 
 _MOST_PX = 300
@@ -21,12 +22,18 @@ _EVERY = 2
 _NOTHING = np.array([[1e-5], [1e-5], [1e-5], [1e-4], [1e-3]], dtype=np.float32)
 """Contrast that nobody sees: of the bands, from pixel to pixel, of the colour noise. Rounding to 16 bits
 makes some of the last two."""
-_QUANTILES = np.linspace(0.02, 0.98, 33)
+_QUANTILES = np.linspace(0.02, 0.98, 33, dtype=np.float64)
 _BANDS = len(BAND_SIGMAS)
 _CONTRASTS, _SMOOTH, _EDGE = _BANDS + 2, _BANDS + 2, _BANDS + 3
 """Planes: so many whose contrast counts, then the blur, then the gradient."""
 _BLUE_OVER_RED = np.array([[-1, 0, 1]], dtype=np.float32)
 _FEATHER_PX = 1.6
+_NEAR_PX, _OUTER_PX = 2.6, 3.2
+_MOST_ZONE_PX = 1500
+_PLAIN, _LEAST_ZONE = 2.5, 10
+"""What lies further out, in deviations of the ring, is the blemish's; and the fewest places to judge from."""
+_BESIDE_PX, _NEXT_PX = 1.2, 2.3
+"""Nearer than that are the four pixels beside one, and those next to them."""
 _TRACE_PX, _TRACE_SHARE = 1.2, 0.08
 _LEAST_TRACE = 1e-6
 NAMES = (
@@ -49,13 +56,14 @@ NAMES = (
 class Shape:
     """Where to measure, as pixel positions relative to the crop.
 
-    The core, its rim, the ring around it, and the zone inside the rim where a wide feather would mix.
+    The core, its rim, the ring around it, and three zones of the hole: just inside the feather that every
+    heal has, the outer half, and the depth.
     """
 
     core: NDArray[np.intp]
     rim: NDArray[np.intp]
     ring: NDArray[np.intp]
-    zone: NDArray[np.intp]
+    zones: tuple[NDArray[np.intp], ...]
 
     @cached_property
     def under(self) -> Float:
@@ -69,6 +77,17 @@ class Shape:
         # The normal equations: three unknowns.
         return np.asarray(np.linalg.solve(design.T @ design + 1e-9 * np.eye(3), design.T), dtype=np.float32)
 
+    def near(self, shifts: NDArray[np.intp], h: int, w: int) -> bool:
+        """Whether no shift moves any place out of an array of ``(h, w)``."""
+        (y0, x0), (y1, x1) = self._extent
+        (dy0, dx0), (dy1, dx1) = shifts.min(axis=0).tolist(), shifts.max(axis=0).tolist()
+        return bool(y0 + dy0 >= 0 and x0 + dx0 >= 0 and y1 + dy1 < h and x1 + dx1 < w)
+
+    @cached_property
+    def _extent(self) -> tuple[list[int], list[int]]:
+        both = np.concatenate([self.rim, self.ring])
+        return both.min(axis=0).tolist(), both.max(axis=0).tolist()
+
     def _plane(self, places: NDArray[np.intp]) -> Float:
         """About the core's centre, in units of the ring's reach."""
         centre = self.core.mean(axis=0)
@@ -80,24 +99,23 @@ class Shape:
 class Bands:
     """One crop, filtered once.
 
-    ``planes`` are seven of ``(h, w)``: three bands, the difference from pixel to pixel, the finest band of
+    ``planes`` are seven, ``(7, h, w)``: three bands, the difference from pixel to pixel, the finest band of
     blue over red, the blur of 1 px and the gradient. ``low`` is the crop at half size, ``(h/2, w/2, 3)``.
     """
 
-    planes: tuple[Float, ...]
+    planes: Float
     low: Float
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A blemish's own form, to look for what is left of it: weights of sampled core and ring.
+    """A blemish's own form, to look for what is left of it: weights of the sampled core.
 
-    The weighted sum of a crop's density is 1 on the blemish itself and 0 on a plane: a matched filter.
-    Float32, ``(places, 3)``.
+    The weighted sum of how far a core stands off its ring's plane is 1 on the blemish itself: a matched
+    filter. Float32, ``(places, 3)``.
     """
 
     core: Float
-    ring: Float
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +124,12 @@ class Figures:
 
     ``table`` is float64 ``(n, 12)``; :data:`NAMES` are its columns. ``texture_0`` to ``texture_2``,
     ``finest`` (from pixel to pixel) and ``chroma`` (the finest colour band): logarithms of core / ring
-    contrast. ``spread``: Wasserstein-1 distance of the finest band's values, in ring spreads. ``seam``:
-    gradient on the rim over the ring's. ``residual``: how far the core's level lies from a plane through the
-    ring, in OD, worst channel. ``redder``: that of redness, signed. ``halo``: how far the core's smooth
-    density leaves the range of the ring's, in OD. ``left``: how much of the blemish's form is there, 1 for
-    all of it. ``form``: how far the core strays from the ring's plane, a logarithm.
+    contrast. ``spread``: Wasserstein-1 distance
+    of the finest band's values, in ring spreads. ``seam``: gradient on the rim over the ring's. ``residual``:
+    how far the core's level lies from a plane through the ring, in OD, worst channel. ``redder``: that of
+    redness, signed. ``halo``: how far the core's smooth density leaves the range of the ring's, in OD.
+    ``left``: how much of the blemish's form is there, 1 for all of it. ``form``: how far the core strays from
+    the ring's plane, a logarithm.
     """
 
     table: NDArray[np.float64]
@@ -139,8 +158,14 @@ def bands(od: Float) -> Bands:
 
 def filtered(od: Float, grey: Float, fine: tuple[Float, Float]) -> Bands:
     """The same, for a crop whose mean density and fine bands are known already."""
-    pixels = np.asarray(cv2.Laplacian(grey, cv2.CV_32F))
-    planes = (*fine[0], pixels, _chroma(od), fine[1], steepness(grey))
+    planes = np.empty((_EDGE + 1, *grey.shape), dtype=np.float32)
+    planes[:_BANDS] = fine[0]
+    cv2.Laplacian(grey, cv2.CV_32F, dst=planes[_BANDS])
+    # The finest band of blue over red is what models and chroma subsampling lose first.
+    blue = np.asarray(cv2.transform(np.ascontiguousarray(od), _BLUE_OVER_RED))
+    np.subtract(blue, blur(blue, 1.2), out=planes[_BANDS + 1])
+    planes[_SMOOTH] = fine[1]
+    planes[_EDGE] = steepness(grey)
     return Bands(planes, halved(od))
 
 
@@ -148,12 +173,6 @@ def halved(od: Float) -> Float:
     """Every 2 x 2 px averaged: levels and forms need no more, and single pixels' noise is half gone."""
     h, w = od.shape[:2]
     return np.asarray(cv2.resize(od, (-(-w // 2), -(-h // 2)), interpolation=cv2.INTER_AREA))
-
-
-def _chroma(od: Float) -> Float:
-    """The finest band of blue over red: what models and chroma subsampling lose first."""
-    blue = np.asarray(cv2.transform(np.ascontiguousarray(od), _BLUE_OVER_RED))
-    return np.asarray(blue - blur(blue, 1.2))
 
 
 def ring_width(hole: Bool) -> int:
@@ -166,90 +185,110 @@ def shape_of(hole: Bool, forbid: Bool) -> Shape:
     width = ring_width(hole)
     box = bounding_box(hole).grown(width + 1, *hole.shape)
     near = np.ascontiguousarray(hole[box.slices])
-    core = eroded(near, 1)
+    outside, depth = distance_to(near), distance_inside(near)
+    core = depth > _BESIDE_PX
     core = core if np.count_nonzero(core) >= 9 else near
-    rim = dilated(near, 1) & ~eroded(near, 1)
-    ring = dilated(near, width) & ~dilated(near, 2) & ~forbid[box.slices]
-    corner = np.array([box.y0, box.x0], dtype=np.intp)
-    return Shape(
-        _positions(core, _MOST_PX) + corner,
-        _positions(rim, _MOST_RIM_PX) + corner,
-        _positions(ring, _MOST_PX) + corner,
-        _positions(_zone(near), _MOST_PX) + corner,
+    ring = (outside > _NEXT_PX) & (outside <= width) & ~forbid[box.slices]
+    rim = (outside <= _BESIDE_PX) & (depth <= _BESIDE_PX)
+    deepest, inside = float(depth.max()), depth > _FEATHER_PX
+    zones = (
+        inside & (depth < max(_NEAR_PX, deepest / 3)),
+        inside & (depth < max(_OUTER_PX, deepest / 2)),
+        depth > max(_OUTER_PX, deepest * 2 / 3),
     )
-
-
-def _zone(hole: Bool) -> Bool:
-    """The outer half of the hole, less the narrow feather that every heal has."""
-    depth = distance_inside(np.pad(hole, 1))[1:-1, 1:-1]
-    return np.asarray((depth > _FEATHER_PX) & (depth < max(2 + _FEATHER_PX, float(depth.max()) / 2)))
+    corner = np.array([box.y0, box.x0], dtype=np.intp)
+    found, edge, around = (
+        _positions(mask, most) + corner
+        for mask, most in ((core, _MOST_PX), (rim, _MOST_RIM_PX), (ring, _MOST_PX))
+    )
+    return Shape(found, edge, around, tuple(_positions(z, _MOST_ZONE_PX) + corner for z in zones))
 
 
 def _positions(mask: Bool, most: int) -> NDArray[np.intp]:
     """``(n, 2)`` positions, at most about ``most`` of them, spread evenly."""
     flat = np.flatnonzero(mask)
     if len(flat) > most:
-        flat = flat[np.linspace(0, len(flat) - 1, most).astype(np.intp)]
-    return np.column_stack(np.divmod(flat, mask.shape[1]))
+        flat = flat[np.arange(most) * (len(flat) - 1) // (most - 1)]
+    places = np.empty((len(flat), 2), dtype=np.intp)
+    np.divmod(flat, mask.shape[1], out=(places[:, 0], places[:, 1]))
+    return places
 
 
 def trace_of(before: Bands, shape: Shape) -> Trace:
     """The form of what lies in the core of a crop."""
     h, w = before.low.shape[:2]
-    both = np.concatenate([shape.core, shape.ring]) // 2
-    corner, end = both.min(axis=0), both.max(axis=0) + 1
+    core, ring = (np.minimum(p[::_EVERY] // 2, [h - 1, w - 1]) for p in (shape.core, shape.ring))
+    corner = np.minimum(core.min(axis=0), ring.min(axis=0))
+    end = np.maximum(core.max(axis=0), ring.max(axis=0)) + 1
+    core, ring = core - corner, ring - corner
     near = np.ascontiguousarray(before.low[corner[0] : end[0], corner[1] : end[1]])
-    smooth = blur(near, max(_TRACE_PX, _TRACE_SHARE * float(np.ptp(shape.core[:, 0]))) / 2)
-    core, ring = (np.minimum(p[::_EVERY] // 2, [h - 1, w - 1]) - corner for p in (shape.core, shape.ring))
+    tall = float(shape.core[-1, 0] - shape.core[0, 0])
+    smooth = blur(near, max(_TRACE_PX, _TRACE_SHARE * tall) / 2)
     under, fit = shape.under, shape.fit
-    height, own = (v[tuple(core.T)] - under @ (fit @ v[tuple(ring.T)]) for v in (smooth, near))
-    weights = height / max(float((height * own).sum()), _LEAST_TRACE)
-    # What the plane under the core would weigh, carried to the ring that it is fitted through.
-    return Trace(weights, np.ascontiguousarray(((weights.T @ under) @ fit).T))
+    height, own = (
+        v[core[:, 0], core[:, 1]] - under @ (fit @ v[ring[:, 0], ring[:, 1]]) for v in (smooth, near)
+    )
+    return Trace(height / max(float(np.vdot(height, own)), _LEAST_TRACE))
 
 
 def measure(seen: Bands, shape: Shape, shifts: NDArray[np.intp], trace: Trace) -> Figures:
     """Figures of the shape laid at each shift; ``shifts`` is ``(n, 2)`` rows ``(dy, dx)``, 0 for itself."""
     if len(shape.ring) == 0 or len(shifts) == 0:
         return Figures(np.zeros((0, len(NAMES))))
-    h, w = seen.planes[0].shape
-    at_core, at_rim, at_ring = (_at(p, shifts, h, w) for p in (shape.core, shape.rim, shape.ring))
-    core, ring = _taken(seen.planes[:_EDGE], at_core), _taken(seen.planes, at_ring)
+    h, w = seen.planes.shape[1:]
+    near = shape.near(shifts, h, w)
+    at_core, at_rim, at_ring = (_at(p, shifts, h, w, near) for p in (shape.core, shape.rim, shape.ring))
+    flat = seen.planes.reshape(len(seen.planes), -1)
+    core = flat[:_EDGE].take(at_core, axis=1, mode="clip")
+    ring = flat.take(at_ring, axis=1, mode="clip")
     # A grey photo has no colour noise on either side, and a clipped one no texture.
     outer = _spread(ring[:_CONTRASTS]) + _NOTHING
-    contrast = np.log((_spread(core[:_CONTRASTS]) + _NOTHING) / outer)
-    inside, around = (np.sort(part[[0, _SMOOTH]], axis=2) for part in (core, ring))
-    spread = np.abs(_quantiles(inside[0]) - _quantiles(around[0])).mean(axis=1) / outer[0]
-    seam = seen.planes[_EDGE].take(at_rim).mean(axis=1) / (ring[_EDGE].mean(axis=1) + np.float32(1e-5))
-    gap, left, form = _levels(seen.low, shape, shifts, trace)
-    level = (np.abs(gap).max(axis=1), gap[:, 1] - gap[:, 0], _overshoot(inside[1], around[1]), left, form)
-    return Figures(np.column_stack([contrast.T, spread, seam, *level]).astype(np.float64))
+    table = np.empty((len(NAMES), len(shifts)), dtype=np.float64)
+    np.log((_spread(core[:_CONTRASTS]) + _NOTHING) / outer, out=table[:_CONTRASTS])
+    inside, around = (_sorted(part) for part in (core, ring))
+    gap = _quantiles(inside[0])
+    gap -= _quantiles(around[0])
+    spread, seam, residual, redder, halo, left, form = table[_CONTRASTS:]
+    np.divide(_mean(np.abs(gap, out=gap)), outer[0], out=spread)
+    steep = flat[_EDGE].take(at_rim, mode="clip")
+    np.divide(_mean(steep), _mean(ring[_EDGE]) + np.float32(1e-5), out=seam)
+    level, left[:], form[:] = _levels(seen.low, shape, shifts, trace)
+    residual[:], redder[:] = np.abs(level).max(axis=1), level[:, 1] - level[:, 0]
+    halo[:] = _overshoot(inside[1], around[1])
+    return Figures(table.T)
 
 
-def _taken(planes: tuple[Float, ...], at: NDArray[np.intp]) -> Float:
-    """``(planes, n, places)``: plane by plane, because laying the planes into one array costs more."""
-    out = np.empty((len(planes), *at.shape), dtype=np.float32)
-    for plane, into in zip(planes, out, strict=True):
-        plane.take(at, out=into, mode="clip")
-    return out
+def _sorted(part: Float) -> Float:
+    """The finest band's values and the blur's, ``(2, n, places)``, in order."""
+    both = part[::_SMOOTH][:2].copy()
+    both.sort(axis=2)
+    return both
 
 
 def _spread(values: Float) -> Float:
     """Standard deviation along the last axis; for bands, whose mean is near 0, one pass is exact enough."""
-    mean = values.mean(axis=-1)
-    square = np.einsum("knp,knp->kn", values, values) / np.float32(values.shape[-1])
-    return np.asarray(np.sqrt(np.maximum(square - mean * mean, 0)))
+    share = np.float32(1 / values.shape[-1])
+    mean = np.add.reduce(values, axis=-1) * share
+    square = np.einsum("knp,knp->kn", values, values) * share
+    square -= mean * mean
+    return np.asarray(np.sqrt(np.maximum(square, 0)))
 
 
-def _overshoot(core: Float, ring: Float) -> NDArray[np.float64]:
+def _mean(values: Float) -> Float:
+    """Over the second axis; half the cost of ``ndarray.mean``."""
+    return np.asarray(np.add.reduce(values, axis=1) * np.float32(1 / values.shape[1]))
+
+
+def _overshoot(core: Float, ring: Float) -> Float:
     """``(n,)``: how far the core leaves the ring's range, above or below; negative inside it. Both sorted."""
     edge = core.shape[1] // 50
-    above, below = core[:, -1 - edge] - ring[:, -1], ring[:, 0] - core[:, edge]
-    return np.asarray(np.maximum(above, below), dtype=np.float64)
+    return np.asarray(np.maximum(core[:, -1 - edge] - ring[:, -1], ring[:, 0] - core[:, edge]))
 
 
-def _at(places: NDArray[np.intp], shifts: NDArray[np.intp], h: int, w: int) -> NDArray[np.intp]:
-    """``(n, places)``: flat indices of each place under each shift."""
+def _at(places: NDArray[np.intp], shifts: NDArray[np.intp], h: int, w: int, near: bool) -> NDArray[np.intp]:
+    """``(n, places)``: flat indices of each place under each shift; what sticks out is put to the edge."""
+    if near:
+        return np.asarray((places[:, 0] * w + places[:, 1]) + (shifts[:, :1] * w + shifts[:, 1:]))
     return _at_most(places[:, 0] + shifts[:, :1], h) * w + _at_most(places[:, 1] + shifts[:, 1:], w)
 
 
@@ -267,12 +306,11 @@ def _levels(low: Float, shape: Shape, shifts: NDArray[np.intp], trace: Trace) ->
     """Of each place: the core's mean ``(n, 3)`` over a plane through the ring, the trace, the form."""
     h, w = low.shape[:2]
     flat = low.reshape(-1, 3)
-    core, ring = (flat.take(_halved_at(p[::_EVERY], shifts, h, w), axis=0) for p in (shape.core, shape.ring))
-    planes = np.matmul(shape.fit, ring)
-    left = np.tensordot(core, trace.core, 2) - np.tensordot(ring, trace.ring, 2)
-    gap = core - np.matmul(shape.under, planes)
+    gap, ring = (flat.take(_halved_at(p[::_EVERY], shifts, h, w), axis=0) for p in (shape.core, shape.ring))
+    gap -= np.matmul(shape.under, np.matmul(shape.fit, ring))
+    left = gap.reshape(len(gap), -1) @ trace.core.ravel()
     form = np.log(np.sqrt(np.einsum("npc,npc->n", gap, gap) / gap.shape[1]) + np.float32(1e-5))
-    return gap.mean(axis=1), np.asarray(left), np.asarray(form)
+    return _mean(gap), left, np.asarray(form)
 
 
 def _halved_at(places: NDArray[np.intp], shifts: NDArray[np.intp], h: int, w: int) -> NDArray[np.intp]:
@@ -281,11 +319,33 @@ def _halved_at(places: NDArray[np.intp], shifts: NDArray[np.intp], h: int, w: in
     return _at_most(rows, h) * w + _at_most(columns, w)
 
 
-def own_texture(before: Bands, after: Bands, shape: Shape, shift: NDArray[np.intp]) -> float:
-    """How much of its own texture a place has: 0 for other skin, 1 for the same, between for a mixture.
+@dataclass(frozen=True, slots=True)
+class Own:
+    """How much of its own texture a place still has in each of the shape's zones.
 
-    The regression of the differences from pixel to pixel, after on before, over the shape's zone: two pieces
-    of skin have nothing in common there, so that a blend at half opacity shows as 0.43 to 0.53 at any size.
+    0 for other skin, 1 for the same, between for a mixture; nan where too few pixels can say. ``places`` are
+    the pixels that were asked in the first, ``contrast`` is what these have left, a logarithm, over the
+    lesser of the ring's and of what was there.
+    """
+
+    near: float
+    outer: float
+    deep: float
+    places: int
+    contrast: float
+
+    @property
+    def most(self) -> float:
+        """Where the most is left; 0 where nobody can say."""
+        return max((share for share in (self.near, self.deep) if not math.isnan(share)), default=0.0)
+
+
+def own_texture(before: Bands, after: Bands, shape: Shape, shift: NDArray[np.intp]) -> Own:
+    """What the regression of differences from pixel to pixel, after on before, says of a place.
+
+    Two pieces of skin have nothing in common there, so that a blend at half opacity shows as 0.4 to 0.6 at
+    any size and depth, and a wide feather as what it left near the rim. The blemish's own edges and lights
+    are left out: they would hide that the skin under them is still there.
 
     Args:
         before: the crop as it was.
@@ -293,8 +353,22 @@ def own_texture(before: Bands, after: Bands, shape: Shape, shift: NDArray[np.int
         shape: in pixels of ``before``.
         shift: ``(1, 2)``, ``(dy, dx)`` from ``before`` to ``after``.
     """
-    if len(shape.zone) == 0:
-        return 0.0
-    was = before.planes[_BANDS][tuple(shape.zone.T)]
-    now = after.planes[_BANDS][tuple((shape.zone + shift).T)]
-    return float(was @ now) / max(float(was @ was), 1e-9)
+    was, now = before.planes[_BANDS], after.planes[_BANDS]
+    around = max(float(was[shape.ring[:, 0], shape.ring[:, 1]].std()), float(_NOTHING[_BANDS, 0]))
+    shares: list[float] = []
+    first = (0, 0.0)
+    for zone in shape.zones:
+        old = was[zone[:, 0], zone[:, 1]]
+        plain = np.flatnonzero(np.abs(old) < _PLAIN * around)
+        if len(plain) < _LEAST_ZONE:
+            shares.append(math.nan)
+            continue
+        there = zone[plain] + shift
+        old, new = old[plain], now[there[:, 0], there[:, 1]]
+        energy = max(float(old @ old), 1e-9)
+        shares.append(float(new @ old) / energy)
+        if len(shares) == 1:
+            usual = min(energy, len(plain) * around * around)
+            first = len(plain), 0.5 * math.log(max(float(new @ new), 1e-9) / usual)
+    near, outer, deep = shares
+    return Own(near, outer, deep, *first)

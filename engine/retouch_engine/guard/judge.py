@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from retouch_engine.guard.figures import NAMES, Figures
+from retouch_engine.guard.figures import NAMES, Figures, Own
 from retouch_engine.guard.null import Null
 from retouch_engine.types import Verdict
 
@@ -27,9 +27,10 @@ _LEFT = 2.3
 _STILL_THERE, _STILL_SEEN = 0.6, 1.5
 """With more than this of the blemish's form in place, it is found out at so many deviations."""
 _SAME = 0.005
-_MIXED = (0.33, 0.66)
+_MIXED = (0.3, 0.7)
 """Whose share of its own texture lies between is neither the photo's own skin nor other skin: a blend."""
-_WEAK, _HALF = 0.6, 0.25
+_ENOUGH, _MANY = 60, 120
+"""Pixels that tell a blend from chance."""
 _OWN = 0.8
 _TWIN = 1.2
 """A donor nearer than this many diameters is seen twice at one glance."""
@@ -41,7 +42,7 @@ _REGION, _SAMPLE = 0.07, 5.0
 _AT = NAMES.index("left"), NAMES.index("form")
 
 
-def judge(figures: Figures, null: Null, own: float) -> Verdict:
+def judge(figures: Figures, null: Null, own: Own) -> Verdict:
     """Judge one heal.
 
     Args:
@@ -49,7 +50,11 @@ def judge(figures: Figures, null: Null, own: float) -> Verdict:
         null: of clean skin, many places, and of the crop as it was: what the heal was to take away.
         own: how much of the place's own texture is still there, see :func:`figures.own_texture`.
     """
-    shown = {**figures.one(), "own": round(own, 3), "null_places": float(null.places)}
+    shown = {
+        **figures.one(),
+        "own": round(own.most, 3),
+        "null_places": float(null.places),
+    }
     if null.places < _LEAST_PLACES:
         return Verdict(accepted=False, failed="unjudged", figures=shown)
     scores = _scores(figures, null)
@@ -76,11 +81,11 @@ def _scores(figures: Figures, null: Null) -> dict[str, float]:
     return dict(zip(NAMES, ((figures.table[0] - centre) / spread).tolist(), strict=True))
 
 
-def _failed(scores: dict[str, float], figures: Figures, before: Figures, own: float) -> str:
+def _failed(scores: dict[str, float], figures: Figures, before: Figures, own: Own) -> str:
     """The first thing that is wrong, worst kind first; empty when nothing is."""
-    if _dull(scores, own) or _blended(scores, figures, own):
+    if _dull(scores, own.most) or _blended(own):
         return "plastic"
-    if _still_there(scores, figures, own):
+    if _still_there(scores, figures, own.most):
         return "residual"
     if max(scores["residual"], abs(scores["redder"])) > _FAR and not _mostly_gone(figures, before):
         return "residual"
@@ -115,12 +120,18 @@ def _dull(scores: dict[str, float], own: float) -> bool:
     return min(dull[:3]) < -_DULL or dull[3] < -_COLOURLESS or sum(dull) / len(dull) < -_DULL_TOGETHER
 
 
-def _blended(scores: dict[str, float], figures: Figures, own: float) -> bool:
-    """Whether two textures lie over each other with half of the loss that plain opacity costs."""
-    if not _MIXED[0] < own < _MIXED[1] or scores["texture_0"] + scores["finest"] > -2 * _WEAK:
+def _blended(own: Own) -> bool:
+    """Whether two textures lie over each other.
+
+    A heal has other skin's texture, and skin under a colour its own. Whoever blends them, at half opacity or
+    over a wide feather, leaves a part of the own texture; that is seen long before the loss of contrast.
+    """
+    if own.most > _OWN:
         return False
-    contrast = 0.5 * float(figures.named("texture_0")[0] + figures.named("finest")[0])
-    return contrast < _HALF * float(np.log(own * own + (1 - own) * (1 - own)))
+    low, high = _MIXED
+    mixed = low < own.near < high or (own.places > _MANY and low < own.outer < high)
+    # A few pixels of two textures may be alike by chance: then their contrast has to be less as well.
+    return mixed and (own.places > _ENOUGH or own.contrast < 0)
 
 
 def repeats(donors: Sequence[tuple[int, int]], diameter_px: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -41,25 +42,27 @@ def null_distribution(filtered: Bands, shape: Shape, trace: Trace, dirty: Bool, 
     """
     shifts = _clean_shifts(shape, dirty, seed)
     both = measure(filtered, shape, np.concatenate([_HERE, shifts]), trace)
-    return Null(both.part(slice(1, None)), len(shifts), both.part(slice(1)), float(np.ptp(shape.rim[:, 0])))
+    tall = float(shape.rim[-1, 0] - shape.rim[0, 0])
+    return Null(both.part(slice(1, None)), len(shifts), both.part(slice(1)), tall)
 
 
 def _clean_shifts(shape: Shape, dirty: Bool, seed: int) -> NDArray[np.intp]:
     h, w = dirty.shape
-    touched = np.concatenate([shape.core, shape.rim])
-    low, high = touched.min(axis=0), touched.max(axis=0)
+    low, high = shape.rim.min(axis=0), shape.rim.max(axis=0)
     rng = np.random.default_rng((seed, h, w))
     if high[0] - low[0] >= h or high[1] - low[1] >= w:
         return np.zeros((0, 2), dtype=np.intp)
     dy = rng.integers(-low[0], h - high[0], _TRIED)
     dx = rng.integers(-low[1], w - high[1], _TRIED)
-    shifts = np.column_stack([dy, dx]).astype(np.intp)
+    shifts = np.empty((_TRIED, 2), dtype=np.intp)
+    shifts[:, 0], shifts[:, 1] = dy, dx
     # A core that clears the nearest dirt by its own reach needs no look at each of its pixels.
     step = 2 if max(h, w) > _COARSE_FROM_PX else 1
     clear = _clearance(dirty, step)
-    centre = np.rint(touched.mean(axis=0)).astype(np.intp)
-    reach = float(np.hypot(*(touched - centre).T).max())
-    at = np.clip(centre + shifts, 0, [h - 1, w - 1]) // step
+    centre = (low + high) // 2
+    away = shape.rim - centre
+    reach = math.sqrt(float(np.einsum("ik,ik->i", away, away).max()))
+    at = np.minimum((centre + shifts) // step, [clear.shape[0] - 1, clear.shape[1] - 1])
     return np.asarray(shifts[clear[at[:, 0], at[:, 1]] * step > reach + step][:_PLACES])
 
 
@@ -67,6 +70,7 @@ def _clearance(dirty: Bool, step: int) -> NDArray[np.float32]:
     """Distance to the nearest dirt, in steps; a cell is dirty when any of its pixels is."""
     if step == 2:
         h, w = dirty.shape
-        even = np.pad(dirty, ((0, h % 2), (0, w % 2)))
-        dirty = even[::2, ::2] | even[1::2, ::2] | even[::2, 1::2] | even[1::2, 1::2]
+        # The last line of an odd side is left out: a core's distance to dirt has a step to spare.
+        dirty = dirty[: h - 1 : 2] | dirty[1::2]
+        dirty = dirty[:, : w - 1 : 2] | dirty[:, 1::2]
     return np.asarray(cv2.distanceTransform((~dirty).view(np.uint8), cv2.DIST_L2, 5))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, TypeVar, cast
 
 import numpy as np
 
 from retouch_engine.imaging.bands import filled, fine_bands, levelled, low_band
 from retouch_engine.imaging.density import tone
-from retouch_engine.imaging.masks import bounding_box, dilated, distance_inside
+from retouch_engine.imaging.masks import bounding_box, dilated, distance_inside, framed
 from retouch_engine.types import Bool, Box, Float, HealerId, Takes, frozen
+
+Thing = TypeVar("Thing")
 
 _FEATHER_PX = 1.5
 _STRAND = 11.0
@@ -51,6 +54,16 @@ class Wound:
             raise ValueError(f"od {self.od.shape}, hole {self.hole.shape}, forbid {self.forbid.shape}")
         for array in (self.od, self.hole, self.forbid):
             frozen(array)
+
+    def once(self, make: Callable[[Wound], Thing]) -> Thing:
+        """What ``make`` makes of this wound, made once: healers that take turns share it."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        return cast("Thing", self._made[make])
+
+    @cached_property
+    def _made(self) -> dict[object, object]:
+        return {}
 
     @cached_property
     def dirty(self) -> Bool:
@@ -107,8 +120,18 @@ class Wound:
 
     @cached_property
     def low(self) -> Float:
-        """The photo's own low band, ``(h, w, 3)``, the inner box."""
-        return frozen(low_band(self.od[self.inner.slices], self.weight, self.sigma_px))
+        """The photo's own low band, ``(h, w, 3)``, the inner box; only where the heal may mix, else 0."""
+        return frozen(self.lowered(self.od[self.inner.slices]))
+
+    def lowered(self, values: Float) -> Float:
+        """The low band of values, ``(h, w, 3)``, the inner box: over the hole and 1 px more, 0 elsewhere."""
+        size = values.shape[:2]
+        seat = self.hole_box.within(self.inner).grown(1, *size)
+        wide = seat.grown(math.ceil(3 * self.sigma_px) + 1, *size)
+        low = low_band(np.ascontiguousarray(values[wide.slices]), self.weight[wide.slices], self.sigma_px)
+        whole = np.zeros_like(values)
+        whole[seat.slices] = low[seat.within(wide).slices]
+        return whole
 
     @cached_property
     def support(self) -> Float:
@@ -116,8 +139,12 @@ class Wound:
 
         Narrow on purpose: a wide cross-fade of two textures is a visible dull ring.
         """
-        depth = distance_inside(np.pad(self.hole[self.inner.slices], 1, mode="edge"))[1:-1, 1:-1]
-        return frozen(np.asarray(np.clip(depth / _FEATHER_PX, 0, 1), dtype=np.float32))
+        hole = self.hole[self.inner.slices]
+        seat = self.hole_box.within(self.inner).grown(1, *hole.shape).slices
+        support = np.zeros(hole.shape, dtype=np.float32)
+        depth = distance_inside(framed(hole[seat], repeated=True))[1:-1, 1:-1]
+        np.minimum(depth / np.float32(_FEATHER_PX), 1, out=support[seat])
+        return frozen(support)
 
 
 @dataclass(frozen=True, slots=True)

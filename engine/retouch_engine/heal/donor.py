@@ -32,6 +32,6 @@ class Donor:
 
     def attempts(self, wound: Wound) -> Iterator[Heal]:
         """See :class:`retouch_engine.heal.base.Healer`."""
-        bed = Bed.of(wound)
+        bed = wound.once(Bed.of)
         if bed is not None:
             yield from tried(wound, self.spec.id, donors(wound, _TRIES), bed.grafted)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from retouch_engine.heal.base import Wound
 from retouch_engine.heal.sources import seen_from
-from retouch_engine.imaging.bands import blur, masked_blur
-from retouch_engine.imaging.density import tone
+from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.masks import dilated
-from retouch_engine.imaging.membrane import membrane
+from retouch_engine.imaging.membrane import Span
 from retouch_engine.types import Bool, Box, Float
 
 LEAST_RIM = 0.4
@@ -25,37 +25,76 @@ _RIM_PX = 8
 _MARGIN_PX = 12
 _RIM_SIGMA_PX = 0.8
 _FURROWS_PX = 3.0
-_WAVE_GAIN = np.float32(1.1)
+_WAVE_GAIN = 1.1
 """What the split below takes from the unevenness, given back: measured on portraits."""
-_WAVE_COLOUR = np.float32(0.3)
+_WAVE_COLOUR = 0.3
 """Of a donor's unevenness in colour: the rest is an error that is seen sooner than it would be missed."""
+_WAVES = ((_WAVE_GAIN - _WAVE_COLOUR) * np.full((3, 3), 1 / 3) + _WAVE_COLOUR * np.eye(3)).astype(np.float32)
+_LEAST_WEIGHT = np.float32(1e-4)
+
+
+@dataclass(frozen=True, slots=True)
+class Rim:
+    """The readable rim of a hole and the membrane that hangs on it; masks are bool ``(h, w)``."""
+
+    hole: Bool
+    known: Bool
+    span: Span
+    weight: Float
+    """How much of what the rim's average looks at is known, ``(h, w, 1)``."""
+
+    @classmethod
+    def of(cls, known: Bool, rim: Bool, hole: Bool) -> Rim | None:
+        """None where too little of the rim is known."""
+        if np.count_nonzero(known) < max(1.0, LEAST_RIM * float(np.count_nonzero(rim))):
+            return None
+        span = Span.of(known, hole)
+        if span is None:
+            return None
+        weight = blur(known.astype(np.float32), _RIM_SIGMA_PX)
+        return cls(hole, known, span, np.maximum(weight, _LEAST_WEIGHT)[..., None])
+
+    def spanned(self, values: Float) -> Float:
+        """The membrane through the rim's values, averaged along it: float32 ``(h, w, 3)``.
+
+        Around the hole the averaged values themselves.
+        """
+        kept = cv2.copyTo(values, self.known.view(np.uint8))
+        smooth = blur(np.asarray(kept), _RIM_SIGMA_PX) / self.weight
+        return self.span.through(smooth.reshape(-1, 3)[self.span.rim], smooth)
+
+    def above(self, values: Float) -> Float:
+        """What of the values stands above their membrane; 0 where neither hole nor known rim is."""
+        stands = cv2.copyTo(values - self.spanned(values), (self.known | self.hole).view(np.uint8))
+        return np.asarray(stands)
 
 
 @dataclass(frozen=True, slots=True)
 class Bed:
     """A hole's close surroundings, ready to take a filling.
 
-    ``near`` is the part of the crop that it covers; ``hole``, ``rim`` and ``known`` are bool and ``surface``
-    (the membrane through the rim's own density) float32 ``(h, w, 3)``, all of that size.
+    ``near`` is the part of the crop that it covers; ``hole`` and ``around`` (the rim, readable or not) are
+    bool and ``surface`` (the membrane through the rim's own density) float32 ``(h, w, 3)``, of that size.
     """
 
     wound: Wound
     near: Box
     hole: Bool
-    rim: Bool
-    known: Bool
+    around: Bool
+    rim: Rim
     surface: Float
 
     @classmethod
     def of(cls, wound: Wound) -> Bed | None:
         """None where too little of the rim is readable."""
         near = wound.hole_box.grown(_MARGIN_PX, *wound.hole.shape)
-        hole = wound.hole[near.slices]
-        rim = dilated(hole, _RIM_PX) & ~hole
-        known = rim & ~wound.dirty[near.slices]
-        if not _enough(known, rim):
+        hole = np.ascontiguousarray(wound.hole[near.slices])
+        around = dilated(hole, _RIM_PX) & ~hole
+        rim = Rim.of(around & ~wound.dirty[near.slices], around, hole)
+        if rim is None:
             return None
-        return cls(wound, near, hole, rim, known, _spanned(wound.od[near.slices], known, hole))
+        surface = rim.spanned(np.ascontiguousarray(wound.od[near.slices]))
+        return cls(wound, near, hole, around, rim, surface)
 
     def grafted(self, offset: tuple[int, int]) -> Float | None:
         """Skin from ``offset`` on the surface: float32 ``(h, w, 3)``, the inner box; None where unreadable.
@@ -63,17 +102,21 @@ class Bed:
         The donor's own slow waves are left behind: what the rim does not tell about them, a donor does not
         know either, and on skin whose truth is known they made a quarter of all colour error.
         """
-        known = self.known & ~seen_from(self.wound.dirty, self.near, offset)
-        if not _enough(known, self.rim):
+        rim = self._seen_through(~seen_from(self.wound.dirty, self.near, offset))
+        if rim is None:
             return None
-        donor = seen_from(self.wound.od, self.near, offset)
-        texture = donor - _spanned(donor, known, self.hole)
+        texture = rim.above(np.ascontiguousarray(seen_from(self.wound.od, self.near, offset)))
         furrows = blur(texture, _FURROWS_PX)
         waves = furrows - blur(texture, float(np.clip(5 + 0.06 * self.wound.diameter_px, 5.4, 9.6)))
-        grey = tone(waves)[..., None]
-        return self._laid(
-            self.surface + (texture - furrows) + _WAVE_GAIN * grey + _WAVE_COLOUR * (waves - grey)
-        )
+        kept = cv2.transform(waves, _WAVES)
+        return self._laid(self.surface + (texture - furrows) + np.asarray(kept))
+
+    def _seen_through(self, clean: Bool) -> Rim | None:
+        """The rim where both sides of it are clean."""
+        known = self.rim.known & clean
+        if np.array_equal(known, self.rim.known):
+            return self.rim
+        return Rim.of(known, self.around, self.hole)
 
     def flat(self) -> Float:
         """The surface alone, without a pore: the inner box."""
@@ -87,17 +130,17 @@ class Bed:
             clean: bool ``(h, w)``, the inner box: where the filling may be compared with the photo.
         """
         cut = self.near.within(self.wound.inner).slices
-        known = self.known & clean[cut]
-        if not _enough(known, self.rim):
+        rim = self._seen_through(clean[cut])
+        if rim is None:
             return None
         gap = self.wound.od[self.near.slices] - filling[cut]
-        return self._laid(filling[cut] + _spanned(gap, known, self.hole))
+        return self._laid(filling[cut] + rim.spanned(gap))
 
     def _laid(self, near: Float) -> Float:
         """The inner box of the photo with ``near`` in its hole."""
         whole = self.wound.od[self.wound.inner.slices].copy()
         cut = self.near.within(self.wound.inner).slices
-        whole[cut] = np.where(self.hole[..., None], near, whole[cut])
+        whole[cut][self.hole] = near[self.hole]
         return whole
 
 
@@ -106,13 +149,3 @@ def readable(wound: Wound) -> float:
     near = wound.hole_box.grown(_RIM_PX + 1, *wound.hole.shape).slices
     rim = dilated(wound.hole[near], _RIM_PX) & ~wound.hole[near]
     return float(np.count_nonzero(rim & ~wound.dirty[near])) / max(1.0, float(np.count_nonzero(rim)))
-
-
-def _enough(known: Bool, rim: Bool) -> bool:
-    return bool(np.count_nonzero(known) >= max(1.0, LEAST_RIM * float(np.count_nonzero(rim))))
-
-
-def _spanned(values: Float, known: Bool, hole: Bool) -> Float:
-    """The membrane through the known rim's values, averaged along it."""
-    smooth = masked_blur(values, known.astype(np.float32), _RIM_SIGMA_PX)
-    return membrane(smooth, dilated(known, 2) & ~hole, hole)

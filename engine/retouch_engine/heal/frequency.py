@@ -34,7 +34,7 @@ class Frequency:
 
     def attempts(self, wound: Wound) -> Iterator[Heal]:
         """See :class:`retouch_engine.heal.base.Healer`."""
-        bed = Bed.of(wound)
+        bed = wound.once(Bed.of)
         if bed is None:
             return
         sigma = max(wound.sigma_px, 2.0)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+import cv2
 import numpy as np
 
 from retouch_engine.heal.base import Heal, Wound
-from retouch_engine.imaging.bands import low_band
 from retouch_engine.types import Float, HealerId
 
 
@@ -41,9 +41,9 @@ def layered(wound: Wound, whole: Float, healer: HealerId, donors: tuple[tuple[in
         donors: the offsets that were used.
     """
     cut = wound.inner.slices
-    od, hole = wound.od[cut], wound.hole[cut]
-    change = np.where(hole[..., None], whole - od, np.float32(0))
-    low_delta = low_band(change, wound.weight, wound.sigma_px)
+    od, hole = wound.od[cut], np.ascontiguousarray(wound.hole[cut])
+    change = np.asarray(cv2.copyTo(whole - od, hole.view(np.uint8)))
+    low_delta = wound.lowered(change)
     return Heal(
         healer=healer,
         low_delta=low_delta,

@@ -45,7 +45,7 @@ class PatchMatch:
 
     def attempts(self, wound: Wound) -> Iterator[Heal]:
         """See :class:`retouch_engine.heal.base.Healer`."""
-        bed = Bed.of(wound)
+        bed = wound.once(Bed.of)
         offsets = donors(wound, _TRIES) if bed is not None else []
         fill = _fill(wound) if offsets else None
         if fill is None or bed is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ from retouch_engine.types import Box, Float
 
 _RINGS = (1.25, 1.6, 2.0, 2.5, 3.2, 4.0)
 """Distances that are tried, in hole diameters: near enough for the same skin, too far for a twin."""
-_ANGLES = 20
-_MOST_RING_PX = 300
-_MOST_SEEN_PX = 400
+_ANGLES = 16
+_MOST_RING_PX = 200
+_MOST_SEEN_PX = 160
 _TEXTURE_WEIGHT = 1.0
 _LIGHT_WEIGHT = 0.35
 _DISTANCE_WEIGHT = 0.03
@@ -31,16 +32,11 @@ def donors(wound: Wound, count: int) -> list[tuple[int, int]]:
     how well the skin around it continues the skin around the hole once the light's difference is taken
     away, by how alike their texture contrast is, and by its distance.
     """
-    offsets = _clean(wound, _lattice(wound))
-    if len(offsets) == 0:
-        return []
-    order = np.argsort(_costs(wound, offsets), kind="stable")
     wide = _wide(wound)
     chosen: list[tuple[int, int]] = []
     apart = 0.6 * wound.diameter_px
-    for i in order:
-        dy, dx = int(offsets[i, 0]), int(offsets[i, 1])
-        if all(np.hypot(dy - y, dx - x) >= apart for y, x in chosen):
+    for dy, dx in wound.once(_ordered):
+        if all(math.hypot(dy - y, dx - x) >= apart for y, x in chosen):
             # The sample may have missed a hair: whoever is chosen is checked whole.
             if wound.dirty[wide[0] + dy, wide[1] + dx].any():
                 continue
@@ -48,6 +44,15 @@ def donors(wound: Wound, count: int) -> list[tuple[int, int]]:
         if len(chosen) == count:
             break
     return chosen
+
+
+def _ordered(wound: Wound) -> list[tuple[int, int]]:
+    """Offsets to clean skin, best first."""
+    offsets = _clean(wound, _lattice(wound))
+    if len(offsets) == 0:
+        return []
+    order = np.argsort(_costs(wound, offsets), kind="stable")
+    return [(dy, dx) for dy, dx in offsets[order].tolist()]
 
 
 def _wide(wound: Wound) -> tuple[Offsets, Offsets]:
@@ -122,10 +127,13 @@ def _costs(wound: Wound, offsets: Offsets) -> Float:
 
 
 def seen_from(values: NDArray[Any], inner: Box, offset: tuple[int, int]) -> NDArray[Any]:
-    """The inner box of ``values``, looked up ``offset`` away: a copy of samples, never an average.
+    """The inner box of ``values``, looked up ``offset`` away: samples, never an average.
 
     What would lie outside the crop repeats its border; no donor's hole reaches there.
     """
+    here = Box(inner.y0 + offset[0], inner.x0 + offset[1], inner.y1 + offset[0], inner.x1 + offset[1])
+    if min(here.y0, here.x0) >= 0 and here.y1 <= values.shape[0] and here.x1 <= values.shape[1]:
+        return values[here.slices]
     rows = np.clip(np.arange(inner.y0, inner.y1) + offset[0], 0, values.shape[0] - 1)
     columns = np.clip(np.arange(inner.x0, inner.x1) + offset[1], 0, values.shape[1] - 1)
     return np.asarray(values[np.ix_(rows, columns)])

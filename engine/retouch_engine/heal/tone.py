@@ -46,7 +46,7 @@ class Tone:
         """See :class:`retouch_engine.heal.base.Healer`."""
         if anomaly(wound) > _MOST_ANOMALY:
             return
-        bed = Bed.of(wound)
+        bed = wound.once(Bed.of)
         if bed is None:
             return
         yield from tried(

@@ -45,11 +45,21 @@ def low_band(values: Float, weight: Float, sigma: float) -> Float:
 
     A blur of 4 px has nothing left that a grid of every second sample could miss, and costs an eighth there.
     """
-    if sigma < _WIDE_SIGMA or min(weight.shape) < 8:
-        return masked_blur(values, weight, sigma)
     h, w = weight.shape
+    whole = bool(weight.all())
+    if sigma < _WIDE_SIGMA or min(h, w) < 8:
+        return blur(values, sigma) if whole else masked_blur(values, weight, sigma)
+    if whole:
+        even = (
+            cv2.copyMakeBorder(values, 0, h % 2, 0, w % 2, cv2.BORDER_REPLICATE) if h % 2 or w % 2 else values
+        )
+        size = (w + w % 2, h + h % 2)
+        half = cv2.resize(even, (size[0] // 2, size[1] // 2), interpolation=cv2.INTER_AREA)
+        return np.asarray(
+            cv2.resize(blur(np.asarray(half), sigma / 2), size, interpolation=cv2.INTER_LINEAR)
+        )[:h, :w]
     pad = ((0, h % 2), (0, w % 2), (0, 0))
-    both = np.concatenate([values * weight[..., None], weight[..., None]], axis=2)
+    both = np.asarray(cv2.merge([*cv2.split(values * weight[..., None]), weight]))
     both = np.pad(both, pad, mode="edge") if h % 2 or w % 2 else both
     size = (both.shape[1], both.shape[0])
     small = cv2.resize(both, (size[0] // 2, size[1] // 2), interpolation=cv2.INTER_AREA)

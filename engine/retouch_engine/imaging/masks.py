@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import cv2
 import numpy as np
 
-from retouch_engine.types import Bool, Box, Float
+from retouch_engine.types import Bool, Box, Float, frozen
 
 _LARGEST_DISC = 6
 
 
+@cache
 def disc(radius: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
     """A round structuring element, uint8, ``2 radius + 1`` on a side."""
     size = 2 * radius + 1
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), dtype=np.uint8)
+    element = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), dtype=np.uint8)
+    return frozen(element)
 
 
 def dilated(mask: Bool, radius: int) -> Bool:
@@ -25,19 +28,30 @@ def dilated(mask: Bool, radius: int) -> Bool:
     if radius > _LARGEST_DISC:
         # A large disc costs its area for each pixel; a distance costs nothing more.
         return np.asarray(cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, 5)) <= radius
-    return np.asarray(cv2.dilate(mask.view(np.uint8), disc(radius))) > 0
+    return np.asarray(cv2.dilate(mask.view(np.uint8), disc(radius))).view(np.bool_)
 
 
 def eroded(mask: Bool, radius: int) -> Bool:
     """The mask shrunk by ``radius`` px; what lies outside the array counts as inside."""
     if radius <= 0:
         return mask.copy()
-    return np.asarray(cv2.erode(mask.view(np.uint8), disc(radius))) > 0
+    return np.asarray(cv2.erode(mask.view(np.uint8), disc(radius))).view(np.bool_)
 
 
 def distance_inside(mask: Bool) -> Float:
     """Distance in px of each True pixel to the nearest False one; 0 where False."""
     return np.asarray(cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 5), dtype=np.float32)
+
+
+def framed(mask: Bool, *, repeated: bool) -> Bool:
+    """The mask with one pixel more on each side: its edge repeated, or False."""
+    how = cv2.BORDER_REPLICATE if repeated else cv2.BORDER_CONSTANT
+    return np.asarray(cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, how)).view(np.bool_)
+
+
+def distance_to(mask: Bool) -> Float:
+    """Distance in px of each False pixel to the nearest True one; 0 where True."""
+    return np.asarray(cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, 5), dtype=np.float32)
 
 
 def diameter(mask: Bool) -> float:
@@ -51,11 +65,10 @@ def bounding_box(mask: Bool) -> Box:
     Raises:
         ValueError: there are none.
     """
-    rows = np.flatnonzero(mask.any(axis=1))
-    columns = np.flatnonzero(mask.any(axis=0))
-    if rows.size == 0:
+    x, y, width, height = cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8))
+    if width == 0:
         raise ValueError("an empty mask has no box")
-    return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
+    return Box(y, x, y + height, x + width)
 
 
 def placed(mask: Bool, box: Box, outer: Box) -> Bool:

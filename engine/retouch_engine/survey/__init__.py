@@ -9,5 +9,6 @@ from retouch_engine.survey.faces import Face
 from retouch_engine.survey.parts import knows_faces
 from retouch_engine.survey.protect import Cause
 from retouch_engine.survey.scene import Scene, survey
+from retouch_engine.survey.second import Opinions
 
-__all__ = ["Cause", "Face", "Scene", "knows_faces", "survey"]
+__all__ = ["Cause", "Face", "Opinions", "Scene", "knows_faces", "survey"]

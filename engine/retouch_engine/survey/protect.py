@@ -47,6 +47,8 @@ class Cause(IntFlag):
     """No skin, below a face, where its body has to be."""
     EDGE = 8192
     """A long edge, sharper than skin's own: a strand, a strap, a cord."""
+    DOUBT = 16384
+    """A second opinion sees a face, or a thing, where the network of this project does not."""
 
 
 Causes = NDArray[np.uint16]
@@ -63,10 +65,10 @@ class Guarded:
 
 
 _GUARDED = (
-    Guarded(Cause.EYE, Part.EYES, 0.25, 1.4),
-    Guarded(Cause.BROW, Part.BROWS, 0.25, 1.0),
-    Guarded(Cause.LIPS, Part.LIPS, 0.3, 1.0),
-    Guarded(Cause.NOSTRIL, Part.NOSTRILS, 0.25, 1.2),
+    Guarded(Cause.EYE, Part.EYES, 0.25, 1.1),
+    Guarded(Cause.BROW, Part.BROWS, 0.25, 0.9),
+    Guarded(Cause.LIPS, Part.LIPS, 0.3, 0.8),
+    Guarded(Cause.NOSTRIL, Part.NOSTRILS, 0.25, 0.9),
     Guarded(Cause.HAIR, Part.HAIR, 0.3, 0.3),
     Guarded(Cause.EYEWEAR, Part.GLASSES, 0.4, 1.0),
 )

@@ -6,6 +6,7 @@ colour survey says, sizes are in pixels only, and the notes say so.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -16,10 +17,12 @@ from numpy.typing import NDArray
 from retouch_engine.imaging.colour import is_srgb, to_srgb
 from retouch_engine.imaging.density import density
 from retouch_engine.survey import parts
+from retouch_engine.survey.doubt import Maps, cautious, told
 from retouch_engine.survey.faces import Crop, Face, Found, find
 from retouch_engine.survey.parts import Network
 from retouch_engine.survey.people import facial, owners
 from retouch_engine.survey.protect import Cause, by_colour, protection
+from retouch_engine.survey.second import Opinions, Second
 from retouch_engine.survey.skin import skin_mask
 from retouch_engine.types import Bool, Box, Float, Photo, PixelScale, Samples, frozen
 
@@ -33,6 +36,7 @@ NO_NETWORK = (
     "onnxruntime is not installed (extra: cpu), so faces are not known: skin was found by colour alone, "
     "and eyes, brows, lips and nostrils are protected only where they differ from skin or are large and dark"
 )
+_UNKNOWN = PixelScale(None, "unknown: no face is known, so sizes are in pixels only")
 NO_FACE = "no face found: skin was found by colour alone, and sizes are in pixels only"
 NO_SKIN = "no face found, and little has the colour of skin: taken for a photo without any"
 _LEAST_BY_COLOUR = 0.12
@@ -127,6 +131,11 @@ class Scene:
 
     def skin_at(self, box: Box, step: int) -> Bool:
         """Skin inside ``box`` (full-size pixels), sampled every ``step`` px."""
+        rows, columns = range(box.y0, box.y1, step), range(box.x0, box.x1, step)
+        near = self._cells(box)
+        if near.size and near.min() > 0.5:
+            # Between cells that are all skin there is nothing to interpolate.
+            return np.ones((len(rows), len(columns)), dtype=np.bool_)
         return self._sampled(self.skin, box, step, cv2.INTER_LINEAR) > 0.5
 
     def protected_in(self, box: Box) -> Bool:
@@ -143,6 +152,14 @@ class Scene:
         protected = self.protected_at(box, step)
         return np.where(protected, np.where(bits > 0, bits, Cause.NOT_SKIN), 0).astype(np.uint16)
 
+    def _cells(self, box: Box) -> NDArray[np.float32]:
+        """The cells of the small map that decide about any pixel of ``box``."""
+        sy = self.skin.shape[0] / self.height
+        sx = self.skin.shape[1] / self.width
+        rows = slice(max(0, math.floor(box.y0 * sy) - 2), math.ceil(box.y1 * sy) + 2)
+        columns = slice(max(0, math.floor(box.x0 * sx) - 2), math.ceil(box.x1 * sx) + 2)
+        return self.skin[rows, columns]
+
     def _sampled(self, field: NDArray[np.generic], box: Box, step: int, how: int) -> NDArray[np.float32]:
         sy = self.skin.shape[0] / self.height
         sx = self.skin.shape[1] / self.width
@@ -152,34 +169,63 @@ class Scene:
         return np.asarray(cv2.remap(field, grid_x, grid_y, how, borderMode=cv2.BORDER_REPLICATE))
 
 
-def survey(photo: Photo, network: Network | None = None) -> Scene:
+def survey(photo: Photo, network: Network | None = None, opinions: Opinions | None = None) -> Scene:
     """Look at the whole photo once.
 
     Args:
         photo: the decoded photo.
         network: another network than the one that comes with this version.
+        opinions: models of the studio's own that are asked as well.
     """
     view = View(photo, is_srgb(photo.profile))
     network = network or parts.shipped()
-    found = None if network is None else find(view.look, photo.height, photo.width, network)
+    second = opinions.ask(view.small) if opinions and opinions.models else None
+    guesses = [s.guess(photo.height, photo.width) for s in second.faces] if second else []
+    found = None if network is None else find(view.look, photo.height, photo.width, network, guesses)
     if found is None or not found.faces:
-        return _by_colour(photo, view, NO_NETWORK if network is None else NO_FACE)
+        scene = _by_colour(photo, view, NO_NETWORK if network is None else NO_FACE)
+    else:
+        scene = _by_faces(photo, view, found)
+    return scene if second is None else _doubted(scene, second, looked=network is not None)
+
+
+def _by_faces(photo: Photo, view: View, found: Found) -> Scene:
     shown = view.small(_GRID_PX)
     cell = photo.width / shown.shape[1]
-    maps = _maps(found, photo, shown.shape[:2])
-    skin, level, causes = protection(maps, shown, found.faces, cell)
+    likely = _maps(found, photo, shown.shape[:2])
+    maps = protection(likely, shown, found.faces, cell)
+    scene = _scene(photo, view, maps, found.faces[0].scale, found.faces)
+    return replace(
+        scene,
+        owner=frozen(owners(found.faces, scene.skin.shape, cell)),
+        facial=frozen(facial(likely, found.faces, cell)),
+    )
+
+
+def _scene(
+    photo: Photo, view: View, maps: Maps, scale: PixelScale, faces: tuple[Face, ...] = (), note: str = ""
+) -> Scene:
+    skin, level, causes = (frozen(each) for each in maps)
     return Scene(
-        skin=frozen(skin),
+        skin=skin,
         height=photo.height,
         width=photo.width,
         srgb=view.plain,
-        scale=found.faces[0].scale,
-        level=frozen(level),
-        causes=frozen(causes),
-        faces=found.faces,
-        owner=frozen(owners(found.faces, skin.shape, cell)),
-        facial=frozen(facial(maps, found.faces, cell)),
+        scale=scale,
+        level=level,
+        causes=causes,
+        faces=faces,
+        notes=(note,) if note else (),
     )
+
+
+def _doubted(scene: Scene, second: Second, *, looked: bool) -> Scene:
+    """The same scene with what second opinions protect beside."""
+    cell = scene.width / scene.skin.shape[1]
+    made = (scene.skin, scene.level, scene.causes)
+    skin, level, causes = cautious(made, second, scene.faces, cell, looked=looked)
+    notes = (*scene.notes, *told(second, scene.faces, skin.shape, cell, looked=looked))
+    return replace(scene, skin=frozen(skin), level=frozen(level), causes=frozen(causes), notes=notes)
 
 
 def _by_colour(photo: Photo, view: View, note: str) -> Scene:
@@ -187,17 +233,7 @@ def _by_colour(photo: Photo, view: View, note: str) -> Scene:
     found = skin_mask(density(shown), grey=photo.grey)
     if note == NO_FACE and float(found.mean()) < _LEAST_BY_COLOUR:
         found, note = np.zeros_like(found), NO_SKIN
-    skin, level, causes = by_colour(found, shown)
-    return Scene(
-        skin=frozen(skin),
-        height=photo.height,
-        width=photo.width,
-        srgb=view.plain,
-        scale=PixelScale(None, "unknown: no face is known, so sizes are in pixels only"),
-        level=frozen(level),
-        causes=frozen(causes),
-        notes=(note,),
-    )
+    return _scene(photo, view, by_colour(found, shown), _UNKNOWN, note=note)
 
 
 class View:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 import subprocess
-import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -234,33 +231,3 @@ def test_imagemagick_sees_the_layers(tmp_path: Path) -> None:
     if not names:
         pytest.skip(f"this ImageMagick does not read Photoshop's block: {told.stdout!r}")
     assert [n for n in names if n] == ["Medium heals", "Small heals", "Review marks"]
-
-
-def test_krita_sees_the_layers(tmp_path: Path) -> None:
-    krita, display = shutil.which("krita"), shutil.which("xvfb-run")
-    if krita is None or display is None:
-        pytest.skip("no Krita, or no display for it (apt install krita xvfb xauth)")
-    photo, path, out = photo_of(), tmp_path / "result.tif", tmp_path / "out.kra"
-    write_result(path, photo, HEALS, Finish(layers=Layers.EMBEDDED), b"<x/>", REVIEW)
-    subprocess.run(
-        [display, "-a", krita, "--export", "--export-filename", str(out), str(path)],
-        check=True,
-        capture_output=True,
-        timeout=600,
-        env={**os.environ, "HOME": str(tmp_path)},
-    )
-    with zipfile.ZipFile(out) as kra:
-        told = kra.read("maindoc.xml").decode()
-        merged = np.asarray(imagecodecs.png_decode(kra.read("mergedimage.png")))
-    layers = [
-        dict(re.findall(r' (name|visible)="([^"]*)"', tag)) for tag in re.findall(r"<layer [^>]*>", told)
-    ]
-    assert {(layer["name"], layer["visible"]) for layer in layers} == {
-        ("Background", "1"),
-        ("Medium heals", "1"),
-        ("Small heals", "1"),
-        ("Review marks", "0"),
-    }
-    result = np.asarray(tifffile.imread(path)).astype(np.int64)
-    full = np.iinfo(merged.dtype).max
-    assert np.abs(merged[..., :3].astype(np.int64) * (FULL // full) - result).max() <= FULL // full
