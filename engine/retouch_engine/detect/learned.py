@@ -28,7 +28,7 @@ from retouch_engine.recipe import PERMANENT, Kind, Recipe
 from retouch_engine.survey import Scene
 from retouch_engine.types import DetectorId, Photo, Spot
 
-_BROWN = 0.5
+_BROWN = 0.45
 """Melanin share above which a mark is brown rather than red, and must be likelier to be healed unasked."""
 _SURE_OF_BROWN = 0.65
 _DARK = (0.65, 0.28)
