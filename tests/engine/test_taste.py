@@ -61,7 +61,7 @@ def test_little_evidence_changes_little() -> None:
         {"odds_permanent": 0.5},
         {"permanent_most": 0.9},
         {"judged_permanent": 0.4},
-        {"melanin": 0.55, "judged_permanent": 0.2},
+        {"melanin": 0.6, "judged_permanent": 0.2},
         {"melanin": 0.7, "rise_g": 0.5},
         {"melanin": 0.6, "odds_permanent": 0.97},
         {"ring_skin": 0.8},

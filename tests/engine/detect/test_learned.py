@@ -33,6 +33,8 @@ RED: Mapping[str, float] = {
     "blemish_most": 0.9,
     "permanent_most": 0.0,
     "judged_permanent": 0.0,
+    "ring_redness": 0.5,
+    "ring_level": 1.0,
     "mm": 2.0,
     "company": 0.0,
 }
@@ -104,9 +106,9 @@ def test_red_and_sure_is_healed_unasked() -> None:
     [
         {"melanin": 0.7, "rise_g": 0.5},
         {"permanent_most": 0.9},
-        {"melanin": 0.55, "permanent_most": 0.67},
+        {"melanin": 0.6, "permanent_most": 0.67},
         {"judged_permanent": 0.4},
-        {"melanin": 0.55, "judged_permanent": 0.2},
+        {"melanin": 0.6, "judged_permanent": 0.2},
         {"rise_red": 0.02},
         {"ring_skin": 0.8},
         {"edge": 0.2},
@@ -127,10 +129,18 @@ def test_what_the_second_network_was_not_shown_is_not_healed_unasked() -> None:
 
 def test_a_brown_mark_must_be_likelier_than_a_red_one() -> None:
     heal = BARS.sure + 0.05
-    red, brown = (named_find({**RED, "melanin": share}, heal, 0.01, BARS) for share in (0.1, 0.55))
+    red, brown = (named_find({**RED, "melanin": share}, heal, 0.01, BARS) for share in (0.1, 0.6))
     assert red is not None
     assert brown is not None
     assert (red.sure, brown.sure) == (True, False)
+
+
+def test_what_is_brown_depends_on_how_colourful_the_skin_is_shown() -> None:
+    heal, share = BARS.sure + 0.05, {"melanin": 0.6}
+    vivid, pale = (named_find({**RED, **share, "ring_redness": red}, heal, 0.01, BARS) for red in (0.7, 0.3))
+    assert vivid is not None
+    assert pale is not None
+    assert (vivid.sure, pale.sure) == (False, True)
 
 
 def test_what_may_be_permanent_is_never_healed_unasked() -> None:
