@@ -34,7 +34,7 @@ _BROWN = 0.85
 _SURE_OF_BROWN = 0.6
 _DARK = (0.95, 0.28)
 """Brownness and rise in green density above which a mark looks like a mole, whatever the odds say."""
-_SEEN_AS_PERMANENT = 0.8
+_SEEN_AS_PERMANENT = 0.7
 _JUDGED_PERMANENT = 0.2
 """Odds of a permanent mark, by the first network anywhere in a spot, or by the second of the whole spot, from
 which no tree is asked."""
