@@ -30,14 +30,8 @@ from retouch_engine.detect.trees import FIGURES, MODEL_PATH, row
 from retouch_engine.recipe import PERMANENT
 
 ROUNDS = 100
-_MORE_BLEMISH = ("blemish_most", "blemish_mean", "blemish_look0", "blemish_look1", "judged_blemish")
-_MORE_PERMANENT = (
-    "permanent_most",
-    "permanent_mean",
-    "permanent_look0",
-    "permanent_look1",
-    "judged_permanent",
-)
+_MORE_BLEMISH = ("blemish_most", "blemish_mean", "judged_blemish")
+_MORE_PERMANENT = ("permanent_most", "permanent_mean", "judged_permanent")
 Judged = NDArray[np.float64]
 
 

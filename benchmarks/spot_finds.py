@@ -52,7 +52,7 @@ def _mark(portrait: Portrait, cx: float, cy: float, size: float) -> tuple[str, i
 
 
 def _square(seen: spotnet.View, cell: tuple[float, float]) -> NDArray[np.uint8]:
-    return spotnet.cut(seen.rgb, *cell, 1.0, mirrored=False, side=SIDE)
+    return spotnet.cut(seen.rgb, *cell, SIDE)
 
 
 def _rows(portrait: Portrait, network: spotnet.Network, scale: float) -> list[Row]:
@@ -66,7 +66,7 @@ def _rows(portrait: Portrait, network: spotnet.Network, scale: float) -> list[Ro
     if seen is None:
         return []
     total = []
-    for find in united(photo, scene, seen, survey_outlines(photo, scene, Recipe()), network):
+    for find in united(photo, scene, seen, survey_outlines(photo, scene, Recipe())):
         cy, cx = (find.box.y0 + find.box.y1) / 2 / scale, (find.box.x0 + find.box.x1) / 2 / scale
         label, mark = _mark(portrait, cx, cy, find.diameter_px / scale)
         wanted = judge.worth_it(find.figures) or label in TOLD

@@ -15,11 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from retouch_engine.detect.finds import WORTH_A_LOOK, Find
+from retouch_engine.detect.finds import Find
 from retouch_engine.detect.spotnet import CLOSE, Image, Network, View, cut
 
 MODEL_PATH = Path(__file__).with_name("judge.onnx")
 _BATCH = 32
+WORTH_A_LOOK = 0.05
+"""Odds of being a blemish, by the first network, below which another look would change nothing; most are."""
 
 
 class Verdict(IntEnum):
@@ -47,7 +49,7 @@ def judged(finds: Sequence[Find], seen: View, network: Network) -> list[Find]:
         network: the one at :data:`MODEL_PATH`, or another of its sort.
     """
     some = [i for i, find in enumerate(finds) if worth_it(find.figures)]
-    shown = np.array([cut(seen.rgb, *finds[i].cell, 1.0, mirrored=False) for i in some], np.uint8)
+    shown = np.array([cut(seen.rgb, *finds[i].cell) for i in some], np.uint8)
     total = list(finds)
     for i, figures in zip(some, verdicts(shown.reshape(-1, CLOSE, CLOSE, 3), network), strict=True):
         total[i] = replace(finds[i], figures=finds[i].figures | figures)

@@ -164,9 +164,7 @@ def found(photo: Photo, scene: Scene, recipe: Recipe, network: Network, second: 
     seen = spotnet.view(photo, scene, network)
     if seen is None:
         return None
-    return judge.judged(
-        united(photo, scene, seen, survey_outlines(photo, scene, recipe), network), seen, second
-    )
+    return judge.judged(united(photo, scene, seen, survey_outlines(photo, scene, recipe)), seen, second)
 
 
 def _accompanied(finds: list[Find], keep: NDArray[np.float64], px_per_mm: float) -> list[Find]:

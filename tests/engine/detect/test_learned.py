@@ -83,15 +83,17 @@ def test_without_a_scale_nothing_is_looked_at() -> None:
     assert spotnet.view(photo, scene_of(photo, None), NETWORK) is None
 
 
-def test_a_closer_look_finds_what_lies_at_its_place_only() -> None:
+def test_a_square_around_a_cell_has_it_in_its_middle() -> None:
     pixels = np.full((600, 800, 3), (200, 150, 120), np.uint8)
     pixels[296:305, 396:405] = (255, 0, 0)
     seen = spotnet.view(*all_skin(pixels, spotnet.PX_PER_MM), NETWORK)
     assert seen is not None
-    at = seen.to_cell(400.5, 300.5)
-    looks = spotnet.closer(seen, [at, (at[0] + 20, at[1])], NETWORK)
-    assert looks[0, :, Says.BLEMISH].min() > 0.9
-    assert looks[1].max() == 0
+    x, y = seen.to_cell(400.5, 300.5)
+    for side in (spotnet.CLOSE, 96):
+        ys, xs = np.nonzero(spotnet.cut(seen.rgb, x, y, side)[..., 1] < 40)
+        assert (float(xs.mean()), float(ys.mean())) == pytest.approx(
+            (side / 2 - 0.5, side / 2 - 0.5), abs=0.6
+        )
 
 
 def test_red_and_sure_is_healed_unasked() -> None:
