@@ -90,7 +90,7 @@ class Bars:
         """For a sensitivity of 0 to 100; 50 heals wrongly about once on three portraits."""
         doubt = (50 - sensitivity) / 50
         return cls(
-            review=0.014 * 2.5**doubt,
+            review=0.016 * 2.5**doubt,
             sure=0.35 + (0.45 if doubt > 0 else 0.15) * doubt,
             permanent=0.35 * 1.5**-doubt,
         )
