@@ -29,7 +29,7 @@ _TAKES = {h: healer.spec.takes for h, healer in HEALERS.items()}
 
 def methods() -> Mapping[str, Method]:
     """Every method by name, ours first."""
-    ours = {"retouchd": _ladder, **{f"- {h.spec.id}": _alone(h) for h in HEALERS.values()}}
+    ours = {"retouchd": ladder, **{f"- {h.spec.id}": _alone(h) for h in HEALERS.values()}}
     peers: dict[str, Method] = {
         "Telea": _eight(lambda c, m: _cv_inpaint(c, m, cv2.INPAINT_TELEA)),
         "Navier-Stokes": _eight(lambda c, m: _cv_inpaint(c, m, cv2.INPAINT_NS)),
@@ -46,13 +46,13 @@ def methods() -> Mapping[str, Method]:
     return {**ours, **peers, **controls}
 
 
-def _ladder(case: Case) -> Samples | None:
+def ladder(case: Case, recipe: Recipe = RECIPE) -> Samples | None:
     """The engine as it is: route, growth, wound, heal, compose, guard, and the way back."""
     photo = Photo(case.spoilt)
-    steps = route.plan([case.spot], RECIPE, _TAKES, case.scene)
+    steps = route.plan([case.spot], recipe, _TAKES, case.scene)
     steps = growth.grown(photo, case.scene, steps)
-    (wound,) = Wounds.of(photo, case.scene, steps, RECIPE)
-    outcome = healed(wound, RECIPE)
+    (wound,) = Wounds.of(photo, case.scene, steps, recipe)
+    outcome = healed(wound, recipe)
     return None if outcome.patch is None else _laid(case.spoilt, outcome.patch)
 
 

@@ -21,7 +21,6 @@ from retouchd.config import Settings
 from retouchd.contact import ContactPages
 from retouchd.corrections import Memory
 from retouchd.crew import cards_of
-from retouchd.dispatch import staged_files
 from retouchd.errors import EngineUnavailable, JobError, SourceGone
 from retouchd.jobs import Digest, Failure, Outcome, Signature
 from retouchd.publish import Parcel
@@ -201,7 +200,7 @@ class Batch:
             folder=item.folder,
             token=f"p{os.getpid()}-{uuid.uuid4().hex[:8]}",
             record=outcome.record,
-            files=staged_files(outcome, self._settings),
+            files=record.staged_files(outcome, self._settings),
             recipe=Digest(memory.decided.key(recipe)),
             reserve_bytes=self._settings.limits.free_space_mb * 1_000_000,
             collected=self._wish.out is not None,

@@ -281,12 +281,12 @@ class Dispatcher:
         """Write down what is to be published, with digests, before anything is."""
         digest, hand = record.source_digest(outcome.record), remembered(hand, outcome, self._folder(hand.row))
         masks = hand.memory.masks if hand.memory else ()
-        files = staged_files(outcome, self.settings)
+        files = record.staged_files(outcome, self.settings)
         plan = {"files": files, "record": outcome.record, "read_masks": masks}
         self._to_publish(replace(hand.row, source_digest=digest, recipe_digest=hand.key), plan)
 
     def _to_publish(self, row: Row, plan: dict[str, Any]) -> None:
-        written = {**plan, "files": {r: _as_json(s) for r, s in plan["files"].items()}}
+        written = {**plan, "files": {r: s.as_json() for r, s in plan["files"].items()}}
         text = json.dumps({**written, "recipe": row.recipe_digest}, default=str)
         self._desk.journal.save(replace(row, state=State.RENDERED, plan=text, not_before=0.0))
 
@@ -317,7 +317,7 @@ class Dispatcher:
             folder=self._folder(row),
             token=f"{self._desk.journal.id}-{row.id}",
             record=plan["record"],
-            files={role: _from_json(entry) for role, entry in plan["files"].items()},
+            files={role: Staged.from_json(entry) for role, entry in plan["files"].items()},
             recipe=Digest(plan["recipe"]),
             reserve_bytes=self.settings.limits.free_space_mb * 1_000_000,
             collected=self._watch(row).mirror is not None,
@@ -376,30 +376,6 @@ def _told(row: Row, published: Published) -> str:
     return f"{words} (same pixels as {shown(twin)}; its result was copied)" if twin else words
 
 
-def staged_files(outcome: Outcome, settings: Settings) -> dict[str, Staged]:
-    """The files to publish, with the digests that the engine promised for them."""
-    wanted = dict(outcome.files)
-    if not settings.output.xmp_sidecar:
-        wanted.pop(Role.XMP, None)
-    if not settings.output.contact_sheet:
-        wanted.pop(Role.CONTACT, None)
-        wanted.pop(Role.VIEW, None)
-    told = outcome.record.get("outputs", {})
-    staged = {}
-    for role, path in wanted.items():
-        promised = told.get(role, {}).get("sha256") or record.digest_of(path)
-        staged[str(role)] = Staged(path, Digest(promised), path.stat().st_size)
-    return staged
-
-
 def _disk_failure(error: OSError) -> Failure:
     code = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "folder"
     return Failure(code, error.strerror or str(error), retryable=True)
-
-
-def _as_json(staged: Staged) -> dict[str, Any]:
-    return {"path": str(staged.path), "sha256": staged.sha256, "size": staged.size}
-
-
-def _from_json(entry: dict[str, Any]) -> Staged:
-    return Staged(Path(entry["path"]), Digest(entry["sha256"]), entry["size"])

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple, NewType
+from typing import Any, NamedTuple, NewType, Self
 
 from retouchd.errors import JobError
 
@@ -106,3 +106,12 @@ class Staged:
     path: Path
     sha256: Digest
     size: int
+
+    def as_json(self) -> dict[str, Any]:
+        """As it lies in the journal."""
+        return {"path": str(self.path), "sha256": self.sha256, "size": self.size}
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+        """What :meth:`as_json` gave."""
+        return cls(Path(entry["path"]), Digest(entry["sha256"]), entry["size"])

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import RECORD_SCHEMA, Role
-from retouchd.jobs import Digest
+from retouchd.config import Settings
+from retouchd.jobs import Digest, Outcome, Staged
 from retouchd.naming import RECORD, ResultSet
 
 _CHUNK = 1 << 20
@@ -156,3 +157,19 @@ def stages(record: dict[str, Any]) -> dict[str, float]:
 def seconds(record: dict[str, Any]) -> float:
     """All stages together."""
     return sum(stages(record).values())
+
+
+def staged_files(outcome: Outcome, settings: Settings) -> dict[str, Staged]:
+    """The files to publish, with the digests that the engine promised for them."""
+    wanted = dict(outcome.files)
+    if not settings.output.xmp_sidecar:
+        wanted.pop(Role.XMP, None)
+    if not settings.output.contact_sheet:
+        wanted.pop(Role.CONTACT, None)
+        wanted.pop(Role.VIEW, None)
+    told = outcome.record.get("outputs", {})
+    staged = {}
+    for role, path in wanted.items():
+        promised = told.get(role, {}).get("sha256") or digest_of(path)
+        staged[str(role)] = Staged(path, Digest(promised), path.stat().st_size)
+    return staged
