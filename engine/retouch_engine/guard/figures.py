@@ -308,7 +308,7 @@ def _levels(low: Float, shape: Shape, shifts: NDArray[np.intp], trace: Trace) ->
     flat = low.reshape(-1, 3)
     gap, ring = (flat.take(_halved_at(p[::_EVERY], shifts, h, w), axis=0) for p in (shape.core, shape.ring))
     gap -= np.matmul(shape.under, np.matmul(shape.fit, ring))
-    left = gap.reshape(len(gap), -1) @ trace.core.ravel()
+    left = np.einsum("npc,pc->n", gap, trace.core)
     form = np.log(np.sqrt(np.einsum("npc,npc->n", gap, gap) / gap.shape[1]) + np.float32(1e-5))
     return _mean(gap), left, np.asarray(form)
 

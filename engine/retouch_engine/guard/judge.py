@@ -20,6 +20,8 @@ _COLOURLESS = 4.5
 """The same for lost colour noise: a JPEG's own blocks have none here and much there."""
 _GRAINY = 4.5
 """The same for too much from pixel to pixel: a JPEG's own blocks have little here and much there."""
+_UNLIKE = 6.0
+"""The same for values spread otherwise than around: a distance has one tail only, and a long one."""
 _DULL_TOGETHER = 1.9
 """The same when the finest bands and the colour noise are all weak at once."""
 _LEFT = 2.3
@@ -94,8 +96,8 @@ def _failed(scores: dict[str, float], figures: Figures, before: Figures, own: Ow
     if scores["halo"] > _FAR and not _mostly_gone(figures, before):
         return "halo"
     # Colour noise is only ever lost: where a photo has none, the least of it would count as too much.
-    loud = ("texture_0", "texture_1", "texture_2", "spread")
-    if max(scores[name] for name in loud) > _FAR or scores["finest"] > _GRAINY:
+    loud = ("texture_0", "texture_1", "texture_2")
+    if max(scores[name] for name in loud) > _FAR or scores["finest"] > _GRAINY or scores["spread"] > _UNLIKE:
         return "overload"
     return ""
 

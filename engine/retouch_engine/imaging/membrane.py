@@ -21,6 +21,9 @@ _WHOLE = 120_000
 """Pairs of points that are weighed one by one; more of them, and the depth goes on a grid."""
 _KEPT = 2_000_000
 """Pairs whose weights are kept from one surface to the next; of more, they are made anew, part by part."""
+_AT_ONCE = 200_000
+"""Multiplications in one product. Of more, the library makes as many pieces as it has threads, and their
+last bits would differ with them."""
 _GRID_CELLS = 26
 """Across the hole's longer side, so many at the most in holes of usual size."""
 _LARGEST_STEP_PX = 5
@@ -108,12 +111,10 @@ class _Weighed:
         # The last column adds up the weights.
         one = np.ones((len(values), values.shape[1] + 1), dtype=np.float32)
         one[:, :-1] = values
-        if self._kept is not None:
-            total = self._kept @ one
-        else:
-            part = max(1, _KEPT // len(self._rim))
-            parts = (slice(i, i + part) for i in range(0, len(self._points), part))
-            total = np.concatenate([self._weights(p) @ one for p in parts])
+        part = max(1, _AT_ONCE // one.size)
+        parts = (slice(i, i + part) for i in range(0, len(self._points), part))
+        kept = self._kept
+        total = np.concatenate([(self._weights(p) if kept is None else kept[p]) @ one for p in parts])
         return np.asarray(total[:, :-1] / total[:, -1:])
 
     def _weights(self, part: slice) -> Float:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from typing import cast
+
+import imagecodecs
 import numpy as np
 import pytest
 from hypothesis import given
@@ -57,6 +63,43 @@ def test_the_membrane_through_a_plane_is_the_plane() -> None:
     assert np.abs(surface - plane).max() < 0.01 * np.ptp(plane[..., 0])
 
 
+WIDE = """
+import hashlib
+import numpy as np
+from retouch_engine.imaging.membrane import membrane
+y, x = np.mgrid[:260, :260]
+hole = (y - 130) ** 2 + (x - 130) ** 2 < 110**2
+values = np.random.default_rng(0).normal(size=(260, 260, 3)).astype(np.float32)
+print(hashlib.sha256(membrane(values, ~hole, hole).tobytes()).hexdigest())
+"""
+
+
+def test_a_wide_membrane_is_the_same_however_many_threads_there_are() -> None:
+    found = set()
+    for count in ("1", "4"):
+        names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+        threads = {**os.environ, **dict.fromkeys(names, count)}
+        done = subprocess.run(
+            [sys.executable, "-c", WIDE], env=threads, capture_output=True, text=True, check=True
+        )
+        found.add(done.stdout)
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("radius", [9, 60])
+def test_the_membrane_never_leaves_the_rims_range(radius: int) -> None:
+    y, x = np.ogrid[:160, :160]
+    hole = np.asarray((y - 80) ** 2 + (x - 80) ** 2 < radius**2)
+    values = np.random.default_rng(1).normal(size=(160, 160, 3)).astype(np.float32)
+    rim = values[dilated(hole, 1) & ~hole]
+    inside = membrane(values, ~hole, hole)[hole]
+    assert (inside >= rim.min(axis=0) - 1e-5).all()
+    assert (inside <= rim.max(axis=0) + 1e-5).all()
+    # Deep inside, all of the rim has its say: what is left of its noise is little.
+    middle = membrane(values, ~hole, hole)[80, 80]
+    assert np.abs(middle - rim.mean(axis=0)).max() < 0.1 * rim.std()
+
+
 @given(st.integers(1, 9), st.integers(0, 12))
 def test_growing_then_shrinking_gives_the_disc_back(radius: int, growth: int) -> None:
     y, x = np.ogrid[:61, :61]
@@ -88,3 +131,19 @@ def test_samples_without_a_profile_are_srgb_and_wide_ones_are_not() -> None:
     red = np.full((1, 1, 3), (50000, 20000, 20000), np.uint16)
     assert to_srgb(red, wide)[0, 0, 0] > 50000
     assert np.array_equal(to_srgb(red, b"broken"), red)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("gamma", [1.4, 1.8, 2.6])
+def test_a_grey_profile_is_read_by_its_curve(gamma: float, dtype: type) -> None:
+    profile = bytes(imagecodecs.cms_profile("gray", whitepoint=(0.3457, 0.3585, 1.0), gamma=gamma))
+    light = np.linspace(0.02, 0.95, 60)
+    full = np.iinfo(dtype).max
+    stored: Samples = np.rint(light ** (1 / gamma) * full).astype(dtype)
+    grey = cast("Samples", np.repeat(stored[None, :, None], 3, axis=2))
+    shown = to_srgb(grey, profile)
+    wanted = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    assert shown.shape == (1, 60, 3)
+    assert shown.dtype == dtype
+    assert np.abs(shown / full - wanted[None, :, None]).max() < (0.02 if dtype == np.uint8 else 0.004)
+    assert not is_srgb(profile)
