@@ -1,9 +1,10 @@
 """The detector that decides by what was learned from labelled portraits; rules still name, explain and veto.
 
 A network looks at the skin of faces whose scale is known, the rules of ``classic`` outline what they see, a
-second network looks at each find, and trees over the figures of all give the odds. What belongs to the person is guarded three times: by the odds
-of being permanent, by colour, and by asking more wherever such marks come in company. Without a face, and so
-without millimetres, or without onnxruntime, ``classic`` decides as it always did.
+second network looks at each find, and trees over the figures of all give the odds. What belongs to the person
+is guarded three times: by the odds of being permanent, by colour, and by asking more wherever such marks come
+in company. Without a face, and so without millimetres, or without onnxruntime, ``classic`` decides as it
+always did.
 """
 
 from __future__ import annotations
