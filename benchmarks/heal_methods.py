@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -15,11 +16,16 @@ import cv2
 import numpy as np
 from benchmarks.heal_cases import Case, Float
 
-from retouch_engine import Recipe, growth, route
-from retouch_engine.heal import HEALERS, Healer
+from retouch_engine import Model, Recipe, growth, route
+from retouch_engine.budget import CPU, Plan, Use
+from retouch_engine.heal import HEALERS, Healer, healers_of
 from retouch_engine.imaging.masks import bounding_box, distance_inside
+from retouch_engine.learned import networks_run
+from retouch_engine.pool import Hands, Pool
+from retouch_engine.runtime import load
 from retouch_engine.types import HealerId, Patch, Photo, Samples
 from retouch_engine.wounds import Bench, Wounds, healed
+from retouchd.models import manifest
 
 Method = Callable[[Case], Samples | None]
 """None: it declined, or its guard did."""
@@ -30,6 +36,8 @@ _TAKES = {h: healer.spec.takes for h, healer in HEALERS.items()}
 def methods() -> Mapping[str, Method]:
     """Every method by name, ours first."""
     ours = {"retouchd": ladder, **{f"- {h.spec.id}": _alone(h) for h in HEALERS.values()}}
+    if networks_run():
+        ours["- rethined"] = _alone(_rethined())
     peers: dict[str, Method] = {
         "Telea": _eight(lambda c, m: _cv_inpaint(c, m, cv2.INPAINT_TELEA)),
         "Navier-Stokes": _eight(lambda c, m: _cv_inpaint(c, m, cv2.INPAINT_NS)),
@@ -44,6 +52,19 @@ def methods() -> Mapping[str, Method]:
         peers["G'MIC matchpatch"] = _eight(_gmic)
     controls: dict[str, Method] = {"control: half opacity": _half, "control: wide feather": _wide_feather}
     return {**ours, **peers, **controls}
+
+
+def _rethined() -> Healer:
+    """The network that comes with the program, on one thread of the processor."""
+    known = manifest("rethined")
+    assert known.own_copy
+    told = known.model_dump(
+        include={"id", "healer", "licence", "commercial", "precision", "rest_mb", "peak_mb", "contract"}
+    )
+    model = Model(folder=known.own_copy.parent, digest="", files=(known.own_copy.name,), **told)
+    use = Use(model, CPU, model.precision, offload=False, rest_mb=model.rest_mb, peak_mb=model.peak_mb)
+    pool = Pool(Hands(load, lambda _: None, time.monotonic), 0, 3600.0)
+    return healers_of(Plan("", "", (use,), ()), pool)[HealerId(model.healer)]
 
 
 def ladder(case: Case, recipe: Recipe = RECIPE) -> Samples | None:

@@ -122,7 +122,17 @@ def perform(settings: Settings, journal: Journal, what: str, given: str) -> str:
     action = ACTIONS.get(what)
     if action is None:
         raise BadRequest(what)
+    if not _could_be_a_name(given):
+        raise BadRequest(f"{what} {given}")
     return action(settings, journal, given)
+
+
+def _could_be_a_name(given: str) -> bool:
+    """Whether the system takes it as a path: JSON can say more, and the service must not die of it."""
+    try:
+        return b"\0" not in os.fsencode(given)
+    except UnicodeEncodeError:
+        return False
 
 
 def _root(settings: Settings, given: str) -> bytes:

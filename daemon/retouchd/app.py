@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from retouchd import actions, config, lock, log, models, protocol
+from retouchd import actions, config, heap, lock, log, models, protocol
 from retouchd.amends import Amends
 from retouchd.config import Settings
 from retouchd.control import Control
@@ -108,6 +108,7 @@ class Service:
         Raises:
             RetouchdError: the service cannot start.
         """
+        heap.give_back_large_blocks()
         held = lock.hold(self.settings.state_dir)
         self.journal = Journal.create(self.settings.state_dir)
         wake = Wake(self._poked)

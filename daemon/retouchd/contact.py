@@ -26,6 +26,7 @@ from retouchd.text import shown
 
 _LEAST_PAUSE_S = 2.0
 _DECISIONS = tuple(str(d) for d in Decision)
+_ASKS = frozenset({str(Decision.REVIEW), str(Decision.FAILED)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class Sheet:
     spots: tuple[Spot, ...]
     unseen: int
     """Spots that the sprite has no room for."""
+    asks: tuple[str, ...] = ()
+    """Every spot that wants a look, in words, also those that the sprite has no room for."""
 
 
 def _number(value: Any) -> float:
@@ -65,13 +68,12 @@ def _number(value: Any) -> float:
 
 def _spot(row: dict[str, Any], spots: dict[Any, dict[str, Any]]) -> Spot:
     about = spots.get(row.get("spot"), {})
-    px, mm = _number(about.get("diameter_px")), _number(about.get("diameter_mm"))
     return Spot(
         y=int(_number(row.get("y"))),
         tile=int(_number(row.get("tile"))),
         percent=round(100 * (_number(row.get("scale")) or 1.0)),
         kind=str(about.get("kind", "spot")).replace("_", " "),
-        size=f"{px:.0f} px" + (f" ({mm:.1f} mm)" if mm else ""),
+        size=_size(about),
         decision=str(about.get("decision", "")),
         reason=shown(str(about.get("reason", ""))),
     )
@@ -101,7 +103,25 @@ def _sheet(told: dict[str, Any], path: Path) -> Sheet:
         seconds=record.seconds(told),
         spots=tuple(sorted(rows, key=lambda s: s.decision != Decision.REVIEW)),
         unseen=max(0, counts["found"] - len(rows)),
+        asks=tuple(_asked(s) for s in spots.values() if s.get("decision") in _ASKS),
     )
+
+
+def _asked(about: dict[str, Any]) -> str:
+    """A spot that wants a look: what, how large, where in the photo as stored, why."""
+    box = about.get("box")
+    at = (
+        f", at {_number(box[0]):.0f}, {_number(box[1]):.0f}"
+        if isinstance(box, list) and len(box) == 4
+        else ""
+    )
+    kind, size = str(about.get("kind", "spot")).replace("_", " "), _size(about)
+    return shown(f"{kind}, {size}{at}: {about.get('reason', '')}")
+
+
+def _size(about: dict[str, Any]) -> str:
+    px, mm = _number(about.get("diameter_px")), _number(about.get("diameter_mm"))
+    return f"{px:.0f} px" + (f" ({mm:.1f} mm)" if mm else "")
 
 
 def _quoted(name: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import PurePath
 
 from retouch_engine import PHOTO_SUFFIXES, missing_extra
-from retouchd.naming import OWN_FOLDER, is_own_result
+from retouchd.naming import OWN_FOLDER, OWN_RESULT, is_own_result
 
 OWN = "own output"
 FOLDER_RULES: tuple[tuple[str, str], ...] = (
@@ -38,6 +38,8 @@ _ENDING = b"|".join(b"".join(b"[%c%c]" % (c, c - 32) for c in e) for e in sorted
 plain_photo = re.compile(rb"[^-.~Ll][^-]*\.(?:" + _ENDING + rb")", re.DOTALL).fullmatch
 """Finds names that are a photo's and that no rule could match: most of a folder, for one call of C each.
 A new rule for names with a photo's ending belongs here as well; a test compares the two."""
+_own_result = re.compile(OWN_RESULT.pattern.encode("ascii"), OWN_RESULT.flags & ~re.UNICODE).fullmatch
+"""As :func:`is_own_result`: results are a third of a folder that is done."""
 _FOLDERS = tuple((re.compile(p, re.DOTALL | re.IGNORECASE), why) for p, why in FOLDER_RULES)
 _FILES = tuple((re.compile(p, re.DOTALL | re.IGNORECASE), why) for p, why in FILE_RULES)
 
@@ -51,7 +53,9 @@ def is_candidate(name: bytes) -> bool:
     """Whether a file may be a photo: :func:`file_ignored` without its reason, for very large folders."""
     if plain_photo(name):
         return True
-    return name.rpartition(b".")[2].lower() in _ENDINGS and file_ignored(os.fsdecode(name)) is None
+    if _own_result(name) or name.rpartition(b".")[2].lower() not in _ENDINGS:
+        return False
+    return file_ignored(os.fsdecode(name)) is None
 
 
 def file_ignored(name: str) -> str | None:

@@ -23,6 +23,8 @@ from retouchd.jobs import AT_REST, Digest, InstanceId, JobId, Signature, State
 FILE_NAME = "journal.sqlite"
 LEASE_S = 60.0
 
+_NO_ROW = 1 << 63
+"""The first number that SQLite cannot hold."""
 EVERYWHERE = b""
 """The pause of all folders."""
 
@@ -137,7 +139,7 @@ class Journal:
             db.execute("PRAGMA synchronous=FULL")
             db.execute("PRAGMA cache_size=-512")  # KiB; the default of 2 MiB fills in a night
             schema.migrate(db, path)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
             raise StateDirUnusable(state_dir, str(error)) from None
         return cls(db, clock)
 
@@ -159,7 +161,7 @@ class Journal:
                 f"{path.absolute().as_uri()}?mode=rw", timeout=30, isolation_level=None, uri=True
             )
             found = schema.version(db, path)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise StateDirUnusable(state_dir, str(error)) from None
         if found < len(schema.MIGRATIONS):
             raise JournalTooOld(path)
@@ -185,7 +187,7 @@ class Journal:
 
     def get(self, job: JobId) -> Row | None:
         """The row of a job."""
-        return self._one(_SELECT + "WHERE id = ?", job)
+        return self._one(_SELECT + "WHERE id = ?", job) if job < _NO_ROW else None
 
     def moving(self, root: bytes) -> dict[bytes, Row]:
         """The rows of a root that are not at rest, by path."""

@@ -25,7 +25,7 @@ RECORD = "record"
 """The role of the decision record, which the engine does not stage: we write it."""
 
 NAME_MAX_BYTES = 255
-_OWN_RESULT = re.compile(r".*-retouched(-\d+)?\.(tif|xmp)", re.DOTALL | re.IGNORECASE)
+OWN_RESULT = re.compile(r".*-retouched(-\d+)?\.(tif|xmp)", re.DOTALL | re.IGNORECASE)
 _MASK = re.compile(r"(.*)-mask(-\d+)?\.tif", re.DOTALL)
 _SHAPES = {
     Role.RESULT: "{stem}-retouched{n}.tif",
@@ -85,7 +85,7 @@ def first_set(source: Path, folder: Path) -> ResultSet:
 
 def is_own_result(name: str) -> bool:
     """Whether a name is one that we give to results."""
-    return _OWN_RESULT.fullmatch(name) is not None
+    return OWN_RESULT.fullmatch(name) is not None
 
 
 def is_mask(name: str) -> bool:

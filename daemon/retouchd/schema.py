@@ -55,8 +55,11 @@ def version(db: sqlite3.Connection, path: Path) -> int:
 
     Raises:
         JournalTooNew: a later retouchd wrote them.
+        sqlite3.DatabaseError: the file is damaged.
     """
     found = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if found < 0:
+        raise sqlite3.DatabaseError("the number of its version is damaged")
     if found > len(MIGRATIONS):
         raise JournalTooNew(path, found, len(MIGRATIONS))
     return found

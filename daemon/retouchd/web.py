@@ -143,7 +143,7 @@ class _Handler(Handler):
     def _listed(self) -> list[dict[str, Any]]:
         asked = parse_qs(urlsplit(self.path).query)
         states = [State(s) for s in asked.get("state", [])] or list(State)
-        limit = min(int(asked.get("limit", [_MOST_ROWS])[0]), _MOST_ROWS)
+        limit = max(1, min(int(asked.get("limit", [_MOST_ROWS])[0]), _MOST_ROWS))
         journal = self._journal()
         try:
             return [row.as_json() for row in journal.listed(states)[-limit:]]

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from tests.daemon.conftest import Hot
 
+from retouch_engine import PHOTO_SUFFIXES
+
 
 @pytest.fixture
 def photos(hot: Hot) -> Hot:
@@ -196,7 +198,7 @@ def test_status_list_and_why_without_a_daemon(hot: Hot) -> None:
         ("hot/_retouchd/a-heal.tif", "skipped: own output"),
         ("hot/._a.tif", "skipped: an AppleDouble shadow of another file"),
         ("hot/@eaDir/a.tif", "skipped: inside a folder of the NAS or system"),
-        ("hot/notes.txt", "skipped: not a photo's ending (.jpeg, .jpg, .png, .tif, .tiff)"),
+        ("hot/notes.txt", f"skipped: not a photo's ending ({', '.join(sorted(PHOTO_SUFFIXES))})"),
         ("hot/new.tif", "not seen: no such file"),
         ("elsewhere.tif", "not seen: outside every watched folder"),
     ],
@@ -278,6 +280,9 @@ def test_the_contact_sheet_is_sound_html_and_escapes_everything(hot: Hot) -> Non
     assert 'src="contact/%FF.jpeg"' in text
     assert text.index("z.tif") < text.index("a#b?c.tif")
     assert "4 photos" in text
+    assert "To look at: 1 spot on 1 photo<" in text
+    assert '<li><a href="#photo-1">z.tif</a>' in text
+    assert "unknown, 9 px: unsure" in text
     assert 'lang="en"' in text
 
 

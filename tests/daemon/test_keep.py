@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.daemon.conftest import Hot
 
-from retouch_engine import RECORD_SCHEMA, Agree, EngineError, Mark, Recipe, Remembered, Vote
-from retouchd import corrections, keepsakes, sittings
+from retouch_engine import RECORD_SCHEMA, Agree, EngineError, Mark, Order, Recipe, Remembered, Vote
+from retouchd import corrections, keepsakes, naming, protocol, publish, record, sittings, worker
 from retouchd.errors import UnsafeFolder
 from retouchd.keepsakes import BrokenKeepList
+from retouchd.review import Album, Place, Site, Tiles
 
 RECIPE = Recipe()
+SOURCE = {"name": "IMG_2.tif", "sha256": "ab" * 32}
 EYES = [[100.0, 100.0], [163.0, 100.0]]
 """63 mm apart at 1 px/mm."""
 
@@ -209,3 +211,39 @@ def test_a_symlink_is_not_written_through(tmp_path: Path) -> None:
     with pytest.raises((UnsafeFolder, BrokenKeepList)):
         keepsakes.keep(tmp_path, [face])
     assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_what_is_remembered_reaches_the_engine_as_it_is(shoot: Path) -> None:
+    sitting = sittings.recalled(shoot / "IMG_3.tif", shoot, "", RECIPE)
+    assert sitting.faces
+    order = Order(shoot / "IMG_3.tif", shoot / "staging", RECIPE, sitting=sitting)
+    line = protocol.encode(protocol.order("retouch", order))
+    assert worker._order(protocol.decode(line)) == order
+
+
+def test_a_result_that_followed_others_is_not_copied_to_another_folder(shoot: Path) -> None:
+    told = put_record(shoot, "IMG_2", followed={"recipe": RECIPE.digest, "spots": [{}]}, outputs={})
+    done = publish.Published(naming.first_set(shoot / "IMG_2.tif", shoot), told)
+    assert publish.reusable(done, lambda: None) == {}
+    assert record.followed(told)
+    assert not record.followed(put_record(shoot, "IMG_2"))
+
+
+def test_keep_on_the_review_page_is_for_the_whole_folder_and_heal_takes_it_back(shoot: Path) -> None:
+    counts = {"found": 3, "healed": 2, "kept": 1, "review": 0, "failed": 0}
+    spots = (spot(1, 10, 40), spot(2, -20, 30))
+    put_record(shoot, "IMG_2", *spots, counts=counts, source={**SOURCE, "width": 400, "height": 300})
+    (shoot / "IMG_2-retouched.tif").write_bytes(b"result")
+    album = Album([Place(shoot, shoot)])
+    site = Site(album, Tiles(1.0))
+    (photo,) = album.shoots()[0].photos
+
+    def say(wish: str) -> None:
+        site.post(f"/photo/{photo.id}/decide", {"spots": [{"box": spots[0]["box"], "wish": wish}]})
+
+    say("reject")
+    assert keepsakes.kept(shoot) == ()
+    say("keep")
+    assert [(k.mark.x, k.mark.y) for k in keepsakes.kept(shoot)] == [(10, 40)]
+    say("heal")
+    assert keepsakes.kept(shoot) == ()

@@ -119,6 +119,26 @@ def test_every_face_has_its_own_scale_and_the_largest_is_first() -> None:
     assert first.scale.px_per_mm / second.scale.px_per_mm == pytest.approx(420 / 160, rel=0.1)
 
 
+@pytest.mark.parametrize("width", [90, 240, 480])
+def test_a_full_beard_does_not_part_a_mouth_from_its_face(width: int) -> None:
+    photo = photo_of({"x": 600, "y": 450, "width": width})
+    pixels = photo.pixels.copy()
+    beard = np.zeros(pixels.shape[:2], dtype=np.uint8)
+    cv2.ellipse(
+        beard, (600, round(450 + 0.4 * width)), (round(0.42 * width), round(0.16 * width)), 0, 0, 360, 1, -1
+    )
+    cv2.ellipse(
+        beard, (600, round(450 + 0.36 * width)), (round(0.19 * width), round(0.07 * width)), 0, 0, 360, 0, -1
+    )
+    pixels[beard > 0] = COLOURS[Part.HAIR]
+    scene = survey(Photo(pixels), NETWORK)
+    (face,) = scene.faces
+    assert face.width == pytest.approx(width, rel=0.25)
+    chin, lips = round(450 + 0.5 * width), round(450 + 0.36 * width)
+    assert (scene.causes_at(Box(chin, 600, chin + 2, 602), 1) & Cause.HAIR).all()
+    assert (scene.causes_at(Box(lips, 600, lips + 2, 602), 1) & Cause.LIPS).all()
+
+
 @pytest.mark.parametrize("width", [60, 120])
 def test_a_small_face_is_protected_too(width: int) -> None:
     scene = survey(photo_of({"x": 150, "y": 120, "width": width}, size=(240, 300)), NETWORK)

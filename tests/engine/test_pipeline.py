@@ -9,6 +9,7 @@ import pytest
 from benchmarks.chart import Chart
 
 from retouch_engine import Correction, Corrections, Kind, Recipe, Wish, pipeline
+from retouch_engine.codec.heif import display_p3
 from retouch_engine.record import Decision
 from retouch_engine.route import plan
 from retouch_engine.survey import Scene, survey
@@ -184,7 +185,7 @@ def test_real_pictures_without_skin_are_left_alone() -> None:
     assert pipeline.retouch(Photo(large), Recipe(), quiet).spots == ()
 
 
-def test_the_same_scene_in_four_colour_spaces_gets_the_same_finds(chart: Chart) -> None:
+def test_the_same_scene_in_five_profiles_gets_the_same_finds(chart: Chart) -> None:
     import imagecodecs
 
     prophoto = imagecodecs.cms_profile(
@@ -193,14 +194,13 @@ def test_the_same_scene_in_four_colour_spaces_gets_the_same_finds(chart: Chart) 
         primaries=(0.7347, 0.2653, 1.0, 0.1596, 0.8404, 1.0, 0.0366, 0.0001, 1.0),
         gamma=1.8,
     )
-    display_p3 = imagecodecs.cms_profile(
-        "rgb",
-        whitepoint=(0.3127, 0.3290, 1.0),
-        primaries=(0.680, 0.320, 1.0, 0.265, 0.690, 1.0, 0.150, 0.060, 1.0),
-        gamma=2.2,
-    )
     plain = pipeline.retouch(Photo(chart.pixels.copy()), Recipe(), quiet)
-    for profile in (imagecodecs.cms_profile("adobergb"), prophoto, display_p3):
+    for profile in (
+        imagecodecs.cms_profile("adobergb"),
+        prophoto,
+        display_p3(),
+        imagecodecs.cms_profile("srgb"),
+    ):
         converted = imagecodecs.cms_transform(
             chart.pixels, imagecodecs.cms_profile("srgb"), profile, colorspace="rgb", outcolorspace="rgb"
         )

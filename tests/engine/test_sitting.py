@@ -5,19 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
+import cv2
+import imagecodecs
 import numpy as np
 import pytest
+from benchmarks.sittings import Frame, disagreeing, report
 from hypothesis import given
 from hypothesis import strategies as st
+from skimage import data
 
+from retouch_engine import Order, open_engine
 from retouch_engine.errors import SittingMistake
 from retouch_engine.recall import laid_over, place_of, recalled
-from retouch_engine.recipe import Agree, Kind
+from retouch_engine.recipe import Agree, Kind, Recipe
 from retouch_engine.sitting import Followed, Mark, Remembered, Sitting, Vote, placed_on, remembered
-from retouch_engine.survey import Face, Scene
-from retouch_engine.types import Box, PixelScale, Spot
+from retouch_engine.survey import Face, Scene, knows_faces, survey
+from retouch_engine.types import Box, Photo, PixelScale, Spot
 
 PX_PER_MM = 6.0
 EYES = ((611.0, 400.0), (989.0, 400.0))
@@ -204,6 +210,19 @@ def test_a_place_turns_and_grows_with_its_face(degrees: float) -> None:
     assert placed_on([turned(-31.5, 0), turned(31.5, 0)], 4.0, turned(0, 400)) is None
 
 
+def test_the_benchmark_counts_what_is_healed_in_one_frame_only() -> None:
+    seen = marks(3)
+    healed, short = (Frame(scene(), tuple(spots_of(seen, sure=sure, close=True))) for sure in (True, False))
+    assert {agree: disagreeing(healed, short, agree) for agree in Agree} == {
+        Agree.OFF: (1, 1),
+        Agree.KEEP: (1, 1),
+        Agree.BOTH: (1, 0),
+    }
+    assert disagreeing(short, healed, Agree.KEEP) == (0, 0)
+    other = Frame(scene(), tuple(spots_of(marks(4))))
+    assert "of 2 pairs of different people 0 are" in report([(healed, short), (other, other)])
+
+
 def record_with(**spot: Any) -> dict[str, Any]:
     plain = {
         "place": {"face": 1, "x_mm": 3.0, "y_mm": 4.0},
@@ -276,3 +295,58 @@ def test_a_sitting_is_read_back_as_it_was_and_has_a_name() -> None:
     assert len({sitting.digest, Sitting(sitting.faces).digest, Sitting().digest}) == 3
     assert asdict(sitting.faces[0].marks[0])["vote"] == "leave"
     assert not Sitting()
+
+
+@pytest.fixture(scope="module")
+def two_frames(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The same real face twice, once a little smaller, with the same four drawn spots on it."""
+    folder = tmp_path_factory.mktemp("sitting")
+    large = cv2.resize(data.astronaut()[:260, 120:340], None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC)
+    canvas = large.astype(np.float32)
+    face = survey(Photo(np.ascontiguousarray(large))).faces[0]
+    (ax, ay), (bx, by) = face.eyes
+    px = face.scale.px_per_mm or 0
+    ys, xs = np.mgrid[: large.shape[0], : large.shape[1]]
+    for x, y in SPOTS_MM:
+        far = np.hypot(xs - ((ax + bx) / 2 + x * px), ys - ((ay + by) / 2 + y * px))
+        canvas -= np.exp(-((far / (1.3 * px)) ** 4))[..., None] * np.array([25, 75, 65], np.float32)
+    first = np.clip(canvas, 0, 255).astype(np.uint8)
+    second = cv2.resize(first, None, fx=0.93, fy=0.93, interpolation=cv2.INTER_AREA)
+    paths = folder / "IMG_1.png", folder / "IMG_2.png"
+    for path, picture in zip(paths, (first, second), strict=True):
+        path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(picture)))
+    return paths
+
+
+SPOTS_MM = ((-24.0, 38.0), (24.0, 40.0), (-8.0, -38.0), (12.0, -40.0))
+
+
+def test_a_mark_kept_in_one_photo_is_kept_in_the_next_and_the_record_says_why(
+    two_frames: tuple[Path, Path],
+) -> None:
+    if not knows_faces():
+        pytest.skip("onnxruntime is not installed, so faces are not known")
+    with open_engine() as engine:
+        one, plain = (engine.preview(Order(p, p.parent, Recipe()), lambda _: None) for p in two_frames)
+        seen = [m for face in remembered(one, votes=True) for m in face.marks]
+        (there,) = [m for m in seen if math.dist((m.x, m.y), SPOTS_MM[0]) < 3]
+        kept = Sitting((Remembered("IMG_1.png", (replace(there, vote=Vote.KEEP),)),))
+        order = Order(two_frames[1], two_frames[1].parent, Recipe(), sitting=kept)
+        told = engine.preview(order, lambda _: None)
+        again = engine.preview(order, lambda _: None)
+    (followed,) = told["followed"]["spots"]
+    assert (followed["photo"], followed["vote"]) == ("IMG_1.png", "keep")
+    assert told["followed"]["sitting"] == kept.digest
+    for before, after in zip(plain["spots"], told["spots"], strict=True):
+        assert before["box"] == after["box"]
+        if list(after["box"]) == list(followed["box"]):
+            place = after["place"]
+            assert math.dist((place["x_mm"], place["y_mm"]), SPOTS_MM[0]) < 4
+            assert before["decision"] in {"healed", "review"}
+            assert after["decision"] == "kept"
+            assert "kept as in IMG_1.png, by a person's word" in after["reason"]
+        else:
+            assert before["decision"] == after["decision"]
+    assert again["spots"] == told["spots"]
+    # Nothing to remember: nothing is followed, and nothing is different.
+    assert plain["followed"]["spots"] == []

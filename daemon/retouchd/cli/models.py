@@ -118,6 +118,9 @@ def pull(
 
     settings, store = _store(config_path, store_dir)
     known = known_models.manifest(model)
+    if known.own_copy:
+        _taken(known, store.bring(known.own_copy, known, _bar(), "retouchd"), settings)
+        return
     token = token_file.read_text("utf-8").strip() if token_file else os.environ.get("HF_TOKEN")
     wish = Wish(endpoint or os.environ.get("HF_ENDPOINT") or HUB, token, offline, renew)
     if not known.commercial:

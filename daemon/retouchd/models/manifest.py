@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from retouchd.models.errors import UnknownModel
 
 _HOME = Path(__file__).parent / "manifests"
+_SHIPPED = Path(__file__).parent / "shipped"
 
 
 class _Frozen(BaseModel):
@@ -44,8 +45,10 @@ class Manifest(_Frozen):
     healer: str
     """The healer that runs it; for a part of another model what it is: ``lora``, ``gguf``, ``controlnet``."""
     repository: str
-    """``owner/name``; empty for files of the studio's own, which are imported."""
+    """``owner/name``; empty for what comes with the program, and for files of the studio's own."""
     revision: str
+    shipped: bool = False
+    """Whether its files come with the program."""
     licence: str
     """SPDX, or ``LicenseRef-`` and a name."""
     licence_url: str = ""
@@ -64,6 +67,11 @@ class Manifest(_Frozen):
     def pinned(self) -> bool:
         """Whether every digest was known before the first pull."""
         return all(f.pinned for f in self.file)
+
+    @property
+    def own_copy(self) -> Path | None:
+        """The file that comes with the program."""
+        return _SHIPPED / self.file[0].path if self.shipped else None
 
     def fits(self, path: str) -> KnownFile | None:
         """What the manifest says of a file of the repository; None when it is not wanted."""

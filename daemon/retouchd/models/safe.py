@@ -58,7 +58,7 @@ def _check_safetensors(path: Path, name: str) -> None:
             raise UnsafeModelFile(name, "no safetensors header")
         try:
             header = json.loads(file.read(length))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UnsafeModelFile(name, "a broken safetensors header") from None
     if not isinstance(header, dict):
         raise UnsafeModelFile(name, "a safetensors header that is no table")

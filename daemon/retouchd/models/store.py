@@ -43,7 +43,7 @@ class Receipt:
 
     id: str
     source: str
-    """``owner/name@commit``, or ``import``."""
+    """``owner/name@commit``; ``import``; or ``retouchd`` for what comes with the program."""
     taken_at: str
     pinned: bool
     """False: no digest was known beforehand, so these were recorded on first use."""
@@ -78,7 +78,7 @@ class Receipt:
             raw = json.loads((folder / RECEIPT).read_text("utf-8"))
             files = {str(name): (int(n), str(sha)) for name, (n, sha) in raw["files"].items()}
             return cls(raw["id"], raw["source"], raw["taken_at"], bool(raw["pinned"]), files)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ModelDamaged(folder.name, [f"{RECEIPT}: {error}"]) from None
 
 
@@ -193,7 +193,13 @@ class Store:
         finally:
             os.close(fd)
 
-    def bring(self, path: Path, known: Manifest | None, told: Progress = lambda *_: None) -> Receipt:
+    def bring(
+        self,
+        path: Path,
+        known: Manifest | None,
+        told: Progress = lambda *_: None,
+        source: str = "import",
+    ) -> Receipt:
         """Take in files that were carried here: a folder laid out as the repository, or a single file.
 
         Raises:
@@ -217,7 +223,7 @@ class Store:
                 for name in chosen:
                     (staged / name).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(root / name, staged / name)
-                return self.take(known, staged, "import", told)
+                return self.take(known, staged, source, told)
             finally:
                 shutil.rmtree(staged, ignore_errors=True)
 

@@ -76,8 +76,8 @@ class Handler(BaseHTTPRequestHandler):
         """Pages and health are asked for all the time: not worth a line."""
 
     def _calmly(self, act: Callable[[str], None]) -> None:
-        path = urlsplit(self.path).path
         try:
+            path = urlsplit(self.path).path
             if self.server.gate.knows(self.headers):
                 act(path)
             elif self.command == "POST" and path == "/login":

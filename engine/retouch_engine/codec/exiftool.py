@@ -316,9 +316,9 @@ def _tags(answer: str) -> dict[str, Any]:
     """
     try:
         (tags,) = json.loads(answer or "[{}]")
-    except ValueError as error:
-        raise ExiftoolError(f"its answer is not JSON: {answer[:80]!r}") from error
-    return dict(tags)
+        return {str(name): value for name, value in tags.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ExiftoolError(f"its answer is not the JSON of one file: {answer[:80]!r}") from error
 
 
 def _missing(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from retouch_engine.heal.lama import Lama
 from retouch_engine.heal.migan import MiGan
 from retouch_engine.heal.patchmatch import PatchMatch
 from retouch_engine.heal.qwen_edit import QwenEdit
+from retouch_engine.heal.rethined import Rethined
 from retouch_engine.heal.tone import Tone
 from retouch_engine.pool import Pool
 from retouch_engine.types import HealerId
@@ -33,6 +34,7 @@ NEURAL: Mapping[str, Callable[[Use, Pool], Healer]] = MappingProxyType(
         "lama": Lama,
         "migan": MiGan,
         "qwen_edit": QwenEdit,
+        "rethined": Rethined,
     }
 )
 """What turns a planned model into a healer, by the healer's name in the model's manifest."""

@@ -8,7 +8,7 @@ from retouch_engine.budget import Use
 from retouch_engine.errors import ModelUnusable
 from retouch_engine.runtime.base import Filler
 
-ONNX_HEALERS = frozenset({"lama", "migan"})
+ONNX_HEALERS = frozenset({"lama", "migan", "rethined"})
 
 
 def load(use: Use, prompts: Path | None = None) -> Filler:

@@ -34,6 +34,8 @@ _LEAST_WIDTH = 26.0
 """In px of a coarse view: narrower faces are blobs."""
 _LEAST_MASS = {True: (0.012, 0.008), False: (0.03, 0.025)}
 """Upper and lower evidence, of the face's area: at the first look, and at the second."""
+_LEAST_MOUTH, _MOUSTACHE = 8, 0.2
+"""Cells of a mouth that a beard parts from its face, and the beard's height, of the face's root area."""
 _SURE = 0.9
 _LEAST_SURE = 0.75
 """How sure the network must be of the face as a whole: of a cat or a coin it never is."""
@@ -164,16 +166,35 @@ def _faceness(maps: Float) -> Float:
 
 
 def _regions(maps: Float) -> Iterator[Bool]:
-    """Connected pieces of face, cut between two mouths."""
+    """Connected pieces of face, each with its mouth if a beard lies around that, cut between two mouths."""
     total, labels, stats, _ = cv2.connectedComponentsWithStats(
         (_faceness(maps) > 0.5).view(np.uint8), connectivity=8
     )
+    areas = stats[:, cv2.CC_STAT_AREA]
+    # A mouth by itself, or with the bare chin below it, is no face: lips are a twentieth of one.
+    lips = np.bincount(labels.ravel(), (maps[Part.LIPS] > 0.5).ravel(), minlength=total)
+    mouths = [n for n in range(1, total) if lips[n] > 0.15 * areas[n] and areas[n] >= _LEAST_MOUTH]
     for number in range(1, total):
-        area = int(stats[number][cv2.CC_STAT_AREA])
-        if area < 100:
+        area = int(areas[number])
+        if area < 100 or number in mouths:
             continue
         region = np.asarray(labels == number)
-        yield from _split(maps, region, area)
+        own = [np.asarray(labels == m) for m in mouths if _below(region, labels == m, area)]
+        yield from _split(maps, _hull(region, own) if own else region, area)
+
+
+def _below(region: Bool, mouth: Bool, area: int) -> bool:
+    """Whether a mouth hangs on a face by a beard: no further off than a moustache is high."""
+    away = cv2.distanceTransform((~region).view(np.uint8), cv2.DIST_L2, 3)
+    return float(np.asarray(away)[mouth].min()) < _MOUSTACHE * math.sqrt(area)
+
+
+def _hull(region: Bool, mouths: list[Bool]) -> Bool:
+    """The face with its mouth and the beard between them."""
+    ys, xs = np.nonzero(np.logical_or.reduce([region, *mouths]))
+    canvas = np.zeros(region.shape, dtype=np.uint8)
+    cv2.fillConvexPoly(canvas, cv2.convexHull(np.stack([xs, ys], axis=1).astype(np.int32)), 1)
+    return canvas > 0
 
 
 def _split(maps: Float, region: Bool, area: int) -> Iterator[Bool]:

@@ -20,7 +20,7 @@ from retouch_engine.runtime import load
 from retouch_engine.stock import Model
 from retouchd.models import manifest
 
-NETWORKS = ("lama", "lama-dynamic", "migan")
+NETWORKS = ("lama", "lama-dynamic", "migan", "rethined")
 _FILE = "network.onnx"
 
 

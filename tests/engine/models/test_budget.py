@@ -100,7 +100,7 @@ def test_every_model_that_is_here_is_told_why_it_is_used_or_not() -> None:
     for gb in (0, 8, 24, 140):
         text = "\n".join(plan(card(gb), ALL).why)
         for model in ALL.models:
-            if model.healer not in {"lora", "gguf", "controlnet"}:
+            if model.healer not in {"lora", "gguf", "controlnet", "second-faces", "second-people"}:
                 assert f"{model.id}: " in text
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import cast
 
+import imagecodecs
 import numpy as np
 import pytest
 from hypothesis import given
@@ -129,3 +131,19 @@ def test_samples_without_a_profile_are_srgb_and_wide_ones_are_not() -> None:
     red = np.full((1, 1, 3), (50000, 20000, 20000), np.uint16)
     assert to_srgb(red, wide)[0, 0, 0] > 50000
     assert np.array_equal(to_srgb(red, b"broken"), red)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("gamma", [1.4, 1.8, 2.6])
+def test_a_grey_profile_is_read_by_its_curve(gamma: float, dtype: type) -> None:
+    profile = bytes(imagecodecs.cms_profile("gray", whitepoint=(0.3457, 0.3585, 1.0), gamma=gamma))
+    light = np.linspace(0.02, 0.95, 60)
+    full = np.iinfo(dtype).max
+    stored: Samples = np.rint(light ** (1 / gamma) * full).astype(dtype)
+    grey = cast("Samples", np.repeat(stored[None, :, None], 3, axis=2))
+    shown = to_srgb(grey, profile)
+    wanted = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    assert shown.shape == (1, 60, 3)
+    assert shown.dtype == dtype
+    assert np.abs(shown / full - wanted[None, :, None]).max() < (0.02 if dtype == np.uint8 else 0.004)
+    assert not is_srgb(profile)

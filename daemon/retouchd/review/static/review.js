@@ -164,6 +164,7 @@ class Photo {
     g.fillRect(0, 0, w, h);
     if (!this.about) { this.drawOverview(); return; }
     this.drawOverview();
+    this.missing = false;
     const line = Math.round(this.split * w);
     this.side("before", 0, line);
     this.side("after", line, w);
@@ -173,6 +174,8 @@ class Photo {
       g.fillRect(line - 1, 0, 2, h);
     }
     if (this.outlines) this.drawSpots();
+    this.canvas.setAttribute("aria-busy", String(this.missing));
+    if (this.missing) this.drawWaiting();
     const zoom = this.fitting ? "fit" : String(this.scale * (window.devicePixelRatio || 1));
     for (const button of all("[data-zoom]")) button.setAttribute("aria-pressed", String(button.dataset.zoom === zoom));
   }
@@ -190,6 +193,18 @@ class Photo {
     }
     g.setTransform(this.scale * dpr, 0, 0, this.scale * dpr, -this.x * this.scale * dpr, -this.y * this.scale * dpr);
     g.drawImage(picture, 0, 0, this.width, this.height);
+  }
+
+  // Until then both sides show the result, which nobody should take for the photo as it was.
+  drawWaiting() {
+    const g = this.draw2d, dpr = window.devicePixelRatio || 1, text = "loading before and after …";
+    g.setTransform(1, 0, 0, 1, 0, 0);
+    g.font = `${15 * dpr}px system-ui, sans-serif`;
+    const wide = g.measureText(text).width + 24 * dpr;
+    g.fillStyle = "#000c";
+    g.fillRect(12 * dpr, 12 * dpr, wide, 32 * dpr);
+    g.fillStyle = "#ececec";
+    g.fillText(text, 24 * dpr, 33 * dpr);
   }
 
   side(which, from, to) {
@@ -214,6 +229,8 @@ class Photo {
         const picture = this.tile(which, level, column, row);
         if (picture.complete && picture.naturalWidth) {
           g.drawImage(picture, column * span, row * span, picture.naturalWidth * step, picture.naturalHeight * step);
+        } else {
+          this.missing = true;
         }
       }
     }
