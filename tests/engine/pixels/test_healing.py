@@ -55,6 +55,22 @@ def test_a_heal_takes_the_blotch_and_leaves_the_pores(skin: Skin, healer: Healer
     assert left < 0.12 * abs(blur(spoilt, 4.0) - blur(clean, 4.0))[core].mean()
 
 
+def test_a_donors_grain_is_brought_to_that_around_the_hole(skin: Skin) -> None:
+    ratios = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        away = np.hypot(*np.ogrid[-130:130, -130:130])
+        louder = np.where(away > 36, 1.25, 1.0)[..., None]
+        clean = skin(260, seed=seed) + (0.05 * louder * rng.normal(size=(260, 260, 3))).astype(np.float32)
+        hole = disc_at((260, 260), 130, 130, 14)
+        spot = wound_in(clean.astype(np.float32), hole)
+        after, _ = laid(spot, next(iter(HEALERS[HealerId("donor")].attempts(spot))))
+        grain = after.mean(axis=-1) - blur(np.ascontiguousarray(after.mean(axis=-1)), 0.8)
+        ring = (away > 17) & (away < 30)
+        ratios.append(grain[hole].std() / grain[ring].std())
+    assert 0.93 < np.median(ratios) < 1.1
+
+
 def test_a_donor_under_other_light_arrives_with_the_right_contrast(skin: Skin) -> None:
     clean = skin(260, seed=3)
     clean[:, 150:] += np.float32(0.9)
