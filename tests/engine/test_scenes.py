@@ -24,10 +24,14 @@ def scene_of(pixels: NDArray[np.uint8]) -> Any:
     return survey(Photo(np.ascontiguousarray(pixels)), NETWORK)
 
 
+def pixels_of(face: dict[str, Any], size: tuple[int, int] = (900, 1200)) -> NDArray[np.uint8]:
+    return np.array(photo_of(face, size=size).pixels, dtype=np.uint8)
+
+
 @pytest.fixture
 def portrait() -> NDArray[np.uint8]:
     """A face of 260 px high in a frame of 1,200 x 1,200, with room for a body."""
-    return photo_of({"x": 600, "y": 260, "width": 260}, size=(1200, 1200)).pixels.copy()
+    return pixels_of({"x": 600, "y": 260, "width": 260}, size=(1200, 1200))
 
 
 def test_an_arm_is_skin_and_its_sleeve_is_clothing(portrait: NDArray[np.uint8]) -> None:
@@ -102,7 +106,7 @@ def test_a_profile_takes_its_scale_from_the_face_and_says_so() -> None:
 
 def test_closed_eyes_are_eyes_and_keep_the_scale() -> None:
     open_scene = survey(photo_of(PORTRAIT), NETWORK)
-    pixels = photo_of(PORTRAIT | {"without": (Part.EYES,)}).pixels.copy()
+    pixels = pixels_of(PORTRAIT | {"without": (Part.EYES,)})
     for dx, dy, ax, _ in OUTLINES[Part.EYES]:
         middle = (int(600 + dx * 480), int(450 + dy * 480))
         cv2.ellipse(pixels, middle, (int(1.2 * ax * 480), 12), 0, 0, 360, COLOURS[Part.EYES], -1)
@@ -110,7 +114,7 @@ def test_closed_eyes_are_eyes_and_keep_the_scale() -> None:
     (face,) = scene.faces
     assert len(face.eyes) == 2
     assert scene.scale.px_per_mm == pytest.approx(float(open_scene.scale.px_per_mm or 0), rel=0.03)
-    assert all((scene.causes_at(box_at(*eye, 2), 1) & Cause.EYE).all() for eye in face.eyes)
+    assert all((scene.causes_at(box_at(x, y, 2), 1) & Cause.EYE).all() for x, y in face.eyes)
 
 
 def test_eyes_that_are_not_seen_at_all_leave_the_brows_to_speak() -> None:
