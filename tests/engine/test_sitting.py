@@ -12,6 +12,7 @@ import cv2
 import imagecodecs
 import numpy as np
 import pytest
+from benchmarks.sittings import Frame, disagreeing, report
 from hypothesis import given
 from hypothesis import strategies as st
 from skimage import data
@@ -207,6 +208,19 @@ def test_a_place_turns_and_grows_with_its_face(degrees: float) -> None:
     place = placed_on([turned(-31.5, 0), turned(31.5, 0)], 4.0, turned(12, 40))
     assert place == pytest.approx((12, 40))
     assert placed_on([turned(-31.5, 0), turned(31.5, 0)], 4.0, turned(0, 400)) is None
+
+
+def test_the_benchmark_counts_what_is_healed_in_one_frame_only() -> None:
+    seen = marks(3)
+    healed, short = (Frame(scene(), tuple(spots_of(seen, sure=sure, close=True))) for sure in (True, False))
+    assert {agree: disagreeing(healed, short, agree) for agree in Agree} == {
+        Agree.OFF: (1, 1),
+        Agree.KEEP: (1, 1),
+        Agree.BOTH: (1, 0),
+    }
+    assert disagreeing(short, healed, Agree.KEEP) == (0, 0)
+    other = Frame(scene(), tuple(spots_of(marks(4))))
+    assert "of 2 pairs of different people 0 are" in report([(healed, short), (other, other)])
 
 
 def record_with(**spot: Any) -> dict[str, Any]:
