@@ -174,7 +174,8 @@ def _held_out(photos: list[Portrait], networks: Path) -> Find:
     """For each person the models that have not seen that person."""
     fold = folds(photos)
     judges: dict[int, Detector] = {
-        n: Learned((networks / f"spots.{n}.onnx", networks / f"spots.{n}.json")) for n in set(fold.values())
+        n: Learned((networks / f"spots.{n}.onnx", networks / f"judge.{n}.onnx", networks / f"spots.{n}.json"))
+        for n in set(fold.values())
     }
 
     def find(portrait: Portrait, photo: Photo, scene: Scene) -> Sequence[Spot]:

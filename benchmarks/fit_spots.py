@@ -2,89 +2,37 @@
 
     python -m benchmarks.fit_spots DATA_DIR --networks DIR [--write]
 
-``DIR`` holds the networks that ``benchmarks.train_spots`` made, one for each fold. Every photo is looked at
-with the network that has not seen its person, at two sizes; the trees are then fitted without each fold in
-turn, so that the figures printed are of people whom neither had seen, and once on everybody, which is what
-ships. Writes ``DIR/spots.FOLD.json`` for ``benchmarks.detect --held-out``. Needs scikit-learn; seeds are
-fixed.
+``DIR`` holds the networks that ``benchmarks.train_spots`` and ``benchmarks.train_judge`` made, one of each
+for each fold. Every photo is looked at with the networks that have not seen its person, at two sizes; the
+trees are then fitted without each fold in turn, so that the figures printed are of people whom none had seen,
+and once on everybody, which is what ships. Second photos of the same people teach, and are counted apart.
+Writes ``DIR/spots.FOLD.json`` for ``benchmarks.detect --held-out``. Needs scikit-learn; seeds are fixed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import pickle
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from benchmarks.fit_verifier import exported
-from benchmarks.spot_labels import FOLDS, Portrait, folds, portraits
+from benchmarks.spot_finds import SCALES, Row, looked_at, with_verdicts
+from benchmarks.spot_labels import FOLDS, Portrait, folds, portraits, second_photos
 from numpy.typing import NDArray
 
-from retouch_engine.detect import spotnet
-from retouch_engine.detect.learned import LIKELY_PERMANENT, Bars, found, named_find
+from retouch_engine.detect.learned import LIKELY_PERMANENT, Bars, named_find
 from retouch_engine.detect.trees import FIGURES, MODEL_PATH, row
-from retouch_engine.recipe import PERMANENT, Recipe
-from retouch_engine.survey import survey
-from retouch_engine.types import Photo
+from retouch_engine.recipe import PERMANENT
 
-SCALES = (1.0, 0.6)
 ROUNDS = 100
-_MORE_BLEMISH = ("blemish_most", "blemish_mean", "blemish_look0", "blemish_look1")
-_MORE_PERMANENT = ("permanent_most", "permanent_mean", "permanent_look0", "permanent_look1")
+_MORE_BLEMISH = ("blemish_most", "blemish_mean", "judged_blemish")
+_MORE_PERMANENT = ("permanent_most", "permanent_mean", "judged_permanent")
 Judged = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One find in one photo: whose, at which scale, on which label (and which of its sort), its figures."""
-
-    person: str
-    photo: str
-    scale: float
-    label: str
-    mark: int
-    figures: dict[str, float]
-
-
-def _mark(portrait: Portrait, cx: float, cy: float, size: float) -> tuple[str, int]:
-    label = portrait.label(cx, cy, size)
-    far = [np.hypot(m["cx"] - cx, m["cy"] - cy) - m["r"] for m in portrait.marks(label)]
-    return label, int(np.argmin(far)) if far else -1
-
-
-def _rows(portrait: Portrait, network: spotnet.Network, scale: float) -> list[Row]:
-    pixels = portrait.pixels
-    if scale != 1:
-        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        pixels = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=how), np.uint8)
-    photo = Photo(np.ascontiguousarray(pixels), lossy=portrait.path.suffix == ".jpg")
-    total = []
-    for find in found(photo, survey(photo), Recipe(), network) or []:
-        cy, cx = (find.box.y0 + find.box.y1) / 2 / scale, (find.box.x0 + find.box.x1) / 2 / scale
-        label, mark = _mark(portrait, cx, cy, find.diameter_px / scale)
-        total.append(Row(portrait.person, portrait.path.name, scale, label, mark, find.figures))
-    return total
-
-
-def collect(photos: Sequence[Portrait], networks: Path) -> list[Row]:
-    """Every find in every photo at every scale, seen by the network that has not seen the person; cached."""
-    fold, total = folds(list(photos)), []
-    for number in range(FOLDS):
-        cache = networks / f"rows.{number}.pkl"
-        if not cache.exists():
-            network = spotnet.load(networks / f"spots.{number}.onnx")
-            mine = [p for p in photos if fold[p.person] == number]
-            cache.write_bytes(pickle.dumps([r for p in mine for s in SCALES for r in _rows(p, network, s)]))
-            print(f"fold {number}: {len(mine)} photos looked at", flush=True)
-        total += pickle.loads(cache.read_bytes())
-    return total
 
 
 def _model(sort: str) -> Any:
@@ -146,11 +94,13 @@ def _fates(rows: list[Row], heal: Judged, keep: Judged, bars: Bars) -> list[str]
 
 
 def report(rows: list[Row], fates: list[str], photos: Sequence[Portrait]) -> str:
-    """What becomes of marks and finds at the photos' own size."""
-    text, n = "", len(photos)
+    """What becomes of marks and finds in these photos at their own size."""
+    text, n, names = "", len(photos), {p.path.name for p in photos}
     sorts = {sort: sum(len(p.marks(sort)) for p in photos) for sort in ("blemish", "keep")}
     for fate in ("healed", "offered"):
-        mine = [r for r, f in zip(rows, fates, strict=True) if r.scale == 1 and f == fate]
+        mine = [
+            r for r, f in zip(rows, fates, strict=True) if r.scale == 1 and f == fate and r.photo in names
+        ]
         marks = {s: len({(r.photo, r.mark) for r in mine if r.label == s}) for s in sorts}
         false, doubtful = (sum(r.label == label for r in mine) / n for label in ("nothing", "ignore"))
         text += (
@@ -179,15 +129,17 @@ def main() -> None:
     parser.add_argument("--networks", type=Path, required=True)
     parser.add_argument("--write", action="store_true", help="write the trees into the engine")
     given = parser.parse_args()
-    photos = list(portraits(given.data))
-    rows = collect(photos, given.networks)
-    heal, keep = judged(rows, folds(photos), given.networks)
+    photos, second = list(portraits(given.data)), list(second_photos(given.data))
+    fold = folds(photos)
+    rows = with_verdicts(looked_at(photos, second, given.networks), fold, given.networks)
+    heal, keep = judged(rows, fold, given.networks)
     for sensitivity in (0, 25, 50, 75, 100):
         fates = _fates(rows, heal, keep, Bars.at(sensitivity))
         print(f"sensitivity {sensitivity}\n{report(rows, fates, photos)}", flush=True)
+        print(f"second photos, none of them measured on\n{report(rows, fates, second)}", flush=True)
     print(calibration(rows, heal))
     if given.write:
-        free = {p.path.name for p in photos if p.free}
+        free = {p.path.name for p in [*photos, *second] if p.free}
         rows = [r for r in rows if r.photo in free]
         models = {sort: fitted(rows, sort) for sort in ("blemish", "keep")}
         written(models, MODEL_PATH, f"{len(free)} portraits at {len(SCALES)} sizes, {len(rows)} finds")

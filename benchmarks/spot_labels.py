@@ -2,8 +2,9 @@
 
 ``DATA_DIR`` holds ``labels/*.json`` and ``portraits/manifest.json`` with its annotations: circles
 ``blemish``, ``keep``, ``ignore`` (``fine`` counts as neither wrong nor missed), boxes ``ignore_boxes``;
-``image`` names the photo. No photo is part of this project; the labels of the public sets are, in
-``benchmarks/labels``.
+``image`` names the photo. ``benchmarks/labels/smiling`` has the same for a second photo of some people: to
+learn from, never to measure on, so that figures compare. No photo is part of this project; the labels of the
+public sets are, in ``benchmarks/labels``.
 """
 
 from __future__ import annotations
@@ -86,6 +87,13 @@ def portraits(data: Path) -> Iterator[Portrait]:
                 annotation = json.loads((data / "portraits" / entry["annotation"]).read_text())
                 free = entry["redistributable"].startswith("yes")
                 yield Portrait(data / "portraits" / entry["file"], annotation, free=free)
+
+
+def second_photos(data: Path) -> Iterator[Portrait]:
+    """The same people once more, smiling: most of their labels were carried over from the first photo."""
+    for file in sorted((LABELS / "smiling").glob("*.json")):
+        labels = json.loads(file.read_text())
+        yield Portrait(data / labels["image"], labels)
 
 
 def folds(photos: list[Portrait]) -> dict[str, int]:

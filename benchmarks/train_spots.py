@@ -21,7 +21,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from benchmarks.spot_labels import FOLDS, folds, portraits
+from benchmarks.spot_labels import FOLDS, folds, portraits, second_photos
 from benchmarks.spot_net import MAPS, Shipped, SpotNet, planes
 from benchmarks.spot_scenes import Pool, crops
 from benchmarks.spot_sheets import BLEMISH, DOUBTFUL, IGNORE, KEEP, NOTHING, Sheet, cached
@@ -76,7 +76,8 @@ def loss(logits: Any, label: Any) -> Any:
     return ((20 * focal + 0.7 * dice) * share).sum()
 
 
-def _follow(slow: nn.Module, net: nn.Module, decay: float) -> None:
+def follow(slow: nn.Module, net: nn.Module, decay: float) -> None:
+    """Draw a slow average after its network."""
     with torch.no_grad():
         for s, f in zip(slow.state_dict().values(), net.state_dict().values(), strict=True):
             if s.dtype.is_floating_point:
@@ -144,7 +145,7 @@ class Trainer:
         now.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), 2.0)
         self.best.step()
-        _follow(self.slow, self.net, min(DECAY, (self.steps + 1) / (self.steps + 10)))
+        follow(self.slow, self.net, min(DECAY, (self.steps + 1) / (self.steps + 10)))
         self.steps += 1
         return float(now.detach())
 
@@ -197,6 +198,7 @@ def main() -> None:
     fold = folds(photos)
     held = {p.person for p in photos if not p.free}
     known = cached(photos, given.out / "sheets.pkl")
+    known += cached(list(second_photos(given.data)), given.out / "second.pkl")
     for number in [given.fold] if given.fold is not None else [*range(FOLDS), -1]:
         learnt = [s for s in known if fold[s.person] != number and (number >= 0 or s.person not in held)]
         print(f"fold {number}: {len(learnt)} sheets of {len(known)}", flush=True)

@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 
-def _norm(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+def norm(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    """A convolution without bias, then batch normalisation."""
     convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs))
 
@@ -27,10 +28,10 @@ class Block(nn.Module):  # type: ignore[misc]
         super().__init__()
         inner = width * 2
         self.path = nn.Sequential(
-            _norm(width, width, 3, groups=width),
+            norm(width, width, 3, groups=width),
             nn.Conv2d(width, inner, 1),
             nn.ReLU(inplace=True),
-            _norm(inner, width, 1),
+            norm(inner, width, 1),
         )
 
     def forward(self, x: Any) -> Any:
@@ -46,17 +47,17 @@ class UNet(nn.Module):  # type: ignore[misc]
     ) -> None:
         """``dense_below``: levels narrower than this are left by a full convolution."""
         super().__init__()
-        self.stem = nn.Sequential(_norm(planes, widths[0], 3, 2), nn.ReLU(inplace=True))
+        self.stem = nn.Sequential(norm(planes, widths[0], 3, 2), nn.ReLU(inplace=True))
         self.down = nn.ModuleList(
-            nn.Sequential(_norm(a, b, 3, 2, groups=1), nn.ReLU(inplace=True))
+            nn.Sequential(norm(a, b, 3, 2, groups=1), nn.ReLU(inplace=True))
             if a < dense_below
-            else nn.Sequential(_norm(a, a, 3, 2, groups=a), _norm(a, b, 1), nn.ReLU(inplace=True))
+            else nn.Sequential(norm(a, a, 3, 2, groups=a), norm(a, b, 1), nn.ReLU(inplace=True))
             for a, b in pairwise(widths)
         )
         self.stages = nn.ModuleList(
             nn.Sequential(*(Block(w) for _ in range(d))) for w, d in zip(widths, depths, strict=True)
         )
-        self.lateral = nn.ModuleList(_norm(b, a, 1) for a, b in pairwise(widths))
+        self.lateral = nn.ModuleList(norm(b, a, 1) for a, b in pairwise(widths))
         self.merge = nn.ModuleList(Block(w) for w in widths[:-1])
         self.head = nn.Conv2d(widths[0], maps, 1)
 
@@ -73,15 +74,16 @@ class UNet(nn.Module):  # type: ignore[misc]
         return self.head(x)
 
 
-def write_onnx(net: nn.Module, path: Path, output: str) -> None:
-    """A network of ``rgb`` as ONNX, number, height and width free."""
+def write_onnx(net: nn.Module, path: Path, output: str, side: int | None = None) -> None:
+    """A network of ``rgb`` as ONNX, number, height and width free, or only the number at one ``side``."""
+    free, small = {0: "n", 2: "h", 3: "w"}, {0: "n", 2: "h2", 3: "w2"}
     torch.onnx.export(
         deepcopy(net).to(memory_format=torch.contiguous_format).eval(),
-        (torch.zeros(1, 3, 256, 256),),
+        (torch.zeros(1, 3, side or 256, side or 256),),
         path,
         input_names=["rgb"],
         output_names=[output],
-        dynamic_axes={"rgb": {0: "n", 2: "h", 3: "w"}, output: {0: "n", 2: "h2", 3: "w2"}},
+        dynamic_axes={"rgb": {0: "n"}, output: {0: "n"}} if side else {"rgb": free, output: small},
         opset_version=17,
         dynamo=False,
     )

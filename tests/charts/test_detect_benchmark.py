@@ -11,7 +11,7 @@ import pytest
 from benchmarks.detect import measured, plain, rendered, report
 from benchmarks.detect_score import Tally, counted, tone_of
 from benchmarks.files import write_photo
-from benchmarks.spot_labels import LABELS, Portrait, folds, portraits
+from benchmarks.spot_labels import LABELS, Portrait, folds, portraits, second_photos
 
 from retouch_engine import Kind
 from retouch_engine.detect import chosen
@@ -122,12 +122,20 @@ def test_photos_with_labels_beside_them_are_found(tmp_path: Path) -> None:
 
 
 def test_the_shipped_labels_are_whole() -> None:
-    files = sorted(LABELS.glob("*.json"))
-    assert len(files) == 90
-    for file in files:
+    files, second = sorted(LABELS.glob("*.json")), sorted((LABELS / "smiling").glob("*.json"))
+    assert (len(files), len(second)) == (90, 69)
+    for file in files + second:
         labels = json.loads(file.read_text())
         assert labels["image"].startswith("faces/")
         assert all({"cx", "cy", "r", "cls"} <= set(m) for m in labels["blemish"] + labels["keep"])
+
+
+def test_a_second_photo_is_learned_from_and_never_measured(tmp_path: Path) -> None:
+    (tmp_path / "labels").symlink_to(LABELS)
+    measured_on = {p.path for p in portraits(tmp_path)}
+    seconds = {p.path for p in second_photos(tmp_path)}
+    assert (len(measured_on), len(seconds)) == (90, 69)
+    assert not measured_on & seconds
 
 
 def test_on_the_rendered_set_the_engine_finds_and_a_plain_detector_floods() -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from retouch_engine import PERMANENT, Kind
+from retouch_engine import PERMANENT, Kind, Signing
 from retouchd import config
 from retouchd.config.settings import Settings, Watch
 from retouchd.config.write import example
@@ -239,3 +239,16 @@ def test_no_shape_of_settings_ends_in_anything_but_mistakes(raw: dict[str, objec
 
     assert settings or mistakes
     assert all(str(m).isprintable() for m in mistakes)
+
+
+def test_results_are_signed_only_with_a_certificate_and_its_key() -> None:
+    assert Settings().finish.signing is None
+    both = {"certificate": "/etc/retouchd/chain.pem", "key": "/etc/retouchd/key.pem"}
+    signing = Settings.model_validate({"signing": both}).finish.signing
+    assert signing == Signing(both["certificate"], both["key"], "es256", "")
+    assert signing.timestamp_url == "", "nobody is asked for the time"
+    for one, path in both.items():
+        with pytest.raises(ValidationError, match="certificate and key, or neither"):
+            Settings.model_validate({"signing": {one: path}})
+    with pytest.raises(ValidationError):
+        Settings.model_validate({"signing": {**both, "timestamp_url": "file:///etc/passwd"}})

@@ -40,7 +40,7 @@ def test_undo_removes_only_what_nobody_touched_and_the_photo_is_not_taken_again(
     dry = done.about("undo", done.folder, "--dry-run")
     assert (dry.returncode, dry.stdout) == (0, "would remove 14 files of 2 photos\n")
     undone = done.about("undo", done.folder / "a.tif")
-    assert (undone.returncode, undone.stdout) == (0, "removed 7 files of 1 photos\n")
+    assert (undone.returncode, undone.stdout) == (0, "removed 7 files of 1 photo\n")
     edited = done.folder / "day/b-retouched.tif"
     edited.write_bytes(b"hours of work")
     kept = done.about("undo", done.folder / "day")
@@ -209,7 +209,7 @@ def test_results_go_to_a_mirror_when_asked(hot: Hot) -> None:
     wait_for((mirror / "day/a-retouched.tif").exists)
     wait_for(lambda: hot.rows("done"))
     assert sorted(p.name for p in hot.folder.rglob("*") if p.is_file()) == ["a.tif"]
-    assert hot.about("undo", hot.folder / "day").stdout == "removed 7 files of 1 photos\n"
+    assert hot.about("undo", hot.folder / "day").stdout == "removed 7 files of 1 photo\n"
     assert not [p for p in mirror.rglob("*") if p.is_file()]
     process.terminate()
     assert process.wait(60) == 0

@@ -19,6 +19,7 @@ from benchmarks.chart import Chart
 from benchmarks.files import write_photo
 from tests.daemon.conftest import Hot, environment, wait_for
 
+from retouch_engine import open_viewer
 from retouchd import config
 from retouchd.errors import ConfigMistakes
 
@@ -112,6 +113,8 @@ def test_a_photo_shows_every_spot_with_its_decision(page: Page) -> None:
 def test_tiles_are_the_photo_before_and_after(page: Page, chart: Chart) -> None:
     about = json.loads(page.get(f"/photo/{page.photo}/about"))
     assert (about["width"], about["height"], about["orientation"]) == (900, 600, 1)
+    # Told from the record, before anything is decoded; the viewer, which decodes, says the same.
+    assert about == open_viewer().about(page.folder / "a.tif")
     tiles = {}
     for which in ("before", "after"):
         status, data, answer = page.call("GET", f"/photo/{page.photo}/{which}/0/1_0.jpg")

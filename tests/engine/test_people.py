@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from tests.engine.detect.test_judge import by_colour
 from tests.engine.detect.test_learned import by_redness
 from tests.engine.test_faces import COLOURS, draw, photo_of
 from tests.engine.test_faces import NETWORK as FACES
@@ -86,12 +87,12 @@ def test_finds_are_looked_for_and_measured_at_each_faces_own_scale(
     group: tuple[Photo, Scene, list[Box]],
 ) -> None:
     photo, scene, boxes = group
-    network = Network(SimpleNamespace(run=by_redness))
+    network, judge = (Network(SimpleNamespace(run=run)) for run in (by_redness, by_colour))
     for person, box in zip(scene.people(), reversed(boxes), strict=True):
         seen = spotnet.view(photo, person, network)
         assert seen is not None
         assert seen.px_per_mm == pytest.approx(min(5.0, 1.75 * (person.scale.px_per_mm or 0)), rel=0.01)
-        finds = [f for f in found(photo, person, Recipe(), network) or [] if f.box.meets(box)]
+        finds = [f for f in found(photo, person, Recipe(), network, judge) or [] if f.box.meets(box)]
         assert finds
         assert finds[0].figures["mm"] == pytest.approx(SPOT_MM, rel=0.35)
 

@@ -99,7 +99,8 @@ def undo(path: Path, dry_run: bool, config_path: Path | None) -> None:
         click.echo(f"stays, changed since: {shown(path_kept)}", err=True)
     verb = "would remove" if dry_run else "removed"
     count = sum(len(d.removed) for d in done)
-    click.echo(f"{verb} {count} files of {len({d.source for d in done})} photos")
+    photos = len({d.source for d in done})
+    click.echo(f"{verb} {count} files of {photos} photo{'s' * (photos != 1)}")
     sys.exit(1 if any(d.kept for d in done) else 0)
 
 

@@ -17,7 +17,7 @@ from retouch_engine.detect.classic import Looked, place
 from retouch_engine.detect.contour import Outline, outline
 from retouch_engine.detect.planes import Planes, darkness, redness
 from retouch_engine.detect.seeds import Seed
-from retouch_engine.detect.spotnet import CLOSER, Network, Says, View, closer
+from retouch_engine.detect.spotnet import Says, View
 from retouch_engine.imaging.density import density
 from retouch_engine.imaging.masks import bounding_box, diameter
 from retouch_engine.survey import Scene
@@ -26,8 +26,6 @@ from retouch_engine.types import Bool, Box, Float, Photo
 _LEAST_ODDS = 0.12
 """Of being a blemish, from which the network's own peaks are looked at. Of 73 blemishes that the rules and an
 unseeing network were shown, all were outlined by the rules or lay above."""
-_WORTH_A_LOOK = 0.05
-"""Odds of being a blemish below which a closer look would change nothing; most outlines are below."""
 _ALIGNED = 8
 _APART = 7
 """Cells: of two peaks nearer than this the higher one stands."""
@@ -37,7 +35,6 @@ _LIKELY = 0.35
 _DENSE = {"red": redness, "dark": darkness}
 _COMPANY = {Says.BLEMISH: "blemishes", Says.PERMANENT: "permanents"}
 SAID = tuple(f"{map_.name.lower()}_{how}" for map_ in Says for how in ("most", "mean"))
-CLOSE = tuple(f"{map_.name.lower()}_look{n}" for n in range(len(CLOSER)) for map_ in Says)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +45,11 @@ class Find:
     mask: Bool
     diameter_px: float
     figures: dict[str, float]
+    cell: tuple[float, float] = (0.0, 0.0)
+    """Its middle in the network's maps."""
 
 
-def united(
-    photo: Photo, scene: Scene, seen: View, looked_at: Sequence[Looked], network: Network
-) -> list[Find]:
+def united(photo: Photo, scene: Scene, seen: View, looked_at: Sequence[Looked]) -> list[Find]:
     """The rules' outlines and the network's own peaks, each place once, with the figures of both."""
     finds = [Find(box, mask, o.diameter_px, figures | {"own": 0.0}) for o, box, mask, figures in looked_at]
     finds += _peaks(photo, scene, seen, [f.box for f in finds])
@@ -60,17 +57,13 @@ def united(
     centres = [_middle(box, inside) for box, inside in cells]
     said = [seen.odds[(slice(None), *box.slices)][:, inside] for box, inside in cells]
     most = np.array([cut.max(axis=1) for cut in said], dtype=np.float32).reshape(-1, len(Says))
-    looks = np.repeat(most[:, None], len(CLOSER), axis=1)
-    likely = np.flatnonzero(most[:, Says.BLEMISH] >= _WORTH_A_LOOK)
-    looks[likely] = closer(seen, [centres[i] for i in likely], network)
     crowd = _crowds(seen, centres)
     total = []
     for number, found in enumerate(finds):
         means = said[number].mean(axis=1)
         figures = dict(zip(SAID, np.stack([most[number], means], 1).ravel().tolist(), strict=True))
-        figures |= dict(zip(CLOSE, looks[number].ravel().tolist(), strict=True))
         figures |= crowd[number] | {"mm": found.diameter_px * seen.zoom / seen.px_per_mm}
-        total.append(replace(found, figures=found.figures | figures))
+        total.append(replace(found, figures=found.figures | figures, cell=centres[number]))
     return total
 
 

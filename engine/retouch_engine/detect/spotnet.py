@@ -9,7 +9,7 @@ all; it decides nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -47,11 +47,8 @@ _MOST_BOX_PX = 24_000_000
 _TILE, _HALO, _MULTIPLE = 512, 48, 16
 _ROOM_PX = 16
 """Around all skin, in pixels of the photo."""
-_CLOSE = 64
-"""Side in px of a closer look."""
-_CLOSE_BATCH = 32
-CLOSER = (1.0, 1.5)
-"""Scales of the closer looks, of :data:`PX_PER_MM`; the first is mirrored."""
+CLOSE = 64
+"""Side in px of a square around one find."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,34 +167,9 @@ def _look(rgb: Image, odds: Float, rows: slice, columns: slice, network: Network
     ]
 
 
-def closer(seen: View, places: Sequence[tuple[float, float]], network: Network) -> Float:
-    """A second look at each place, mirrored and enlarged.
-
-    Args:
-        seen: the first look.
-        places: cells ``(x, y)`` of its maps.
-        network: the same network.
-
-    Returns:
-        float32 ``(n, looks, maps)``: the highest odds within a millimetre of the place.
-    """
-    found = np.zeros((len(places), len(CLOSER), len(Says)), dtype=np.float32)
-    for number, scale in enumerate(CLOSER):
-        for start in range(0, len(places), _CLOSE_BATCH):
-            some = places[start : start + _CLOSE_BATCH]
-            cuts = np.stack([_cut(seen.rgb, x, y, scale, mirrored=number == 0) for x, y in some])
-            said = network.odds(cuts)
-            reach, middle = round(1.2 * scale * PX_PER_MM / 2), _CLOSE // 4
-            near = said[:, :, middle - reach : middle + reach, middle - reach : middle + reach]
-            found[start : start + len(some), number] = near.max(axis=(2, 3))
-    return found
-
-
-def _cut(rgb: Image, x: float, y: float, scale: float, *, mirrored: bool) -> Image:
-    """A square around a cell, enlarged by ``scale``."""
-    across = -scale if mirrored else scale
-    half = _CLOSE / 2 - 0.5
-    cx, cy = 2 * x + 0.5, 2 * y + 0.5
-    affine = np.array([[across, 0, half - across * cx], [0, scale, half - scale * cy]], dtype=np.float32)
+def cut(rgb: Image, x: float, y: float, side: int = CLOSE) -> Image:
+    """A square of ``side`` px around a cell: uint8, sRGB."""
+    corner = side / 2 - 1
+    affine = np.array([[1, 0, corner - 2 * x], [0, 1, corner - 2 * y]], dtype=np.float32)
     edge = cv2.BORDER_REFLECT_101
-    return np.asarray(cv2.warpAffine(rgb, affine, (_CLOSE, _CLOSE), borderMode=edge), dtype=np.uint8)
+    return np.asarray(cv2.warpAffine(rgb, affine, (side, side), borderMode=edge), dtype=np.uint8)

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.detect.finds import CLOSE, SAID
+from retouch_engine.detect.finds import SAID
+from retouch_engine.detect.judge import JUDGED
 from retouch_engine.detect.verifier import FEATURES, Verifier, parsed
 
-FIGURES = (*FEATURES, *SAID, *CLOSE, "own", "mm", "blemishes_near", "permanents_near")
+FIGURES = (*FEATURES, *SAID, *JUDGED, "own", "mm", "blemishes_near", "permanents_near")
 MODEL_PATH = Path(__file__).with_name("spots.json")
 _NONE = -50.0
 """A figure that a find does not have: it has no outline of its own."""

@@ -15,6 +15,7 @@ import numpy as np
 from retouch_engine.heal.base import Wound
 from retouch_engine.heal.sources import seen_from
 from retouch_engine.imaging.bands import blur
+from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import dilated
 from retouch_engine.imaging.membrane import Span
 from retouch_engine.types import Bool, Box, Float
@@ -25,11 +26,15 @@ _RIM_PX = 8
 _MARGIN_PX = 12
 _RIM_SIGMA_PX = 0.8
 _FURROWS_PX = 3.0
+_GRAIN_PX = 0.8
+_LEAST_GAIN = 0.8
+_SPILL_PX = 3
+_TRUSTED_PX = 120
+"""Of few pixels the contrast is not known well enough to go by it all the way."""
 _WAVE_GAIN = 1.1
 """What the split below takes from the unevenness, given back: measured on portraits."""
 _WAVE_COLOUR = 0.3
 """Of a donor's unevenness in colour: the rest is an error that is seen sooner than it would be missed."""
-_WAVES = ((_WAVE_GAIN - _WAVE_COLOUR) * np.full((3, 3), 1 / 3) + _WAVE_COLOUR * np.eye(3)).astype(np.float32)
 _LEAST_WEIGHT = np.float32(1e-4)
 
 
@@ -107,9 +112,33 @@ class Bed:
             return None
         texture = rim.above(np.ascontiguousarray(seen_from(self.wound.od, self.near, offset)))
         furrows = blur(texture, _FURROWS_PX)
+        pores = self._matched(texture, furrows, offset)
         waves = furrows - blur(texture, float(np.clip(5 + 0.06 * self.wound.diameter_px, 5.4, 9.6)))
-        kept = cv2.transform(waves, _WAVES)
-        return self._laid(self.surface + (texture - furrows) + np.asarray(kept))
+        kept = cv2.transform(waves, _scaled(_WAVE_GAIN, _WAVE_COLOUR))
+        return self._laid(self.surface + pores + np.asarray(kept))
+
+    def _matched(self, texture: Float, furrows: Float, offset: tuple[int, int]) -> Float:
+        """The donor's grain and pores at the contrast of the rim's: other light has other noise.
+
+        Grain has colour of its own, that of the sensor or of a JPEG's blocks, and is matched apart from it.
+        """
+        # Next to the hole the spot's own edge is in the bands yet.
+        known = self.rim.known & ~dilated(self.hole, _SPILL_PX)
+        trust = np.count_nonzero(self.hole) / (np.count_nonzero(self.hole) + _TRUSTED_PX)
+        if np.count_nonzero(known) < _TRUSTED_PX / 2:
+            return np.asarray(texture - furrows)
+        cut = self.near.slices
+        own = np.ascontiguousarray(self.wound.od[cut])
+        coarse = blur(texture, _GRAIN_PX)
+        here, there = own - blur(own, _GRAIN_PX), texture - coarse
+        grey = _gain(tone(here)[known], tone(there)[self.hole]) ** trust
+        colour = (
+            _gain((here[..., 2] - here[..., 0])[known], (there[..., 2] - there[..., 0])[self.hole]) ** trust
+        )
+        band = self.wound.fine[0][0]
+        pores = _gain(band[cut][known], seen_from(band, self.near, offset)[self.hole]) ** trust
+        grain = cv2.transform(there, _scaled(grey, colour))
+        return np.asarray(grain + cv2.transform(coarse - furrows, _scaled(pores, 1.0)))
 
     def _seen_through(self, clean: Bool) -> Rim | None:
         """The rim where both sides of it are clean."""
@@ -142,6 +171,16 @@ class Bed:
         cut = self.near.within(self.wound.inner).slices
         whole[cut][self.hole] = near[self.hole]
         return whole
+
+
+def _scaled(grey: float, colour: float) -> Float:
+    """``(3, 3)``: what scales the mean of three channels, and apart from it how they differ."""
+    return ((grey - colour) * np.full((3, 3), 1 / 3) + colour * np.eye(3)).astype(np.float32)
+
+
+def _gain(here: Float, there: Float) -> float:
+    """What takes the contrast there to that of here, within what still is the same skin."""
+    return float(np.clip(here.std() / max(float(there.std()), 1e-5), _LEAST_GAIN, 1 / _LEAST_GAIN))
 
 
 def readable(wound: Wound) -> float:

@@ -30,7 +30,11 @@ RED: Mapping[str, float] = {
     "ring_skin": 1.0,
     "edge": 4.0,
     "own": 0.0,
+    "blemish_most": 0.9,
     "permanent_most": 0.0,
+    "judged_permanent": 0.0,
+    "ring_redness": 0.5,
+    "ring_level": 1.0,
     "mm": 2.0,
     "company": 0.0,
 }
@@ -79,15 +83,17 @@ def test_without_a_scale_nothing_is_looked_at() -> None:
     assert spotnet.view(photo, scene_of(photo, None), NETWORK) is None
 
 
-def test_a_closer_look_finds_what_lies_at_its_place_only() -> None:
+def test_a_square_around_a_cell_has_it_in_its_middle() -> None:
     pixels = np.full((600, 800, 3), (200, 150, 120), np.uint8)
     pixels[296:305, 396:405] = (255, 0, 0)
     seen = spotnet.view(*all_skin(pixels, spotnet.PX_PER_MM), NETWORK)
     assert seen is not None
-    at = seen.to_cell(400.5, 300.5)
-    looks = spotnet.closer(seen, [at, (at[0] + 20, at[1])], NETWORK)
-    assert looks[0, :, Says.BLEMISH].min() > 0.9
-    assert looks[1].max() == 0
+    x, y = seen.to_cell(400.5, 300.5)
+    for side in (spotnet.CLOSE, 96):
+        ys, xs = np.nonzero(spotnet.cut(seen.rgb, x, y, side)[..., 1] < 40)
+        assert (float(xs.mean()), float(ys.mean())) == pytest.approx(
+            (side / 2 - 0.5, side / 2 - 0.5), abs=0.6
+        )
 
 
 def test_red_and_sure_is_healed_unasked() -> None:
@@ -100,18 +106,43 @@ def test_red_and_sure_is_healed_unasked() -> None:
 @pytest.mark.parametrize(
     "doubt",
     [
-        {"melanin": 0.6, "rise_g": 0.5},
+        {"melanin": 0.7, "rise_g": 0.5},
         {"permanent_most": 0.9},
-        {"melanin": 0.5, "permanent_most": 0.75},
+        {"melanin": 0.6, "permanent_most": 0.67},
+        {"judged_permanent": 0.4},
+        {"melanin": 0.6, "judged_permanent": 0.2},
+        {"rise_red": 0.02},
         {"ring_skin": 0.8},
         {"edge": 0.2},
-        {"elongation": 3.0},
+        {"elongation": 3.1},
     ],
 )
 def test_a_doubt_about_colour_place_or_shape_asks_a_person(doubt: dict[str, float]) -> None:
     finding = named_find({**RED, **doubt}, 0.97, 0.01, BARS)
     assert finding is not None
     assert not finding.sure
+
+
+def test_what_the_second_network_was_not_shown_is_not_healed_unasked() -> None:
+    finding = named_find({k: v for k, v in RED.items() if k != "judged_permanent"}, 0.97, 0.01, BARS)
+    assert finding is not None
+    assert not finding.sure
+
+
+def test_a_brown_mark_must_be_likelier_than_a_red_one() -> None:
+    heal = BARS.sure + 0.05
+    red, brown = (named_find({**RED, "melanin": share}, heal, 0.01, BARS) for share in (0.1, 0.6))
+    assert red is not None
+    assert brown is not None
+    assert (red.sure, brown.sure) == (True, False)
+
+
+def test_what_is_brown_depends_on_how_colourful_the_skin_is_shown() -> None:
+    heal, share = BARS.sure + 0.05, {"melanin": 0.6}
+    vivid, pale = (named_find({**RED, **share, "ring_redness": red}, heal, 0.01, BARS) for red in (0.7, 0.3))
+    assert vivid is not None
+    assert pale is not None
+    assert (vivid.sure, pale.sure) == (False, True)
 
 
 def test_what_may_be_permanent_is_never_healed_unasked() -> None:
@@ -137,10 +168,17 @@ def test_a_find_without_an_outline_is_offered_and_never_healed() -> None:
 
 
 def test_what_belongs_to_the_person_is_named_so_and_the_rest_is_nothing() -> None:
-    kept = named_find({**RED, "melanin": 0.7}, 0.0, 0.9, BARS)
+    kept = named_find({**RED, "melanin": 0.7, "blemish_most": 0.1}, 0.0, 0.9, BARS)
     assert kept is not None
     assert kept.kind in PERMANENT
     assert named_find(RED, 0.0, 0.1, BARS) is None
+
+
+def test_where_the_networks_disagree_about_a_dark_mark_a_person_is_asked() -> None:
+    finding = named_find({**RED, "melanin": 0.4, "blemish_most": 0.7}, 0.0, 0.7, BARS)
+    assert finding is not None
+    assert finding.kind not in PERMANENT
+    assert not finding.sure
 
 
 def test_bars_move_one_way() -> None:

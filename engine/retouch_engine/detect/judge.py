@@ -1,0 +1,65 @@
+"""A second network, which sees one find at a time: to be healed, belonging to the person, or nothing?
+
+The first network (``spotnet``) looks at all skin and learned from pixels. This one begins with the first's
+first layers, sees a find in the middle of 13 mm of skin, and learned from finds, the doubtful ones left out
+(``benchmarks.train_judge``, ``spots.md``): between a red spot and a mole it errs less. Like the first it
+decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import IntEnum
+from pathlib import Path
+
+import numpy as np
+
+from retouch_engine.detect.finds import Find
+from retouch_engine.detect.spotnet import CLOSE, Image, Network, View, cut
+
+MODEL_PATH = Path(__file__).with_name("judge.onnx")
+_BATCH = 32
+WORTH_A_LOOK = 0.05
+"""Odds of being a blemish, by the first network, below which another look would change nothing; most are."""
+
+
+class Verdict(IntEnum):
+    """The network's answers, in its order; their odds add up to 1."""
+
+    BLEMISH = 0
+    PERMANENT = 1
+    NOTHING = 2
+
+
+JUDGED = tuple(f"judged_{verdict.name.lower()}" for verdict in (Verdict.BLEMISH, Verdict.PERMANENT))
+
+
+def worth_it(figures: dict[str, float]) -> bool:
+    """Whether a find could be a blemish to the first network; what could not is left without a verdict."""
+    return figures["blemish_most"] >= WORTH_A_LOOK
+
+
+def judged(finds: Sequence[Find], seen: View, network: Network) -> list[Find]:
+    """Every find, those worth it with the verdict's figures beside the others.
+
+    Args:
+        finds: of this view.
+        seen: the first network's look.
+        network: the one at :data:`MODEL_PATH`, or another of its sort.
+    """
+    some = [i for i, find in enumerate(finds) if worth_it(find.figures)]
+    shown = np.array([cut(seen.rgb, *finds[i].cell) for i in some], np.uint8)
+    total = list(finds)
+    for i, figures in zip(some, verdicts(shown.reshape(-1, CLOSE, CLOSE, 3), network), strict=True):
+        total[i] = replace(finds[i], figures=finds[i].figures | figures)
+    return total
+
+
+def verdicts(shown: Image, network: Network) -> list[dict[str, float]]:
+    """The figures :data:`JUDGED` of squares ``(n, 64, 64, 3)``: the mean of each and its mirror image."""
+    said = np.zeros((len(shown), len(Verdict)), np.float32)
+    for start in range(0, len(shown), _BATCH):
+        some = shown[start : start + _BATCH]
+        said[start : start + len(some)] = (network.odds(some) + network.odds(some[:, :, ::-1])) / 2
+    return [dict(zip(JUDGED, odds, strict=False)) for odds in said.tolist()]
