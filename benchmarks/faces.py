@@ -26,6 +26,7 @@ from benchmarks.parts_labels import (
     FEATURES,
     IGNORE,
     Sheet,
+    drawn,
     held_out,
     hull,
     labelled,
@@ -67,6 +68,8 @@ class Row:
     """Share of the face's skin that is protected."""
     false_skin: float
     """Share of hair and backdrop that is called skin."""
+    beard: float | None
+    """Share of the hand-drawn beard that is protected; None without one."""
     scale_error: float | None
     iou: dict[str, float]
     """Of each part's map, before any margin; a part that the label does not have is left out."""
@@ -98,6 +101,7 @@ def measure(path: Path, network: Network | None) -> Row:
     other = (taught.label == Part.HAIR) | (taught.label == Part.BACKGROUND)
     apart = float(np.linalg.norm(points[0] - points[1])) / 63
     known = scene.scale.px_per_mm
+    beard = drawn(path, "beard", protected.shape) & ~every
     return Row(
         name=f"{path.parent.name}/{path.stem}",
         band=band_of(taught.skin),
@@ -106,6 +110,7 @@ def measure(path: Path, network: Network | None) -> Row:
         parts=parts,
         lost=float(seen[skin].mean()),
         false_skin=float((~seen)[other].mean()),
+        beard=float(protected[beard].mean()) if beard.any() else None,
         scale_error=None if known is None else abs(known / apart - 1),
         iou=overlap(taught, network or parts_module.shipped()),
     )
@@ -232,6 +237,7 @@ def summary(rows: list[Row]) -> dict[str, Any]:
             for p in PARTS
             if (values := [r.iou[p] for r in rows if p in r.iou])
         },
+        "beards": {r.name: round(r.beard, 3) for r in rows if r.beard is not None},
         "false skin": float(np.mean([r.false_skin for r in rows])),
         "scale error, median": median(errors) if errors else None,
         "by band": {

@@ -8,29 +8,28 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from tests.engine.test_faces import COLOURS, NETWORK, OUTLINES, PORTRAIT, photo_of
 
 from retouch_engine.survey import Cause, survey
 from retouch_engine.survey.parts import Part
-from retouch_engine.types import Box, Photo
+from retouch_engine.types import Box, Photo, Samples
 
 
 def box_at(x: float, y: float, size: int = 8) -> Box:
     return Box(int(y) - size // 2, int(x) - size // 2, int(y) + size // 2, int(x) + size // 2)
 
 
-def scene_of(pixels: NDArray[np.uint8]) -> Any:
-    return survey(Photo(np.ascontiguousarray(pixels)), NETWORK)
+def scene_of(pixels: Samples) -> Any:
+    return survey(Photo(pixels.copy()), NETWORK)
 
 
 @pytest.fixture
-def portrait() -> NDArray[np.uint8]:
+def portrait() -> Samples:
     """A face of 260 px high in a frame of 1,200 x 1,200, with room for a body."""
     return photo_of({"x": 600, "y": 260, "width": 260}, size=(1200, 1200)).pixels.copy()
 
 
-def test_an_arm_is_skin_and_its_sleeve_is_clothing(portrait: NDArray[np.uint8]) -> None:
+def test_an_arm_is_skin_and_its_sleeve_is_clothing(portrait: Samples) -> None:
     cv2.rectangle(portrait, (540, 420), (660, 700), COLOURS[Part.OTHER_SKIN], -1)
     cv2.line(portrait, (600, 680), (330, 1050), COLOURS[Part.OTHER_SKIN], 90)
     scene = scene_of(portrait)
@@ -40,7 +39,7 @@ def test_an_arm_is_skin_and_its_sleeve_is_clothing(portrait: NDArray[np.uint8]) 
     assert not scene.skin_in(sleeve).any()
 
 
-def test_a_hand_before_the_mouth_protects_and_does_not_hide_the_face(portrait: NDArray[np.uint8]) -> None:
+def test_a_hand_before_the_mouth_protects_and_does_not_hide_the_face(portrait: Samples) -> None:
     cv2.circle(portrait, (690, 385), 60, COLOURS[Part.OTHER_SKIN], -1)
     for finger in range(3):
         cv2.line(portrait, (690, 380), (640 + 30 * finger, 330), COLOURS[Part.OTHER_SKIN], 16)
@@ -110,7 +109,7 @@ def test_closed_eyes_are_eyes_and_keep_the_scale() -> None:
     (face,) = scene.faces
     assert len(face.eyes) == 2
     assert scene.scale.px_per_mm == pytest.approx(float(open_scene.scale.px_per_mm or 0), rel=0.03)
-    assert all((scene.causes_at(box_at(*eye, 2), 1) & Cause.EYE).all() for eye in face.eyes)
+    assert all((scene.causes_at(box_at(eye[0], eye[1], 2), 1) & Cause.EYE).all() for eye in face.eyes)
 
 
 def test_eyes_that_are_not_seen_at_all_leave_the_brows_to_speak() -> None:

@@ -7,6 +7,7 @@ spot, not a thing: specks protect nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntFlag
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import density, tone
+from retouch_engine.imaging.masks import bounding_box
 from retouch_engine.survey.beard import beards, jaws
 from retouch_engine.survey.faces import Face
 from retouch_engine.survey.foreign import enclosed, foreign
@@ -77,6 +79,8 @@ _ANY_FEATURE = 0.25
 """Between a brow and an eye neither is likely, but their sum is."""
 _SPECK_MM2 = 70.0
 """Smaller pieces of no skin, all around them skin, are spots."""
+_SOFT = 6
+"""Cells beyond a margin in which its blurred rim ends."""
 _WHITE, _BLACK = 0.985, 0.02
 _REACH = 0.9
 """In widths of a face, from its middle."""
@@ -108,8 +112,9 @@ def protection(
     skin = _skin(maps, od, float(mm.max()), _of_a_face(faces, maps.shape[1:], cell))
     level = np.zeros(skin.shape, dtype=np.float32)
     causes = np.zeros(skin.shape, dtype=np.uint16)
-    _protect_parts(level, causes, maps, mm * _wider(maps, od), skin > 0.5)
-    _protect(level, causes, _hairs(maps, od, mm * _wider(maps, od)), 0.2 * mm, Cause.BROW)
+    wide = mm * _wider(maps, od)
+    _protect_parts(level, causes, maps, wide, skin > 0.5)
+    _protect(level, causes, _hairs(maps, od, wide), 0.2 * mm, Cause.BROW)
     _protect(level, causes, lashes(maps[Part.EYES] > 0.25, od, mm), 0.1 * mm, Cause.EYE)
     _protect(level, causes, beards(od, maps[Part.FACE_SKIN], faces, cell), 0.5 * mm, Cause.STUBBLE)
     _protect(level, causes, _clipped(shown), 0.3 * mm, Cause.CLIPPED)
@@ -161,10 +166,12 @@ def _hairs(maps: Float, od: Float, mm: Float) -> Bool:
 def _protect(level: Float, causes: Causes, what: Bool, radius: Float, cause: Cause) -> None:
     if not what.any():
         return
-    distance = np.asarray(cv2.distanceTransform((~what).view(np.uint8), cv2.DIST_L2, 5))
-    grown = np.asarray(np.clip(0.5 + (radius - distance) / 2, 0, 1), dtype=np.float32)
-    np.maximum(level, blur(grown, 0.8), out=level)
-    causes[grown > 0.05] |= np.uint16(cause)
+    # Nothing changes further off than the largest radius and the blur: most things are small.
+    cut = bounding_box(what).grown(math.ceil(float(radius.max())) + _SOFT, *what.shape).slices
+    distance = np.asarray(cv2.distanceTransform((~what[cut]).view(np.uint8), cv2.DIST_L2, 5))
+    grown = np.asarray(np.clip(0.5 + (radius[cut] - distance) / 2, 0, 1), dtype=np.float32)
+    np.maximum(level[cut], blur(grown, 0.8), out=level[cut])
+    causes[cut][grown > 0.05] |= np.uint16(cause)
 
 
 def by_colour(skin: Float, shown: Samples) -> tuple[Float, Float, Causes]:

@@ -138,7 +138,7 @@ def test_a_brown_mark_must_be_likelier_than_a_red_one() -> None:
 
 
 def test_what_is_brown_depends_on_how_colourful_the_skin_is_shown() -> None:
-    heal, share = BARS.sure + 0.05, {"melanin": 0.6}
+    heal, share = BARS.sure + 0.05, {"melanin": 0.48}
     vivid, pale = (named_find({**RED, **share, "ring_redness": red}, heal, 0.01, BARS) for red in (0.7, 0.3))
     assert vivid is not None
     assert pale is not None
