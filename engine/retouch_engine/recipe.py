@@ -108,7 +108,7 @@ class Recipe:
     """What becomes of spots that lie on no face."""
     agree: Agree = Agree.BOTH
     """Whether the decisions of the sitting's other photos count. Of 58 spots that were healed in either of
-    two nearly identical frames of 17 people 16 were left in the other; so 7 are."""
+    two nearly identical frames of 16 people 18 were left in the other; so 7 of 55 are."""
     seed: int = 0
     """Seeds every random choice, so that the same photo gives the same pixels."""
     models: tuple[str, ...] = ()

@@ -226,7 +226,8 @@ def named_find(
     asked = bars.learned(heal, taste.odds(heal, kind))
     veto = _veto(figures, keep, bars) or ("neither red nor brown" if kind is Kind.UNKNOWN else "")
     doubt = veto or _unsure(figures, heal, asked, bars)
-    close = not veto and bars.near(asked) and figures["company"] < _FRECKLED
+    # Brown marks and those among freckles have a line of their own, and no other photo moves it.
+    close = not veto and bars.near(asked) and figures["company"] < _FRECKLED and brownness(figures) <= _BROWN
     words += "" if asked == heal else f", learned odds {asked:.2f}"
     return Finding(kind, asked, sure=not doubt, reason=f"{doubt or 'beyond doubt'} ({words})", close=close)
 

@@ -181,6 +181,18 @@ def test_where_the_networks_disagree_about_a_dark_mark_a_person_is_asked() -> No
     assert not finding.sure
 
 
+def test_another_photo_decides_only_near_the_line_and_never_about_brown_marks_or_among_freckles() -> None:
+    close = {}
+    for name, change in (
+        ("red", {}),
+        ("brown", {"melanin": 0.7, "rise_g": 0.2}),
+        ("freckled", {"company": 30.0}),
+    ):
+        found = [named_find({**RED, **change}, odds, 0.01, BARS) for odds in (0.1, BARS.sure, 0.95)]
+        close[name] = [finding is not None and finding.close for finding in found]
+    assert close == {"red": [False, True, False], "brown": [False] * 3, "freckled": [False] * 3}
+
+
 def test_bars_move_one_way() -> None:
     bars = [Bars.at(level) for level in range(0, 101, 10)]
     assert [b.sure for b in bars] == sorted((b.sure for b in bars), reverse=True)
