@@ -22,7 +22,7 @@ from skimage import data
 from retouch_engine import Kind, Recipe, explain, pipeline
 from retouch_engine.record import Decision
 from retouch_engine.route import plan, spared
-from retouch_engine.survey import Cause, parts, survey
+from retouch_engine.survey import Cause, faces, parts, survey
 from retouch_engine.survey.parts import MODEL_PATH, Network, Part
 from retouch_engine.types import Box, HealerId, Photo, Spot, Takes
 
@@ -302,3 +302,14 @@ def test_things_have_no_face(name: str) -> None:
     picture = np.asarray(getattr(data, name)())
     picture = np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture[..., :3]
     assert survey(Photo(np.ascontiguousarray(picture)), parts.shipped()).faces == ()
+
+
+@pytest.mark.parametrize(("certain", "known"), [(0.99, True), (0.9, False)])
+def test_thin_lips_make_a_face_only_when_they_are_certain(certain: float, known: bool) -> None:
+    maps = np.zeros((10, 120, 120), np.float32)
+    region = np.zeros((120, 120), np.bool_)
+    region[10:110, 10:110] = True
+    maps[Part.FACE_SKIN, region] = 1
+    maps[Part.BROWS, 30:40, 30:90] = 1
+    maps[Part.LIPS, 85:90, 38:82] = certain  # 2.2 % of the face
+    assert (faces._evidence(maps, region, first=False) is not None) == known
