@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from tests.daemon.conftest import Hot, environment, wait_for
 from retouch_engine import open_viewer
 from retouchd import config
 from retouchd.errors import ConfigMistakes
+from retouchd.naming import RECORD
+from retouchd.review.album import Album, places_of
 
 TOKEN = "a-token-of-some-length"
 
@@ -272,6 +275,18 @@ def test_a_wish_is_done_and_remembered_and_a_photo_is_approved(page: Page) -> No
         "0-retouched.tif",
         "a-retouched.tif",
     ]
+
+
+def test_a_new_record_is_seen_at_once_however_young_the_list_of_photos_is(shoot: Path) -> None:
+    album = Album(places_of([(shoot, None)]))
+    (one,) = album.shoots()
+    before = one.photos[0]
+    written = before.names.path(RECORD)
+    os.utime(written, ns=(before.stamp + 1, before.stamp + 1))
+
+    found = album.photo(before.id)
+    assert found is not None
+    assert found[1].stamp == before.stamp + 1
 
 
 def test_with_a_token_nobody_gets_in_without_it(shoot: Path) -> None:

@@ -122,7 +122,17 @@ class Album:
         return next((s for s in self.shoots() if s.id == shoot_id), None)
 
     def photo(self, photo_id: str) -> tuple[Shoot, Photo] | None:
-        """A photo by its id, with its shoot."""
+        """A photo by its id, with its shoot; as it is now, however young the knowledge of the others is.
+
+        A page that asked whether its new result is there, and was shown the one before, never asked again.
+        """
+        found = self._among(photo_id)
+        if found is not None and _stamp(found[1].names.path(RECORD))[0] != found[1].stamp:
+            self.forget()
+            found = self._among(photo_id)
+        return found
+
+    def _among(self, photo_id: str) -> tuple[Shoot, Photo] | None:
         return next(((s, p) for s in self.shoots() for p in s.photos if p.id == photo_id), None)
 
     def _walk(self, place: Place) -> Iterator[Shoot]:
