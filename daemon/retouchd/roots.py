@@ -18,6 +18,9 @@ from retouchd.text import shown
 
 _REST = 20.0
 """Between two looks, this many times what a look takes: five percent of one core at most."""
+_REST_TOLD, _LONGEST_S = 300.0, 30.0
+"""The same where the kernel tells of changes, and its limit: with 2,000 photos in the folder, an idle service
+took 2 percent of a core to see again and again that nothing had changed."""
 
 MountTable = Callable[[], Sequence[Mount]]
 
@@ -70,6 +73,8 @@ class Root:
         """Seconds between two looks."""
         network = self.network or any(m.network for m in self.inner.values())
         wanted = settings.scan.interval_network_s if network else settings.scan.interval_local_s
+        if self.events and not network:
+            wanted = max(wanted, min(_LONGEST_S, _REST_TOLD * self.cost_s))
         return max(wanted, _REST * self.cost_s)
 
     def network_at(self, path: Path) -> bool:
