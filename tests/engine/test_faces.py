@@ -22,7 +22,8 @@ from skimage import data
 from retouch_engine import Kind, Recipe, explain, pipeline
 from retouch_engine.record import Decision
 from retouch_engine.route import plan, spared
-from retouch_engine.survey import Cause, faces, parts, survey
+from retouch_engine.survey import Cause, parts, survey
+from retouch_engine.survey.guesses import evidence
 from retouch_engine.survey.parts import MODEL_PATH, Network, Part
 from retouch_engine.types import Box, HealerId, Photo, Spot, Takes
 
@@ -312,4 +313,4 @@ def test_thin_lips_make_a_face_only_when_they_are_certain(certain: float, known:
     maps[Part.FACE_SKIN, region] = 1
     maps[Part.BROWS, 30:40, 30:90] = 1
     maps[Part.LIPS, 85:90, 38:82] = certain  # 2.2 % of the face
-    assert (faces._evidence(maps, region, first=False) is not None) == known
+    assert (evidence(maps, region, first=False) is not None) == known

@@ -122,3 +122,12 @@ def test_eyes_that_are_not_seen_at_all_leave_the_brows_to_speak() -> None:
     assert all(face.eyes == () for face in scene.faces)
     if scene.faces:
         assert "area of face 1" in scene.scale.source
+
+
+def test_small_faces_are_looked_for_from_nearer() -> None:
+    places = [(400 + 700 * i, 500 + 900 * j) for i in range(4) for j in range(2)]
+    crowd = [{"x": x, "y": y, "width": 64} for x, y in places]
+    scene = survey(photo_of(*crowd, size=(2000, 3000)), NETWORK)
+    centres = sorted((round(f.centre[0]), round(f.centre[1])) for f in scene.faces)
+    assert len(centres) == len(places)
+    assert all(np.hypot(a[0] - b[0], a[1] - b[1]) < 20 for a, b in zip(centres, sorted(places), strict=True))

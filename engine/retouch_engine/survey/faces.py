@@ -7,7 +7,7 @@ are a socket, a red stripe is a book; both together, in the right places, are a 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -17,37 +17,22 @@ from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import density, tone
 from retouch_engine.imaging.masks import dilated
 from retouch_engine.survey.gauge import Point, centres, pupils, scale_of, yaw_hint
+from retouch_engine.survey.guesses import LOWER, UPPER, Candidate, Look, View, evidence, guesses, regions
 from retouch_engine.survey.parts import Network, Part
 from retouch_engine.types import Bool, Box, Float, PixelScale
 
-UPPER = (Part.EYES, Part.BROWS)
-LOWER = (Part.LIPS, Part.NOSTRILS)
-_COARSE = (224, 448, 896)
-"""Long sides at which the whole photo is looked at: a face of 40 to 230 px is known, no other."""
 _CROP = 320
 _CROP_FACE = 180.0
 """Width of the face in its own crop."""
 _CLOSER = 416
 """The same crop for a second look, in which the face is 234 px wide: brows and lips end half a mm nearer to
 where they end, and what one size gets wrong the other does not."""
-_LEAST_WIDTH = 26.0
-"""In px of a coarse view: narrower faces are blobs."""
-_THIN, _CERTAIN = 0.7, 0.95
-"""Thin lips below a high forehead are 2.2 % of a face where others have 3.3 at least. Nothing that is no face
-had parts so small and so certain at once (coins: 2.2 %, at most 0.93)."""
-_LEAST_MASS = {True: (0.012, 0.008), False: (0.03, 0.025)}
-"""Upper and lower evidence, of the face's area: at the first look, and at the second."""
-_LEAST_MOUTH, _MOUSTACHE = 8, 0.2
-"""Cells of a mouth that a beard parts from its face, and the beard's height, of the face's root area."""
 _SURE = 0.9
 _LEAST_SURE = 0.75
 """How sure the network must be of the face as a whole: of a cat or a coin it never is."""
-_MOST = 24
+_MOST = 60
 _STEADY = 6
 """So many faces are looked at in the mirror too; in a crowd one look must do."""
-
-Look = Callable[[Box, float], Float]
-"""A part of the photo, shrunk by a factor: sRGB, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +48,6 @@ class Face:
     yaw_hint: float
     """How far the nose stands off the middle of the eyes, of their distance; 0 is frontal."""
     scale: PixelScale
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A guess: centre and width in px of the photo, tilt in radians, how much speaks for it."""
-
-    x: float
-    y: float
-    width: float
-    tilt: float
-    evidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +73,8 @@ class Found:
 
 def find(look: Look, height: int, width: int, network: Network, others: Sequence[Candidate] = ()) -> Found:
     """Find every face: largest first. ``others`` are guesses from elsewhere, for places without ours."""
-    long_side = max(height, width)
-    views: list[tuple[float, Float]] = []
-    candidates: list[Candidate] = list(others)
-    for side in _COARSE:
-        shrink = min(1.0, side / long_side)
-        maps = network.maps(look(Box(0, 0, height, width), shrink))
-        views.append((shrink, maps))
-        candidates += _candidates(maps, 2 / shrink)
-        if shrink == 1.0:
-            break
-    chosen = _best(candidates)[:_MOST]
+    chosen, views = guesses(look, height, width, network, others)
+    chosen = chosen[:_MOST]
     steady = len(chosen) <= _STEADY
     faces: list[Face] = []
     crops: list[Crop] = []
@@ -122,7 +87,7 @@ def find(look: Look, height: int, width: int, network: Network, others: Sequence
     return Found(tuple(faces), tuple(crops), _fitting(views, faces))
 
 
-def _fitting(views: list[tuple[float, Float]], faces: list[Face]) -> Float:
+def _fitting(views: list[View], faces: list[Face]) -> Float:
     """The maps of the size at which the largest face is seen best."""
     if not faces:
         return views[min(1, len(views) - 1)][1]
@@ -133,109 +98,6 @@ def _fitting(views: list[tuple[float, Float]], faces: list[Face]) -> Float:
 def _same(a: Face, b: Face) -> bool:
     reach = 0.5 * max(a.width, b.width)
     return math.hypot(a.centre[0] - b.centre[0], a.centre[1] - b.centre[1]) < reach
-
-
-def _best(candidates: list[Candidate]) -> list[Candidate]:
-    """One for each place, the one with the most evidence; then by width."""
-    kept: list[Candidate] = []
-    for one in sorted(candidates, key=lambda c: -c.evidence):
-        reach = [0.5 * max(one.width, other.width) for other in kept]
-        if all(math.hypot(one.x - o.x, one.y - o.y) > r for o, r in zip(kept, reach, strict=True)):
-            kept.append(one)
-    return sorted(kept, key=lambda c: -c.width)
-
-
-def _candidates(maps: Float, cell: float) -> Iterator[Candidate]:
-    """Guesses from one view, whose cells are ``cell`` px of the photo."""
-    for region in _regions(maps):
-        area = float(np.count_nonzero(region))
-        width = 1.1 * math.sqrt(area)
-        if 2 * width < _LEAST_WIDTH:
-            continue
-        seen = _evidence(maps, region, first=True)
-        if seen is None:
-            continue
-        upper, lower, evidence = seen
-        x, y = (float(v) for v in np.argwhere(region).mean(axis=0)[::-1])
-        tilt = math.atan2(lower[0] - upper[0], lower[1] - upper[1])
-        # Known best at 120 px; a face outside what was taught is a poor guess.
-        fit = math.exp(-((math.log(2 * width / 120) / 1.2) ** 2))
-        yield Candidate((x + 0.5) * cell, (y + 0.5) * cell, width * cell, -tilt, evidence * fit)
-
-
-def _faceness(maps: Float) -> Float:
-    parts = (Part.FACE_SKIN, *UPPER, *LOWER)
-    return np.asarray(maps[list(parts)].sum(axis=0) + 0.7 * maps[Part.GLASSES])
-
-
-def _regions(maps: Float) -> Iterator[Bool]:
-    """Connected pieces of face, each with its mouth if a beard lies around that, cut between two mouths."""
-    total, labels, stats, _ = cv2.connectedComponentsWithStats(
-        (_faceness(maps) > 0.5).view(np.uint8), connectivity=8
-    )
-    areas = stats[:, cv2.CC_STAT_AREA]
-    # A mouth by itself, or with the bare chin below it, is no face: lips are a twentieth of one.
-    lips = np.bincount(labels.ravel(), (maps[Part.LIPS] > 0.5).ravel(), minlength=total)
-    mouths = [n for n in range(1, total) if lips[n] > 0.15 * areas[n] and areas[n] >= _LEAST_MOUTH]
-    for number in range(1, total):
-        area = int(areas[number])
-        if area < 100 or number in mouths:
-            continue
-        region = np.asarray(labels == number)
-        own = [np.asarray(labels == m) for m in mouths if _below(region, labels == m, area)]
-        yield from _split(maps, _hull(region, own) if own else region, area)
-
-
-def _below(region: Bool, mouth: Bool, area: int) -> bool:
-    """Whether a mouth hangs on a face by a beard: no further off than a moustache is high."""
-    away = cv2.distanceTransform((~region).view(np.uint8), cv2.DIST_L2, 3)
-    return float(np.asarray(away)[mouth].min()) < _MOUSTACHE * math.sqrt(area)
-
-
-def _hull(region: Bool, mouths: list[Bool]) -> Bool:
-    """The face with its mouth and the beard between them."""
-    ys, xs = np.nonzero(np.logical_or.reduce([region, *mouths]))
-    canvas = np.zeros(region.shape, dtype=np.uint8)
-    cv2.fillConvexPoly(canvas, cv2.convexHull(np.stack([xs, ys], axis=1).astype(np.int32)), 1)
-    return canvas > 0
-
-
-def _split(maps: Float, region: Bool, area: int) -> Iterator[Bool]:
-    mouths = centres(np.where(region, maps[Part.LIPS], 0), 0.35, 4)
-    apart = 0.45 * math.sqrt(area)
-    far = [m for i, m in enumerate(mouths) if all(math.dist(m, o) > apart for o in mouths[:i])]
-    if len(far) < 2:
-        yield region
-        return
-    ys, xs = np.nonzero(region)
-    distance = np.stack([(xs - x) ** 2 + (ys - y) ** 2 for x, y in far])
-    nearest = distance.argmin(axis=0)
-    for k in range(len(far)):
-        piece = np.zeros_like(region)
-        piece[ys[nearest == k], xs[nearest == k]] = True
-        yield piece
-
-
-def _evidence(maps: Float, region: Bool, *, first: bool) -> tuple[Point, Point, float] | None:
-    """Where the upper and the lower parts lie, and how much there is of both; None: no face."""
-    area = float(np.count_nonzero(region))
-    points, masses = [], []
-    for parts, least in zip((UPPER, LOWER), _LEAST_MASS[first], strict=True):
-        likely = np.where(region, maps[list(parts)].sum(axis=0), 0)
-        likely = np.where(likely > 0.3, likely, 0)
-        mass = float(likely.sum())
-        sure = float(likely.max())
-        if mass < (_THIN if sure > _CERTAIN else 1.0) * least * area or sure < (0.5 if first else 0.7):
-            return None
-        ys, xs = np.nonzero(likely)
-        weight = likely[ys, xs]
-        points.append((float((xs * weight).sum() / mass), float((ys * weight).sum() / mass)))
-        masses.append(mass / area)
-    upper, lower = points
-    apart = math.dist(upper, lower) / math.sqrt(area)
-    if not 0.15 < apart < 0.95:
-        return None
-    return upper, lower, min(masses[0] / 0.08, 1.0) * min(masses[1] / 0.05, 1.0)
 
 
 def _crop(look: Look, guess: Candidate, size: tuple[int, int], network: Network, *, steady: bool) -> Crop:
@@ -311,11 +173,11 @@ def _tidied(maps: Float) -> tuple[Float, Bool]:
 
 def _middle(maps: Float) -> Bool:
     """The piece of face nearest to the middle of its crop."""
-    regions = list(_regions(maps))
+    pieces = list(regions(maps))
     middle = (maps.shape[1] / 2, maps.shape[2] / 2)
-    if not regions:
+    if not pieces:
         return np.zeros(maps.shape[1:], dtype=np.bool_)
-    return min(regions, key=lambda r: math.dist(middle, tuple(np.argwhere(r).mean(axis=0))))
+    return min(pieces, key=lambda r: math.dist(middle, tuple(np.argwhere(r).mean(axis=0))))
 
 
 def _moved(affine: Float, point: Point) -> Point:
@@ -326,7 +188,7 @@ def _moved(affine: Float, point: Point) -> Point:
 
 
 def _face(number: int, crop: Crop, size: tuple[int, int]) -> Face | None:
-    seen = _evidence(crop.maps, crop.inside, first=False) if crop.inside.any() else None
+    seen = evidence(crop.maps, crop.inside, first=False) if crop.inside.any() else None
     if seen is None:
         return None
     height, width = size

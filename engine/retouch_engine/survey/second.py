@@ -22,7 +22,7 @@ import numpy as np
 from retouch_engine.errors import ModelUnusable
 from retouch_engine.learned import networks_run, session
 from retouch_engine.stock import Model
-from retouch_engine.survey.faces import Candidate
+from retouch_engine.survey.guesses import Candidate
 from retouch_engine.types import Bool, Samples
 
 FACES, PEOPLE = "second-faces", "second-people"

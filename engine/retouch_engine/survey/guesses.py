@@ -1,0 +1,218 @@
+"""Where faces may be: pieces of face in the network's maps of the whole photo, and how much speaks for each.
+
+Guesses only. Each is looked at again by itself before it is believed (:mod:`retouch_engine.survey.faces`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from retouch_engine.survey.gauge import Point, centres
+from retouch_engine.survey.parts import Network, Part
+from retouch_engine.types import Bool, Box, Float
+
+UPPER = (Part.EYES, Part.BROWS)
+LOWER = (Part.LIPS, Part.NOSTRILS)
+_COARSE = (224, 448, 896)
+"""Long sides at which the whole photo is looked at: a face of 40 to 230 px is known, no other."""
+_LEAST_WIDTH = 26.0
+"""In px of a coarse view: narrower faces are blobs."""
+_THIN, _CERTAIN = 0.7, 0.95
+"""Thin lips below a high forehead are 2.2 % of a face where others have 3.3 at least. Nothing that is no face
+had parts so small and so certain at once (coins: 2.2 %, at most 0.93)."""
+_LEAST_MASS = {True: (0.012, 0.008), False: (0.03, 0.025)}
+"""Upper and lower evidence, of the face's area: at the first look, and at the second."""
+_LEAST_MOUTH, _MOUSTACHE = 8, 0.2
+"""Cells of a mouth that a beard parts from its face, and the beard's height, of the face's root area."""
+_SPECK, _SPECK_SKIN, _SPECK_FULL = (10, 900), 0.35, 0.35
+"""Cells of a speck of skin that may be a small face, how likely skin it has to be, and how
+much of its box it fills."""
+_OVERLAP = 128
+"""Of the tiles of the nearer look, in its px: more than the width of a face that is looked for there."""
+
+Look = Callable[[Box, float], Float]
+"""A part of the photo, shrunk by a factor: sRGB, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A guess: centre and width in px of the photo, tilt in radians, how much speaks for it."""
+
+    x: float
+    y: float
+    width: float
+    tilt: float
+    evidence: float
+
+
+View = tuple[float, Float]
+"""How much a photo was shrunk for a look, and the maps, whose cells are 2 px of it."""
+
+
+def guesses(
+    look: Look, height: int, width: int, network: Network, others: Sequence[Candidate] = ()
+) -> tuple[list[Candidate], list[View]]:
+    """Guesses, widest first, and the looks at the whole photo. ``others`` come from elsewhere."""
+    views: list[View] = []
+    found = list(others)
+    for side in _COARSE:
+        shrink = min(1.0, side / max(height, width))
+        maps = network.maps(look(Box(0, 0, height, width), shrink))
+        views.append((shrink, maps))
+        found += _candidates(maps, 2 / shrink)
+        if shrink == 1.0:
+            return _best(found), views
+    return _best([*found, *_nearer(look, (height, width), views[-1], _best(found), network)]), views
+
+
+def _best(candidates: list[Candidate]) -> list[Candidate]:
+    """One for each place, the one with the most evidence; then by width."""
+    kept: list[Candidate] = []
+    for one in sorted(candidates, key=lambda c: -c.evidence):
+        reach = [0.5 * max(one.width, other.width) for other in kept]
+        if all(math.hypot(one.x - o.x, one.y - o.y) > r for o, r in zip(kept, reach, strict=True)):
+            kept.append(one)
+    return sorted(kept, key=lambda c: -c.width)
+
+
+def _candidates(maps: Float, cell: float) -> Iterator[Candidate]:
+    """Guesses from one view, whose cells are ``cell`` px of the photo."""
+    for region in regions(maps):
+        area = float(np.count_nonzero(region))
+        width = 1.1 * math.sqrt(area)
+        if 2 * width < _LEAST_WIDTH:
+            continue
+        seen = evidence(maps, region, first=True)
+        if seen is None:
+            continue
+        upper, lower, speaks = seen
+        x, y = (float(v) for v in np.argwhere(region).mean(axis=0)[::-1])
+        tilt = math.atan2(lower[0] - upper[0], lower[1] - upper[1])
+        # Known best at 120 px; a face outside what was taught is a poor guess.
+        fit = math.exp(-((math.log(2 * width / 120) / 1.2) ** 2))
+        yield Candidate((x + 0.5) * cell, (y + 0.5) * cell, width * cell, -tilt, speaks * fit)
+
+
+def _nearer(
+    look: Look, size: tuple[int, int], view: tuple[float, Float], known: list[Candidate], network: Network
+) -> Iterator[Candidate]:
+    """Guesses from nearer, where the finest view has specks of skin that no known face explains.
+
+    In a group the width of a face is a fiftieth of the photo's. A photo of one person has no such specks, or
+    few, so that this look costs it little.
+    """
+    shrink, maps = view
+    cell = 2 / shrink
+    nearer = min(1.0, 2 * shrink)
+    specks = _specks(maps, known, cell)
+    for box in _tiles(size, _COARSE[-1] / nearer, _OVERLAP / nearer):
+        if specks[
+            int(box.y0 / cell) : int(box.y1 / cell) + 1, int(box.x0 / cell) : int(box.x1 / cell) + 1
+        ].any():
+            for one in _candidates(network.maps(look(box, nearer)), 2 / nearer):
+                yield replace(one, x=one.x + box.x0, y=one.y + box.y0)
+
+
+def _specks(maps: Float, known: list[Candidate], cell: float) -> Bool:
+    """Pieces of skin of the size of a small face, away from faces that are known."""
+    skin = (_faceness(maps) + maps[Part.OTHER_SKIN] > _SPECK_SKIN).astype(np.uint8)
+    for one in known:
+        cv2.circle(skin, (int(one.x / cell), int(one.y / cell)), int(one.width / cell), 0, -1)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(skin, connectivity=8)
+    area = stats[:, cv2.CC_STAT_AREA]
+    full = area / (stats[:, cv2.CC_STAT_WIDTH] * stats[:, cv2.CC_STAT_HEIGHT])
+    right = (area >= _SPECK[0]) & (area <= _SPECK[1]) & (full > _SPECK_FULL)
+    right[0] = False
+    return np.asarray(right[labels])
+
+
+def _tiles(size: tuple[int, int], side: float, overlap: float) -> Iterator[Box]:
+    """Boxes of at most ``side`` that cover a photo, each over its neighbours by ``overlap``."""
+    rows, columns = (max(1, math.ceil((length - overlap) / (side - overlap))) for length in size)
+    for row in range(rows):
+        for column in range(columns):
+            y0, x0 = (
+                int(number * (length - side) / max(1, count - 1)) if count > 1 else 0
+                for number, count, length in ((row, rows, size[0]), (column, columns, size[1]))
+            )
+            yield Box(y0, x0, min(size[0], int(y0 + side)), min(size[1], int(x0 + side)))
+
+
+def _faceness(maps: Float) -> Float:
+    parts = (Part.FACE_SKIN, *UPPER, *LOWER)
+    return np.asarray(maps[list(parts)].sum(axis=0) + 0.7 * maps[Part.GLASSES])
+
+
+def regions(maps: Float) -> Iterator[Bool]:
+    """Connected pieces of face, each with its mouth if a beard lies around that, cut between two mouths."""
+    total, labels, stats, _ = cv2.connectedComponentsWithStats(
+        (_faceness(maps) > 0.5).view(np.uint8), connectivity=8
+    )
+    areas = stats[:, cv2.CC_STAT_AREA]
+    # A mouth by itself, or with the bare chin below it, is no face: lips are a twentieth of one.
+    lips = np.bincount(labels.ravel(), (maps[Part.LIPS] > 0.5).ravel(), minlength=total)
+    mouths = [n for n in range(1, total) if lips[n] > 0.15 * areas[n] and areas[n] >= _LEAST_MOUTH]
+    for number in range(1, total):
+        area = int(areas[number])
+        if area < 100 or number in mouths:
+            continue
+        region = np.asarray(labels == number)
+        own = [np.asarray(labels == m) for m in mouths if _below(region, labels == m, area)]
+        yield from _split(maps, _hull(region, own) if own else region, area)
+
+
+def _below(region: Bool, mouth: Bool, area: int) -> bool:
+    """Whether a mouth hangs on a face by a beard: no further off than a moustache is high."""
+    away = cv2.distanceTransform((~region).view(np.uint8), cv2.DIST_L2, 3)
+    return float(np.asarray(away)[mouth].min()) < _MOUSTACHE * math.sqrt(area)
+
+
+def _hull(region: Bool, mouths: list[Bool]) -> Bool:
+    """The face with its mouth and the beard between them."""
+    ys, xs = np.nonzero(np.logical_or.reduce([region, *mouths]))
+    canvas = np.zeros(region.shape, dtype=np.uint8)
+    cv2.fillConvexPoly(canvas, cv2.convexHull(np.stack([xs, ys], axis=1).astype(np.int32)), 1)
+    return canvas > 0
+
+
+def _split(maps: Float, region: Bool, area: int) -> Iterator[Bool]:
+    mouths = centres(np.where(region, maps[Part.LIPS], 0), 0.35, 4)
+    apart = 0.45 * math.sqrt(area)
+    far = [m for i, m in enumerate(mouths) if all(math.dist(m, o) > apart for o in mouths[:i])]
+    if len(far) < 2:
+        yield region
+        return
+    ys, xs = np.nonzero(region)
+    distance = np.stack([(xs - x) ** 2 + (ys - y) ** 2 for x, y in far])
+    nearest = distance.argmin(axis=0)
+    for k in range(len(far)):
+        piece = np.zeros_like(region)
+        piece[ys[nearest == k], xs[nearest == k]] = True
+        yield piece
+
+
+def evidence(maps: Float, region: Bool, *, first: bool) -> tuple[Point, Point, float] | None:
+    """Where the upper and the lower parts lie, and how much there is of both; None: no face."""
+    area = float(np.count_nonzero(region))
+    points, masses = [], []
+    for parts, least in zip((UPPER, LOWER), _LEAST_MASS[first], strict=True):
+        likely = np.where(region, maps[list(parts)].sum(axis=0), 0)
+        likely = np.where(likely > 0.3, likely, 0)
+        mass = float(likely.sum())
+        sure = float(likely.max())
+        if mass < (_THIN if sure > _CERTAIN else 1.0) * least * area or sure < (0.5 if first else 0.7):
+            return None
+        ys, xs = np.nonzero(likely)
+        weight = likely[ys, xs]
+        points.append((float((xs * weight).sum() / mass), float((ys * weight).sum() / mass)))
+        masses.append(mass / area)
+    upper, lower = points
+    apart = math.dist(upper, lower) / math.sqrt(area)
+    if not 0.15 < apart < 0.95:
+        return None
+    return upper, lower, min(masses[0] / 0.08, 1.0) * min(masses[1] / 0.05, 1.0)
