@@ -7,6 +7,11 @@ from pathlib import Path
 import pytest
 from benchmarks.chart import Chart, render
 from benchmarks.files import write_photo
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no fault of what is tested: a test asserts behaviour, never wall time.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 ROOT = Path(__file__).resolve().parents[1]
 
