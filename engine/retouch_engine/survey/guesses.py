@@ -29,9 +29,11 @@ _LEAST_MASS = {True: (0.012, 0.008), False: (0.03, 0.025)}
 """Upper and lower evidence, of the face's area: at the first look, and at the second."""
 _LEAST_MOUTH, _MOUSTACHE = 8, 0.2
 """Cells of a mouth that a beard parts from its face, and the beard's height, of the face's root area."""
-_SPECK, _SPECK_SKIN, _SPECK_FULL = (10, 900), 0.35, 0.35
+_SPECK, _SPECK_SKIN, _SPECK_FULL = (25, 900), 0.35, 0.35
 """Cells of a speck of skin that may be a small face, how likely skin it has to be, and how
 much of its box it fills."""
+_REACH = 1.6
+"""Widths of a known face from its middle, within which skin is its own ears, neck and collar."""
 _OVERLAP = 128
 """Of the tiles of the nearer look, in its px: more than the width of a face that is looked for there."""
 
@@ -122,7 +124,7 @@ def _specks(maps: Float, known: list[Candidate], cell: float) -> Bool:
     """Pieces of skin of the size of a small face, away from faces that are known."""
     skin = (_faceness(maps) + maps[Part.OTHER_SKIN] > _SPECK_SKIN).astype(np.uint8)
     for one in known:
-        cv2.circle(skin, (int(one.x / cell), int(one.y / cell)), int(one.width / cell), 0, -1)
+        cv2.circle(skin, (int(one.x / cell), int(one.y / cell)), int(_REACH * one.width / cell), 0, -1)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(skin, connectivity=8)
     area = stats[:, cv2.CC_STAT_AREA]
     full = area / (stats[:, cv2.CC_STAT_WIDTH] * stats[:, cv2.CC_STAT_HEIGHT])
