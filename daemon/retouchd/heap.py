@@ -1,11 +1,11 @@
-"""Keeping a process small that runs for weeks: large blocks of memory go back to the system when freed."""
+"""Keeping processes small that run for weeks: what the C library's allocator is told."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 
-_M_MMAP_THRESHOLD = -3
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 """From <malloc.h> of glibc."""
 _LARGE_BYTES = 128 * 1024
 
@@ -21,3 +21,14 @@ def give_back_large_blocks() -> None:
     """
     with contextlib.suppress(AttributeError):  # another C library has no such habit
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+
+
+def keep_one_arena() -> None:
+    """Have all threads share one heap; to be asked before any thread begins.
+
+    glibc gives each thread a heap of its own, and ours come and go with every photo: what one left behind, the
+    next could not use. The worker took 182 MB after 200 small photos and 194 after 700; with one heap 150 and
+    150, in the same time.
+    """
+    with contextlib.suppress(AttributeError):  # another C library has no such habit
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)

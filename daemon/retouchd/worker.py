@@ -37,7 +37,7 @@ from retouch_engine import (
     Stock,
     estimated_bytes,
 )
-from retouchd import protocol, record
+from retouchd import heap, protocol, record
 from retouchd.errors import JobError, MemoryShort, OverBudget
 from retouchd.text import shown
 
@@ -201,6 +201,7 @@ def main(
     # Ctrl-C reaches the whole foreground group; the daemon alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent(parent)
+    heap.keep_one_arena()
     say = _reserve_stdout()
     engines: list[Engine] = []
     _beat(say, engines)

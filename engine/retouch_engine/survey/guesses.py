@@ -32,6 +32,8 @@ _LEAST_MOUTH, _MOUSTACHE = 8, 0.2
 _SPECK, _SPECK_SKIN, _SPECK_FULL = (25, 900), 0.35, 0.35
 """Cells of a speck of skin that may be a small face, how likely skin it has to be, and how
 much of its box it fills."""
+_SPECK_BROWS = 0.4
+"""How likely brows or eyes have to be in it: faces of 18 px have 0.45 at least, most other specks 0.1."""
 _REACH = 1.6
 """Widths of a known face from its middle, within which skin is its own ears, neck and collar."""
 _OVERLAP = 128
@@ -121,14 +123,16 @@ def _nearer(
 
 
 def _specks(maps: Float, known: list[Candidate], cell: float) -> Bool:
-    """Pieces of skin of the size of a small face, away from faces that are known."""
+    """Pieces of skin as large as a small face, with something of brows, away from faces that are known."""
     skin = (_faceness(maps) + maps[Part.OTHER_SKIN] > _SPECK_SKIN).astype(np.uint8)
     for one in known:
         cv2.circle(skin, (int(one.x / cell), int(one.y / cell)), int(_REACH * one.width / cell), 0, -1)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(skin, connectivity=8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(skin, connectivity=8)
     area = stats[:, cv2.CC_STAT_AREA]
     full = area / (stats[:, cv2.CC_STAT_WIDTH] * stats[:, cv2.CC_STAT_HEIGHT])
-    right = (area >= _SPECK[0]) & (area <= _SPECK[1]) & (full > _SPECK_FULL)
+    brows = np.zeros(count, np.float32)
+    np.maximum.at(brows, labels.ravel(), maps[list(UPPER)].sum(axis=0).ravel())
+    right = (area >= _SPECK[0]) & (area <= _SPECK[1]) & (full > _SPECK_FULL) & (brows > _SPECK_BROWS)
     right[0] = False
     return np.asarray(right[labels])
 
