@@ -27,8 +27,8 @@ def keep_one_arena() -> None:
     """Have all threads share one heap; to be asked before any thread begins.
 
     glibc gives each thread a heap of its own, and ours come and go with every photo: what one left behind,
-    the next could not use. The worker took 182 MB after 200 small photos and 194 after 700; with one heap, in the
-    same time, 150 and 150.
+    the next could not use. The worker took 182 MB after 200 small photos and 194 after 700; with one heap,
+    in the same time, 150 and 150.
     """
     with contextlib.suppress(AttributeError):  # another C library has no such habit
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
