@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from retouch_engine.budget import CPU, Use
+from retouch_engine.runtime import FillOrder
 from retouch_engine.stock import Model
 from retouchd.models import manifest
 
@@ -40,6 +42,14 @@ def model_of(model_id: str, folder: Path, **contract: Any) -> Model:
         model_id, known.healer, folder, "cd" * 32, known.licence, known.commercial, known.precision,
         known.rest_mb, known.peak_mb, files, known.needs, known.extras, {**known.contract, **contract},
     )  # fmt: skip
+
+
+def order(steps: int, seed: int = 5, size: tuple[int, int] = (48, 64)) -> FillOrder:
+    """A picture of noise with a hole."""
+    hole = np.zeros(size, np.bool_)
+    hole[16:32, 20:44] = True
+    image = np.random.default_rng(0).random((*size, 3)).astype(np.float32)
+    return FillOrder(image, hole, seed, steps)
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.neural.conftest import order
 
 from retouch_engine.budget import Use
 from retouch_engine.errors import ModelUnusable
-from retouch_engine.runtime import FillOrder, load
+from retouch_engine.runtime import load
 
 pytest.importorskip("diffusers", reason="torch and diffusers are not installed: make test-neural")
 
@@ -31,13 +32,6 @@ FORMS: list[tuple[str, str, tuple[str, ...]]] = [
     ("klein", "bf16", ()),
     ("qwen_edit", "bf16", ()),
 ]
-
-
-def order(steps: int, seed: int = 5, size: tuple[int, int] = (48, 64)) -> FillOrder:
-    hole = np.zeros(size, np.bool_)
-    hole[16:32, 20:44] = True
-    image = np.random.default_rng(0).random((*size, 3)).astype(np.float32)
-    return FillOrder(image, hole, seed, steps)
 
 
 @pytest.mark.parametrize(("healer", "precision", "parts"), FORMS)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.neural.test_diffusion import order
+from tests.neural.conftest import order
 
 from retouch_engine.budget import Use
 from retouch_engine.runtime import diffusion, load
