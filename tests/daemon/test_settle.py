@@ -83,7 +83,7 @@ def test_a_new_device_number_is_the_same_file() -> None:
         "a-retouched-12.tif",
         "a-RETOUCHED.TIF",
         "a.xmp",
-        "a.cr3",
+        "a.raf",
         "a",
     ],
 )

@@ -97,10 +97,10 @@ def test_an_eye_that_the_network_drew_elsewhere_is_protected_too(yunet: Any) -> 
 def test_a_face_that_the_network_overlooked_is_known_when_it_is_told_where(
     yunet: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from retouch_engine.survey import faces
+    from retouch_engine.survey import guesses
 
     photo = photo_of(PORTRAIT)
-    monkeypatch.setattr(faces, "_candidates", lambda *_: iter(()))
+    monkeypatch.setattr(guesses, "_candidates", lambda *_: iter(()))
     assert survey(photo, NETWORK).faces == ()
     told = survey(photo, NETWORK, yunet(sighting(**PORTRAIT)))
     assert len(told.faces) == 1
@@ -108,11 +108,11 @@ def test_a_face_that_the_network_overlooked_is_known_when_it_is_told_where(
 
 
 def test_a_tilted_face_is_looked_at_upright(yunet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from retouch_engine.survey import faces
+    from retouch_engine.survey import guesses
 
     canvas = np.full((900, 1200, 3), COLOURS[parts.Part.BACKGROUND], dtype=np.uint8)
     draw(canvas, **PORTRAIT, tilt=40)
-    monkeypatch.setattr(faces, "_candidates", lambda *_: iter(()))
+    monkeypatch.setattr(guesses, "_candidates", lambda *_: iter(()))
     cos, sin = np.cos(np.deg2rad(40)), np.sin(np.deg2rad(40))
     points = [(x * 1200 - 600, y * 900 - 450) for x, y in sighting(**PORTRAIT).points]
     turned = tuple(((600 + cos * x - sin * y) / 1200, (450 + sin * x + cos * y) / 900) for x, y in points)
