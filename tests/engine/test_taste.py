@@ -59,10 +59,10 @@ def test_little_evidence_changes_little() -> None:
     "veto",
     [
         {"odds_permanent": 0.5},
-        {"permanent_most": 0.9},
+        {"risk": 0.15},
+        {"permanent_most": 0.97},
         {"judged_permanent": 0.4},
-        {"melanin": 0.6, "judged_permanent": 0.2},
-        {"melanin": 0.7, "rise_g": 0.5},
+        {"melanin": 0.8, "rise_g": 0.5},
         {"melanin": 0.6, "odds_permanent": 0.97},
         {"ring_skin": 0.8},
         {"edge": 0.2},
