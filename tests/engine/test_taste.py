@@ -58,10 +58,10 @@ def test_little_evidence_changes_little() -> None:
 @pytest.mark.parametrize(
     "veto",
     [
-        {"odds_permanent": 0.5},
+        {"odds_permanent": 0.6},
         {"risk": 0.15},
-        {"permanent_most": 0.97},
-        {"judged_permanent": 0.4},
+        {"permanent_most": 0.98},
+        {"judged_permanent": 0.6},
         {"melanin": 0.8, "rise_g": 0.5},
         {"melanin": 0.6, "odds_permanent": 0.97},
         {"ring_skin": 0.8},

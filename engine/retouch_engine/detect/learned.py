@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retouch_engine.calibration import Calibration
 from retouch_engine.detect import judge, spotnet, trees
@@ -36,15 +35,15 @@ which no studio's taste makes it likelier to be healed."""
 _DARK = (1.0, 0.35)
 """Brownness and rise in green density above which a mark looks like a mole, whatever the odds say."""
 _BROWN_RISK = (0.85, 0.6)
-"""Brownness above which less risk is taken, and the share of it. Four blemishes of 143 are lost by it, and a
-third of the brown spots go unhealed of which the labels cannot say what they are; two or three looked like
-small moles."""
-_SEEN_AS_PERMANENT = 0.95
-_JUDGED_PERMANENT = 0.3
-_LIKELIER_PERMANENT = 0.35
+"""Brownness above which less risk is taken, and the share of it. Three blemishes of 150 go unhealed by it,
+and so do two moles and a third of the brown spots of which the labels cannot say what they are; two or three
+of those looked like small moles."""
+_SEEN_AS_PERMANENT = 0.97
+_JUDGED_PERMANENT = 0.5
+_LIKELIER_PERMANENT = 0.5
 """Odds of a permanent mark, by the first network anywhere in a spot, by the second of the whole spot, and by
-the trees, above which nothing outweighs them. One pimple of 146 is lost by them; without, a scab on a face
-full of acne was healed that the second network took for a mole by 0.56."""
+the trees, above which nothing outweighs them. One of 148 blemishes is lost by them, a scab on a face full of
+acne that the second network takes for a mole by 0.56: it might have been one."""
 _SEEN_AS_BLEMISH = 0.5
 """Odds of a blemish by the first network from which what else is called permanent is offered: dark scabs."""
 _LONG = 3.0
@@ -54,17 +53,15 @@ _RED = 0.03
 """Rise in redness below which a mark is neither red nor healed unasked."""
 _LEAST_EDGE = 0.5
 """Distance from where the skin ends, in its own diameters, of a spot healed unasked."""
-_SURE_OF_FAINT = 0.5
-"""Odds from which what has no outline of its own is healed unasked: a blotch wider than it is dark."""
 _COMEDO_MM, _ROUND = 1.6, 1.8
 """A plugged pore is dark without being red or brown, round, and no wider than so many millimetres."""
 LIKELY_PERMANENT = 0.4
-_FACE_MM = 100.0
-FRECKLED = 18
-"""Likely permanent marks on a face from which it counts as freckled."""
+FRECKLED = 16
+"""Likely permanent marks on one person from which the face counts as freckled. Those within 100 mm of a find
+were counted once: on the edge of a freckled face too few."""
 SURE_AMONG_FRECKLES = 0.92
 """Of 14 permanent marks that would have been healed on people held out, 9 lay on one freckled face; the
-surest of them had odds of 0.89. The faces part here: 16 on one without freckles, 20 on the next with."""
+surest of them had odds of 0.89. The faces part here: 15 on one without freckles, 17 on the next with."""
 _MOST_OFFERED = 30
 """For each person, the likeliest first: nobody looks at a hundred."""
 
@@ -95,9 +92,9 @@ class Bars:
         """For a sensitivity of 0 to 100; 50 heals wrongly about twice on five portraits."""
         doubt = (50 - sensitivity) / 50
         return cls(
-            review=0.016 * 2.5**doubt,
+            review=0.012 * 2.5**doubt,
             sure=0.35 + (0.45 if doubt > 0 else 0.15) * doubt,
-            risk=0.08 * 1.3**-doubt,
+            risk=0.1 * 1.3**-doubt,
         )
 
 
@@ -147,10 +144,10 @@ def judged(
     finds = found(photo, scene, recipe, *networks) or []
     heal, keep = trees.odds(table, [trees.row(f.figures) for f in finds])
     bars, taste = Bars.at(recipe.sensitivity), Calibration.of(recipe)
-    finds = _accompanied(finds, keep, scene.scale.px_per_mm or 1.0)
+    company = float(np.count_nonzero(keep >= LIKELY_PERMANENT))
     named = []
     for find, h, k in zip(finds, heal.tolist(), keep.tolist(), strict=True):
-        figures = find.figures | {RISK: table.risk.odds(find.figures, h, k)}
+        figures = find.figures | {"company": company, RISK: table.risk.odds(find.figures, h, k)}
         finding = named_find(figures, h, k, bars, taste)
         if finding is not None:
             told = figures | {"odds_blemish": h, "odds_permanent": k}
@@ -172,18 +169,6 @@ def found(photo: Photo, scene: Scene, recipe: Recipe, network: Network, second: 
     if seen is None:
         return None
     return judge.judged(united(photo, scene, seen, survey_outlines(photo, scene, recipe)), seen, second)
-
-
-def _accompanied(finds: list[Find], keep: NDArray[np.float64], px_per_mm: float) -> list[Find]:
-    """Each find with the number of likely permanent marks on its face."""
-    centres = np.array([((f.box.y0 + f.box.y1) / 2, (f.box.x0 + f.box.x1) / 2) for f in finds]).reshape(-1, 2)
-    likely = centres[keep >= LIKELY_PERMANENT]
-    reach = _FACE_MM * px_per_mm
-    total = []
-    for found_, centre in zip(finds, centres, strict=True):
-        company = float(np.count_nonzero(np.hypot(*(likely - centre).T) < reach))
-        total.append(replace(found_, figures=found_.figures | {"company": company}))
-    return total
 
 
 def _likeliest(named: list[tuple[Find, Finding]], most: int) -> list[tuple[Find, Finding]]:
@@ -246,7 +231,7 @@ def named_again(figures: Mapping[str, float], sensitivity: int, taste: Calibrati
 
 def _faint(figures: Mapping[str, float], heal: float, keep: float, bars: Bars, words: str) -> Finding:
     """What the networks see and no rule can outline."""
-    sure = heal >= max(bars.sure, _SURE_OF_FAINT) and figures["company"] < FRECKLED
+    sure = heal >= bars.sure and figures["company"] < FRECKLED
     if sure and not _may_be_permanent(figures, keep, bars):
         return Finding(Kind.RED_SPOT, heal, sure=True, reason=f"faint, and beyond doubt ({words})")
     return Finding(Kind.UNKNOWN, heal, sure=False, reason=f"faint, without an outline of its own ({words})")

@@ -112,8 +112,8 @@ def test_red_and_sure_is_healed_unasked() -> None:
     [
         {"melanin": 0.8, "rise_g": 0.5},
         {"risk": 0.15},
-        {"permanent_most": 0.97},
-        {"judged_permanent": 0.4},
+        {"permanent_most": 0.98},
+        {"judged_permanent": 0.6},
         {"rise_red": 0.02},
         {"ring_skin": 0.8},
         {"edge": 0.2},
@@ -184,13 +184,13 @@ def test_among_freckles_more_is_asked() -> None:
     ("change", "heal", "sure"),
     [
         ({}, 0.99, True),
-        ({}, 0.45, False),
+        ({}, 0.3, False),
         ({"risk": 0.15}, 0.99, False),
-        ({"judged_permanent": 0.4}, 0.99, False),
+        ({"judged_permanent": 0.6}, 0.99, False),
         ({"company": 30.0}, 0.99, False),
     ],
 )
-def test_what_has_no_outline_must_be_likelier_and_free_of_doubt(
+def test_what_has_no_outline_is_healed_when_nothing_else_speaks_against_it(
     change: dict[str, float], heal: float, sure: bool
 ) -> None:
     faint = {"own": 2.0, "company": 0.0, "risk": 0.01, "permanent_most": 0.0, "judged_permanent": 0.0}
