@@ -65,6 +65,7 @@ def test_little_evidence_changes_little() -> None:
         {"melanin": 0.8, "rise_g": 0.5},
         {"melanin": 0.6, "odds_permanent": 0.97},
         {"ring_skin": 0.8},
+        {"ring_spread": 0.25},
         {"edge": 0.2},
         {"elongation": 3.1},
         {"company": 30.0},

@@ -53,6 +53,9 @@ _RED = 0.03
 """Rise in redness below which a mark is neither red nor healed unasked."""
 _LEAST_EDGE = 0.5
 """Distance from where the skin ends, in its own diameters, of a spot healed unasked."""
+_UNEVEN = 0.17
+"""Spread of the skin around, in optical density, above which nothing is healed unasked: folds of ears, tufts
+of hair, shadows. Two of 147 blemishes go unhealed by it, and 7 of 37 places where there is nothing."""
 _COMEDO_MM, _ROUND = 1.6, 1.8
 """A plugged pore is dark without being red or brown, round, and no wider than so many millimetres."""
 LIKELY_PERMANENT = 0.4
@@ -257,7 +260,7 @@ def _veto(figures: Mapping[str, float], keep: float, bars: Bars) -> str:
         return "may belong to the person"
     if brownness(figures) > _DARK[0] and figures["rise_g"] > _DARK[1]:
         return "as brown and dark as a mole"
-    if figures["ring_skin"] < 0.9 or figures["edge"] < _LEAST_EDGE:
+    if figures["ring_skin"] < 0.9 or figures["edge"] < _LEAST_EDGE or figures["ring_spread"] > _UNEVEN:
         return "its place leaves a doubt"
     return ""
 
