@@ -35,14 +35,17 @@ which no studio's taste makes it likelier to be healed."""
 _DARK = (1.0, 0.35)
 """Brownness and rise in green density above which a mark looks like a mole, whatever the odds say."""
 _BROWN_RISK = (0.85, 0.6)
-"""Brownness above which less risk is taken, and the share of it. Three blemishes of 150 go unhealed by it,
+"""Brownness above which less risk is taken, and the share of it. Two blemishes of 147 go unhealed by it,
 and so do two moles and a third of the brown spots of which the labels cannot say what they are; two or three
 of those looked like small moles."""
+_FAINT_RISK = 0.1
+"""Of the risk that is taken otherwise, what may be taken of a blotch without an outline: only the network
+says where it is. With more, the hollow of an ear was healed, and two folds, for two blemishes."""
 _SEEN_AS_PERMANENT = 0.97
 _JUDGED_PERMANENT = 0.5
 _LIKELIER_PERMANENT = 0.5
 """Odds of a permanent mark, by the first network anywhere in a spot, by the second of the whole spot, and by
-the trees, above which nothing outweighs them. One of 148 blemishes is lost by them, a scab on a face full of
+the trees, above which nothing outweighs them. One of 146 blemishes is lost by them, a scab on a face full of
 acne that the second network takes for a mole by 0.56: it might have been one."""
 _SEEN_AS_BLEMISH = 0.5
 """Odds of a blemish by the first network from which what else is called permanent is offered: dark scabs."""
@@ -215,9 +218,12 @@ def named_find(
     asked = bars.learned(heal, taste.odds(heal, kind))
     veto = _veto(figures, keep, bars) or ("neither red nor brown" if kind is Kind.UNKNOWN else "")
     doubt = veto or _unsure(figures, heal, asked, bars)
-    # Marks among freckles have a line of their own, and brown ones a risk that differs between photos: no
-    # other photo moves either.
-    close = not veto and bars.near(asked) and figures["company"] < FRECKLED and brownness(figures) <= _BROWN
+    if doubt:
+        # No other photo heals what is brown, lies among freckles or has anything but its odds against it.
+        moved = not veto and figures["company"] < FRECKLED and brownness(figures) <= _BROWN
+        close = moved and bars.near(asked)
+    else:
+        close = bars.near(asked) or figures[RISK] > _risk_taken(figures, bars) / 2
     words += "" if asked == heal else f", learned odds {asked:.2f}"
     return Finding(kind, asked, sure=not doubt, reason=f"{doubt or 'beyond doubt'} ({words})", close=close)
 
@@ -234,8 +240,8 @@ def named_again(figures: Mapping[str, float], sensitivity: int, taste: Calibrati
 
 def _faint(figures: Mapping[str, float], heal: float, keep: float, bars: Bars, words: str) -> Finding:
     """What the networks see and no rule can outline."""
-    sure = heal >= bars.sure and figures["company"] < FRECKLED
-    if sure and not _may_be_permanent(figures, keep, bars):
+    red = figures[RISK] <= _FAINT_RISK * bars.risk and figures["company"] < FRECKLED
+    if red and heal >= bars.sure and not _may_be_permanent(figures, keep, bars):
         return Finding(Kind.RED_SPOT, heal, sure=True, reason=f"faint, and beyond doubt ({words})")
     return Finding(Kind.UNKNOWN, heal, sure=False, reason=f"faint, without an outline of its own ({words})")
 
@@ -267,14 +273,18 @@ def _veto(figures: Mapping[str, float], keep: float, bars: Bars) -> str:
 
 def _may_be_permanent(figures: Mapping[str, float], keep: float, bars: Bars) -> bool:
     """By all that is weighed, or by one witness that nothing outweighs."""
-    brown = "melanin" in figures and brownness(figures) > _BROWN_RISK[0]
     return (
-        figures[RISK] > bars.risk * (_BROWN_RISK[1] if brown else 1.0)
+        figures[RISK] > _risk_taken(figures, bars)
         or keep > _LIKELIER_PERMANENT
         or figures["permanent_most"] > _SEEN_AS_PERMANENT
         # What the second network was not shown is no blemish to the first one either.
         or figures.get("judged_permanent", 1.0) > _JUDGED_PERMANENT
     )
+
+
+def _risk_taken(figures: Mapping[str, float], bars: Bars) -> float:
+    brown = "melanin" in figures and brownness(figures) > _BROWN_RISK[0]
+    return bars.risk * (_BROWN_RISK[1] if brown else 1.0)
 
 
 def _permanent(figures: Mapping[str, float]) -> Kind:

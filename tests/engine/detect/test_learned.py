@@ -187,7 +187,7 @@ def test_among_freckles_more_is_asked() -> None:
     [
         ({}, 0.99, True),
         ({}, 0.3, False),
-        ({"risk": 0.15}, 0.99, False),
+        ({"risk": 0.05}, 0.99, False),
         ({"judged_permanent": 0.6}, 0.99, False),
         ({"company": 30.0}, 0.99, False),
     ],
@@ -195,7 +195,7 @@ def test_among_freckles_more_is_asked() -> None:
 def test_what_has_no_outline_is_healed_when_nothing_else_speaks_against_it(
     change: dict[str, float], heal: float, sure: bool
 ) -> None:
-    faint = {"own": 2.0, "company": 0.0, "risk": 0.01, "permanent_most": 0.0, "judged_permanent": 0.0}
+    faint = {"own": 2.0, "company": 0.0, "risk": 0.005, "permanent_most": 0.0, "judged_permanent": 0.0}
     finding = named_find({**faint, **change}, heal, 0.0, BARS)
     assert finding is not None
     assert finding.sure is sure
@@ -216,16 +216,30 @@ def test_where_the_networks_disagree_about_a_dark_mark_a_person_is_asked() -> No
     assert not finding.sure
 
 
-def test_another_photo_decides_only_near_the_line_and_never_about_brown_marks_or_among_freckles() -> None:
-    close = {}
-    for name, change in (
-        ("red", {}),
-        ("brown", {"melanin": 0.7, "rise_g": 0.2}),
-        ("freckled", {"company": 30.0}),
-    ):
-        found = [named_find({**RED, **change}, odds, 0.01, BARS) for odds in (0.1, BARS.sure, 0.95)]
-        close[name] = [finding is not None and finding.close for finding in found]
-    assert close == {"red": [False, True, False], "brown": [False] * 3, "freckled": [False] * 3}
+def closeness(change: Mapping[str, float], heal: float) -> tuple[bool, bool]:
+    """Whether it is healed unasked, and whether another photo may decide otherwise."""
+    finding = named_find({**RED, **change}, heal, 0.01, BARS)
+    assert finding is not None
+    return finding.sure, finding.close
+
+
+BROWN = {"melanin": 0.7, "rise_g": 0.2}
+
+
+def test_another_photo_heals_only_near_the_line_and_never_what_is_brown_or_among_freckles() -> None:
+    below = BARS.sure - 0.01
+    assert closeness({}, 0.1) == (False, False)
+    assert closeness({}, below) == (False, True)
+    assert closeness(BROWN, below) == (False, False)
+    assert closeness({"company": 30.0}, below) == (False, False)
+    assert closeness({"risk": 1.1 * BARS.risk}, 0.5) == (False, False)
+
+
+def test_another_photo_may_leave_what_is_healed_near_the_line_of_odds_or_risk() -> None:
+    assert closeness({}, 0.95) == (True, False)
+    assert closeness({}, BARS.sure) == (True, True)
+    assert closeness(BROWN, BARS.sure) == (True, True)
+    assert closeness({"risk": 0.8 * BARS.risk}, 0.95) == (True, True)
 
 
 def test_bars_move_one_way() -> None:
