@@ -15,7 +15,7 @@ from typing import Any
 
 from retouch_engine import EngineError, Mark, Remembered, Vote, placed_on, remembered
 from retouchd import ours, publish
-from retouchd.errors import JobError, UnsafeFolder
+from retouchd.errors import JobError, RetouchdError, UnsafeFolder
 from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER
 from retouchd.record import source_name
 from retouchd.text import shown
@@ -38,6 +38,13 @@ class BrokenKeepList(JobError):
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"{shown(path)}: {why}; repair or remove it")
+
+
+class NothingKept(RetouchdError):
+    """No kept mark of this number."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        super().__init__(f"no kept mark {number} in {shown(folder)}; see retouchd keep FOLDER --list")
 
 
 @dataclass(frozen=True, slots=True)
