@@ -25,6 +25,7 @@ from retouch_engine.survey.foreign import enclosed, foreign
 from retouch_engine.survey.hairs import hairs, lashes
 from retouch_engine.survey.parts import Part
 from retouch_engine.survey.skin import dark_pieces, near_colour
+from retouch_engine.survey.turned import FAR
 from retouch_engine.types import Bool, Float, Samples
 
 
@@ -86,6 +87,8 @@ _REACH = 0.9
 """In widths of a face, from its middle."""
 _DARK, _WIDER, _WIDEST = 1.4, 0.8, 1.6
 """From this optical density of the face's skin on margins grow: so much for each unit, at most so far."""
+_TURNED = ((FAR, 55.0), (1.0, 1.2))
+"""By how many degrees a head is turned, and how much wider its margins are."""
 _ASIDE = 0.012
 """Margin around a dark piece where no face is known, of the side of the skin's area."""
 _CHIN, _SHOULDER, _NECK = 0.55, 1.3, 0.3
@@ -112,7 +115,7 @@ def protection(
     skin = _skin(maps, od, float(mm.max()), _of_a_face(faces, maps.shape[1:], cell))
     level = np.zeros(skin.shape, dtype=np.float32)
     causes = np.zeros(skin.shape, dtype=np.uint16)
-    wide = mm * _wider(maps, od)
+    wide = mm * _wider(maps, od) * _aslant(faces, maps.shape[1:], cell)
     _protect_parts(level, causes, maps, wide, skin > 0.5)
     _protect(level, causes, _hairs(maps, od, wide), 0.2 * mm, Cause.BROW)
     _protect(level, causes, lashes(maps[Part.EYES] > 0.25, od, mm), 0.1 * mm, Cause.EYE)
@@ -206,13 +209,25 @@ def _clipped(shown: Samples) -> Bool:
 
 def _cells_per_mm(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Float:
     """The millimetre, in cells, of the nearest face."""
-    sizes = [float(f.scale.px_per_mm or 1.0) / cell for f in faces]
+    return _of_the_nearest([float(f.scale.px_per_mm or 1.0) / cell for f in faces], faces, shape, cell)
+
+
+def _aslant(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Float:
+    """How much wider the margins are on turned heads, whose parts are seen aslant and known less well."""
+    wider = [float(np.interp(abs(face.turn), *_TURNED)) for face in faces]
+    return _of_the_nearest(wider, faces, shape, cell)
+
+
+def _of_the_nearest(
+    values: Sequence[float], faces: Sequence[Face], shape: tuple[int, ...], cell: float
+) -> Float:
+    """For each cell what the nearest face says."""
     if len(faces) == 1:
-        return np.full(shape, sizes[0], dtype=np.float32)
+        return np.full(shape, values[0], dtype=np.float32)
     ys, xs = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
     far = [np.hypot(xs - f.centre[0] / cell, ys - f.centre[1] / cell) / (f.width / cell) for f in faces]
     nearest = np.stack(far).argmin(axis=0)
-    return np.asarray(np.array(sizes, dtype=np.float32)[nearest])
+    return np.asarray(np.array(values, dtype=np.float32)[nearest])
 
 
 def _of_a_face(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Bool:
