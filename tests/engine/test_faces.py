@@ -6,6 +6,7 @@ What the real network knows is measured by ``benchmarks.faces``; here is what is
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -157,6 +158,23 @@ def test_half_a_face_is_no_face(without: tuple[Part, ...]) -> None:
     assert scene.faces == ()
     assert scene.scale.px_per_mm is None
     assert "no face found" in scene.notes[0]
+
+
+def test_what_may_be_a_face_is_offered_and_not_healed() -> None:
+    photo = photo_of({**PORTRAIT, "without": (Part.LIPS, Part.NOSTRILS)})
+    scene = survey(photo, NETWORK)
+    assert not scene.faces
+    assert scene.suspects
+    assert any("may be a face" in note for note in scene.notes)
+    assert scene.protected_in(at(-0.22, -0.12)).all(), "its eyes are protected all the same"
+    assert scene.causes_at(at(-0.22, -0.26), 1).any()
+    spot = spot_in(at(0.0, 0.2))
+    (step,) = plan([spot], Recipe(), {HealerId("any"): Takes(largest_px=200)}, scene)
+    assert step.review
+    assert not step.healers
+    assert "perhaps on a face" in step.reason
+    (beside,) = plan([spot], Recipe(), {HealerId("any"): Takes(largest_px=200)}, replace(scene, suspects=()))
+    assert beside.healers, "nothing else keeps it from being healed"
 
 
 @pytest.mark.parametrize(

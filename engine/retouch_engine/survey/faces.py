@@ -19,6 +19,7 @@ from retouch_engine.imaging.masks import dilated
 from retouch_engine.survey.gauge import Point, centres, pupils, scale_of, yaw_hint
 from retouch_engine.survey.guesses import LOWER, UPPER, Candidate, Look, View, evidence, guesses, regions
 from retouch_engine.survey.parts import Network, Part
+from retouch_engine.survey.suspects import Suspect, suspects
 from retouch_engine.survey.turned import FAR, completed, frame, single, turn
 from retouch_engine.types import Bool, Box, Float, PixelScale
 
@@ -31,6 +32,8 @@ where they end, and what one size gets wrong the other does not."""
 _SURE = 0.9
 _LEAST_SURE = 0.75
 """How sure the network must be of the face as a whole: of a cat or a coin it never is."""
+_BEYOND, _HINT, _SURE_IN_PROFILE = 0.97, 0.4, 0.84
+"""In profile: of eye and brow, of the less certain one of mouth and nostrils, and of the whole face."""
 _MOST = 60
 _STEADY = 6
 """So many faces are looked at in the mirror too; in a crowd one look must do."""
@@ -73,6 +76,8 @@ class Found:
     faces: tuple[Face, ...]
     crops: tuple[Crop, ...]
     coarse: Float
+    suspects: tuple[Suspect, ...] = ()
+    """Where no face is known: what may be one all the same."""
 
 
 def find(look: Look, height: int, width: int, network: Network, others: Sequence[Candidate] = ()) -> Found:
@@ -88,7 +93,8 @@ def find(look: Look, height: int, width: int, network: Network, others: Sequence
         if seen is not None and not any(_same(seen[0], f) for f in faces):
             faces.append(seen[0])
             crops.append(seen[1])
-    return Found(tuple(faces), tuple(crops), _fitting(views, faces))
+    doubtful = () if faces else suspects(views)
+    return Found(tuple(faces), tuple(crops), _fitting(views, faces), doubtful)
 
 
 def _fitting(views: list[View], faces: list[Face]) -> Float:
@@ -242,8 +248,16 @@ def _box(crop: Crop, size: tuple[int, int]) -> Box:
 
 
 def _believed(crop: Crop, eyes: int) -> bool:
-    """Three kinds of parts without a doubt when both eyes are seen, all four of them in profile."""
-    kinds = (*UPPER, *LOWER)
-    certain = sum(float(crop.maps[part][crop.inside].max()) > _SURE for part in kinds)
+    """Three kinds of parts without a doubt when both eyes are seen, all four of them in profile.
+
+    From the side the nostrils or the mouth may be hard to see: there one of them is enough when the rest is
+    beyond any doubt, which it was in no animal, thing or pattern.
+    """
+    most = {part: float(crop.maps[part][crop.inside].max()) for part in (*UPPER, *LOWER)}
     overall = float(crop.maps.max(axis=0)[crop.inside].mean())
-    return certain >= (3 if eyes == 2 else 4) and overall >= _LEAST_SURE
+    certain = sum(value > _SURE for value in most.values())
+    if certain >= (3 if eyes == 2 else 4):
+        return overall >= _LEAST_SURE
+    lower = sorted(most[part] for part in LOWER)
+    beyond = all(most[part] > _BEYOND for part in UPPER) and lower[0] > _HINT and lower[1] > _SURE
+    return eyes == 1 and beyond and overall >= _SURE_IN_PROFILE

@@ -25,6 +25,7 @@ from retouch_engine.survey.foreign import enclosed, foreign
 from retouch_engine.survey.hairs import hairs, lashes
 from retouch_engine.survey.parts import Part
 from retouch_engine.survey.skin import dark_pieces, near_colour
+from retouch_engine.survey.suspects import Suspect
 from retouch_engine.survey.turned import FAR
 from retouch_engine.types import Bool, Float, Samples
 
@@ -87,10 +88,12 @@ _REACH = 0.9
 """In widths of a face, from its middle."""
 _DARK, _WIDER, _WIDEST = 1.4, 0.8, 1.6
 """From this optical density of the face's skin on margins grow: so much for each unit, at most so far."""
-_TURNED = ((FAR, 55.0), (1.0, 1.2))
+_TURNED = ((FAR, 55.0, 75.0), (1.0, 1.2, 1.5))
 """By how many degrees a head is turned, and how much wider its margins are."""
 _ASIDE = 0.012
 """Margin around a dark piece where no face is known, of the side of the skin's area."""
+_SUSPECT_MM = 80.0
+"""Width of a face that is not known for one: of one from the side, so that margins are rather too wide."""
 _CHIN, _SHOULDER, _NECK = 0.55, 1.3, 0.3
 """Where a body begins below the middle of a face, its slope, and its half width there, in face widths."""
 
@@ -177,7 +180,9 @@ def _protect(level: Float, causes: Causes, what: Bool, radius: Float, cause: Cau
     causes[cut][grown > 0.05] |= np.uint16(cause)
 
 
-def by_colour(skin: Float, shown: Samples) -> tuple[Float, Float, Causes]:
+def by_colour(
+    skin: Float, shown: Samples, suspects: Sequence[Suspect] = (), cell: float = 1.0
+) -> tuple[Float, Float, Causes]:
     """Protection where no face is known: all that is not skin's colour, and large dark pieces within it.
 
     A brow, an eye or a lip is several times as large as a spot, and darker than the skin around; without a
@@ -186,6 +191,8 @@ def by_colour(skin: Float, shown: Samples) -> tuple[Float, Float, Causes]:
     Args:
         skin: skin by colour, 0 to 1, ``(h, w)``.
         shown: the photo on the same grid, sRGB.
+        suspects: what may be faces; what the network calls their parts is protected.
+        cell: the size of one cell in px of the photo.
 
     Returns:
         The same as :func:`protection`.
@@ -195,6 +202,11 @@ def by_colour(skin: Float, shown: Samples) -> tuple[Float, Float, Causes]:
     side = float(np.sqrt(max(1.0, float(skin.sum()))))
     features = dark_pieces(density(shown), skin > 0.5, side)
     _protect(level, causes, features, np.full(skin.shape, _ASIDE * side, np.float32), Cause.NOT_SKIN)
+    for suspect in suspects:
+        mm = np.full(skin.shape, suspect.width / _SUSPECT_MM / cell, np.float32)
+        for guarded in _GUARDED[: len(_FEATURES)]:
+            what = suspect.where(guarded.part, guarded.least, skin.shape)
+            _protect(level, causes, what, guarded.mm * mm, guarded.cause)
     _protect(level, causes, _clipped(shown), np.full(skin.shape, 0.5, np.float32), Cause.CLIPPED)
     causes[skin < 0.6] |= np.uint16(Cause.NOT_SKIN)
     level = np.maximum(level, np.asarray(1 - skin, dtype=np.float32))

@@ -34,7 +34,7 @@ mouth: seen from the front, and of that, nearer than which no frontal ones are (
 _ONE = 0.3
 """A lash or a fold parts an eye in two; two of them are no nearer at 70 degrees."""
 _TWO_EYES = ((0.0, 0.16, 0.37, 0.49, 0.6), (0.0, 20.0, 40.0, 50.0, 60.0))
-_ONE_EYE = ((0.25, 0.46, 0.59, 0.64), (40.0, 50.0, 60.0, 75.0))
+_ONE_EYE = ((0.15, 0.46, 0.59, 0.64), (40.0, 50.0, 60.0, 75.0))
 """Asymmetry, and by how many degrees a head is turned that has it."""
 _SLANT = math.radians(27.0)
 """From the one eye that is seen to the mouth: so far off the vertical, away from that eye."""
@@ -73,7 +73,7 @@ def turn(inside: Bool, eyes: list[Point], nose: list[Point], mouth: list[Point],
         return 0.0
     more = _asymmetry(inside, [e[1] for e in eyes], (nose or mouth)[0])
     if len(eyes) == 1:
-        degrees = float(np.interp(abs(more), *_ONE_EYE)) if abs(more) >= _LEAST else 0.0
+        degrees = float(np.interp(abs(more), *_ONE_EYE)) if abs(more) >= _ONE_EYE[0][0] else 0.0
         return math.copysign(degrees, more)
     degrees = float(np.interp(abs(more), *_TWO_EYES))
     near = math.dist(*eyes) / height_of(eyes, mouth[0]) / _NEAR if mouth else 1.0
