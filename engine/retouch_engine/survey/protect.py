@@ -22,7 +22,7 @@ from retouch_engine.imaging.masks import bounding_box
 from retouch_engine.survey.beard import beards, jaws
 from retouch_engine.survey.faces import Face
 from retouch_engine.survey.foreign import enclosed, foreign
-from retouch_engine.survey.hairs import hairs, lashes
+from retouch_engine.survey.hairs import hairs, lashes, shaved
 from retouch_engine.survey.parts import Part
 from retouch_engine.survey.skin import dark_pieces, near_colour
 from retouch_engine.survey.suspects import Suspect
@@ -115,6 +115,7 @@ def protection(
     """
     mm = _cells_per_mm(faces, maps.shape[1:], cell)
     od = density(shown)
+    maps = _bared(maps, shaved(maps, od, faces, cell))
     skin = _skin(maps, od, float(mm.max()), _of_a_face(faces, maps.shape[1:], cell))
     level = np.zeros(skin.shape, dtype=np.float32)
     causes = np.zeros(skin.shape, dtype=np.uint16)
@@ -141,6 +142,16 @@ def protection(
     causes[enclosed(unnamed, skin > 0.5, float(mm.max()))] |= np.uint16(Cause.INK)
     level = np.maximum(level, bare)
     return np.minimum(skin, 1 - level), level, causes
+
+
+def _bared(maps: Float, bare: Bool) -> Float:
+    """The maps with this hair called skin of the face."""
+    if not bare.any():
+        return maps
+    told = maps.copy()
+    told[Part.FACE_SKIN][bare] += told[Part.HAIR][bare]
+    told[Part.HAIR][bare] = 0
+    return told
 
 
 def _protect_parts(level: Float, causes: Causes, maps: Float, mm: Float, speck: Bool) -> None:
