@@ -59,6 +59,10 @@ def test_an_eye_that_a_lash_parts_in_two_is_one() -> None:
     assert len(single([(70.0, 85.0), (130.0, 85.0)], mouth)) == 2
 
 
+def test_a_lock_of_hair_above_an_eye_is_no_eye() -> None:
+    assert single([(97.5, 99.2), (85.8, 26.1)], [(92.4, 149.8)]) == [(97.5, 99.2)]
+
+
 @pytest.mark.parametrize("degrees", [40.0, 50.0, 60.0])
 def test_a_turn_changes_no_scale(degrees: float) -> None:
     apart = 1.02 * 63 * math.cos(math.radians(degrees))

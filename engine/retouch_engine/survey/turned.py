@@ -31,8 +31,9 @@ eyes at least: hair over one cheek does not move it."""
 _LOPSIDED, _NEAR, _NARROW = 0.12, 0.92, 0.79
 """Of 170 frontal portraits the most lopsided has 0.11. How far eyes are apart, of what they are above the
 mouth: seen from the front, and of that, nearer than which no frontal ones are (0.82 at least)."""
-_ONE = 0.3
-"""A lash or a fold parts an eye in two; two of them are no nearer at 70 degrees."""
+_ONE, _ABOVE = 0.26, 0.7
+"""A lash parts an eye in two, and a lock of hair may pass for one. Two eyes are no nearer to each other at 70
+degrees, of what they are above the mouth, and no line through them leads to the mouth (so much, a cosine)."""
 _TWO_EYES = ((0.0, 0.16, 0.37, 0.49, 0.6), (0.0, 20.0, 40.0, 50.0, 60.0))
 _ONE_EYE = ((0.15, 0.46, 0.59, 0.64), (40.0, 50.0, 60.0, 75.0))
 """Asymmetry, and by how many degrees a head is turned that has it."""
@@ -42,6 +43,8 @@ _STRIP_MM = 9.0
 _INNER_MM = 4.0
 _NEAR_RIM_MM = 5.0
 _OVER_MM, _UNDER_MM = 2.0, 3.0
+_TALL_MM = 32.0
+"""Further from the eye a brow is a lock of hair."""
 _BROW_MM, _EYE_MM = 21.0, 7.0
 """How high a brow reaches above the middle of an eye, and how deep the eye, where neither is seen."""
 _ASSUMED = 0.5
@@ -84,10 +87,15 @@ def turn(inside: Bool, eyes: list[Point], nose: list[Point], mouth: list[Point],
 
 
 def single(eyes: list[Point], mouth: list[Point]) -> list[Point]:
-    """The same eyes; of two that are nearer to each other than two eyes can be, which are one, the larger."""
-    if len(eyes) == 2 and mouth and math.dist(*eyes) < _ONE * height_of(eyes, mouth[0]):
-        return eyes[:1]
-    return eyes
+    """The same eyes; of two that cannot be a pair the larger one."""
+    if len(eyes) < 2 or not mouth:
+        return eyes
+    (ax, ay), (bx, by) = eyes
+    across = (bx - ax, by - ay)
+    down = (mouth[0][0] - (ax + bx) / 2, mouth[0][1] - (ay + by) / 2)
+    apart, height = math.hypot(*across), math.hypot(*down)
+    above = abs(across[0] * down[0] + across[1] * down[1]) > _ABOVE * apart * height
+    return eyes[:1] if above or apart < _ONE * height else eyes
 
 
 def _asymmetry(inside: Bool, levels: list[float], nose: Point) -> float:
@@ -138,14 +146,15 @@ def completed(maps: Float, inside: Bool, own: Frame, eyes: list[Point], mm: floa
     along = (xs - own.eye[0]) * own.across[0] + (ys - own.eye[1]) * own.across[1]
     depth = (xs - own.eye[0]) * own.down[0] + (ys - own.eye[1]) * own.down[1]
     near = along < (max((e[0] - own.eye[0]) * own.across[0] for e in eyes) / 2 if len(eyes) == 2 else np.inf)
-    eye, brow = ((maps[part] > _ASSUMED) & inside & near for part in (Part.EYES, Part.BROWS))
+    level = inside & (np.abs(depth) < _TALL_MM * mm)
+    eye, brow = ((maps[part] > _ASSUMED) & level & near for part in (Part.EYES, Part.BROWS))
     top = float(depth[brow].min()) if brow.any() else -_BROW_MM * mm
     rim = float(depth[brow].max()) if brow.any() else -_EYE_MM * mm
     bottom = float(depth[eye].max()) if eye.any() else _EYE_MM * mm
     face = inside & (depth > top - _OVER_MM * mm) & (depth < bottom + _UNDER_MM * mm) & (along > 0)
     strip = face & (along > _outline(along, depth, face) - _STRIP_MM * mm)
     if len(eyes) == 2:
-        seen = (maps[Part.EYES] > _ASSUMED) & inside & ~near
+        seen = (maps[Part.EYES] > _ASSUMED) & level & ~near
         if seen.any():
             strip |= face & (along > float(along[seen].min()) - _INNER_MM * mm)
     strip = dilated(strip, max(1, round(mm)))
