@@ -248,7 +248,8 @@ def _by_colour(photo: Photo, view: View, note: str, suspects: tuple[Suspect, ...
         found, note, suspects = np.zeros_like(found), NO_SKIN, ()
     maps = by_colour(found, shown, suspects, photo.width / shown.shape[1])
     scene = _scene(photo, view, maps, _UNKNOWN, note=note)
-    return replace(scene, suspects=suspects, notes=(*scene.notes, MAYBE_FACE)) if suspects else scene
+    notes = (*scene.notes, MAYBE_FACE) if any(suspect.whole for suspect in suspects) else scene.notes
+    return replace(scene, suspects=suspects, notes=notes)
 
 
 class View:

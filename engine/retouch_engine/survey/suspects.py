@@ -1,8 +1,9 @@
 """What may be a face, where none is known: from the side, covered, cut by the frame, or an animal's.
 
 A piece of face with an eye or a brow in it that the network is certain of, but too little else to be believed
-(:mod:`retouch_engine.survey.faces`). Nobody knows how large it is or where its far eye lies: what the network
-calls its parts is protected, and a find near it is offered to a person and not healed.
+(:mod:`retouch_engine.survey.faces`). What the network calls its parts is protected. Where there is something
+of a mouth or of nostrils as well, nobody knows how large that face is or where its far eye lies: a find near
+it is offered to a person and not healed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from retouch_engine.types import Bool, Float, frozen
 _SEEN = (*UPPER, *LOWER)
 _CERTAIN, _LEAST = 0.9, 0.01
 """How certain the network is of an eye or a brow, and how much of the piece they are at least."""
+_LEAST_LOWER = 0.015
+"""The same of mouth and nostrils, below which it is an eye by itself, drawn or printed or above a mask."""
 _REACH = 1.5
 """In widths of the piece from its middle: with what was not taken for face."""
 
@@ -35,9 +38,12 @@ class Suspect:
     maps: Float
     """How likely eyes, brows, lips and nostrils are, over the whole photo, 0 outside: ``(4, h, w)``."""
 
+    whole: bool
+    """Whether there is something of both ends of a face."""
+
     def near(self, x: float, y: float) -> bool:
-        """Whether a point of the photo may be a part of it."""
-        return math.hypot(x - self.x, y - self.y) < _REACH * self.width
+        """Whether a point of the photo may be a part of a face."""
+        return self.whole and math.hypot(x - self.x, y - self.y) < _REACH * self.width
 
     def where(self, part: Part, least: float, shape: tuple[int, ...]) -> Bool:
         """Where a part is, on a grid of this shape over the whole photo."""
@@ -57,6 +63,9 @@ def suspects(views: Sequence[View]) -> tuple[Suspect, ...]:
             if upper.max() < _CERTAIN or upper.sum() < _LEAST * area:
                 continue
             y, x = (float(v) for v in np.argwhere(region).mean(axis=0))
+            whole = float(np.where(region, maps[list(LOWER)].sum(axis=0), 0).sum()) >= _LEAST_LOWER * area
             own = frozen(np.where(region, maps[list(_SEEN)], np.float32(0)))
-            found.append(Suspect((x + 0.5) * cell, (y + 0.5) * cell, 1.1 * math.sqrt(area) * cell, own))
+            found.append(
+                Suspect((x + 0.5) * cell, (y + 0.5) * cell, 1.1 * math.sqrt(area) * cell, own, whole)
+            )
     return tuple(found)
