@@ -149,6 +149,14 @@ def test_a_small_face_is_protected_too(width: int) -> None:
     assert all(scene.protected_in(Box(int(y), int(x), int(y) + 1, int(x) + 1)).all() for x, y in face.eyes)
 
 
+@pytest.mark.parametrize("width", [60, 70, 90, 100, 110])
+def test_all_of_a_small_face_is_protected_although_its_millimetre_is_less_than_a_cell(width: int) -> None:
+    photo = photo_of({"x": 150, "y": 120, "width": width}, size=(240, 300))
+    protected = survey(photo, NETWORK).protected_in(Box(0, 0, 240, 300))
+    for part in (Part.EYES, Part.BROWS, Part.LIPS, Part.NOSTRILS):
+        assert protected[(photo.pixels == COLOURS[part]).all(axis=2)].all()
+
+
 @pytest.mark.parametrize(
     "without",
     [(Part.EYES, Part.BROWS), (Part.LIPS, Part.NOSTRILS), tuple(OUTLINES)],

@@ -90,6 +90,8 @@ _DARK, _WIDER, _WIDEST = 1.4, 0.8, 1.6
 """From this optical density of the face's skin on margins grow: so much for each unit, at most so far."""
 _TURNED = ((FAR, 55.0, 75.0), (1.0, 1.2, 1.5))
 """By how many degrees a head is turned, and how much wider its margins are."""
+_SMALL, _SMALL_CELLS = 1.3, 2.0
+"""Px per mm below which a part is a few cells, and nothing is healed; the least margin there, in cells."""
 _ASIDE = 0.012
 """Margin around a dark piece where no face is known, of the side of the skin's area."""
 _SUSPECT_MM = 80.0
@@ -120,7 +122,7 @@ def protection(
     level = np.zeros(skin.shape, dtype=np.float32)
     causes = np.zeros(skin.shape, dtype=np.uint16)
     wide = mm * _wider(maps, od) * _aslant(faces, maps.shape[1:], cell)
-    _protect_parts(level, causes, maps, wide, skin > 0.5)
+    _protect_parts(level, causes, maps, wide, _coarse(faces, maps.shape[1:], cell), skin > 0.5)
     _protect(level, causes, _hairs(maps, od, wide), 0.2 * mm, Cause.BROW)
     _protect(level, causes, lashes(maps[Part.EYES] > 0.25, od, mm), 0.1 * mm, Cause.EYE)
     _protect(level, causes, beards(od, maps[Part.FACE_SKIN], faces, cell), 0.5 * mm, Cause.STUBBLE)
@@ -154,7 +156,7 @@ def _bared(maps: Float, bare: Bool) -> Float:
     return told
 
 
-def _protect_parts(level: Float, causes: Causes, maps: Float, mm: Float, speck: Bool) -> None:
+def _protect_parts(level: Float, causes: Causes, maps: Float, mm: Float, least: Float, speck: Bool) -> None:
     """What the network knows. Hair and glasses on a speck of skin are a spot."""
     named = maps[list(_FEATURES)].sum(axis=0)
     strongest = maps[list(_FEATURES)].argmax(axis=0)
@@ -164,7 +166,7 @@ def _protect_parts(level: Float, causes: Causes, maps: Float, mm: Float, speck: 
             believed |= (named > _ANY_FEATURE) & (strongest == _FEATURES.index(guarded.part))
         else:
             believed &= ~speck
-        _protect(level, causes, believed, guarded.mm * mm, guarded.cause)
+        _protect(level, causes, believed, np.maximum(guarded.mm * mm, least), guarded.cause)
 
 
 def _wider(maps: Float, od: Float) -> float:
@@ -239,6 +241,12 @@ def _aslant(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Float
     """How much wider the margins are on turned heads, whose parts are seen aslant and known less well."""
     wider = [float(np.interp(abs(face.turn), *_TURNED)) for face in faces]
     return _of_the_nearest(wider, faces, shape, cell)
+
+
+def _coarse(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Float:
+    """The least margin, in cells: of faces so small that millimetres say nothing any more."""
+    small = [_SMALL_CELLS if (face.scale.px_per_mm or 1.0) < _SMALL else 0.0 for face in faces]
+    return _of_the_nearest(small, faces, shape, cell)
 
 
 def _of_the_nearest(
