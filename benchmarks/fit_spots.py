@@ -5,7 +5,9 @@
 ``DIR`` holds the networks that ``benchmarks.train_spots`` and ``benchmarks.train_judge`` made, one of each
 for each fold. Every photo is looked at with the networks that have not seen its person, at two sizes; the
 trees are then fitted without each fold in turn, so that the figures printed are of people whom none had seen,
-and once on everybody, which is what ships. Second photos of the same people teach, and are counted apart.
+and once on everybody, which is what ships. The risk is fitted on odds by trees that had not seen the person.
+Second photos of the same people teach, and are counted apart. The lines of ``learned`` are drawn with all
+finds in view; what is printed at last are lines drawn on two folds and counted on the third.
 Writes ``DIR/spots.FOLD.json`` for ``benchmarks.detect --held-out``. Needs scikit-learn; seeds are fixed.
 """
 
@@ -15,7 +17,8 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +28,51 @@ from benchmarks.spot_finds import SCALES, Row, looked_at, with_verdicts
 from benchmarks.spot_labels import FOLDS, Portrait, folds, portraits, second_photos
 from numpy.typing import NDArray
 
-from retouch_engine.detect.learned import LIKELY_PERMANENT, Bars, named_find
+from retouch_engine.detect.learned import FRECKLED, LIKELY_PERMANENT, SURE_AMONG_FRECKLES, Bars, named_find
+from retouch_engine.detect.risk import RISK, WEIGHED, Risk, weighed
 from retouch_engine.detect.trees import FIGURES, MODEL_PATH, row
 from retouch_engine.recipe import PERMANENT
 
 ROUNDS = 100
+BAGS = 6
+"""Sets of trees whose mean is taken, each fitted on people weighed by chance."""
 _MORE_BLEMISH = ("blemish_most", "blemish_mean", "judged_blemish")
 _MORE_PERMANENT = ("permanent_most", "permanent_mean", "judged_permanent")
+_THINKABLE = 0.1
+"""Odds from which one would think of healing: the risk is fitted on such finds alone."""
+_SHRUNK = 0.5
+_STIFF = 0.3
+"""The inverse of the risk's penalty, at figures of unit deviation."""
+_SURE_FROM = (0.3, 0.35, 0.4, 0.45, 0.5)
+_RISK_TO = (0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12)
+_MOST_KEPT, _MOST_FALSE = 0.008, 0.43
+"""Share of the permanent marks and false heals a photo that lines may cost, a little under the bars."""
+SORTS = {"blemish": "blemish", "keep": "permanent"}
 Judged = NDArray[np.float64]
 
 
-def _model(sort: str) -> Any:
+@dataclass(frozen=True)
+class Odds:
+    """Of each row: would be healed, belongs to the person, and the risk of healing it."""
+
+    heal: Judged
+    keep: Judged
+    risk: Judged
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The sets of trees of each sort."""
+
+    bags: dict[str, list[Any]]
+
+    def odds(self, sort: str, asked: Judged) -> Judged:
+        """By the mean of a sort's bags."""
+        raw = np.mean([bag.decision_function(asked) for bag in self.bags[sort]], axis=0)
+        return np.asarray(1 / (1 + np.exp(-raw)))
+
+
+def _model(sort: str, seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     way = 1 if sort == "blemish" else -1
@@ -45,49 +82,99 @@ def _model(sort: str) -> Any:
         learning_rate=0.05,
         max_leaf_nodes=6,
         min_samples_leaf=30,
+        max_features=0.4,
         l2_regularization=8.0,
         monotonic_cst=[signs.get(f, 0) for f in FIGURES],
-        random_state=0,
+        random_state=seed,
     )
 
 
-def fitted(rows: list[Row], sort: str) -> Any:
+def fitted(rows: list[Row]) -> Fitted:
     """Trees that tell one sort of mark from the rest; doubtful spots teach nothing."""
     told = [r for r in rows if r.label not in {"ignore", "fine"}]
-    return _model(sort).fit(
-        np.array([row(r.figures) for r in told]), np.array([r.label == sort for r in told])
-    )
+    table = np.array([row(r.figures) for r in told])
+    people = sorted({r.person for r in told})
+    whose = np.array([people.index(r.person) for r in told])
+    bags: dict[str, list[Any]] = {sort: [] for sort in SORTS}
+    for seed in range(BAGS):
+        weight = np.random.default_rng(seed).exponential(1, len(people))[whose]
+        for sort, total in bags.items():
+            right = np.array([r.label == sort for r in told])
+            total.append(_model(sort, seed).fit(table, right, sample_weight=weight))
+    return Fitted(bags)
 
 
-def written(models: dict[str, Any], path: Path, about: str) -> None:
-    """Both sets of trees as one file."""
-    content: dict[str, Any] = {"schema": "retouchd.spots/1", "features": list(FIGURES), "fitted_on": about}
-    for sort, name in (("blemish", "blemish"), ("keep", "permanent")):
-        base = round(float(models[sort]._baseline_prediction.ravel()[0]), 5)  # noqa: SLF001 - as its trees
-        content[name] = {"base": base, "trees": exported(models[sort])}
+def weighing(rows: list[Row], heal: Judged, keep: Judged) -> Risk:
+    """The risk, fitted on finds that one would think of healing and on odds by trees that had not seen them.
+
+    Among freckles little is healed whatever the risk; one such face would tell half of what is told here.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    company = _company(rows, keep)
+    told = [
+        (weighed(r.figures, h, k), r.label == "keep", 1.0 if r.scale == 1 else _SHRUNK)
+        for r, h, k in zip(rows, heal.tolist(), keep.tolist(), strict=True)
+        if r.label in SORTS
+        and h >= _THINKABLE
+        and (company[r.photo, r.scale] < FRECKLED or h >= SURE_AMONG_FRECKLES)
+    ]
+    table, kept, often = (np.array(column) for column in zip(*told, strict=True))
+    middle, spread = table.mean(axis=0), table.std(axis=0)
+    line = LogisticRegression(C=_STIFF).fit((table - middle) / spread, kept, sample_weight=often)
+    weights = line.coef_[0] / spread
+    bias = float(line.intercept_[0] - weights @ middle)
+    return Risk(tuple(round(w, 5) for w in weights.tolist()), round(bias, 5))
+
+
+def _one_of(bag: Any) -> list[list[list[float]]]:
+    """Its trees, each leaf's value as its share in the mean."""
+    return [[[*node[:4], round(node[4] / BAGS, 8)] for node in tree] for tree in exported(bag)]
+
+
+def written(models: Fitted, risk: Risk, path: Path, about: str) -> None:
+    """Both sets of trees and the risk as one file."""
+    content: dict[str, Any] = {"schema": "retouchd.spots/2", "features": list(FIGURES), "fitted_on": about}
+    for sort, name in SORTS.items():
+        bags = models.bags[sort]
+        bases = [float(bag._baseline_prediction.ravel()[0]) for bag in bags]  # noqa: SLF001 - as its trees
+        trees = [tree for bag in bags for tree in _one_of(bag)]
+        content[name] = {"base": round(float(np.mean(bases)), 5), "trees": trees}
+    content["risk"] = {"figures": list(WEIGHED), "weights": list(risk.weights), "bias": risk.bias}
     path.write_text(json.dumps(content, separators=(",", ":")) + "\n")
 
 
-def judged(rows: list[Row], fold: dict[str, int], networks: Path) -> tuple[Judged, Judged]:
-    """For each row the odds by trees that never saw its person; the folds' trees are written beside."""
-    odds = {"blemish": np.zeros(len(rows)), "keep": np.zeros(len(rows))}
+def judged(rows: list[Row], fold: dict[str, int], networks: Path) -> Odds:
+    """For each row the odds by models that never saw its person; the folds' models are written beside."""
+    heal, keep, risk = (np.zeros(len(rows)) for _ in range(3))
     which = np.array([fold[r.person] for r in rows])
+    table, models = np.array([row(r.figures) for r in rows]), []
     for number in range(FOLDS):
-        seen = [r for r, f in zip(rows, which, strict=True) if f != number]
-        asked = np.array([row(r.figures) for r, f in zip(rows, which, strict=True) if f == number])
-        models = {sort: fitted(seen, sort) for sort in odds}
-        for sort, model in models.items():
-            odds[sort][which == number] = model.predict_proba(asked)[:, 1]
-        written(models, networks / f"spots.{number}.json", f"{len(seen)} finds, without fold {number}")
-    return odds["blemish"], odds["keep"]
+        models.append(fitted([r for r, f in zip(rows, which, strict=True) if f != number]))
+        here = which == number
+        heal[here], keep[here] = (models[-1].odds(sort, table[here]) for sort in SORTS)
+    for number, model in enumerate(models):
+        seen = which != number
+        line = weighing([r for r, s in zip(rows, seen, strict=True) if s], heal[seen], keep[seen])
+        for i in np.flatnonzero(~seen).tolist():
+            risk[i] = line.odds(rows[i].figures, float(heal[i]), float(keep[i]))
+        about = f"{int(seen.sum())} finds, without fold {number}"
+        written(model, line, networks / f"spots.{number}.json", about)
+    return Odds(heal, keep, risk)
 
 
-def _fates(rows: list[Row], heal: Judged, keep: Judged, bars: Bars) -> list[str]:
-    fates = []
+def _company(rows: list[Row], keep: Judged) -> Counter[tuple[str, float]]:
     # One person a photo: whatever is likely permanent there is company.
-    company = Counter((r.photo, r.scale) for r, k in zip(rows, keep, strict=True) if k >= LIKELY_PERMANENT)
-    for r, h, k in zip(rows, heal.tolist(), keep.tolist(), strict=True):
-        finding = named_find(r.figures | {"company": float(company[r.photo, r.scale])}, h, k, bars)
+    return Counter((r.photo, r.scale) for r, k in zip(rows, keep, strict=True) if k >= LIKELY_PERMANENT)
+
+
+def fates_of(rows: list[Row], odds: Odds, bars: Bars) -> list[str]:
+    """What becomes of each row: ``healed``, ``offered`` or ``left``."""
+    fates, company = [], _company(rows, odds.keep)
+    columns = (column.tolist() for column in (odds.heal, odds.keep, odds.risk))
+    for r, h, k, risk in zip(rows, *columns, strict=True):
+        figures = r.figures | {"company": float(company[r.photo, r.scale]), RISK: risk}
+        finding = named_find(figures, h, k, bars)
         fate = "left" if finding is None or finding.kind in PERMANENT else "offered"
         fates.append("healed" if finding is not None and finding.sure else fate)
     return fates
@@ -108,6 +195,38 @@ def report(rows: list[Row], fates: list[str], photos: Sequence[Portrait]) -> str
         )
         text += f" permanent marks; a photo {false:.2f} false, {doubtful:.2f} doubtful\n"
     return text
+
+
+def nested(rows: list[Row], odds: Odds, photos: Sequence[Portrait], fold: dict[str, int]) -> str:
+    """What lines are worth that are drawn without the people they are then used on.
+
+    For each fold the two lines (odds to heal from, largest risk) that heal the most blemishes of the other
+    folds, with no more of the permanent marks and false heals than may be.
+    """
+    which, names = np.array([fold[r.person] for r in rows]), {p.path.name for p in photos}
+    mine = np.array([r.scale == 1 and r.photo in names for r in rows])
+    ways = {}
+    for sure, risk in product(_SURE_FROM, _RISK_TO):
+        fates = fates_of(rows, odds, replace(Bars.at(50), sure=sure, risk=risk))
+        ways[sure, risk] = mine & np.array([f == "healed" for f in fates])
+    total, chosen = np.zeros(len(rows), dtype=bool), []
+    for number in range(FOLDS):
+        others = [p for p in photos if fold[p.person] != number]
+        most_kept = _MOST_KEPT * sum(len(p.marks("keep")) for p in others)
+        counts = {way: _count(rows, healed & (which != number)) for way, healed in ways.items()}
+        may = [w for w, c in counts.items() if c[1] <= most_kept and c[2] <= _MOST_FALSE * len(others)]
+        chosen.append(max(may, key=lambda way: counts[way][0]))
+        total |= ways[chosen[-1]] & (which == number)
+    blemishes, kept, false = _count(rows, total)
+    text = f"lines drawn on two folds, counted on the third: {blemishes} blemishes and {kept} permanent marks"
+    return f"{text} healed, {false / len(photos):.2f} false heals a photo; {chosen}\n"
+
+
+def _count(rows: list[Row], healed: NDArray[np.bool_]) -> tuple[int, int, int]:
+    """Blemishes, permanent marks, and finds of nothing."""
+    some = [rows[i] for i in np.flatnonzero(healed).tolist()]
+    marks = [len({(r.photo, r.mark) for r in some if r.label == sort}) for sort in SORTS]
+    return marks[0], marks[1], sum(r.label == "nothing" for r in some)
 
 
 def calibration(rows: list[Row], heal: Judged) -> str:
@@ -132,17 +251,20 @@ def main() -> None:
     photos, second = list(portraits(given.data)), list(second_photos(given.data))
     fold = folds(photos)
     rows = with_verdicts(looked_at(photos, second, given.networks), fold, given.networks)
-    heal, keep = judged(rows, fold, given.networks)
+    odds = judged(rows, fold, given.networks)
     for sensitivity in (0, 25, 50, 75, 100):
-        fates = _fates(rows, heal, keep, Bars.at(sensitivity))
+        fates = fates_of(rows, odds, Bars.at(sensitivity))
         print(f"sensitivity {sensitivity}\n{report(rows, fates, photos)}", flush=True)
         print(f"second photos, none of them measured on\n{report(rows, fates, second)}", flush=True)
-    print(calibration(rows, heal))
+    print(calibration(rows, odds.heal))
+    print(nested(rows, odds, photos, fold))
     if given.write:
         free = {p.path.name for p in [*photos, *second] if p.free}
-        rows = [r for r in rows if r.photo in free]
-        models = {sort: fitted(rows, sort) for sort in ("blemish", "keep")}
-        written(models, MODEL_PATH, f"{len(free)} portraits at {len(SCALES)} sizes, {len(rows)} finds")
+        allowed = np.array([r.photo in free for r in rows])
+        rows = [r for r, may in zip(rows, allowed, strict=True) if may]
+        line = weighing(rows, odds.heal[allowed], odds.keep[allowed])
+        about = f"{len(free)} portraits at {len(SCALES)} sizes, {len(rows)} finds"
+        written(fitted(rows), line, MODEL_PATH, about)
         print(f"wrote {MODEL_PATH.name}, {MODEL_PATH.stat().st_size / 1e3:.0f} kB")
 
 

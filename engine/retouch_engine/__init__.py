@@ -297,8 +297,12 @@ def explain(
     maps: bool = False,
     limits: Limits | None = None,
     stock: Stock | None = None,
+    recipe: Recipe | None = None,
+    sitting: Sitting | None = None,
 ) -> dict[str, Any]:
-    """Draw what the engine knows of a photo, and what it would do to it with the default recipe.
+    """Draw what the engine knows of a photo, and what it would do to it.
+
+    ``recipe`` is the default one unless given, ``sitting`` what is remembered of other photos.
 
     Writes ``NAME-explained.png`` into ``out``, and with ``maps`` also ``NAME-protected.png`` and
     ``NAME-skin.png`` (8-bit, 255 = yes, as large as the photo). Of ``stock`` only second opinions are asked.
@@ -310,6 +314,7 @@ def explain(
     Raises:
         EngineError: the photo cannot be read.
     """
-    from retouch_engine.overlay import draw
+    from retouch_engine.overlay import Looking, draw
 
-    return draw(source, out, limits or Limits(), stock or Stock(), maps=maps)
+    wish = Looking(limits or Limits(), stock or Stock(), recipe or Recipe(), sitting or Sitting(), maps)
+    return draw(source, out, wish)

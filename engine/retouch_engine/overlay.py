@@ -8,7 +8,7 @@ as the photo, for programs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ from retouch_engine.detect import chosen
 from retouch_engine.heal import HEALERS
 from retouch_engine.imaging.colour import to_srgb
 from retouch_engine.pipeline import routed
+from retouch_engine.recall import recalled
 from retouch_engine.recipe import Limits, Recipe
 from retouch_engine.record import Decision
+from retouch_engine.sitting import Sitting
 from retouch_engine.stock import Stock
 from retouch_engine.survey import Cause, Opinions, Scene, survey
 from retouch_engine.types import Box, Photo, Step
@@ -57,17 +59,28 @@ _RINGS = {Decision.HEALED: (60, 230, 90), Decision.REVIEW: (255, 205, 0), Decisi
 Picture = NDArray[np.uint8]
 
 
-def draw(source: Path, out: Path, limits: Limits, stock: Stock, *, maps: bool) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """How a photo is looked at; see :func:`retouch_engine.explain`."""
+
+    limits: Limits
+    stock: Stock
+    recipe: Recipe
+    sitting: Sitting
+    maps: bool
+
+
+def draw(source: Path, out: Path, how: Looking) -> dict[str, Any]:
     """See :func:`retouch_engine.explain`."""
-    photo = read_photo(source, limits)
-    scene = survey(photo, opinions=Opinions.of(stock.models))
-    recipe = Recipe()
-    spots = chosen(scene).detect(photo, scene, recipe)
+    photo, recipe = read_photo(source, how.limits), how.recipe
+    scene = survey(photo, opinions=Opinions.of(how.stock.models))
+    found = chosen(scene).detect(photo, scene, recipe)
+    spots, _ = recalled(found, scene, how.sitting, recipe.agree)
     steps, notes = routed(scene, spots, recipe, HEALERS)
     out.mkdir(parents=True, exist_ok=True)
     turned = metadata_of(photo.metadata).orientation
     pictures = {"explained": upright(_overlay(photo, scene, steps), turned)}
-    if maps:
+    if how.maps:
         # Not turned: these lie pixel for pixel on the photo's own samples.
         pictures["protected"] = _map(photo, scene, protected=True)
         pictures["skin"] = _map(photo, scene, protected=False)

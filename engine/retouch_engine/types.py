@@ -165,7 +165,7 @@ class Spot:
     close: bool = False
     """Only its odds decide, and they lie near the line between healing and asking: what was decided about it
     in another photo of the sitting may decide instead. Never True where anything but the odds speaks against
-    a heal."""
+    a heal. Of what is to be healed also where its risk comes near: another photo may leave it."""
     held: str = ""
     """Why it stays as it is, whatever the recipe says; empty when nothing holds it."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 import pytest
+from benchmarks.chart import render
 from skimage import data
 from tests.daemon.conftest import Hot
 
@@ -71,3 +72,30 @@ def test_what_is_no_photo_is_named(hot: Hot) -> None:
     assert done.stderr.startswith("retouchd: ")
     assert "Traceback" not in done.stderr
     assert [p.name for p in hot.folder.iterdir()] == ["notes.tif"]
+
+
+def decisions(hot: Hot, photo: Path, *more: str) -> list[str]:
+    """What would become of each find."""
+    done = hot.cli("explain", photo, "--out", hot.base / "look", "--json", *more)
+    assert done.returncode == 0, done.stderr
+    return [spot["decision"] for spot in json.loads(done.stdout)["spots"]]
+
+
+def test_it_decides_by_the_preset_and_the_retouch_toml_above_the_photo(hot: Hot) -> None:
+    photo = hot.folder / "day" / "chart.png"
+    photo.parent.mkdir(parents=True)
+    photo.write_bytes(imagecodecs.png_encode(render(600, 400, seed=7, px_per_mm=12.0).eight_bit()))
+    assert "healed" in decisions(hot, photo)
+    (photo.parent / "retouch.toml").write_text("remove = []\n")
+    assert "healed" not in decisions(hot, photo)
+    assert hot.cli("explain", photo, "--preset", "unheard").returncode != 0
+
+
+def test_a_list_of_kept_marks_that_cannot_be_read_is_named(hot: Hot, astronaut: Path) -> None:
+    kept = astronaut.parent / "_retouchd" / "corrections" / "keep.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{")
+    done = hot.cli("explain", astronaut)
+    assert done.returncode == 1
+    assert "keep.json" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -12,8 +12,11 @@ import click
 
 from retouch_engine import EngineError
 from retouch_engine import explain as draw
-from retouchd import config, models
+from retouchd import config, models, overrides, sittings
 from retouchd.cli.options import absolute, config_option, json_option
+from retouchd.config.load import preset_recipe
+from retouchd.config.presets import BUILT_IN_PRESET
+from retouchd.errors import JobError
 from retouchd.text import shown
 
 _FATES = {"healed": "to heal", "review": "for review", "kept": "kept"}
@@ -25,10 +28,16 @@ _FATES = {"healed": "to heal", "review": "for review", "kept": "kept"}
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Write here. Default: beside the photo."
 )
 @click.option("--maps", is_flag=True, help="Also NAME-protected.png and NAME-skin.png, 255 = yes, full size.")
+@click.option("--preset", default=BUILT_IN_PRESET, show_default=True, help="A preset of the configuration.")
 @config_option
 @json_option
-def explain(file: Path, out: Path | None, maps: bool, config_path: Path | None, as_json: bool) -> None:
+def explain(
+    file: Path, out: Path | None, maps: bool, preset: str, config_path: Path | None, as_json: bool
+) -> None:
     """Draw what is protected and every find on a copy of a photo: NAME-explained.png.
+
+    Decided as it would be if the photo was done now: by the preset and the retouch.toml above the photo, with
+    what the studio taught, marks that are kept for ever, and the photos beside it that are done.
 
     Rings: green would be healed, yellow is for review, blue is kept; with kind and score.
     Tints: blue eyes, violet brows, red lips, yellow nostrils, brown hair, tan stubble, turquoise glasses,
@@ -37,10 +46,14 @@ def explain(file: Path, out: Path | None, maps: bool, config_path: Path | None, 
     is ten millimetres long.
     """
     source = absolute(file)
-    stock = models.offer(config.load_or_default(config_path)).stock
+    settings = config.load_or_default(config_path)
+    preset_recipe(settings, preset)
+    stock, beside = models.offer(settings).stock, absolute(out) if out else source.parent
     try:
-        told = draw(source, absolute(out) if out else source.parent, maps=maps, stock=stock)
-    except EngineError as error:
+        recipe = overrides.recipe_for(source, Path(source.anchor), preset, settings)
+        sitting = sittings.recalled(source, source.parent, "", recipe)
+        told = draw(source, beside, maps=maps, stock=stock, recipe=recipe, sitting=sitting)
+    except (EngineError, JobError) as error:
         click.echo(f"retouchd: {shown(str(error))}", err=True)
         sys.exit(1)
     if as_json:

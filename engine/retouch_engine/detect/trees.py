@@ -1,7 +1,9 @@
 """The last word on every find: the odds that a retoucher would heal it, and that it belongs to the person.
 
-Two sets of boosted trees over the figures of the rules and of the network, fitted and calibrated on people
-that the network had not seen. Data beside this file; ``python -m benchmarks.fit_spots`` makes them.
+Two sets of boosted trees over the figures of the rules and of the networks, fitted and calibrated on people
+that the networks had not seen; each set is the mean of several, fitted on the same people weighed by chance
+(Rubin 1981), because few are labelled. With them the risk of healing something permanent (``risk``). Data
+beside this file; ``python -m benchmarks.fit_spots`` makes them.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.detect.finds import SAID
 from retouch_engine.detect.judge import JUDGED
+from retouch_engine.detect.risk import Risk
 from retouch_engine.detect.verifier import FEATURES, Verifier, parsed
 
 FIGURES = (*FEATURES, *SAID, *JUDGED, "own", "mm", "blemishes_near", "permanents_near")
@@ -32,10 +35,14 @@ def row(figures: Mapping[str, float]) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Trees:
-    """``blemish``: would be healed; ``permanent``: belongs to the person. The rest to one is neither."""
+    """``blemish``: would be healed; ``permanent``: belongs to the person. The rest to one is neither.
+
+    ``risk``: of healing what belongs to the person, for what one would think of healing.
+    """
 
     blemish: Verifier
     permanent: Verifier
+    risk: Risk
 
 
 @cache
@@ -48,7 +55,7 @@ def read(path: Path) -> Trees:
     content = json.loads(path.read_text())
     if tuple(content["features"]) != FIGURES:
         raise ValueError(f"{path.name} was fitted on other figures: run benchmarks.fit_spots")
-    return Trees(parsed(content["blemish"]), parsed(content["permanent"]))
+    return Trees(parsed(content["blemish"]), parsed(content["permanent"]), Risk.parsed(content["risk"]))
 
 
 def shipped() -> Trees:

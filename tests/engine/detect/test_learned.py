@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.detect import DETECTORS, chosen, spotnet, trees
 from retouch_engine.detect.learned import Bars, Learned, named_find
+from retouch_engine.detect.risk import Risk
 from retouch_engine.detect.spotnet import Network, Says
 from retouch_engine.recipe import PERMANENT, Kind, Recipe
 from retouch_engine.survey import Scene, survey
@@ -35,8 +36,12 @@ RED: Mapping[str, float] = {
     "judged_permanent": 0.0,
     "ring_redness": 0.5,
     "ring_level": 1.0,
+    "ring_spread": 0.05,
     "mm": 2.0,
     "company": 0.0,
+    "blemishes_near": 1.0,
+    "permanents_near": 0.0,
+    "risk": 0.01,
 }
 BARS = Bars.at(50)
 
@@ -106,13 +111,13 @@ def test_red_and_sure_is_healed_unasked() -> None:
 @pytest.mark.parametrize(
     "doubt",
     [
-        {"melanin": 0.7, "rise_g": 0.5},
-        {"permanent_most": 0.9},
-        {"melanin": 0.6, "permanent_most": 0.67},
-        {"judged_permanent": 0.4},
-        {"melanin": 0.6, "judged_permanent": 0.2},
+        {"melanin": 0.8, "rise_g": 0.5},
+        {"risk": 0.15},
+        {"permanent_most": 0.98},
+        {"judged_permanent": 0.6},
         {"rise_red": 0.02},
         {"ring_skin": 0.8},
+        {"ring_spread": 0.25},
         {"edge": 0.2},
         {"elongation": 3.1},
     ],
@@ -129,17 +134,34 @@ def test_what_the_second_network_was_not_shown_is_not_healed_unasked() -> None:
     assert not finding.sure
 
 
-def test_a_brown_mark_must_be_likelier_than_a_red_one() -> None:
-    heal = BARS.sure + 0.05
-    red, brown = (named_find({**RED, "melanin": share}, heal, 0.01, BARS) for share in (0.1, 0.6))
-    assert red is not None
-    assert brown is not None
-    assert (red.sure, brown.sure) == (True, False)
+@pytest.mark.parametrize(
+    "witness",
+    [
+        {"permanent_most": 0.9},
+        {"judged_permanent": 0.5},
+        {"melanin": 0.9, "rise_g": 0.9},
+        {"permanents_near": 8.0},
+        {"blemishes_near": 0.0},
+    ],
+)
+def test_the_risk_grows_with_whatever_speaks_for_a_permanent_mark(witness: dict[str, float]) -> None:
+    risk = trees.shipped().risk
+    assert risk.odds({**RED, **witness}, 0.8, 0.02) > risk.odds(RED, 0.8, 0.02)
+
+
+def test_the_risk_grows_with_the_trees_odds_and_a_mole_amid_acne_stays_one() -> None:
+    risk = trees.shipped().risk
+    red = risk.odds(RED, 0.9, 0.01)
+    assert red < BARS.risk
+    assert risk.odds(RED, 0.9, 0.4) > red < risk.odds(RED, 0.4, 0.01)
+    mole = {"melanin": 0.7, "rise_g": 0.6, "permanent_most": 0.95, "judged_permanent": 0.6}
+    amid = {"blemishes_near": 40.0}
+    assert risk.odds({**RED, **mole, **amid}, 0.6, 0.3) > BARS.risk
 
 
 def test_what_is_brown_depends_on_how_colourful_the_skin_is_shown() -> None:
-    heal, share = BARS.sure + 0.05, {"melanin": 0.48}
-    vivid, pale = (named_find({**RED, **share, "ring_redness": red}, heal, 0.01, BARS) for red in (0.7, 0.3))
+    mark = {**RED, "melanin": 0.7, "rise_g": 0.5}
+    vivid, pale = (named_find({**mark, "ring_redness": red}, 0.9, 0.01, BARS) for red in (0.7, 0.3))
     assert vivid is not None
     assert pale is not None
     assert (vivid.sure, pale.sure) == (False, True)
@@ -160,11 +182,24 @@ def test_among_freckles_more_is_asked() -> None:
     assert (alone.sure, among.sure) == (True, False)
 
 
-def test_a_find_without_an_outline_is_offered_and_never_healed() -> None:
-    finding = named_find({"own": 2.0, "company": 0.0}, 0.99, 0.0, BARS)
+@pytest.mark.parametrize(
+    ("change", "heal", "sure"),
+    [
+        ({}, 0.99, True),
+        ({}, 0.3, False),
+        ({"risk": 0.05}, 0.99, False),
+        ({"judged_permanent": 0.6}, 0.99, False),
+        ({"company": 30.0}, 0.99, False),
+    ],
+)
+def test_what_has_no_outline_is_healed_when_nothing_else_speaks_against_it(
+    change: dict[str, float], heal: float, sure: bool
+) -> None:
+    faint = {"own": 2.0, "company": 0.0, "risk": 0.005, "permanent_most": 0.0, "judged_permanent": 0.0}
+    finding = named_find({**faint, **change}, heal, 0.0, BARS)
     assert finding is not None
-    assert finding.kind is Kind.UNKNOWN
-    assert not finding.sure
+    assert finding.sure is sure
+    assert finding.kind is (Kind.RED_SPOT if sure else Kind.UNKNOWN)
 
 
 def test_what_belongs_to_the_person_is_named_so_and_the_rest_is_nothing() -> None:
@@ -181,23 +216,37 @@ def test_where_the_networks_disagree_about_a_dark_mark_a_person_is_asked() -> No
     assert not finding.sure
 
 
-def test_another_photo_decides_only_near_the_line_and_never_about_brown_marks_or_among_freckles() -> None:
-    close = {}
-    for name, change in (
-        ("red", {}),
-        ("brown", {"melanin": 0.7, "rise_g": 0.2}),
-        ("freckled", {"company": 30.0}),
-    ):
-        found = [named_find({**RED, **change}, odds, 0.01, BARS) for odds in (0.1, BARS.sure, 0.95)]
-        close[name] = [finding is not None and finding.close for finding in found]
-    assert close == {"red": [False, True, False], "brown": [False] * 3, "freckled": [False] * 3}
+def closeness(change: Mapping[str, float], heal: float) -> tuple[bool, bool]:
+    """Whether it is healed unasked, and whether another photo may decide otherwise."""
+    finding = named_find({**RED, **change}, heal, 0.01, BARS)
+    assert finding is not None
+    return finding.sure, finding.close
+
+
+BROWN = {"melanin": 0.7, "rise_g": 0.2}
+
+
+def test_another_photo_heals_only_near_the_line_and_never_what_is_brown_or_among_freckles() -> None:
+    below = BARS.sure - 0.01
+    assert closeness({}, 0.1) == (False, False)
+    assert closeness({}, below) == (False, True)
+    assert closeness(BROWN, below) == (False, False)
+    assert closeness({"company": 30.0}, below) == (False, False)
+    assert closeness({"risk": 1.1 * BARS.risk}, 0.5) == (False, False)
+
+
+def test_another_photo_may_leave_what_is_healed_near_the_line_of_odds_or_risk() -> None:
+    assert closeness({}, 0.95) == (True, False)
+    assert closeness({}, BARS.sure) == (True, True)
+    assert closeness(BROWN, BARS.sure) == (True, True)
+    assert closeness({"risk": 0.8 * BARS.risk}, 0.95) == (True, True)
 
 
 def test_bars_move_one_way() -> None:
     bars = [Bars.at(level) for level in range(0, 101, 10)]
     assert [b.sure for b in bars] == sorted((b.sure for b in bars), reverse=True)
     assert [b.review for b in bars] == sorted((b.review for b in bars), reverse=True)
-    assert [b.permanent for b in bars] == sorted(b.permanent for b in bars)
+    assert [b.risk for b in bars] == sorted(b.risk for b in bars)
     assert all(0 < b.review < b.sure < 1 for b in bars)
 
 
@@ -206,6 +255,8 @@ def test_trees_for_other_figures_are_refused(tmp_path: Path) -> None:
     file.write_text(json.dumps({"features": ["z"]}))
     with pytest.raises(ValueError, match="other figures"):
         trees.read(file)
+    with pytest.raises(ValueError, match="other figures"):
+        Risk.parsed({"figures": ["z"], "weights": [1.0], "bias": 0.0})
 
 
 def detect(pixels: NDArray[np.uint16], level: int = 50) -> tuple[Spot, ...]:
