@@ -8,14 +8,15 @@ streaks of single pores cancel, and on skin whose truth is known every pixel of 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from retouch_engine.heal.base import Wound
 from retouch_engine.heal.sources import seen_from
-from retouch_engine.imaging.bands import blur
-from retouch_engine.imaging.density import tone
+from retouch_engine.imaging.bands import blur, low_band, spread
 from retouch_engine.imaging.masks import dilated
 from retouch_engine.imaging.membrane import Span
 from retouch_engine.types import Bool, Box, Float
@@ -35,6 +36,7 @@ _WAVE_GAIN = 1.1
 """What the split below takes from the unevenness, given back: measured on portraits."""
 _WAVE_COLOUR = 0.3
 """Of a donor's unevenness in colour: the rest is an error that is seen sooner than it would be missed."""
+_THIRDS = np.full(3, 1 / 3, dtype=np.float32)
 _LEAST_WEIGHT = np.float32(1e-4)
 
 
@@ -113,7 +115,8 @@ class Bed:
         texture = rim.above(np.ascontiguousarray(seen_from(self.wound.od, self.near, offset)))
         furrows = blur(texture, _FURROWS_PX)
         pores = self._matched(texture, furrows, offset)
-        waves = furrows - blur(texture, float(np.clip(5 + 0.06 * self.wound.diameter_px, 5.4, 9.6)))
+        widest = min(max(5 + 0.06 * self.wound.diameter_px, 5.4), 9.6)
+        waves = furrows - low_band(texture, np.ones(texture.shape[:2], np.float32), widest)
         kept = cv2.transform(waves, _scaled(_WAVE_GAIN, _WAVE_COLOUR))
         return self._laid(self.surface + pores + np.asarray(kept))
 
@@ -123,20 +126,20 @@ class Bed:
         Grain has colour of its own, that of the sensor or of a JPEG's blocks, and is matched apart from it.
         """
         # Next to the hole the spot's own edge is in the bands yet.
-        known = self.rim.known & ~dilated(self.hole, _SPILL_PX)
-        trust = np.count_nonzero(self.hole) / (np.count_nonzero(self.hole) + _TRUSTED_PX)
-        if np.count_nonzero(known) < _TRUSTED_PX / 2:
+        clear = self.rim.known & ~dilated(self.hole, _SPILL_PX)
+        known, hole = np.flatnonzero(clear), np.flatnonzero(self.hole)
+        if len(known) < _TRUSTED_PX / 2:
             return np.asarray(texture - furrows)
+        trust = len(hole) / (len(hole) + _TRUSTED_PX)
         cut = self.near.slices
         own = np.ascontiguousarray(self.wound.od[cut])
         coarse = blur(texture, _GRAIN_PX)
         here, there = own - blur(own, _GRAIN_PX), texture - coarse
-        grey = _gain(tone(here)[known], tone(there)[self.hole]) ** trust
-        colour = (
-            _gain((here[..., 2] - here[..., 0])[known], (there[..., 2] - there[..., 0])[self.hole]) ** trust
-        )
+        here, around = here.reshape(-1, 3).take(known, axis=0), there.reshape(-1, 3).take(hole, axis=0)
+        grey = _gain(here @ _THIRDS, around @ _THIRDS) ** trust
+        colour = _gain(here[:, 2] - here[:, 0], around[:, 2] - around[:, 0]) ** trust
         band = self.wound.fine[0][0]
-        pores = _gain(band[cut][known], seen_from(band, self.near, offset)[self.hole]) ** trust
+        pores = _gain(band[cut].take(known), seen_from(band, self.near, offset).take(hole)) ** trust
         grain = cv2.transform(there, _scaled(grey, colour))
         return np.asarray(grain + cv2.transform(coarse - furrows, _scaled(pores, 1.0)))
 
@@ -175,12 +178,12 @@ class Bed:
 
 def _scaled(grey: float, colour: float) -> Float:
     """``(3, 3)``: what scales the mean of three channels, and apart from it how they differ."""
-    return ((grey - colour) * np.full((3, 3), 1 / 3) + colour * np.eye(3)).astype(np.float32)
+    return ((grey - colour) / 3 + colour * np.eye(3)).astype(np.float32)
 
 
-def _gain(here: Float, there: Float) -> float:
+def _gain(here: NDArray[Any], there: NDArray[Any]) -> float:
     """What takes the contrast there to that of here, within what still is the same skin."""
-    return float(np.clip(here.std() / max(float(there.std()), 1e-5), _LEAST_GAIN, 1 / _LEAST_GAIN))
+    return min(max(spread(here) / max(spread(there), 1e-5), _LEAST_GAIN), 1 / _LEAST_GAIN)
 
 
 def readable(wound: Wound) -> float:

@@ -8,6 +8,7 @@ back.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,7 +17,7 @@ from retouch_engine.heal.base import Heal, HealerSpec, Wound
 from retouch_engine.heal.fit import Bed
 from retouch_engine.heal.layers import tried
 from retouch_engine.heal.sources import donors
-from retouch_engine.imaging.bands import low_band
+from retouch_engine.imaging.bands import low_band, spread
 from retouch_engine.imaging.masks import dilated
 from retouch_engine.types import Float, HealerId, Takes
 
@@ -73,11 +74,13 @@ def anomaly(wound: Wound) -> float:
     ring = dilated(hole, reach) & ~dilated(hole, 1) & ~wound.forbid[box.slices]
     if min(np.count_nonzero(hole), np.count_nonzero(ring)) < _LEAST_PX:
         return float("inf")
-    return max(_band_anomaly(band[box.slices][hole], band[box.slices][ring]) for band in wound.fine[0][:2])
+    inside, around = np.flatnonzero(hole), np.flatnonzero(ring)
+    both = (np.ascontiguousarray(band[box.slices]) for band in wound.fine[0][:2])
+    return max(_band_anomaly(band.take(inside), band.take(around)) for band in both)
 
 
 def _band_anomaly(core: Float, ring: Float) -> float:
-    spread = max(float(ring.std()), 1e-5)
-    if float(np.abs(core - ring.mean()).max()) > max(_PEAK * spread, 1.2 * float(np.abs(ring).max())):
+    usual = max(spread(ring), 1e-5)
+    if float(np.abs(core - ring.mean()).max()) > max(_PEAK * usual, 1.2 * float(np.abs(ring).max())):
         return float("inf")
-    return abs(float(np.log(max(float(core.std()), 1e-5) / spread)))
+    return abs(math.log(max(spread(core), 1e-5) / usual))
