@@ -31,13 +31,12 @@ _SAME = 0.4
 """Share of a donor that two heals side by side may have in common."""
 _FILTER_PX = 22
 """Reach of the guard's widest band."""
-_CROP = (3.2, 28), (2.0, 52)
+_CROP = (2.6, 24), (1.6, 44)
 """How far around a hole donors and clean skin are looked for, in its diameters and px: the lesser counts."""
 _GROWN = 0.7
 """Of a hole's own extent: one that grew with its halo needs room by what it became."""
 _HEAP_SHARE = 1.8
 _MOSTLY = 0.5
-_LEAST_RING = 20
 _CLIPPED_OD = 0.02
 """Whiter than this holds no skin texture."""
 
@@ -120,7 +119,7 @@ def _case(photo: Photo, scene: Scene, steps: Sequence[Step], heap: list[Step], r
     # A heap of many small spots needs room to be moved by its own size.
     grown = max(size, _GROWN * max(max(s.box.height, s.box.width) for s in heap))
     margin = max(min(a * grown + b for a, b in _CROP), _HEAP_SHARE * max(inner.height, inner.width))
-    box = inner.grown(int(min(max(margin, 56), 900)), photo.height, photo.width)
+    box = inner.grown(int(min(max(margin, 50), 900)), photo.height, photo.width)
     source = photo.pixels[box.slices]
     od = density(source)
     hole = _union([(s.hole, s.box) for s in heap], box)
@@ -226,7 +225,7 @@ def _walked(case: Case, recipe: Recipe, healers: Mapping[HealerId, Healer], trou
     if recipe.strength == 0:
         return Outcome(case.spot_ids, None, "strength is 0")
     bench = Bench(case)
-    if len(bench.yardstick.shape.ring) < _LEAST_RING:
+    if not bench.yardstick.usable:
         return Outcome(case.spot_ids, None, "no clean skin around it to compare with")
     tried: list[str] = []
     first: Heal | None = None

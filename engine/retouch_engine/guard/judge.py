@@ -57,12 +57,17 @@ def judge(figures: Figures, null: Null, own: Own) -> Verdict:
         "own": round(own.most, 3),
         "null_places": float(null.places),
     }
-    if null.places < _LEAST_PLACES:
+    if not enough(null):
         return Verdict(accepted=False, failed="unjudged", figures=shown)
     scores = _scores(figures, null)
     shown |= {f"z_{name}": round(value, 2) for name, value in scores.items()}
     failed = _failed(scores, figures, null.before, own)
     return Verdict(accepted=not failed, failed=failed, figures=shown)
+
+
+def enough(null: Null) -> bool:
+    """Whether there is clean skin enough to judge any heal by."""
+    return null.places >= _LEAST_PLACES
 
 
 def _scores(figures: Figures, null: Null) -> dict[str, float]:

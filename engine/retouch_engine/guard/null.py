@@ -56,18 +56,28 @@ def _clean_shifts(shape: Shape, dirty: Bool, seed: int) -> NDArray[np.intp]:
     dx = rng.integers(-low[1], w - high[1], _TRIED)
     shifts = np.empty((_TRIED, 2), dtype=np.intp)
     shifts[:, 0], shifts[:, 1] = dy, dx
-    # A core that clears the nearest dirt by its own reach needs no look at each of its pixels.
-    step = 4 if max(h, w) > _COARSE_FROM_PX else 2
-    clear = _clearance(dirty, step)
     centre = (low + high) // 2
     away = shape.rim - centre
     reach = math.sqrt(float(np.einsum("ik,ik->i", away, away).max()))
+    found = _apart(shifts, centre, dirty, reach, 4 if max(h, w) > _COARSE_FROM_PX else 2)
+    # Where clean skin is scarce, every pixel of it counts.
+    return found if len(found) >= _PLACES else _apart(shifts, centre, dirty, reach, 1)
+
+
+def _apart(
+    shifts: NDArray[np.intp], centre: NDArray[np.intp], dirty: Bool, reach: float, step: int
+) -> NDArray[np.intp]:
+    """The first shifts that clear the nearest dirt by the place's reach: no look at each of its pixels."""
+    clear = _clearance(dirty, step)
     at = np.minimum((centre + shifts) // step, [clear.shape[0] - 1, clear.shape[1] - 1])
-    return np.asarray(shifts[clear[at[:, 0], at[:, 1]] * step > reach + step][:_PLACES])
+    apart = clear[at[:, 0], at[:, 1]] * step > reach + (step if step > 1 else 0)
+    return np.asarray(shifts[apart][:_PLACES])
 
 
 def _clearance(dirty: Bool, step: int) -> NDArray[np.float32]:
     """Distance to the nearest dirt, in steps; a cell is dirty when any of its pixels is."""
+    if step == 1:
+        return np.asarray(cv2.distanceTransform((~dirty).view(np.uint8), cv2.DIST_L2, 5))
     # The last lines of an uneven side are left out: a core's distance to dirt has a step to spare.
     rows, columns = dirty.shape[0] // step, dirty.shape[1] // step
     cells = dirty[: rows * step, : columns * step].view(np.uint8) * np.uint8(255)
