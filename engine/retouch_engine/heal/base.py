@@ -22,7 +22,8 @@ _STRAND = 11.0
 """In medians of the band's size. Skin reaches 10, a hair has 16 on dark skin and 60 on fair."""
 _LEAST_BAND = 0.002
 _EVERY, _MOST_SEEN = 3, 2500
-_SPILL_PX = 2
+_SPILL_PX = 4
+"""So far out a spot's own edge stands in the bands yet."""
 _FEW = 0.02
 """Of the pixels around a hole: less dirt than that, a dark pore or two, changes no figure."""
 _SPARE_PX = 14

@@ -29,6 +29,9 @@ _RIM_SIGMA_PX = 0.8
 _FURROWS_PX = 3.0
 _GRAIN_PX = 0.8
 _LEAST_GAIN = 0.8
+_BUMP_PX = 2.0
+_LEVEL, _SMALL_PX = 1.3, 300
+"""How much of that mean goes: all of it below 90 pixels, half at 480."""
 _SPILL_PX = 3
 _TRUSTED_PX = 120
 """Of few pixels the contrast is not known well enough to go by it all the way."""
@@ -118,7 +121,20 @@ class Bed:
         widest = min(max(5 + 0.06 * self.wound.diameter_px, 5.4), 9.6)
         waves = furrows - low_band(texture, np.ones(texture.shape[:2], np.float32), widest)
         kept = cv2.transform(waves, _scaled(_WAVE_GAIN, _WAVE_COLOUR))
-        return self._laid(self.surface + pores + np.asarray(kept))
+        return self._laid(self.surface + self._levelled(pores + np.asarray(kept)))
+
+    def _levelled(self, texture: Float) -> Float:
+        """A donor's texture without its mean over a small hole: that is chance, and the rim knows better.
+
+        On portraits whose truth is known, that mean was a fifth of all colour error at 6 px; at 14 px and
+        more there is little of it.
+        """
+        hole = np.flatnonzero(self.hole)
+        mean = texture.reshape(-1, 3).take(hole, axis=0).mean(axis=0)
+        share = min(1.0, _LEVEL * _SMALL_PX / (_SMALL_PX + len(hole)))
+        bump = blur(self.hole.astype(np.float32), _BUMP_PX)
+        bump *= np.float32(share / float(bump.take(hole).mean()))
+        return np.asarray(texture - bump[..., None] * mean)
 
     def _matched(self, texture: Float, furrows: Float, offset: tuple[int, int]) -> Float:
         """The donor's grain and pores at the contrast of the rim's: other light has other noise.
