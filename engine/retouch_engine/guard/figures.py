@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.imaging.bands import BAND_SIGMAS, blur, fine_bands, spread, steepness
+from retouch_engine.imaging.bands import BAND_SIGMAS, blur, fine_bands, steepness
 from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import bounding_box, distance_inside, distance_to
 from retouch_engine.types import Bool, Float
@@ -19,21 +18,19 @@ _MOST_PX = 300
 """Sampled positions of core and ring: their contrast is then known to 4 %, half of what skin varies by."""
 _MOST_RIM_PX = 160
 _EVERY = 2
-_NOTHING = np.array([[1e-5], [1e-5], [1e-5], [1e-4], [1e-3]], dtype=np.float32)
+NOTHING = np.array([[1e-5], [1e-5], [1e-5], [1e-4], [1e-3]], dtype=np.float32)
 """Contrast that nobody sees: of the bands, from pixel to pixel, of the colour noise. Rounding to 16 bits
 makes some of the last two."""
 _QUANTILES = np.linspace(0.02, 0.98, 33, dtype=np.float64)
 _BANDS = len(BAND_SIGMAS)
 _CONTRASTS, _SMOOTH, _EDGE = _BANDS + 2, _BANDS + 2, _BANDS + 3
 """What is looked up at each place: so many whose contrast counts, then the blur, then the gradient."""
-_FINEST, _CHROMA, _STEEP = 0, 1, 2
+FINEST, _CHROMA, _STEEP = 0, 1, 2
 """Planes that are measured beside the bands."""
 _BLUE_OVER_RED = np.array([[-1, 0, 1]], dtype=np.float32)
 _FEATHER_PX = 1.6
 _NEAR_PX, _OUTER_PX = 2.6, 3.2
 _MOST_ZONE_PX = 1500
-_PLAIN, _LEAST_ZONE = 2.5, 10
-"""What lies further out, in deviations of the ring, is the blemish's; and the fewest places to judge from."""
 _BESIDE_PX, _NEXT_PX = 1.2, 2.3
 """Nearer than that are the four pixels beside one, and those next to them."""
 _TRACE_PX, _TRACE_SHARE = 1.2, 0.08
@@ -58,8 +55,8 @@ NAMES = (
 class Shape:
     """Where to measure, as pixel positions relative to the crop.
 
-    The core, its rim, the ring around it, and three zones of the hole: just inside the feather that every
-    heal has, the outer half, and the depth.
+    The core, its rim, the ring around it, and four zones of the hole: the feather that every heal has, just
+    inside it, the outer half, and the depth.
     """
 
     core: NDArray[np.intp]
@@ -176,7 +173,7 @@ def bands(od: Float) -> Bands:
 def filtered(od: Float, grey: Float, fine: tuple[Float, Float]) -> Bands:
     """The same, for a crop whose mean density and fine bands are known already."""
     more = np.empty((3, *grey.shape), dtype=np.float32)
-    cv2.Laplacian(grey, cv2.CV_32F, dst=more[_FINEST])
+    cv2.Laplacian(grey, cv2.CV_32F, dst=more[FINEST])
     # The finest band of blue over red is what models and chroma subsampling lose first.
     blue = np.asarray(cv2.transform(np.ascontiguousarray(od), _BLUE_OVER_RED))
     np.subtract(blue, blur(blue, 1.2), out=more[_CHROMA])
@@ -208,6 +205,7 @@ def shape_of(hole: Bool, forbid: Bool) -> Shape:
     rim = (outside <= _BESIDE_PX) & (depth <= _BESIDE_PX)
     deepest, inside = float(depth.max()), depth > _FEATHER_PX
     zones = (
+        (depth > 0) & ~inside,
         inside & (depth < max(_NEAR_PX, deepest / 3)),
         inside & (depth < max(_OUTER_PX, deepest / 2)),
         depth > max(_OUTER_PX, deepest * 2 / 3),
@@ -254,9 +252,9 @@ def measure(seen: Bands, shape: Shape, shifts: NDArray[np.intp], trace: Trace) -
     at_core, at_rim, at_ring = (_at(p, shifts, h, w, near) for p in (shape.core, shape.rim, shape.ring))
     core, ring = seen.at(at_core, steep=False), seen.at(at_ring, steep=True)
     # A grey photo has no colour noise on either side, and a clipped one no texture.
-    outer = _spread(ring[:_CONTRASTS]) + _NOTHING
+    outer = _spread(ring[:_CONTRASTS]) + NOTHING
     table = np.empty((len(NAMES), len(shifts)), dtype=np.float64)
-    np.log((_spread(core[:_CONTRASTS]) + _NOTHING) / outer, out=table[:_CONTRASTS])
+    np.log((_spread(core[:_CONTRASTS]) + NOTHING) / outer, out=table[:_CONTRASTS])
     inside, around = (_sorted(part) for part in (core, ring))
     gap = _quantiles(inside[0])
     gap -= _quantiles(around[0])
@@ -335,58 +333,3 @@ def _halved_at(
     """The same as :func:`_at` in a crop of half the size."""
     rows, columns = (places[:, k] + shifts[:, k, None] >> 1 for k in (0, 1))
     return rows * w + columns if near else _at_most(rows, h) * w + _at_most(columns, w)
-
-
-@dataclass(frozen=True, slots=True)
-class Own:
-    """How much of its own texture a place still has in each of the shape's zones.
-
-    0 for other skin, 1 for the same, between for a mixture; nan where too few pixels can say. ``places`` are
-    the pixels that were asked in the first, ``contrast`` is what these have left, a logarithm, over the
-    lesser of the ring's and of what was there.
-    """
-
-    near: float
-    outer: float
-    deep: float
-    places: int
-    contrast: float
-
-    @property
-    def most(self) -> float:
-        """Where the most is left; 0 where nobody can say."""
-        return max((share for share in (self.near, self.deep) if not math.isnan(share)), default=0.0)
-
-
-def own_texture(before: Bands, after: Bands, shape: Shape, shift: NDArray[np.intp]) -> Own:
-    """What the regression of differences from pixel to pixel, after on before, says of a place.
-
-    Two pieces of skin have nothing in common there, so that a blend at half opacity shows as 0.4 to 0.6 at
-    any size and depth, and a wide feather as what it left near the rim. The blemish's own edges and lights
-    are left out: they would hide that the skin under them is still there.
-
-    Args:
-        before: the crop as it was.
-        after: a part of it, healed.
-        shape: in pixels of ``before``.
-        shift: ``(1, 2)``, ``(dy, dx)`` from ``before`` to ``after``.
-    """
-    was, now = before.more[_FINEST], after.more[_FINEST]
-    around = max(spread(was[shape.ring[:, 0], shape.ring[:, 1]]), float(_NOTHING[_BANDS, 0]))
-    shares: list[float] = []
-    first = (0, 0.0)
-    for zone in shape.zones:
-        old = was[zone[:, 0], zone[:, 1]]
-        plain = np.flatnonzero(np.abs(old) < _PLAIN * around)
-        if len(plain) < _LEAST_ZONE:
-            shares.append(math.nan)
-            continue
-        there = zone[plain] + shift
-        old, new = old[plain], now[there[:, 0], there[:, 1]]
-        energy = max(float(old @ old), 1e-9)
-        shares.append(float(new @ old) / energy)
-        if len(shares) == 1:
-            usual = min(energy, len(plain) * around * around)
-            first = len(plain), 0.5 * math.log(max(float(new @ new), 1e-9) / usual)
-    near, outer, deep = shares
-    return Own(near, outer, deep, *first)

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from retouch_engine.guard.figures import NAMES, Figures, Own
+from retouch_engine.guard.figures import NAMES, Figures
 from retouch_engine.guard.null import Null
+from retouch_engine.guard.own import Own
 from retouch_engine.types import Verdict
 
 _LEAST_PLACES = 8
 """With fewer patches of clean skin to compare with, nobody can say that a heal is good."""
 _FAR = 3.3
 """Robust standard deviations from the photo's own skin at which a heal is found out."""
-_DULL = 3.0
+_DULL = 2.6
 """The same for lost texture: dull is what people see first."""
 _COLOURLESS = 4.5
 """The same for lost colour noise: a JPEG's own blocks have none here and much there."""
@@ -22,17 +23,21 @@ _GRAINY = 4.5
 """The same for too much from pixel to pixel: a JPEG's own blocks have little here and much there."""
 _UNLIKE = 6.0
 """The same for values spread otherwise than around: a distance has one tail only, and a long one."""
-_DULL_TOGETHER = 1.9
-"""The same when the finest bands and the colour noise are all weak at once."""
+_DULL_TOGETHER, _DULL_FINEST = 1.9, 1.5
+"""The same when the finest bands and the colour noise are all weak at once, and when the two finest are."""
 _LEFT = 2.3
 """The same for the blemish's own form, still there."""
-_STILL_THERE, _STILL_SEEN = 0.6, 1.5
-"""With more than this of the blemish's form in place, it is found out at so many deviations."""
+_STILL_THERE, _STILL_SEEN, _ALL_THERE = 0.7, 1.5, 0.85
+"""With more than this of the blemish's form in place, it is found out at so many deviations; with nearly all
+of it, under its own texture, nothing was healed, however faint it is."""
 _SAME = 0.005
 _MIXED = (0.3, 0.7)
 """Whose share of its own texture lies between is neither the photo's own skin nor other skin: a blend."""
 _ENOUGH, _MANY = 60, 120
 """Pixels that tell a blend from chance."""
+_FEATHER, _LONG_FEATHER, _FEATHER_DULL = (0.47, 0.97), (0.6, 0.97), 0.2
+"""The same of the feather's own pixels, where every heal has a third of its own and skin under a colour all:
+a blend has more than a third, and less contrast than two skins that are kept at theirs."""
 _OWN = 0.8
 _TWIN = 1.2
 """A donor nearer than this many diameters is seen twice at one glance."""
@@ -50,7 +55,7 @@ def judge(figures: Figures, null: Null, own: Own) -> Verdict:
     Args:
         figures: of the healed crop, one place.
         null: of clean skin, many places, and of the crop as it was: what the heal was to take away.
-        own: how much of the place's own texture is still there, see :func:`figures.own_texture`.
+        own: how much of the place's own texture is still there, see :func:`own.own_texture`.
     """
     shown = {
         **figures.one(),
@@ -113,7 +118,7 @@ def _still_there(scores: dict[str, float], figures: Figures, own: float) -> bool
     if max(abs(own - 1), abs(left - 1)) < _SAME:
         # Nothing was done: that is skin to be judged as skin, and no heal that left something.
         return False
-    if scores["left"] > _LEFT:
+    if scores["left"] > _LEFT or (own > _OWN and left > _ALL_THERE):
         return True
     seen = max(scores[name] for name in ("residual", "redder", "halo", "form"))
     return left > _STILL_THERE and seen > _STILL_SEEN
@@ -124,7 +129,13 @@ def _dull(scores: dict[str, float], own: float) -> bool:
     dull = [scores[name] for name in ("texture_0", "texture_1", "finest", "chroma")]
     if own > _OWN:
         return dull[3] < -_COLOURLESS
-    return min(dull[:3]) < -_DULL or dull[3] < -_COLOURLESS or sum(dull) / len(dull) < -_DULL_TOGETHER
+    finest = (dull[0] + dull[2]) / 2
+    return (
+        min(dull[:3]) < -_DULL
+        or dull[3] < -_COLOURLESS
+        or sum(dull) / len(dull) < -_DULL_TOGETHER
+        or finest < -_DULL_FINEST
+    )
 
 
 def _blended(own: Own) -> bool:
@@ -133,6 +144,9 @@ def _blended(own: Own) -> bool:
     A heal has other skin's texture, and skin under a colour its own. Whoever blends them, at half opacity or
     over a wide feather, leaves a part of the own texture; that is seen long before the loss of contrast.
     """
+    low, high = _FEATHER if own.places < _ENOUGH else _LONG_FEATHER
+    if low < own.feather < high and own.feather_contrast < _FEATHER_DULL:
+        return True
     if own.most > _OWN:
         return False
     low, high = _MIXED

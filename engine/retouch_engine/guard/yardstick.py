@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.guard.figures import Bands, Shape, Trace, measure, own_texture, shape_of, trace_of
+from retouch_engine.guard.figures import Bands, Shape, Trace, measure, shape_of, trace_of
 from retouch_engine.guard.judge import enough, judge
 from retouch_engine.guard.null import Null, null_distribution
+from retouch_engine.guard.own import own_texture
 from retouch_engine.types import Bool, Verdict
 
 _LEAST_RING = 20
