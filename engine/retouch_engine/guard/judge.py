@@ -27,7 +27,7 @@ _DULL_TOGETHER, _DULL_FINEST = 1.9, 1.5
 """The same when the finest bands and the colour noise are all weak at once, and when the two finest are."""
 _LEFT = 2.3
 """The same for the blemish's own form, still there."""
-_STILL_THERE, _STILL_SEEN, _ALL_THERE = 0.7, 1.5, 0.85
+_STILL_THERE, _STILL_SEEN, _ALL_THERE, _UNTOUCHED = 0.7, 1.5, 0.85, 0.1
 """With more than this of the blemish's form in place, it is found out at so many deviations; with nearly all
 of it, under its own texture, nothing was healed, however faint it is."""
 _SAME = 0.005
@@ -118,7 +118,7 @@ def _still_there(scores: dict[str, float], figures: Figures, own: float) -> bool
     if max(abs(own - 1), abs(left - 1)) < _SAME:
         # Nothing was done: that is skin to be judged as skin, and no heal that left something.
         return False
-    if scores["left"] > _LEFT or (own > _OWN and left > _ALL_THERE):
+    if scores["left"] > _LEFT or (abs(own - 1) < _UNTOUCHED and left > _ALL_THERE):
         return True
     seen = max(scores[name] for name in ("residual", "redder", "halo", "form"))
     return left > _STILL_THERE and seen > _STILL_SEEN
