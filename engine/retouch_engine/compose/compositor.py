@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import encode
@@ -48,23 +50,32 @@ def compose(spot_id: int, box: Box, own: Own, layers: Layers, strength: float) -
         return None
     tight = bounding_box(support > 0)
     cut = tight.slices
-    share = (support[cut] * np.float32(strength))[..., None]
-    new, old = np.ascontiguousarray(high[cut]), od[cut] - low[cut]
-    mixed = low[cut] + share * low_delta[cut]
-    for sigma in _SPLITS_PX:
-        soft_new, soft_old = blur(new, sigma), blur(old, sigma)
-        mixed += _mixed(new - soft_new, old - soft_old, share)
-        new, old = soft_new, soft_old
-    healed = np.asarray(mixed + _mixed(new, old, share), dtype=np.float32)
-    return _rounded(spot_id, box, tight, healed, source, share[..., 0] > 0)
+    share = support[cut] * np.float32(strength)
+    inside = np.flatnonzero(share)
+    part = share.take(inside)[:, None]
+    healed = _rows(low[cut], inside) + part * _rows(low_delta[cut], inside)
+    for new, old in _bands(high[cut], od[cut] - low[cut], whole=strength >= 1):
+        healed += _mixed(_rows(new, inside), _rows(old, inside), part)
+    return _rounded(spot_id, box, tight, healed, source, share > 0)
+
+
+def _bands(new: Float, old: Float, *, whole: bool) -> Iterator[tuple[Float, Float]]:
+    """Pairs of bands that add up to both; all in one where only the feather mixes them."""
+    for sigma in () if whole else _SPLITS_PX:
+        soft = blur(np.ascontiguousarray(new), sigma), blur(old, sigma)
+        yield new - soft[0], old - soft[1]
+        new, old = soft
+    yield new, old
+
+
+def _rows(values: Float, places: NDArray[np.intp]) -> Float:
+    """``(n, 3)``: some pixels of ``(h, w, 3)``."""
+    return np.asarray(values.reshape(-1, 3).take(places, axis=0))
 
 
 def _mixed(new: Float, old: Float, share: Float) -> Float:
-    """Both bands, ``(h, w, 3)``, at the contrast of one, ``share`` (``(h, w, 1)``) of it the new one's."""
-    inside = (share > 0).astype(np.float32)[..., 0]
-    both, news, olds = (
-        float(np.einsum("hwc,hwc,hw->", a, b, inside)) for a, b in ((new, old), (new, new), (old, old))
-    )
+    """Both bands, ``(n, 3)``, at the contrast of one, ``share`` (``(n, 1)``) of it the new one's."""
+    both, news, olds = (float(np.einsum("nc,nc->", a, b)) for a, b in ((new, old), (new, new), (old, old)))
     # By chance also below 0, and then the sum is weaker than that of strangers.
     related = max(both / math.sqrt(max(news * olds, _LEAST_ENERGY)), _LEAST_RELATED)
     rest = 1 - share
@@ -74,11 +85,11 @@ def _mixed(new: Float, old: Float, share: Float) -> Float:
 
 def _rounded(spot_id: int, box: Box, tight: Box, healed: Float, source: Samples, changed: Bool) -> Patch:
     scale = np.uint16(257) if source.dtype == np.uint8 else np.uint16(1)
-    samples = np.rint(np.clip(encode(healed), 0, 1) * 65535).astype(np.uint16)
-    kept = source[tight.slices].astype(np.uint16) * scale
+    pixels = source[tight.slices].astype(np.uint16) * scale
+    pixels[changed] = np.rint(np.clip(encode(healed), 0, 1) * 65535)
     return Patch(
         spot_id=spot_id,
         box=Box(box.y0 + tight.y0, box.x0 + tight.x0, box.y0 + tight.y1, box.x0 + tight.x1),
-        pixels=np.where(changed[..., None], samples, kept),
+        pixels=pixels,
         changed=changed,
     )

@@ -30,7 +30,7 @@ _FURROWS_PX = 3.0
 _GRAIN_PX = 0.8
 _LEAST_GAIN = 0.8
 _BUMP_PX = 2.0
-_LEVEL, _SMALL_PX = 1.3, 300
+_LEVEL, _SMALL_PX, _LEAST_LEVEL = 1.3, 300, 0.15
 """How much of that mean goes: all of it below 90 pixels, half at 480."""
 _SPILL_PX = 3
 _TRUSTED_PX = 120
@@ -130,8 +130,10 @@ class Bed:
         more there is little of it.
         """
         hole = np.flatnonzero(self.hole)
-        mean = texture.reshape(-1, 3).take(hole, axis=0).mean(axis=0)
         share = min(1.0, _LEVEL * _SMALL_PX / (_SMALL_PX + len(hole)))
+        if share < _LEAST_LEVEL:
+            return texture
+        mean = np.add.reduce(texture.reshape(-1, 3).take(hole, axis=0), axis=0) / len(hole)
         bump = blur(self.hole.astype(np.float32), _BUMP_PX)
         bump *= np.float32(share / float(bump.take(hole).mean()))
         return np.asarray(texture - bump[..., None] * mean)
