@@ -44,6 +44,7 @@ _TWIN = 1.2
 _FLOOR = np.array([0.07, 0.07, 0.07, 0.07, 0.07, 0.05, 0.07, 0.012, 0.012, 0.015, 0.05, 0.07])
 """The least spread of each figure: skin that happens to be even must not make the guard petty."""
 _PORES = [NAMES.index(name) for name in ("texture_0", "texture_1", "finest")]
+_MOST_SHARED = 0.5
 _REGION, _SAMPLE = 0.07, 5.0
 """The most that contrast may spread: so much, and so much more over the shape's height in px."""
 _AT = NAMES.index("left"), NAMES.index("form")
@@ -83,6 +84,8 @@ def _scores(figures: Figures, null: Null) -> dict[str, float]:
     ordered = np.sort(usual, axis=0)
     centre = ordered[middle].copy()
     spread = np.maximum(1.48 * np.sort(np.abs(usual - centre), axis=0)[middle], _FLOOR)
+    # Patches that overlap are alike, and vary by less than skin does.
+    spread /= np.sqrt(1 - min(null.shared, _MOST_SHARED))
     # A wide patch's own contrast is known well: what it varies by from one region to the next is seen.
     spread[_PORES] = np.minimum(spread[_PORES], _REGION + _SAMPLE / max(null.size_px, 1))
     # A faint blemish's form is mostly that of the skin under it, which a heal may well have again.

@@ -13,6 +13,7 @@ from retouch_engine.guard.figures import Bands, Figures, Shape, Trace, measure
 from retouch_engine.types import Bool
 
 _PLACES = 30
+_LENS = 1.4
 _TRIED = 400
 _HERE = np.zeros((1, 2), dtype=np.intp)
 _COARSE_FROM_PX = 160
@@ -28,6 +29,8 @@ class Null:
     before: Figures
     size_px: float
     """How tall the shape is."""
+    shared: float
+    """How much of its area a patch shares with another, 0 to 1, on average."""
 
 
 def null_distribution(filtered: Bands, shape: Shape, trace: Trace, dirty: Bool, seed: int) -> Null:
@@ -43,7 +46,17 @@ def null_distribution(filtered: Bands, shape: Shape, trace: Trace, dirty: Bool, 
     shifts = _clean_shifts(shape, dirty, seed)
     both = measure(filtered, shape, np.concatenate([_HERE, shifts]), trace)
     tall = float(shape.rim[-1, 0] - shape.rim[0, 0])
-    return Null(both.part(slice(1, None)), len(shifts), both.part(slice(1)), tall)
+    return Null(both.part(slice(1, None)), len(shifts), both.part(slice(1)), tall, _shared(shifts, tall))
+
+
+def _shared(shifts: NDArray[np.intp], tall: float) -> float:
+    """Of discs at these shifts, by the usual approximation of their lens."""
+    count = len(shifts)
+    if count < 2:
+        return 0.0
+    gap = (shifts[:, None] - shifts[None]).astype(np.float32) / np.float32(max(tall, 1.0))
+    near = np.maximum(1 - np.sqrt(np.einsum("ijk,ijk->ij", gap, gap)), 0) ** _LENS
+    return float(near.sum() - count) / (count * (count - 1))
 
 
 def _clean_shifts(shape: Shape, dirty: Bool, seed: int) -> NDArray[np.intp]:
