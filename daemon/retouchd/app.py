@@ -25,11 +25,11 @@ from retouchd.config import Settings
 from retouchd.control import Control
 from retouchd.crew import Crew, cards_of
 from retouchd.dispatch import SCRATCH, Desk, Dispatcher
-from retouchd.errors import EngineUnavailable, RetouchdError
+from retouchd.errors import EngineUnavailable, JournalDamaged, RetouchdError
 from retouchd.hooks import Hooks
 from retouchd.intake import Intake
 from retouchd.jobs import InstanceId, State
-from retouchd.journal import Journal
+from retouchd.journal import FILE_NAME, Journal
 from retouchd.notify import Notifier
 from retouchd.pages import Pages
 from retouchd.supervisor import WorkerPlan
@@ -201,7 +201,11 @@ class Service:
         signal.signal(signal.SIGHUP, reload)
 
     def _turn_calmly(self) -> None:
-        """One turn; a journal that cannot be written (a full disk) pauses the work and is tried again."""
+        """One turn; a journal that cannot be written (a full disk) pauses the work and is tried again.
+
+        Raises:
+            JournalDamaged: it cannot be read any more.
+        """
         try:
             self._turn()
         except sqlite3.OperationalError as error:
@@ -209,6 +213,8 @@ class Service:
             self.notifier.status(f"degraded: {error}")
             self.notifier.alive()
             time.sleep(_TURN_S)
+        except sqlite3.DatabaseError as error:
+            raise JournalDamaged(self.settings.state_dir / FILE_NAME, str(error)) from error
 
     def _turn(self) -> None:
         if self.flags.reload:
@@ -350,7 +356,9 @@ class Service:
             if self.flags.stops >= 2:
                 self.crew.kill()
             self.crew.stop()
-            self.dispatcher.abandon()
+            # A journal that cannot take it now has it told by the next start, see Dispatcher.recover.
+            with contextlib.suppress(sqlite3.Error):
+                self.dispatcher.abandon()
             self.pages.close()
             self.hooks.close()
         self.journal.close()

@@ -10,7 +10,6 @@ given against.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import CORRECTIONS_SCHEMA, Corrections, EngineError, Role
-from retouchd import naming, publish, record
+from retouchd import naming, ours, publish, record
 from retouchd.errors import JobError, UnsafeFolder
 from retouchd.jobs import Digest
 from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER, RECORD, ResultSet
@@ -104,16 +103,9 @@ def read(source: Path, folder: Path, digest: str) -> Memory:
 def _told(path: Path) -> dict[str, Any] | None:
     """What a file of corrections says; None when there is none."""
     try:
-        if path.is_symlink() or path.parent.is_symlink() or path.stat().st_size > _MOST_BYTES:
-            raise BrokenCorrections(path, "not a file of ours")
-        told = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (ValueError, RecursionError):
-        raise BrokenCorrections(path, "no JSON; repair or remove it") from None
-    if not isinstance(told, dict) or told.get("schema") != CORRECTIONS_SCHEMA:
-        raise BrokenCorrections(path, f"its schema is not {CORRECTIONS_SCHEMA}; remove it")
-    return told
+        return ours.read(path, CORRECTIONS_SCHEMA, _MOST_BYTES)
+    except ours.NotOurs as error:
+        raise BrokenCorrections(path, f"{error}; repair or remove it") from None
 
 
 def _whose(told: Mapping[str, Any] | None) -> str:
@@ -138,16 +130,7 @@ def write(source: Path, folder: Path, memory: Memory) -> None:
             other = _whose(_told(path))
             if other not in {"", memory.sha256}:
                 path.replace(_aside(path, other))
-        part = path.parent / naming.part_name(f"wish-{os.getpid()}", "corrections")
-        try:
-            with part.open("wb") as file:
-                file.write(json.dumps(memory.as_json(), indent=1, ensure_ascii=True).encode("ascii") + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            part.chmod(folder.stat().st_mode & 0o666)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        ours.write(path, memory.as_json(), folder.stat().st_mode & 0o666)
 
 
 def learned(memory: Memory, told: dict[str, Any], by: str) -> Memory:

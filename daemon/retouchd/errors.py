@@ -6,6 +6,7 @@
     ├── ConfigExists               a file is there that may not be overwritten      (73)
     ├── StateDirBusy               another daemon holds the state folder            (75)
     ├── StateDirUnusable           the state folder cannot be written               (78)
+    ├── JournalDamaged             the database is not one any more                 (78)
     ├── JournalTooNew              written by a later version                       (78)
     ├── JournalTooOld              the daemon has to be restarted after an update   (1)
     ├── JournalMissing             no daemon has run with this configuration yet    (1)
@@ -16,7 +17,6 @@
     ├── NotWatched                 the folder is not a watched one                  (1)
     ├── NoDaemon                   only a running daemon can do it                  (1)
     ├── NothingToUndo              no result of ours lies there                     (1)
-    ├── NothingKept                no kept mark of this number                      (1)
     ├── BadRequest                 the daemon does not understand what it was asked (2)
     └── JobError                   one photo's failure; the service goes on
         ├── BadName                control characters in the name
@@ -120,6 +120,18 @@ class StateDirUnusable(RetouchdError):
         super().__init__(f"cannot use the state folder {shown(path)}: {why}; choose another state_dir")
 
 
+class JournalDamaged(RetouchdError):
+    """A journal that cannot be read any more; starting anew is for a person to decide, who knows the disk."""
+
+    exit_code = 78
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            f"{shown(path)} is damaged ({why}); look after the disk, move journal* away and start again:"
+            " finished photos are known by their records, what was skipped or failed is looked at anew"
+        )
+
+
 class JournalTooNew(RetouchdError):
     """A journal written by a later version of the service."""
 
@@ -200,13 +212,6 @@ class NothingToUndo(RetouchdError):
 
     def __init__(self, given: Path) -> None:
         super().__init__(f"no result of retouchd was found for {shown(given)}")
-
-
-class NothingKept(RetouchdError):
-    """No kept mark of this number."""
-
-    def __init__(self, folder: Path, number: int) -> None:
-        super().__init__(f"no kept mark {number} in {shown(folder)}; see retouchd keep FOLDER --list")
 
 
 class BadRequest(RetouchdError):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from retouchd import schema
-from retouchd.errors import JournalMissing, JournalTooOld, StateDirUnusable
+from retouchd.errors import JournalDamaged, JournalMissing, JournalTooOld, StateDirUnusable
 from retouchd.jobs import AT_REST, Digest, InstanceId, JobId, Signature, State
 
 FILE_NAME = "journal.sqlite"
@@ -128,6 +128,7 @@ class Journal:
         """Open for writing, making or migrating the file as needed.
 
         Raises:
+            JournalDamaged: it is no database any more.
             JournalTooNew: a later version wrote it.
             StateDirUnusable: it cannot be opened.
         """
@@ -139,8 +140,10 @@ class Journal:
             db.execute("PRAGMA synchronous=FULL")
             db.execute("PRAGMA cache_size=-512")  # KiB; the default of 2 MiB fills in a night
             schema.migrate(db, path)
-        except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
+        except (OSError, sqlite3.OperationalError) as error:
             raise StateDirUnusable(state_dir, str(error)) from None
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise JournalDamaged(path, str(error)) from None
         return cls(db, clock)
 
     @classmethod
@@ -148,6 +151,7 @@ class Journal:
         """Open the journal of a daemon beside it; makes, migrates and needs to write nothing.
 
         Raises:
+            JournalDamaged: it is no database any more.
             JournalMissing: there is none.
             JournalTooNew: a later version wrote it.
             JournalTooOld: an earlier version wrote it.
@@ -161,8 +165,10 @@ class Journal:
                 f"{path.absolute().as_uri()}?mode=rw", timeout=30, isolation_level=None, uri=True
             )
             found = schema.version(db, path)
-        except (sqlite3.Error, UnicodeDecodeError) as error:
+        except sqlite3.OperationalError as error:
             raise StateDirUnusable(state_dir, str(error)) from None
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise JournalDamaged(path, str(error)) from None
         if found < len(schema.MIGRATIONS):
             raise JournalTooOld(path)
         return cls(db, clock)

@@ -7,8 +7,6 @@ decision record that lists them anyway. What is read may have been written by an
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import EngineError, Mark, Remembered, Vote, placed_on, remembered
-from retouchd import naming, publish
-from retouchd.errors import JobError, UnsafeFolder
+from retouchd import ours, publish
+from retouchd.errors import JobError, RetouchdError, UnsafeFolder
 from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER
 from retouchd.record import source_name
 from retouchd.text import shown
@@ -40,6 +38,13 @@ class BrokenKeepList(JobError):
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"{shown(path)}: {why}; repair or remove it")
+
+
+class NothingKept(RetouchdError):
+    """No kept mark of this number."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        super().__init__(f"no kept mark {number} in {shown(folder)}; see retouchd keep FOLDER --list")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +74,11 @@ def kept(folder: Path) -> tuple[Kept, ...]:
     """
     path = path_of(folder)
     try:
-        if path.is_symlink() or path.parent.is_symlink() or path.stat().st_size > _MOST_BYTES:
-            raise BrokenKeepList(path, "not a file of ours")
-        told = json.loads(path.read_bytes())
-    except FileNotFoundError:
+        told = ours.read(path, KEEP_SCHEMA, _MOST_BYTES)
+    except ours.NotOurs as error:
+        raise BrokenKeepList(path, str(error)) from None
+    if told is None:
         return ()
-    except (ValueError, RecursionError):
-        raise BrokenKeepList(path, "no JSON") from None
-    if not isinstance(told, dict) or told.get("schema") != KEEP_SCHEMA:
-        raise BrokenKeepList(path, f"its schema is not {KEEP_SCHEMA}")
     marks = told.get("kept")
     if not isinstance(marks, list) or len(marks) > MOST_KEPT:
         raise BrokenKeepList(path, f"no list of at most {MOST_KEPT} marks")
@@ -149,17 +150,7 @@ def _write(folder: Path, marks: Iterable[Kept]) -> None:
         path.unlink(missing_ok=True)
         return
     path.parent.mkdir(exist_ok=True)
-    part = path.parent / naming.part_name(f"keep-{os.getpid()}", "keep")
-    try:
-        with part.open("wb") as file:
-            text = json.dumps({"schema": KEEP_SCHEMA, "kept": told}, indent=1, ensure_ascii=True)
-            file.write(text.encode("ascii") + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        part.chmod(folder.stat().st_mode & 0o666)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    ours.write(path, {"schema": KEEP_SCHEMA, "kept": told}, folder.stat().st_mode & 0o666)
 
 
 def face_around(told: dict[str, Any], at: tuple[float, float]) -> Remembered | None:

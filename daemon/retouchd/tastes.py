@@ -6,8 +6,6 @@ photo on. What lies there may have been written by anybody.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import EngineError, Recipe, __version__, checked_calibration
+from retouchd import ours
 from retouchd.errors import JobError, StateDirUnusable
-from retouchd.naming import part_name
 from retouchd.text import shown
 
 CALIBRATION_SCHEMA = "retouchd.calibration/1"
@@ -51,15 +49,13 @@ def told(state_dir: Path) -> dict[str, Any] | None:
     """
     path = path_of(state_dir)
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise BrokenCalibration(path, "not a file of ours")
-        content = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        content = ours.read(path, CALIBRATION_SCHEMA, _MOST_BYTES, links=True)
+    except (NotADirectoryError, PermissionError):
         return None
-    except (ValueError, RecursionError):
-        raise BrokenCalibration(path, "no JSON") from None
-    if not isinstance(content, dict) or content.get("schema") != CALIBRATION_SCHEMA:
-        raise BrokenCalibration(path, f"its schema is not {CALIBRATION_SCHEMA}")
+    except ours.NotOurs as error:
+        raise BrokenCalibration(path, str(error)) from None
+    if content is None:
+        return None
     try:
         checked_calibration(content.get("calibration"))
     except EngineError as error:
@@ -88,17 +84,7 @@ def write(state_dir: Path, learned: Mapping[str, Any]) -> Path:
     content = {"schema": CALIBRATION_SCHEMA, "made": now, "version": __version__, **learned}
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
-        part = state_dir / part_name(f"learn-{os.getpid()}", "calibration")
-        try:
-            with part.open("wb") as file:
-                file.write(json.dumps(content, indent=1, ensure_ascii=True).encode("ascii") + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            if path.exists():
-                path.replace(before_path(state_dir))
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        ours.write(path, content, before=before_path(state_dir))
     except OSError as error:
         raise StateDirUnusable(state_dir, error.strerror or str(error)) from None
     return path

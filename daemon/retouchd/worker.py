@@ -201,7 +201,7 @@ def main(
     # Ctrl-C reaches the whole foreground group; the daemon alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent(parent)
-    heap.keep_one_arena()
+    heap.keep_one_heap()
     say = _reserve_stdout()
     engines: list[Engine] = []
     _beat(say, engines)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +37,7 @@ from retouch_engine.resident import Residency, opinions_told, told, warnings
 from retouch_engine.resume import NotResumable, Standing, packed, resumed
 from retouch_engine.stock import Stock
 from retouch_engine.survey import Face, knows_faces
+from retouch_engine.threads import borrowed
 from retouch_engine.types import HealerId, Photo
 from retouch_engine.version import __version__
 
@@ -205,13 +205,13 @@ def _written(
     """Write every staged file; the sprite's rows. The small ones are written beside the large one."""
     review = [(s.spot.box, s.spot.mask) for s in _offered(done)]
     marks = Marks(review, {s.id for s in done.spots if s.model is not None})
-    with ThreadPoolExecutor(2) as pool:
+    with borrowed("write", 2) as hands:
         memo = packed(done.standing, photo, done.corrections.applied(order.recipe))
         heals = (files[Role.HEAL], photo, done.patches, order.finish, marks, memo)
-        layer = pool.submit(write_heal_layer, *heals)
-        mask = pool.submit(write_mask, files[Role.MASK], photo, done.patches, review)
-        sheet = pool.submit(write_contact, files[Role.CONTACT], photo, done.patches, done.spots)
-        view = pool.submit(write_overview, files[Role.VIEW], photo, done.patches)
+        layer = hands.submit(write_heal_layer, *heals)
+        mask = hands.submit(write_mask, files[Role.MASK], photo, done.patches, review)
+        sheet = hands.submit(write_contact, files[Role.CONTACT], photo, done.patches, done.spots)
+        view = hands.submit(write_overview, files[Role.VIEW], photo, done.patches)
         if order.finish.psd:
             write_psd(files[Role.PSD], photo, done.patches, marks, packet)
         write_result(files[Role.RESULT], photo, done.patches, order.finish, packet, marks)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 
@@ -28,6 +27,7 @@ from retouch_engine.record import Decision, SpotRecord
 from retouch_engine.resume import Standing
 from retouch_engine.sitting import Sitting
 from retouch_engine.survey import Opinions, Scene, survey
+from retouch_engine.threads import borrowed
 from retouch_engine.types import HealerId, Patch, Photo, Spot, Step
 from retouch_engine.wounds import Outcome, Wounds, apart, healed, standing
 
@@ -167,8 +167,8 @@ class _Work:
         kept = standing(before, steps)
         done = {outcome.spot_ids for outcome in kept}
         wounds = Wounds.of(self.photo, self.scene, steps, self.recipe, done)
-        with ThreadPoolExecutor(self.crew.threads) as pool:
-            outcomes = tuple(pool.map(lambda wound: healed(wound, self.recipe, self.crew.healers), wounds))
+        with borrowed("heal", self.crew.threads) as hands:
+            outcomes = tuple(hands.map(lambda wound: healed(wound, self.recipe, self.crew.healers), wounds))
         again = Wounds.of(self.photo, self.scene, steps, self.recipe, done)
         return (*kept, *apart(again, outcomes, self.recipe, kept, self.crew.healers))
 

@@ -102,6 +102,28 @@ def test_a_lost_journal_does_not_redo_a_shoot(hot: Hot) -> None:
     assert result.read_bytes() == b"with metadata that an editor added"
 
 
+def test_a_journal_that_breaks_while_the_service_runs_ends_it_with_one_clear_line(hot: Hot) -> None:
+    hot.drop("a.tif")
+    process = hot.start()
+    wait_result(hot, "a-retouched.tif")
+    settled(hot, 1)
+    for path in hot.state.glob("journal*"):
+        with path.open("r+b") as file:
+            file.write(b"\xff" * path.stat().st_size)
+    hot.drop("b.tif")
+    assert process.wait(60) == 78
+    said = hot.log().splitlines()
+    assert any("is damaged" in line and "move journal* away" in line for line in said)
+    assert not any("Traceback" in line for line in said)
+
+    for path in hot.state.glob("journal*"):
+        path.rename(path.with_name(f"old-{path.name}"))
+    process = hot.start()
+    wait_result(hot, "b-retouched.tif")
+    stop(process)
+    assert results(hot) == ["a-retouched.tif", "b-retouched.tif"]
+
+
 def test_bad_input_has_its_reason_and_the_service_goes_on(hot: Hot) -> None:
     hot.configure(more="\n[presets.soft]\nstrength = 50\n")
     hot.drop("damaged.tif", b"DAMAGED")

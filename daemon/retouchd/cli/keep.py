@@ -12,7 +12,6 @@ import click
 from retouch_engine import Correction, Wish
 from retouchd import config, corrections, keepsakes, record
 from retouchd.cli.options import absolute, config_option
-from retouchd.errors import NothingKept
 from retouchd.keepsakes import Kept
 from retouchd.text import shown
 
@@ -50,7 +49,7 @@ def keep(
             click.echo(_line(one))
     elif forget is not None:
         if not keepsakes.forget(folder, forget):
-            raise NothingKept(folder, forget)
+            raise keepsakes.NothingKept(folder, forget)
         click.echo(f"forgotten: {forget}")
     else:
         assert at is not None

@@ -10,7 +10,7 @@ import errno
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.errors import EngineError, ResultTooLarge, StagingFull
 from retouch_engine.recipe import Compression
+from retouch_engine.threads import borrowed
 
 STRIP_ROWS = 64
 DEFLATE_LEVEL = 1
@@ -67,10 +68,10 @@ def packed_strips(
             empty[y1 - y0] = pack(zeros, method, predict=predict)
         return empty[y1 - y0]
 
-    with ThreadPoolExecutor(max(1, threads), "pack") as pool:
+    with borrowed("pack", threads) as packers:
         pending: deque[Future[bytes]] = deque()
         for y0 in range(0, height, STRIP_ROWS):
-            pending.append(pool.submit(make, y0))
+            pending.append(packers.submit(make, y0))
             if len(pending) > 2 * threads + 2:
                 yield pending.popleft().result()
         while pending:

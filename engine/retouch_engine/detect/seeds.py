@@ -7,7 +7,6 @@ its own magnitude, so that pores and stubble raise the bar for themselves instea
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +14,7 @@ import numpy as np
 
 from retouch_engine.detect.planes import Planes, darkness, redness
 from retouch_engine.imaging.bands import blur
+from retouch_engine.threads import borrowed
 from retouch_engine.types import Bool, Float
 
 SIGMAS = (1.0, 1.5)
@@ -50,8 +50,8 @@ class Seed:
 def seeds(base: Planes, least_z: float) -> list[Seed]:
     """Every seed at every size, strongest first. Sizes and planes are looked at in two threads."""
     tasks = [(planes, channel, least_z) for planes in _pyramid(base) for channel in _CHANNELS]
-    with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(_in_plane, *zip(*tasks, strict=True)))
+    with borrowed("seeds", 2) as seekers:
+        found = seekers.map(lambda task: _in_plane(*task), tasks)
     return sorted((seed for some in found for seed in some), key=lambda s: -s.z)
 
 

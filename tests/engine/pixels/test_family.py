@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 from tests.engine.pixels.conftest import Skin, disc_at, wound_in
@@ -17,6 +15,7 @@ from retouch_engine.heal.reinject import reinjected
 from retouch_engine.heal.sources import donors
 from retouch_engine.imaging.bands import blur
 from retouch_engine.record import Decision
+from retouch_engine.threads import borrowed
 from retouch_engine.types import Box, HealerId, Patch, Photo
 from retouch_engine.wounds import Outcome, apart
 
@@ -62,8 +61,8 @@ def test_clone_pulls_no_colour_across_an_edge(skin: Skin) -> None:
 def test_patchmatch_is_the_same_in_any_thread(skin: Skin) -> None:
     wounds = [wound_in(skin(200, seed=s), disc_at((200, 200), 100, 100, 9)) for s in range(4)]
     alone = [heals("patchmatch", w)[0].high for w in wounds]
-    with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda w: heals("patchmatch", w)[0].high, wounds))
+    with borrowed("test heal", 4) as hands:
+        together = hands.map(lambda w: heals("patchmatch", w)[0].high, wounds)
     assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
