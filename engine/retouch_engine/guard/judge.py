@@ -27,9 +27,11 @@ _DULL_TOGETHER, _DULL_FINEST = 1.9, 1.5
 """The same when the finest bands and the colour noise are all weak at once, and when the two finest are."""
 _LEFT = 2.3
 """The same for the blemish's own form, still there."""
-_STILL_THERE, _STILL_SEEN, _ALL_THERE, _UNTOUCHED = 0.7, 1.5, 0.85, 0.1
-"""With more than this of the blemish's form in place, it is found out at so many deviations; with nearly all
-of it, under its own texture, nothing was healed, however faint it is."""
+_STILL_THERE, _STILL_SEEN = 0.7, 1.5
+"""With more than this of the blemish's form in place, it is found out at so many deviations."""
+_ALL_THERE, _UNTOUCHED = (0.85, 1.02), 0.1
+"""With just the blemish's form and the place's own texture nothing was healed, however faint it is. (Clean
+skin under a faint blemish may have as much of its form by itself; then as often more.)"""
 _SAME = 0.005
 _MIXED = (0.3, 0.7)
 """Whose share of its own texture lies between is neither the photo's own skin nor other skin: a blend."""
@@ -121,7 +123,8 @@ def _still_there(scores: dict[str, float], figures: Figures, own: float) -> bool
     if max(abs(own - 1), abs(left - 1)) < _SAME:
         # Nothing was done: that is skin to be judged as skin, and no heal that left something.
         return False
-    if scores["left"] > _LEFT or (abs(own - 1) < _UNTOUCHED and left > _ALL_THERE):
+    low, high = _ALL_THERE
+    if scores["left"] > _LEFT or (abs(own - 1) < _UNTOUCHED and low < left < high):
         return True
     seen = max(scores[name] for name in ("residual", "redder", "halo", "form"))
     return left > _STILL_THERE and seen > _STILL_SEEN
