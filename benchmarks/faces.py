@@ -23,6 +23,7 @@ from unittest import mock
 import cv2
 import numpy as np
 from benchmarks.parts_labels import (
+    FACE_PX,
     FEATURES,
     IGNORE,
     Sheet,
@@ -35,7 +36,7 @@ from benchmarks.parts_labels import (
     read,
     sheet,
 )
-from benchmarks.parts_scenes import half, turned
+from benchmarks.parts_scenes import TURNED_PX, half, turned
 from numpy.typing import NDArray
 
 from retouch_engine.survey import parts as parts_module
@@ -50,7 +51,7 @@ WITHOUT_PEOPLE = (
 )  # fmt: skip
 BANDS = ((0.0, 1.15, "light"), (1.15, 1.6, "medium"), (1.6, 9.0, "dark"))
 """Mean optical density of the face's skin."""
-TURNS = (0, 20, 40, 60)
+TURNS = (0, 20, 40, 50, 60, 75)
 _DETAIL = {Part.EYES: "eyes", Part.BROWS: "brows", Part.LIPS: "lips", Part.NOSTRILS: "nostrils"}
 
 
@@ -169,19 +170,26 @@ def annotated(data: Path, network: Network | None) -> Iterator[tuple[str, float,
         yield entry["id"], float(protected[canvas > 0].mean()), len(scene.faces)
 
 
-def by_turn(sheets: list[Sheet], network: Network | None) -> dict[int, tuple[float, float]]:
-    """Cover of the taught parts, and share of faces found, on heads that were turned by machine."""
+def by_turn(sheets: list[Sheet], network: Network | None) -> dict[int, dict[str, float | None]]:
+    """Heads that were turned by machine: what is found of their faces, parts, skin and scale."""
     told = {}
     for degrees in TURNS:
-        cover, found = [], []
+        seen: dict[str, list[float]] = {"found": [], "cover": [], "skin lost": [], "scale error": []}
         for one in sheets:
             rgb, label = turned(one, degrees)
             scene = survey(Photo(rgb), network)
-            parts = np.isin(label, [int(p) for p in _DETAIL])
-            found.append(len(scene.faces) > 0)
-            if scene.faces:
-                cover.append(float(scene.protected_in(Box(0, 0, *label.shape))[parts].mean()))
-        told[degrees] = (float(np.mean(cover)) if cover else 0.0, float(np.mean(found)))
+            seen["found"].append(len(scene.faces) > 0)
+            if not scene.faces:
+                continue
+            protected = scene.protected_in(Box(0, 0, *label.shape))
+            seen["cover"].append(float(protected[np.isin(label, [int(p) for p in _DETAIL])].mean()))
+            seen["skin lost"].append(float(protected[label == Part.FACE_SKIN].mean()))
+            apart = float(np.linalg.norm(one.points[0] - one.points[1])) * TURNED_PX / FACE_PX / 63
+            seen["scale error"].append(abs((scene.scale.px_per_mm or 0) / apart - 1))
+        told[degrees] = {
+            name: float((np.median if name == "scale error" else np.mean)(values)) if values else None
+            for name, values in seen.items()
+        }
     return told
 
 
@@ -276,7 +284,7 @@ def report(given: argparse.Namespace, network: Network | None) -> None:
     rows = [measure(p, network) for p in photos]
     told = summary(rows) | {
         "hand-drawn outlines (cover, faces)": {n: (c, f) for n, c, f in annotated(given.data, network)},
-        "by turn (cover, found)": by_turn([sheet(p) for p in photos[::3]], network),
+        "by turn": by_turn([sheet(p) for p in photos[::3]], network),
         "blemishes under protection": spots_protected(given.data, out, network),
         "false faces": false_faces(network),
         "ms": timed(photos[0], network),

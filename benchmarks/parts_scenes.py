@@ -25,6 +25,8 @@ Float = NDArray[np.float32]
 Generator = np.random.Generator
 
 SIDE = 256
+TURNED_PX = 150.0
+"""Width of a face that is turned to be measured."""
 _GRID = 4
 """The table of a turn has one entry for each 4 x 4 px of the sheet."""
 _HALF = 1.9 * FACE_PX
@@ -62,7 +64,7 @@ def turned(given: Sheet, degrees: float) -> tuple[Image, Image]:
     """One face on a grey wall, turned by so much and nothing else: for measuring."""
     canvas = np.full((SIDE, SIDE, 3), 128, dtype=np.uint8)
     label = np.zeros((SIDE, SIDE), dtype=np.uint8)
-    pose = Pose(150.0, float(np.deg2rad(degrees)), 0.0, 1.0, SIDE / 2, SIDE / 2)
+    pose = Pose(TURNED_PX, float(np.deg2rad(degrees)), 0.0, 1.0, SIDE / 2, SIDE / 2)
     _paste(canvas, label, given, pose, flip=False)
     return canvas, label
 
@@ -177,4 +179,4 @@ def half(label: Image) -> Image:
     return np.ascontiguousarray(label[1::2, 1::2])
 
 
-__all__ = ["SIDE", "half", "scenes", "turned"]
+__all__ = ["SIDE", "TURNED_PX", "half", "scenes", "turned"]

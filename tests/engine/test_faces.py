@@ -6,9 +6,11 @@ What the real network knows is measured by ``benchmarks.faces``; here is what is
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import cv2
 import imagecodecs
@@ -22,7 +24,7 @@ from skimage import data
 from retouch_engine import Kind, Recipe, explain, pipeline
 from retouch_engine.record import Decision
 from retouch_engine.route import plan, spared
-from retouch_engine.survey import Cause, parts, survey
+from retouch_engine.survey import Cause, faces, parts, survey
 from retouch_engine.survey.guesses import evidence
 from retouch_engine.survey.parts import MODEL_PATH, Network, Part
 from retouch_engine.types import Box, HealerId, Photo, Spot, Takes
@@ -147,6 +149,14 @@ def test_a_small_face_is_protected_too(width: int) -> None:
     assert all(scene.protected_in(Box(int(y), int(x), int(y) + 1, int(x) + 1)).all() for x, y in face.eyes)
 
 
+@pytest.mark.parametrize("width", [60, 70, 90, 100, 110])
+def test_all_of_a_small_face_is_protected_although_its_millimetre_is_less_than_a_cell(width: int) -> None:
+    photo = photo_of({"x": 150, "y": 120, "width": width}, size=(240, 300))
+    protected = survey(photo, NETWORK).protected_in(Box(0, 0, 240, 300))
+    for part in (Part.EYES, Part.BROWS, Part.LIPS, Part.NOSTRILS):
+        assert protected[(photo.pixels == COLOURS[part]).all(axis=2)].all()
+
+
 @pytest.mark.parametrize(
     "without",
     [(Part.EYES, Part.BROWS), (Part.LIPS, Part.NOSTRILS), tuple(OUTLINES)],
@@ -157,6 +167,30 @@ def test_half_a_face_is_no_face(without: tuple[Part, ...]) -> None:
     assert scene.faces == ()
     assert scene.scale.px_per_mm is None
     assert "no face found" in scene.notes[0]
+
+
+def test_what_may_be_a_face_is_offered_and_not_healed() -> None:
+    with mock.patch.object(faces, "_face", return_value=None):
+        scene = survey(photo_of(PORTRAIT), NETWORK)
+    assert not scene.faces
+    assert any("may be a face" in note for note in scene.notes)
+    assert scene.protected_in(at(-0.22, -0.12)).all(), "its eyes are protected all the same"
+    assert scene.causes_at(at(-0.22, -0.26), 1).any()
+    spot = spot_in(at(0.0, 0.0))
+    takes = {HealerId("any"): Takes(largest_px=200)}
+    (step,) = plan([spot], Recipe(), takes, scene)
+    assert step.review
+    assert not step.healers
+    assert "perhaps on a face" in step.reason
+    (beside,) = plan([spot], Recipe(), takes, replace(scene, suspects=()))
+    assert beside.healers, "nothing else keeps it from being healed"
+
+
+def test_an_eye_by_itself_is_protected_and_makes_no_face_of_the_skin_around() -> None:
+    scene = survey(photo_of(PORTRAIT | {"without": (Part.LIPS, Part.NOSTRILS)}), NETWORK)
+    assert not scene.faces
+    assert scene.protected_in(at(-0.22, -0.12)).all()
+    assert not scene.suspect_at(at(0.0, 0.0))
 
 
 @pytest.mark.parametrize(

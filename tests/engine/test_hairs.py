@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from retouch_engine.imaging.density import density
-from retouch_engine.survey.hairs import hairs, lashes
-from retouch_engine.types import Bool
+from retouch_engine.survey.faces import Face
+from retouch_engine.survey.hairs import hairs, lashes, shaved
+from retouch_engine.survey.parts import Part
+from retouch_engine.types import Bool, Box, PixelScale
 
 MM = 3.0
 Picture = NDArray[np.uint8]
@@ -68,3 +72,40 @@ def test_a_lash_is_followed_and_a_shadow_under_the_eye_is_not(face: tuple[Pictur
     assert found[77, 155]
     assert not found[72:, 170:].any()
     assert not found[72:, :140].any()
+
+
+def head_with(od_of_hair: tuple[float, float, float], skin: tuple[float, float, float], rough: float) -> Any:
+    """A forehead whose upper half the network calls hair, as optical density; its maps, and its face."""
+    rng = np.random.default_rng(3)
+    od = np.zeros((240, 240, 3), np.float32) + np.array(skin, np.float32)
+    od[:60] = np.array(od_of_hair, np.float32)
+    od += rng.normal(0, 0.02, (240, 240, 1)).astype(np.float32)
+    od[:60] += rng.normal(0, rough, (60, 240, 1)).astype(np.float32)
+    maps = np.zeros((len(Part), 240, 240), np.float32)
+    maps[Part.HAIR, :60] = 1
+    maps[Part.FACE_SKIN, 60:] = 1
+    eyes = ((88.5, 120.0), (151.5, 120.0))
+    face = Face(1, Box(0, 0, 240, 240), (120.0, 120.0), 160.0, eyes, 0.0, PixelScale(1.0, "drawn"))
+    return maps, od, [face], 1.0
+
+
+VERY_DARK, HAIR_ON_IT = (2.4, 2.95, 3.3), (2.75, 2.85, 2.95)
+
+
+def test_a_shaved_forehead_of_very_dark_skin_is_skin() -> None:
+    found = shaved(*head_with((2.44, 2.99, 3.34), VERY_DARK, 0.0))
+    assert found[45:55, 80:160].all()
+    assert not found[60:].any(), "what is skin already needs nothing"
+
+
+@pytest.mark.parametrize(
+    ("hair", "skin", "rough"),
+    [
+        (HAIR_ON_IT, VERY_DARK, 0.0),
+        ((2.44, 2.99, 3.34), VERY_DARK, 0.3),
+        ((0.9, 1.3, 1.6), (0.8, 1.2, 1.5), 0.0),
+    ],
+    ids=["less red", "strands", "skin that is not very dark"],
+)
+def test_hair_stays_hair(hair: Any, skin: Any, rough: float) -> None:
+    assert not shaved(*head_with(hair, skin, rough)).any()

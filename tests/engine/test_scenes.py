@@ -100,7 +100,7 @@ def test_a_profile_takes_its_scale_from_the_face_and_says_so() -> None:
     scene = scene_of(canvas)
     (face,) = scene.faces
     assert len(face.eyes) == 1
-    assert scene.scale.source == "area of face 1, in profile or covered"
+    assert scene.scale.source == "area and eye to mouth of face 1, in profile"
     assert (scene.causes_at(box_at(x + 0.22 * w, y + 0.34 * w), 1) & Cause.LIPS).all()
 
 

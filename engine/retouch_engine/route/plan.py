@@ -101,6 +101,8 @@ def _decided(spot: Spot, recipe: Recipe, scene: Scene) -> tuple[bool, str]:
     wanted = spot.kind in recipe.remove or spot.kind in recipe.review
     if wanted and recipe.body is not Body.HEAL and scene.face_at(spot.box) is None:
         return recipe.body is Body.REVIEW, f"on no face, and body is {recipe.body}: {spot.reason}"
+    if wanted and scene.suspect_at(spot.box):
+        return True, f"perhaps on a face that is not known for one: {spot.reason}"
     if spot.kind in recipe.remove:
         # A recipe may ask for moles or scars; the odds were made for blemishes, so such a wish is enough.
         if not (spot.sure or spot.kind in PERMANENT):

@@ -46,7 +46,7 @@ def jaws(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Bool:
     found = np.zeros(shape, dtype=np.bool_)
     for face in faces:
         if len(face.eyes) == 2 and face.scale.px_per_mm:
-            below, aside = _from_eyes(face, shape, cell, float(face.scale.px_per_mm) / cell)
+            below, aside = from_eyes(face, shape, cell, float(face.scale.px_per_mm) / cell)
             found |= (below > _BELOW_EYES_MM[0]) & (below < _NECK_MM) & (aside < _ASIDE_MM)
     return found
 
@@ -54,7 +54,7 @@ def jaws(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Bool:
 def _beard(od: Float, face_skin: Float, face: Face, cell: float) -> Bool:
     mm = float(face.scale.px_per_mm or 1.0) / cell
     nothing = np.zeros(face_skin.shape, dtype=np.bool_)
-    below, aside = _from_eyes(face, face_skin.shape, cell, mm)
+    below, aside = from_eyes(face, face_skin.shape, cell, mm)
     own = (face_skin > 0.5) & (below > -60) & (below < _BELOW_EYES_MM[1]) & (aside < _ASIDE_MM)
     bare = own & (below < _BELOW_EYES_MM[0])
     if np.count_nonzero(bare) < 50:
@@ -71,7 +71,7 @@ def _beard(od: Float, face_skin: Float, face: Face, cell: float) -> Bool:
     return np.asarray(field[labels]) if total > 1 else nothing
 
 
-def _from_eyes(face: Face, shape: tuple[int, ...], cell: float, mm: float) -> tuple[Float, Float]:
+def from_eyes(face: Face, shape: tuple[int, ...], cell: float, mm: float) -> tuple[Float, Float]:
     """Millimetres below the line of the eyes, and aside of its middle, for each cell."""
     (ax, ay), (bx, by) = face.eyes
     length = float(np.hypot(bx - ax, by - ay))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -19,6 +19,8 @@ from retouch_engine.imaging.masks import dilated
 from retouch_engine.survey.gauge import Point, centres, pupils, scale_of, yaw_hint
 from retouch_engine.survey.guesses import LOWER, UPPER, Candidate, Look, View, evidence, guesses, regions
 from retouch_engine.survey.parts import Network, Part
+from retouch_engine.survey.suspects import Suspect, suspects
+from retouch_engine.survey.turned import FAR, completed, frame, single, turn
 from retouch_engine.types import Bool, Box, Float, PixelScale
 
 _CROP = 320
@@ -30,6 +32,8 @@ where they end, and what one size gets wrong the other does not."""
 _SURE = 0.9
 _LEAST_SURE = 0.75
 """How sure the network must be of the face as a whole: of a cat or a coin it never is."""
+_BEYOND, _HINT, _SURE_IN_PROFILE = 0.97, 0.4, 0.84
+"""In profile: of eye and brow, of the less certain one of mouth and nostrils, and of the whole face."""
 _MOST = 60
 _STEADY = 6
 """So many faces are looked at in the mirror too; in a crowd one look must do."""
@@ -48,6 +52,9 @@ class Face:
     yaw_hint: float
     """How far the nose stands off the middle of the eyes, of their distance; 0 is frontal."""
     scale: PixelScale
+    turn: float = 0.0
+    """By about how many degrees the head is turned; positive: its far side is on the right of the upright
+    face. 0 is frontal, or not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,8 @@ class Found:
     faces: tuple[Face, ...]
     crops: tuple[Crop, ...]
     coarse: Float
+    suspects: tuple[Suspect, ...] = ()
+    """Where no face is known: what may be one all the same."""
 
 
 def find(look: Look, height: int, width: int, network: Network, others: Sequence[Candidate] = ()) -> Found:
@@ -80,11 +89,12 @@ def find(look: Look, height: int, width: int, network: Network, others: Sequence
     crops: list[Crop] = []
     for candidate in chosen:
         crop = _crop(look, candidate, (height, width), network, steady=steady)
-        face = _face(len(faces) + 1, crop, (height, width))
-        if face is not None and not any(_same(face, f) for f in faces):
-            faces.append(face)
-            crops.append(crop)
-    return Found(tuple(faces), tuple(crops), _fitting(views, faces))
+        seen = _face(len(faces) + 1, crop, (height, width))
+        if seen is not None and not any(_same(seen[0], f) for f in faces):
+            faces.append(seen[0])
+            crops.append(seen[1])
+    doubtful = () if faces else suspects(views)
+    return Found(tuple(faces), tuple(crops), _fitting(views, faces), doubtful)
 
 
 def _fitting(views: list[View], faces: list[Face]) -> Float:
@@ -187,10 +197,43 @@ def _moved(affine: Float, point: Point) -> Point:
     return a * x + b * y + c, d * x + e * y + f
 
 
-def _face(number: int, crop: Crop, size: tuple[int, int]) -> Face | None:
-    seen = evidence(crop.maps, crop.inside, first=False) if crop.inside.any() else None
+def _face(number: int, crop: Crop, size: tuple[int, int]) -> tuple[Face, Crop] | None:
+    """The face in a crop, and the crop with what a turn hides of it; None: no face."""
+    inside = crop.inside
+    seen = evidence(crop.maps, inside, first=False) if inside.any() else None
     if seen is None:
         return None
+    eyes = centres(np.where(inside, crop.maps[Part.EYES], 0), 0.25, 2)
+    mouth = centres(np.where(inside, crop.maps[Part.LIPS], 0), 0.5, 1)
+    eyes = single(eyes, mouth)
+    if not _believed(crop, len(eyes)):
+        return None
+    nose = centres(np.where(inside, crop.maps[Part.NOSTRILS], 0), 0.5, 1)
+    eyes = pupils(eyes, crop.dark, crop.maps[Part.EYES])
+    hint = yaw_hint(eyes, nose or mouth)
+    degrees = turn(inside, eyes, nose, mouth, hint)
+    ys, xs = np.nonzero(inside)
+    cell = 2 * float(np.hypot(*crop.to_photo[:, 0]))
+    root = math.sqrt(len(xs)) * cell
+    scale = scale_of(number, eyes, mouth, (hint, degrees), (cell, root))
+    face = Face(
+        number,
+        _box(crop, size),
+        _moved(crop.to_photo, (float(xs.mean()), float(ys.mean()))),
+        1.1 * root,
+        tuple(sorted(_moved(crop.to_photo, e) for e in eyes)),
+        hint,
+        scale,
+        round(degrees, 1),
+    )
+    if abs(degrees) < FAR or not mouth or not scale.px_per_mm:
+        return face, crop
+    own = frame(eyes, mouth[0], degrees)
+    return face, replace(crop, maps=completed(crop.maps, inside, own, eyes, scale.px_per_mm / cell))
+
+
+def _box(crop: Crop, size: tuple[int, int]) -> Box:
+    """What holds the face, in the photo."""
     height, width = size
     ys, xs = np.nonzero(crop.inside)
     corners = [
@@ -198,29 +241,23 @@ def _face(number: int, crop: Crop, size: tuple[int, int]) -> Face | None:
         for x in (xs.min(), xs.max())
         for y in (ys.min(), ys.max())
     ]
-    cell = 2 * float(np.hypot(*crop.to_photo[:, 0]))
-    across = 1.1 * math.sqrt(len(xs)) * cell
     left, top = min(c[0] for c in corners), min(c[1] for c in corners)
     right, bottom = max(c[0] for c in corners), max(c[1] for c in corners)
     x0, y0 = min(max(0, int(left)), width - 1), min(max(0, int(top)), height - 1)
-    box = Box(y0, x0, max(y0 + 1, min(height, int(bottom) + 1)), max(x0 + 1, min(width, int(right) + 1)))
-    inside = crop.inside
-    eyes = centres(np.where(inside, crop.maps[Part.EYES], 0), 0.25, 2)
-    if not _believed(crop, len(eyes)):
-        return None
-    mouth = centres(np.where(inside, crop.maps[Part.LIPS], 0), 0.5, 1)
-    nose = centres(np.where(inside, crop.maps[Part.NOSTRILS], 0), 0.5, 1)
-    eyes = pupils(eyes, crop.dark, crop.maps[Part.EYES])
-    yaw = yaw_hint(eyes, nose or mouth)
-    scale = scale_of(number, eyes, mouth, yaw, (cell, cell * math.sqrt(len(xs))))
-    centre = _moved(crop.to_photo, (float(xs.mean()), float(ys.mean())))
-    placed = tuple(sorted(_moved(crop.to_photo, e) for e in eyes))
-    return Face(number, box, centre, across, placed, yaw, scale)
+    return Box(y0, x0, max(y0 + 1, min(height, int(bottom) + 1)), max(x0 + 1, min(width, int(right) + 1)))
 
 
 def _believed(crop: Crop, eyes: int) -> bool:
-    """Three kinds of parts without a doubt when both eyes are seen, all four of them in profile."""
-    kinds = (*UPPER, *LOWER)
-    certain = sum(float(crop.maps[part][crop.inside].max()) > _SURE for part in kinds)
+    """Three kinds of parts without a doubt when both eyes are seen, all four of them in profile.
+
+    From the side the nostrils or the mouth may be hard to see: there one of them is enough when the rest is
+    beyond any doubt, which it was in no animal, thing or pattern.
+    """
+    most = {part: float(crop.maps[part][crop.inside].max()) for part in (*UPPER, *LOWER)}
     overall = float(crop.maps.max(axis=0)[crop.inside].mean())
-    return certain >= (3 if eyes == 2 else 4) and overall >= _LEAST_SURE
+    certain = sum(value > _SURE for value in most.values())
+    if certain >= (3 if eyes == 2 else 4):
+        return overall >= _LEAST_SURE
+    lower = sorted(most[part] for part in LOWER)
+    beyond = all(most[part] > _BEYOND for part in UPPER) and lower[0] > _HINT and lower[1] > _SURE
+    return eyes == 1 and beyond and overall >= _SURE_IN_PROFILE

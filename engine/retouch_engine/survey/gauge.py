@@ -26,8 +26,12 @@ _PULL = 0.6
 _WIDE = 1.02
 """Found distances over those of hand-set pupils, median of the labelled portraits."""
 _EYES_TO_MOUTH_MM = 70.6
-_ROOT_AREA_MM = 143.8
-"""Square root of the visible face's area. Both are medians of the labelled portraits."""
+_EYE_TO_MOUTH_MM = 73.4
+"""The same from the one eye that a turned head shows, aslant."""
+_ROOT_AREA_MM = ((0.0, 40.0, 50.0, 60.0, 75.0), (143.8, 127.5, 116.5, 107.4, 89.3))
+"""Square root of the visible face's area, by the degrees of its turn. All three are medians of the labelled
+portraits, turned by machine."""
+_BOUND = 1.25
 _TURNED = 0.3
 
 
@@ -92,17 +96,45 @@ def yaw_hint(eyes: list[Point], nose: list[Point]) -> float:
 
 
 def scale_of(
-    number: int, eyes: list[Point], mouth: list[Point], yaw: float, sizes: tuple[float, float]
+    number: int, eyes: list[Point], mouth: list[Point], pose: tuple[float, float], sizes: tuple[float, float]
 ) -> PixelScale:
-    """Pixels per millimetre: from the eyes when they are seen from the front, else from what is left."""
+    """Pixels per millimetre: from the eyes when they are seen from the front, else from what is left.
+
+    A turn brings eyes nearer to each other and takes from a face's area, but leaves it as high as it was. So
+    two measures are taken of a turned face, each freed of its turn, and their mean counts.
+
+    Args:
+        number: of the face.
+        eyes: those that are seen.
+        mouth: its centre, if it is seen.
+        pose: how far the nose stands off the middle of the eyes, of their distance, and by how many degrees
+            the head is turned, 0 where that is not known.
+        sizes: the size of a cell and the square root of the face's area, both in px of the photo.
+    """
+    hint, degrees = pose
     cell, root_area = sizes
     whose = f"of face {number}"
-    if len(eyes) == 2 and abs(yaw) < _TURNED:
-        apart = math.dist(*eyes) * cell / _WIDE
-        return PixelScale(round(apart / _EYES_MM, 3), f"eye distance {whose}, taken for {_EYES_MM:g} mm")
-    if len(eyes) == 2 and mouth:
-        middle = ((eyes[0][0] + eyes[1][0]) / 2, (eyes[0][1] + eyes[1][1]) / 2)
-        down = math.dist(middle, mouth[0]) * cell
-        said = f"eyes to mouth {whose}, turned away, taken for {_EYES_TO_MOUTH_MM:g} mm"
-        return PixelScale(round(down / _EYES_TO_MOUTH_MM, 3), said)
-    return PixelScale(round(root_area / _ROOT_AREA_MM, 3), f"area {whose}, in profile or covered")
+    turned = math.radians(abs(degrees))
+    apart = math.dist(*eyes) * cell / _WIDE / _EYES_MM if len(eyes) == 2 else None
+    if apart is not None and not degrees and abs(hint) < _TURNED:
+        return PixelScale(round(apart, 3), f"eye distance {whose}, taken for {_EYES_MM:g} mm")
+    if apart is not None and mouth:
+        height = height_of(eyes, mouth[0]) * cell / _EYES_TO_MOUTH_MM
+        if not degrees:
+            said = f"eyes to mouth {whose}, turned away, taken for {_EYES_TO_MOUTH_MM:g} mm"
+            return PixelScale(round(height, 3), said)
+        said = f"eye distance and eyes to mouth {whose}, turned by about {abs(degrees):.0f} degrees"
+        return PixelScale(round(math.sqrt(height * apart / math.cos(turned)), 3), said)
+    area = root_area / float(np.interp(abs(degrees), *_ROOT_AREA_MM))
+    if not degrees or not mouth or not eyes:
+        return PixelScale(round(area, 3), f"area {whose}, in profile or covered")
+    height = math.dist(eyes[0], mouth[0]) * cell / _EYE_TO_MOUTH_MM
+    # An area is wrong by the hair that hangs into it: it may pull the measure by so much, and no further.
+    area = min(max(area, height / _BOUND), height * _BOUND)
+    return PixelScale(round(math.sqrt(height * area), 3), f"area and eye to mouth {whose}, in profile")
+
+
+def height_of(eyes: list[Point], mouth: Point) -> float:
+    """How far a mouth is from the line of both eyes."""
+    (ax, ay), (bx, by) = eyes
+    return abs((bx - ax) * (mouth[1] - ay) - (by - ay) * (mouth[0] - ax)) / math.dist(*eyes)

@@ -27,6 +27,9 @@ _THIN, _CERTAIN = 0.7, 0.95
 had parts so small and so certain at once (coins: 2.2 %, at most 0.93)."""
 _LEAST_MASS = {True: (0.012, 0.008), False: (0.03, 0.025)}
 """Upper and lower evidence, of the face's area: at the first look, and at the second."""
+_PROFILE = (0.035, 0.44)
+"""From the side a mouth is half as wide. Where eye and brow, of the face's area, are as large as this,
+so much less of a mouth will do at the second look, if it is certain."""
 _LEAST_MOUTH, _MOUSTACHE = 8, 0.2
 """Cells of a mouth that a beard parts from its face, and the beard's height, of the face's root area."""
 _SPECK, _SPECK_SKIN, _SPECK_FULL = (25, 900), 0.35, 0.35
@@ -205,13 +208,17 @@ def _split(maps: Float, region: Bool, area: int) -> Iterator[Bool]:
 def evidence(maps: Float, region: Bool, *, first: bool) -> tuple[Point, Point, float] | None:
     """Where the upper and the lower parts lie, and how much there is of both; None: no face."""
     area = float(np.count_nonzero(region))
-    points, masses = [], []
+    points: list[Point] = []
+    masses: list[float] = []
     for parts, least in zip((UPPER, LOWER), _LEAST_MASS[first], strict=True):
         likely = np.where(region, maps[list(parts)].sum(axis=0), 0)
         likely = np.where(likely > 0.3, likely, 0)
         mass = float(likely.sum())
         sure = float(likely.max())
-        if mass < (_THIN if sure > _CERTAIN else 1.0) * least * area or sure < (0.5 if first else 0.7):
+        thin = _THIN if sure > _CERTAIN else 1.0
+        if parts is LOWER and not first and masses[0] >= _PROFILE[0] and sure > _CERTAIN:
+            thin = _PROFILE[1]
+        if mass < thin * least * area or sure < (0.5 if first else 0.7):
             return None
         ys, xs = np.nonzero(likely)
         weight = likely[ys, xs]

@@ -7,12 +7,17 @@ ends of a brow, which the network cuts short on dark skin, are found.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 from retouch_engine.imaging.bands import blur, low_band
 from retouch_engine.imaging.density import tone
-from retouch_engine.imaging.masks import bounding_box, dilated
+from retouch_engine.imaging.masks import bounding_box, dilated, eroded
+from retouch_engine.survey.beard import from_eyes
+from retouch_engine.survey.faces import Face
+from retouch_engine.survey.parts import Part
 from retouch_engine.types import Bool, Float
 
 _REACH_MM = 3.5
@@ -22,6 +27,11 @@ _DARKER, _SHARE = 0.12, 0.25
 _LASH = 0.1
 _FINE, _FINE_MM = 0.06, 1.0
 """Denser than its own millimetre: a hair that is too thin to be dark."""
+_VERY_DARK = 2.3
+"""Mean optical density of a forehead from which on no hair is much darker."""
+_FOREHEAD_MM, _TEMPLES_MM = (-85.0, -15.0), 65.0
+_LESS_RED, _ROUGHER, _OTHER_TONE = 0.18, 1.8, 0.9
+_SURE_SKIN, _LEAST_SURE_MM2, _THIN_MM = 0.8, 200.0, 1.5
 
 
 def hairs(brow: Bool, sure: Bool, skin: Bool, od: Float, mm: Float) -> Bool:
@@ -75,3 +85,46 @@ def _joined(hairy: Bool, root: Bool, reach: Float) -> Bool:
     _, labels = cv2.connectedComponents(((hairy & near) | root).view(np.uint8))
     joined = np.isin(labels, np.unique(np.asarray(labels)[root]))
     return dilated(joined & hairy & near, 1)
+
+
+def shaved(maps: Float, od: Float, faces: Sequence[Face], cell: float) -> Bool:
+    """What the network calls hair on the forehead of very dark skin, and is the forehead itself.
+
+    There hair is no darker than skin, and a shaved head has no strands. But skin is red and hair is not: of
+    labelled portraits with very dark skin, foreheads that were taken for hair are as red as the rest (by
+    optical density within 0.1) and as smooth, hair is 0.5 less red and three times as rough.
+
+    Args:
+        maps: likelihood of each part, ``(parts, h, w)``.
+        od: optical density on the same grid, ``(h, w, 3)``.
+        faces: those found.
+        cell: the size of a cell in px of the photo.
+    """
+    found = np.zeros(od.shape[:2], dtype=np.bool_)
+    for face in faces:
+        if len(face.eyes) == 2 and face.scale.px_per_mm:
+            found |= _shaved(maps, od, face, cell)
+    return found
+
+
+def _shaved(maps: Float, od: Float, face: Face, cell: float) -> Bool:
+    mm = float(face.scale.px_per_mm or 1.0) / cell
+    below, aside = from_eyes(face, od.shape[:2], cell, mm)
+    forehead = (below < _FOREHEAD_MM[1]) & (below > _FOREHEAD_MM[0]) & (aside < _TEMPLES_MM)
+    sure = forehead & (maps[Part.FACE_SKIN] > _SURE_SKIN)
+    if np.count_nonzero(sure) < _LEAST_SURE_MM2 * mm * mm:
+        return np.zeros_like(forehead)
+    grey = tone(od)
+    soft = tone(blur(od, max(0.6, 0.6 * mm)))
+    usual = float(np.median(soft[sure]))
+    if usual < _VERY_DARK:
+        return np.zeros_like(forehead)
+    red = blur(np.ascontiguousarray(od[..., 1] - od[..., 0]), 1.0)
+    rough = np.sqrt(blur((grey - blur(grey, max(0.6, mm))) ** 2, 2 * mm))
+    like = (red - np.median(red[sure]) > -_LESS_RED) & (rough < _ROUGHER * np.median(rough[sure]))
+    like &= np.abs(soft - usual) < _OTHER_TONE
+    radius = max(1, round(_THIN_MM * mm))
+    like = dilated(eroded(like & forehead, radius), radius) & forehead
+    _, labels = cv2.connectedComponents((like | sure).view(np.uint8))
+    joined = np.isin(labels, np.unique(np.asarray(labels)[sure]))
+    return np.asarray(joined & like & ~sure & (maps[Part.HAIR] > maps[Part.BROWS]))

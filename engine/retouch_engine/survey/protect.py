@@ -22,9 +22,11 @@ from retouch_engine.imaging.masks import bounding_box
 from retouch_engine.survey.beard import beards, jaws
 from retouch_engine.survey.faces import Face
 from retouch_engine.survey.foreign import enclosed, foreign
-from retouch_engine.survey.hairs import hairs, lashes
+from retouch_engine.survey.hairs import hairs, lashes, shaved
 from retouch_engine.survey.parts import Part
 from retouch_engine.survey.skin import dark_pieces, near_colour
+from retouch_engine.survey.suspects import Suspect
+from retouch_engine.survey.turned import FAR
 from retouch_engine.types import Bool, Float, Samples
 
 
@@ -86,8 +88,14 @@ _REACH = 0.9
 """In widths of a face, from its middle."""
 _DARK, _WIDER, _WIDEST = 1.4, 0.8, 1.6
 """From this optical density of the face's skin on margins grow: so much for each unit, at most so far."""
+_TURNED = ((FAR, 55.0, 75.0), (1.0, 1.2, 1.5))
+"""By how many degrees a head is turned, and how much wider its margins are."""
+_SMALL, _SMALL_CELLS = 1.3, 2.0
+"""Px per mm below which a part is a few cells, and nothing is healed; the least margin there, in cells."""
 _ASIDE = 0.012
 """Margin around a dark piece where no face is known, of the side of the skin's area."""
+_SUSPECT_MM = 80.0
+"""Width of a face that is not known for one: of one from the side, so that margins are rather too wide."""
 _CHIN, _SHOULDER, _NECK = 0.55, 1.3, 0.3
 """Where a body begins below the middle of a face, its slope, and its half width there, in face widths."""
 
@@ -109,11 +117,12 @@ def protection(
     """
     mm = _cells_per_mm(faces, maps.shape[1:], cell)
     od = density(shown)
+    maps = _bared(maps, shaved(maps, od, faces, cell))
     skin = _skin(maps, od, float(mm.max()), _of_a_face(faces, maps.shape[1:], cell))
     level = np.zeros(skin.shape, dtype=np.float32)
     causes = np.zeros(skin.shape, dtype=np.uint16)
-    wide = mm * _wider(maps, od)
-    _protect_parts(level, causes, maps, wide, skin > 0.5)
+    wide = mm * _wider(maps, od) * _aslant(faces, maps.shape[1:], cell)
+    _protect_parts(level, causes, maps, wide, _coarse(faces, maps.shape[1:], cell), skin > 0.5)
     _protect(level, causes, _hairs(maps, od, wide), 0.2 * mm, Cause.BROW)
     _protect(level, causes, lashes(maps[Part.EYES] > 0.25, od, mm), 0.1 * mm, Cause.EYE)
     _protect(level, causes, beards(od, maps[Part.FACE_SKIN], faces, cell), 0.5 * mm, Cause.STUBBLE)
@@ -137,7 +146,17 @@ def protection(
     return np.minimum(skin, 1 - level), level, causes
 
 
-def _protect_parts(level: Float, causes: Causes, maps: Float, mm: Float, speck: Bool) -> None:
+def _bared(maps: Float, bare: Bool) -> Float:
+    """The maps with this hair called skin of the face."""
+    if not bare.any():
+        return maps
+    told = maps.copy()
+    told[Part.FACE_SKIN][bare] += told[Part.HAIR][bare]
+    told[Part.HAIR][bare] = 0
+    return told
+
+
+def _protect_parts(level: Float, causes: Causes, maps: Float, mm: Float, least: Float, speck: Bool) -> None:
     """What the network knows. Hair and glasses on a speck of skin are a spot."""
     named = maps[list(_FEATURES)].sum(axis=0)
     strongest = maps[list(_FEATURES)].argmax(axis=0)
@@ -147,7 +166,7 @@ def _protect_parts(level: Float, causes: Causes, maps: Float, mm: Float, speck: 
             believed |= (named > _ANY_FEATURE) & (strongest == _FEATURES.index(guarded.part))
         else:
             believed &= ~speck
-        _protect(level, causes, believed, guarded.mm * mm, guarded.cause)
+        _protect(level, causes, believed, np.maximum(guarded.mm * mm, least), guarded.cause)
 
 
 def _wider(maps: Float, od: Float) -> float:
@@ -174,7 +193,9 @@ def _protect(level: Float, causes: Causes, what: Bool, radius: Float, cause: Cau
     causes[cut][grown > 0.05] |= np.uint16(cause)
 
 
-def by_colour(skin: Float, shown: Samples) -> tuple[Float, Float, Causes]:
+def by_colour(
+    skin: Float, shown: Samples, suspects: Sequence[Suspect] = (), cell: float = 1.0
+) -> tuple[Float, Float, Causes]:
     """Protection where no face is known: all that is not skin's colour, and large dark pieces within it.
 
     A brow, an eye or a lip is several times as large as a spot, and darker than the skin around; without a
@@ -183,6 +204,8 @@ def by_colour(skin: Float, shown: Samples) -> tuple[Float, Float, Causes]:
     Args:
         skin: skin by colour, 0 to 1, ``(h, w)``.
         shown: the photo on the same grid, sRGB.
+        suspects: what may be faces; what the network calls their parts is protected.
+        cell: the size of one cell in px of the photo.
 
     Returns:
         The same as :func:`protection`.
@@ -192,6 +215,11 @@ def by_colour(skin: Float, shown: Samples) -> tuple[Float, Float, Causes]:
     side = float(np.sqrt(max(1.0, float(skin.sum()))))
     features = dark_pieces(density(shown), skin > 0.5, side)
     _protect(level, causes, features, np.full(skin.shape, _ASIDE * side, np.float32), Cause.NOT_SKIN)
+    for suspect in suspects:
+        mm = np.full(skin.shape, suspect.width / _SUSPECT_MM / cell, np.float32)
+        for guarded in _GUARDED[: len(_FEATURES)]:
+            what = suspect.where(guarded.part, guarded.least, skin.shape)
+            _protect(level, causes, what, guarded.mm * mm, guarded.cause)
     _protect(level, causes, _clipped(shown), np.full(skin.shape, 0.5, np.float32), Cause.CLIPPED)
     causes[skin < 0.6] |= np.uint16(Cause.NOT_SKIN)
     level = np.maximum(level, np.asarray(1 - skin, dtype=np.float32))
@@ -206,13 +234,31 @@ def _clipped(shown: Samples) -> Bool:
 
 def _cells_per_mm(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Float:
     """The millimetre, in cells, of the nearest face."""
-    sizes = [float(f.scale.px_per_mm or 1.0) / cell for f in faces]
+    return _of_the_nearest([float(f.scale.px_per_mm or 1.0) / cell for f in faces], faces, shape, cell)
+
+
+def _aslant(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Float:
+    """How much wider the margins are on turned heads, whose parts are seen aslant and known less well."""
+    wider = [float(np.interp(abs(face.turn), *_TURNED)) for face in faces]
+    return _of_the_nearest(wider, faces, shape, cell)
+
+
+def _coarse(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Float:
+    """The least margin, in cells: of faces so small that millimetres say nothing any more."""
+    small = [_SMALL_CELLS if (face.scale.px_per_mm or 1.0) < _SMALL else 0.0 for face in faces]
+    return _of_the_nearest(small, faces, shape, cell)
+
+
+def _of_the_nearest(
+    values: Sequence[float], faces: Sequence[Face], shape: tuple[int, ...], cell: float
+) -> Float:
+    """For each cell what the nearest face says."""
     if len(faces) == 1:
-        return np.full(shape, sizes[0], dtype=np.float32)
+        return np.full(shape, values[0], dtype=np.float32)
     ys, xs = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
     far = [np.hypot(xs - f.centre[0] / cell, ys - f.centre[1] / cell) / (f.width / cell) for f in faces]
     nearest = np.stack(far).argmin(axis=0)
-    return np.asarray(np.array(sizes, dtype=np.float32)[nearest])
+    return np.asarray(np.array(values, dtype=np.float32)[nearest])
 
 
 def _of_a_face(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Bool:

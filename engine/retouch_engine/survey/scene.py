@@ -24,6 +24,7 @@ from retouch_engine.survey.people import facial, owners
 from retouch_engine.survey.protect import Cause, by_colour, protection
 from retouch_engine.survey.second import Opinions, Second
 from retouch_engine.survey.skin import skin_mask
+from retouch_engine.survey.suspects import Suspect
 from retouch_engine.types import Bool, Box, Float, Photo, PixelScale, Samples, frozen
 
 _COLOUR_PX = 640
@@ -38,6 +39,10 @@ NO_NETWORK = (
 )
 _UNKNOWN = PixelScale(None, "unknown: no face is known, so sizes are in pixels only")
 NO_FACE = "no face found: skin was found by colour alone, and sizes are in pixels only"
+MAYBE_FACE = (
+    "something may be a face, from the side or covered, that is not known for one: "
+    "finds near it are offered and not healed"
+)
 NO_SKIN = "no face found, and little has the colour of skin: taken for a photo without any"
 _LEAST_BY_COLOUR = 0.12
 """Share of a photo without a face that has the colour of skin, below which it is a cup of coffee and no
@@ -67,6 +72,8 @@ class Scene:
     """The id of the face that each cell of the maps belongs to; None where no face is known."""
     facial: Bool | None = None
     """Cells of the maps that are a face, and no body; None where no face is known."""
+    suspects: tuple[Suspect, ...] = ()
+    """What may be a face where none is known."""
 
     @property
     def skin_share(self) -> float:
@@ -109,6 +116,11 @@ class Scene:
         """The face on which the middle of ``box`` lies; None on bodies, and where no face is known."""
         on_face = self.facial is not None and bool(self.facial[self._cell(box)])
         return self.person_at(box) if on_face else None
+
+    def suspect_at(self, box: Box) -> bool:
+        """Whether the middle of ``box`` may lie on a face that is not known for one."""
+        x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+        return any(suspect.near(x, y) for suspect in self.suspects)
 
     def px_per_mm_at(self, box: Box) -> float | None:
         """Pixels per millimetre of the person that ``box`` belongs to; None where nothing says it."""
@@ -183,7 +195,8 @@ def survey(photo: Photo, network: Network | None = None, opinions: Opinions | No
     guesses = [s.guess(photo.height, photo.width) for s in second.faces] if second else []
     found = None if network is None else find(view.look, photo.height, photo.width, network, guesses)
     if found is None or not found.faces:
-        scene = _by_colour(photo, view, NO_NETWORK if network is None else NO_FACE)
+        note = NO_NETWORK if network is None else NO_FACE
+        scene = _by_colour(photo, view, note, found.suspects if found else ())
     else:
         scene = _by_faces(photo, view, found)
     return scene if second is None else _doubted(scene, second, looked=network is not None)
@@ -228,12 +241,15 @@ def _doubted(scene: Scene, second: Second, *, looked: bool) -> Scene:
     return replace(scene, skin=frozen(skin), level=frozen(level), causes=frozen(causes), notes=notes)
 
 
-def _by_colour(photo: Photo, view: View, note: str) -> Scene:
+def _by_colour(photo: Photo, view: View, note: str, suspects: tuple[Suspect, ...] = ()) -> Scene:
     shown = view.small(_COLOUR_PX)
     found = skin_mask(density(shown), grey=photo.grey)
     if note == NO_FACE and float(found.mean()) < _LEAST_BY_COLOUR:
-        found, note = np.zeros_like(found), NO_SKIN
-    return _scene(photo, view, by_colour(found, shown), _UNKNOWN, note=note)
+        found, note, suspects = np.zeros_like(found), NO_SKIN, ()
+    maps = by_colour(found, shown, suspects, photo.width / shown.shape[1])
+    scene = _scene(photo, view, maps, _UNKNOWN, note=note)
+    notes = (*scene.notes, MAYBE_FACE) if any(suspect.whole for suspect in suspects) else scene.notes
+    return replace(scene, suspects=suspects, notes=notes)
 
 
 class View:

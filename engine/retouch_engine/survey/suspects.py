@@ -1,0 +1,71 @@
+"""What may be a face, where none is known: from the side, covered, cut by the frame, or an animal's.
+
+A piece of face with an eye or a brow in it that the network is certain of, but too little else to be believed
+(:mod:`retouch_engine.survey.faces`). What the network calls its parts is protected. Where there is something
+of a mouth or of nostrils as well, nobody knows how large that face is or where its far eye lies: a find near
+it is offered to a person and not healed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from retouch_engine.survey.guesses import LOWER, UPPER, View, regions
+from retouch_engine.survey.parts import Part
+from retouch_engine.types import Bool, Float, frozen
+
+_SEEN = (*UPPER, *LOWER)
+_CERTAIN, _LEAST = 0.9, 0.01
+"""How certain the network is of an eye or a brow, and how much of the piece they are at least."""
+_LEAST_LOWER = 0.015
+"""The same of mouth and nostrils, below which it is an eye by itself, drawn or printed or above a mask."""
+_REACH = 1.5
+"""In widths of the piece from its middle: with what was not taken for face."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """One piece: middle and width in px of the photo, and what the network said of it."""
+
+    x: float
+    y: float
+    width: float
+    maps: Float
+    """How likely eyes, brows, lips and nostrils are, over the whole photo, 0 outside: ``(4, h, w)``."""
+
+    whole: bool
+    """Whether there is something of both ends of a face."""
+
+    def near(self, x: float, y: float) -> bool:
+        """Whether a point of the photo may be a part of a face."""
+        return self.whole and math.hypot(x - self.x, y - self.y) < _REACH * self.width
+
+    def where(self, part: Part, least: float, shape: tuple[int, ...]) -> Bool:
+        """Where a part is, on a grid of this shape over the whole photo."""
+        size = (shape[1], shape[0])
+        likely = np.asarray(cv2.resize(self.maps[_SEEN.index(part)], size, interpolation=cv2.INTER_LINEAR))
+        return np.asarray(likely > least)
+
+
+def suspects(views: Sequence[View]) -> tuple[Suspect, ...]:
+    """What may be a face in the looks at a whole photo, each as often as it is seen."""
+    found: list[Suspect] = []
+    for shrink, maps in views:
+        cell = 2 / shrink
+        for region in regions(maps):
+            upper = np.where(region, maps[list(UPPER)].sum(axis=0), 0)
+            area = float(np.count_nonzero(region))
+            if upper.max() < _CERTAIN or upper.sum() < _LEAST * area:
+                continue
+            y, x = (float(v) for v in np.argwhere(region).mean(axis=0))
+            whole = float(np.where(region, maps[list(LOWER)].sum(axis=0), 0).sum()) >= _LEAST_LOWER * area
+            own = frozen(np.where(region, maps[list(_SEEN)], np.float32(0)))
+            found.append(
+                Suspect((x + 0.5) * cell, (y + 0.5) * cell, 1.1 * math.sqrt(area) * cell, own, whole)
+            )
+    return tuple(found)
