@@ -8,7 +8,7 @@ from benchmarks.chart import Chart
 from benchmarks.heal import markdown, measured
 from benchmarks.heal_cases import Case, Ground, cases, ground
 from benchmarks.heal_methods import methods
-from benchmarks.heal_score import Judge
+from benchmarks.heal_score import Judge, _Null
 
 from retouch_engine.imaging.bands import blur
 
@@ -58,3 +58,20 @@ def test_the_tables_name_every_method_and_size(some: list[Case]) -> None:
     assert "**8 px**" in text
     assert "| retouchd |" in text
     assert "a machine" in text
+
+
+def test_patches_are_compared_with_those_that_share_no_pixel_with_them() -> None:
+    rng = np.random.default_rng(0)
+    figures = np.repeat(rng.normal(size=(15, 7)), 4, axis=0) + 0.05 * rng.normal(size=(60, 7))
+    # Four patches each share most of their pixels; the heal, first, lies apart from all.
+    corners = np.column_stack([np.repeat(100.0 * np.arange(16), 4)[3:], np.arange(61) % 4])
+    corners[0] = -1000.0
+    held = _Null.of(figures, corners, 50.0)
+    loose = _Null.of(figures, corners, 0.5)
+    crowded = _Null.of(figures, corners, 1e6)
+    assert held is not None
+    assert loose is not None
+    fresh = rng.normal(size=(200, 7))
+    inside = [np.mean([null.holds(skin) for skin in fresh]) for null in (held, loose)]
+    assert inside[0] > inside[1]
+    assert crowded is None

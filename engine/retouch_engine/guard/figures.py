@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,19 +18,19 @@ _MOST_PX = 300
 """Sampled positions of core and ring: their contrast is then known to 4 %, half of what skin varies by."""
 _MOST_RIM_PX = 160
 _EVERY = 2
-_NOTHING = np.array([[1e-5], [1e-5], [1e-5], [1e-4], [1e-3]], dtype=np.float32)
+NOTHING = np.array([[1e-5], [1e-5], [1e-5], [1e-4], [1e-3]], dtype=np.float32)
 """Contrast that nobody sees: of the bands, from pixel to pixel, of the colour noise. Rounding to 16 bits
 makes some of the last two."""
 _QUANTILES = np.linspace(0.02, 0.98, 33, dtype=np.float64)
 _BANDS = len(BAND_SIGMAS)
 _CONTRASTS, _SMOOTH, _EDGE = _BANDS + 2, _BANDS + 2, _BANDS + 3
-"""Planes: so many whose contrast counts, then the blur, then the gradient."""
+"""What is looked up at each place: so many whose contrast counts, then the blur, then the gradient."""
+FINEST, _CHROMA, _STEEP = 0, 1, 2
+"""Planes that are measured beside the bands."""
 _BLUE_OVER_RED = np.array([[-1, 0, 1]], dtype=np.float32)
 _FEATHER_PX = 1.6
 _NEAR_PX, _OUTER_PX = 2.6, 3.2
 _MOST_ZONE_PX = 1500
-_PLAIN, _LEAST_ZONE = 2.5, 10
-"""What lies further out, in deviations of the ring, is the blemish's; and the fewest places to judge from."""
 _BESIDE_PX, _NEXT_PX = 1.2, 2.3
 """Nearer than that are the four pixels beside one, and those next to them."""
 _TRACE_PX, _TRACE_SHARE = 1.2, 0.08
@@ -56,8 +55,8 @@ NAMES = (
 class Shape:
     """Where to measure, as pixel positions relative to the crop.
 
-    The core, its rim, the ring around it, and three zones of the hole: just inside the feather that every
-    heal has, the outer half, and the depth.
+    The core, its rim, the ring around it, and four zones of the hole: the feather that every heal has, just
+    inside it, the outer half, and the depth.
     """
 
     core: NDArray[np.intp]
@@ -99,12 +98,27 @@ class Shape:
 class Bands:
     """One crop, filtered once.
 
-    ``planes`` are seven, ``(7, h, w)``: three bands, the difference from pixel to pixel, the finest band of
-    blue over red, the blur of 1 px and the gradient. ``low`` is the crop at half size, ``(h/2, w/2, 3)``.
+    ``fine`` are the three bands, ``(3, h, w)``, ``smooth`` is the blur of 1 px, ``(h, w)``. ``more`` are
+    three, ``(3, h, w)``: the difference from pixel to pixel, the finest band of blue over red, the gradient.
+    ``low`` is the crop at half size, channels first: ``(3, h/2, w/2)``.
     """
 
-    planes: Float
+    fine: Float
+    smooth: Float
+    more: Float
     low: Float
+
+    def at(self, places: NDArray[np.intp], *, steep: bool) -> Float:
+        """All that is measured at flat positions ``(n, p)``: ``(6, n, p)``, or with the gradient seven."""
+        found = np.empty((_EDGE + steep, *places.shape), dtype=np.float32)
+        more = self.more.reshape(len(self.more), -1)
+        # Into a part of the whole without a copy: "clip" is what take needs for that.
+        self.fine.reshape(_BANDS, -1).take(places, axis=1, out=found[:_BANDS], mode="clip")
+        more[:_STEEP].take(places, axis=1, out=found[_BANDS:_CONTRASTS], mode="clip")
+        self.smooth.reshape(-1).take(places, out=found[_SMOOTH], mode="clip")
+        if steep:
+            more[_STEEP].take(places, out=found[_EDGE], mode="clip")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +126,7 @@ class Trace:
     """A blemish's own form, to look for what is left of it: weights of the sampled core.
 
     The weighted sum of how far a core stands off its ring's plane is 1 on the blemish itself: a matched
-    filter. Float32, ``(places, 3)``.
+    filter. Float32, ``(3, places)``.
     """
 
     core: Float
@@ -158,21 +172,20 @@ def bands(od: Float) -> Bands:
 
 def filtered(od: Float, grey: Float, fine: tuple[Float, Float]) -> Bands:
     """The same, for a crop whose mean density and fine bands are known already."""
-    planes = np.empty((_EDGE + 1, *grey.shape), dtype=np.float32)
-    planes[:_BANDS] = fine[0]
-    cv2.Laplacian(grey, cv2.CV_32F, dst=planes[_BANDS])
+    more = np.empty((3, *grey.shape), dtype=np.float32)
+    cv2.Laplacian(grey, cv2.CV_32F, dst=more[FINEST])
     # The finest band of blue over red is what models and chroma subsampling lose first.
     blue = np.asarray(cv2.transform(np.ascontiguousarray(od), _BLUE_OVER_RED))
-    np.subtract(blue, blur(blue, 1.2), out=planes[_BANDS + 1])
-    planes[_SMOOTH] = fine[1]
-    planes[_EDGE] = steepness(grey)
-    return Bands(planes, halved(od))
+    np.subtract(blue, blur(blue, 1.2), out=more[_CHROMA])
+    steepness(grey, more[_STEEP])
+    return Bands(fine[0], fine[1], more, halved(od))
 
 
 def halved(od: Float) -> Float:
-    """Every 2 x 2 px averaged: levels and forms need no more, and single pixels' noise is half gone."""
+    """Every 2 x 2 px averaged, ``(3, h/2, w/2)``: levels and forms need no more, and noise is half gone."""
     h, w = od.shape[:2]
-    return np.asarray(cv2.resize(od, (-(-w // 2), -(-h // 2)), interpolation=cv2.INTER_AREA))
+    small = cv2.resize(od, (-(-w // 2), -(-h // 2)), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1))
 
 
 def ring_width(hole: Bool) -> int:
@@ -192,6 +205,7 @@ def shape_of(hole: Bool, forbid: Bool) -> Shape:
     rim = (outside <= _BESIDE_PX) & (depth <= _BESIDE_PX)
     deepest, inside = float(depth.max()), depth > _FEATHER_PX
     zones = (
+        (depth > 0) & ~inside,
         inside & (depth < max(_NEAR_PX, deepest / 3)),
         inside & (depth < max(_OUTER_PX, deepest / 2)),
         depth > max(_OUTER_PX, deepest * 2 / 3),
@@ -216,44 +230,40 @@ def _positions(mask: Bool, most: int) -> NDArray[np.intp]:
 
 def trace_of(before: Bands, shape: Shape) -> Trace:
     """The form of what lies in the core of a crop."""
-    h, w = before.low.shape[:2]
+    h, w = before.low.shape[1:]
     core, ring = (np.minimum(p[::_EVERY] // 2, [h - 1, w - 1]) for p in (shape.core, shape.ring))
-    corner = np.minimum(core.min(axis=0), ring.min(axis=0))
-    end = np.maximum(core.max(axis=0), ring.max(axis=0)) + 1
-    core, ring = core - corner, ring - corner
-    near = np.ascontiguousarray(before.low[corner[0] : end[0], corner[1] : end[1]])
+    (y0, x0), (y1, x1) = np.minimum(core.min(0), ring.min(0)), np.maximum(core.max(0), ring.max(0)) + 1
+    near = np.ascontiguousarray(before.low[:, y0:y1, x0:x1])
     tall = float(shape.core[-1, 0] - shape.core[0, 0])
-    smooth = blur(near, max(_TRACE_PX, _TRACE_SHARE * tall) / 2)
-    under, fit = shape.under, shape.fit
-    height, own = (
-        v[core[:, 0], core[:, 1]] - under @ (fit @ v[ring[:, 0], ring[:, 1]]) for v in (smooth, near)
-    )
-    return Trace(height / max(float(np.vdot(height, own)), _LEAST_TRACE))
+    smooth = np.stack([blur(plane, max(_TRACE_PX, _TRACE_SHARE * tall) / 2) for plane in near])
+    flat = np.concatenate([smooth, near]).reshape(6, -1)
+    at_core, at_ring = ((p[:, 0] - y0) * (x1 - x0) + p[:, 1] - x0 for p in (core, ring))
+    both = flat.take(at_core, axis=1) - (flat.take(at_ring, axis=1) @ shape.fit.T) @ shape.under.T
+    height, own = both[:3], both[3:]
+    return Trace(height / max(float(np.einsum("cp,cp->", height, own)), _LEAST_TRACE))
 
 
 def measure(seen: Bands, shape: Shape, shifts: NDArray[np.intp], trace: Trace) -> Figures:
     """Figures of the shape laid at each shift; ``shifts`` is ``(n, 2)`` rows ``(dy, dx)``, 0 for itself."""
     if len(shape.ring) == 0 or len(shifts) == 0:
         return Figures(np.zeros((0, len(NAMES))))
-    h, w = seen.planes.shape[1:]
+    h, w = seen.smooth.shape
     near = shape.near(shifts, h, w)
     at_core, at_rim, at_ring = (_at(p, shifts, h, w, near) for p in (shape.core, shape.rim, shape.ring))
-    flat = seen.planes.reshape(len(seen.planes), -1)
-    core = flat[:_EDGE].take(at_core, axis=1, mode="clip")
-    ring = flat.take(at_ring, axis=1, mode="clip")
+    core, ring = seen.at(at_core, steep=False), seen.at(at_ring, steep=True)
     # A grey photo has no colour noise on either side, and a clipped one no texture.
-    outer = _spread(ring[:_CONTRASTS]) + _NOTHING
+    outer = _spread(ring[:_CONTRASTS]) + NOTHING
     table = np.empty((len(NAMES), len(shifts)), dtype=np.float64)
-    np.log((_spread(core[:_CONTRASTS]) + _NOTHING) / outer, out=table[:_CONTRASTS])
+    np.log((_spread(core[:_CONTRASTS]) + NOTHING) / outer, out=table[:_CONTRASTS])
     inside, around = (_sorted(part) for part in (core, ring))
     gap = _quantiles(inside[0])
     gap -= _quantiles(around[0])
-    spread, seam, residual, redder, halo, left, form = table[_CONTRASTS:]
-    np.divide(_mean(np.abs(gap, out=gap)), outer[0], out=spread)
-    steep = flat[_EDGE].take(at_rim, mode="clip")
+    unlike, seam, residual, redder, halo, left, form = table[_CONTRASTS:]
+    np.divide(_mean(np.abs(gap, out=gap)), outer[0], out=unlike)
+    steep = seen.more[_STEEP].take(at_rim)
     np.divide(_mean(steep), _mean(ring[_EDGE]) + np.float32(1e-5), out=seam)
     level, left[:], form[:] = _levels(seen.low, shape, shifts, trace)
-    residual[:], redder[:] = np.abs(level).max(axis=1), level[:, 1] - level[:, 0]
+    residual[:], redder[:] = np.abs(level).max(axis=0), level[1] - level[0]
     halo[:] = _overshoot(inside[1], around[1])
     return Figures(table.T)
 
@@ -303,72 +313,23 @@ def _quantiles(ordered: Float) -> Float:
 
 
 def _levels(low: Float, shape: Shape, shifts: NDArray[np.intp], trace: Trace) -> tuple[Float, Float, Float]:
-    """Of each place: the core's mean ``(n, 3)`` over a plane through the ring, the trace, the form."""
-    h, w = low.shape[:2]
-    flat = low.reshape(-1, 3)
-    gap, ring = (flat.take(_halved_at(p[::_EVERY], shifts, h, w), axis=0) for p in (shape.core, shape.ring))
-    gap -= np.matmul(shape.under, np.matmul(shape.fit, ring))
-    left = np.einsum("npc,pc->n", gap, trace.core)
-    form = np.log(np.sqrt(np.einsum("npc,npc->n", gap, gap) / gap.shape[1]) + np.float32(1e-5))
-    return _mean(gap), left, np.asarray(form)
+    """Of each place: the core's mean ``(3, n)`` over a plane through the ring, the trace, the form."""
+    h, w = low.shape[1:]
+    flat = low.reshape(3, -1)
+    near = shape.near(shifts, 2 * h - 1, 2 * w - 1)
+    gap, ring = (
+        flat.take(_halved_at(p[::_EVERY], shifts, h, w, near), axis=1, mode="clip")
+        for p in (shape.core, shape.ring)
+    )
+    gap -= np.matmul(np.matmul(ring, shape.fit.T), shape.under.T)
+    left = np.einsum("cnp,cp->n", gap, trace.core)
+    form = np.log(np.sqrt(np.einsum("cnp,cnp->n", gap, gap) / gap.shape[2]) + np.float32(1e-5))
+    return np.add.reduce(gap, axis=2) * np.float32(1 / gap.shape[2]), left, np.asarray(form)
 
 
-def _halved_at(places: NDArray[np.intp], shifts: NDArray[np.intp], h: int, w: int) -> NDArray[np.intp]:
+def _halved_at(
+    places: NDArray[np.intp], shifts: NDArray[np.intp], h: int, w: int, near: bool
+) -> NDArray[np.intp]:
     """The same as :func:`_at` in a crop of half the size."""
     rows, columns = (places[:, k] + shifts[:, k, None] >> 1 for k in (0, 1))
-    return _at_most(rows, h) * w + _at_most(columns, w)
-
-
-@dataclass(frozen=True, slots=True)
-class Own:
-    """How much of its own texture a place still has in each of the shape's zones.
-
-    0 for other skin, 1 for the same, between for a mixture; nan where too few pixels can say. ``places`` are
-    the pixels that were asked in the first, ``contrast`` is what these have left, a logarithm, over the
-    lesser of the ring's and of what was there.
-    """
-
-    near: float
-    outer: float
-    deep: float
-    places: int
-    contrast: float
-
-    @property
-    def most(self) -> float:
-        """Where the most is left; 0 where nobody can say."""
-        return max((share for share in (self.near, self.deep) if not math.isnan(share)), default=0.0)
-
-
-def own_texture(before: Bands, after: Bands, shape: Shape, shift: NDArray[np.intp]) -> Own:
-    """What the regression of differences from pixel to pixel, after on before, says of a place.
-
-    Two pieces of skin have nothing in common there, so that a blend at half opacity shows as 0.4 to 0.6 at
-    any size and depth, and a wide feather as what it left near the rim. The blemish's own edges and lights
-    are left out: they would hide that the skin under them is still there.
-
-    Args:
-        before: the crop as it was.
-        after: a part of it, healed.
-        shape: in pixels of ``before``.
-        shift: ``(1, 2)``, ``(dy, dx)`` from ``before`` to ``after``.
-    """
-    was, now = before.planes[_BANDS], after.planes[_BANDS]
-    around = max(float(was[shape.ring[:, 0], shape.ring[:, 1]].std()), float(_NOTHING[_BANDS, 0]))
-    shares: list[float] = []
-    first = (0, 0.0)
-    for zone in shape.zones:
-        old = was[zone[:, 0], zone[:, 1]]
-        plain = np.flatnonzero(np.abs(old) < _PLAIN * around)
-        if len(plain) < _LEAST_ZONE:
-            shares.append(math.nan)
-            continue
-        there = zone[plain] + shift
-        old, new = old[plain], now[there[:, 0], there[:, 1]]
-        energy = max(float(old @ old), 1e-9)
-        shares.append(float(new @ old) / energy)
-        if len(shares) == 1:
-            usual = min(energy, len(plain) * around * around)
-            first = len(plain), 0.5 * math.log(max(float(new @ new), 1e-9) / usual)
-    near, outer, deep = shares
-    return Own(near, outer, deep, *first)
+    return rows * w + columns if near else _at_most(rows, h) * w + _at_most(columns, w)

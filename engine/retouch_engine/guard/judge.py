@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from retouch_engine.guard.figures import NAMES, Figures, Own
+from retouch_engine.guard.figures import NAMES, Figures
 from retouch_engine.guard.null import Null
+from retouch_engine.guard.own import Own
 from retouch_engine.types import Verdict
 
 _LEAST_PLACES = 8
 """With fewer patches of clean skin to compare with, nobody can say that a heal is good."""
 _FAR = 3.3
 """Robust standard deviations from the photo's own skin at which a heal is found out."""
-_DULL = 3.0
+_DULL = 2.6
 """The same for lost texture: dull is what people see first."""
 _COLOURLESS = 4.5
 """The same for lost colour noise: a JPEG's own blocks have none here and much there."""
@@ -22,23 +23,30 @@ _GRAINY = 4.5
 """The same for too much from pixel to pixel: a JPEG's own blocks have little here and much there."""
 _UNLIKE = 6.0
 """The same for values spread otherwise than around: a distance has one tail only, and a long one."""
-_DULL_TOGETHER = 1.9
-"""The same when the finest bands and the colour noise are all weak at once."""
+_DULL_TOGETHER, _DULL_FINEST = 1.9, 1.5
+"""The same when the finest bands and the colour noise are all weak at once, and when the two finest are."""
 _LEFT = 2.3
 """The same for the blemish's own form, still there."""
-_STILL_THERE, _STILL_SEEN = 0.6, 1.5
+_STILL_THERE, _STILL_SEEN = 0.7, 1.5
 """With more than this of the blemish's form in place, it is found out at so many deviations."""
+_ALL_THERE, _UNTOUCHED = (0.85, 1.02), 0.1
+"""With just the blemish's form and the place's own texture nothing was healed, however faint it is. (Clean
+skin under a faint blemish may have as much of its form by itself; then as often more.)"""
 _SAME = 0.005
 _MIXED = (0.3, 0.7)
 """Whose share of its own texture lies between is neither the photo's own skin nor other skin: a blend."""
 _ENOUGH, _MANY = 60, 120
 """Pixels that tell a blend from chance."""
+_FEATHER, _LONG_FEATHER, _FEATHER_DULL = (0.47, 0.97), (0.6, 0.97), 0.2
+"""The same of the feather's own pixels, where every heal has a third of its own and skin under a colour all:
+a blend has more than a third, and less contrast than two skins that are kept at theirs."""
 _OWN = 0.8
 _TWIN = 1.2
 """A donor nearer than this many diameters is seen twice at one glance."""
 _FLOOR = np.array([0.07, 0.07, 0.07, 0.07, 0.07, 0.05, 0.07, 0.012, 0.012, 0.015, 0.05, 0.07])
 """The least spread of each figure: skin that happens to be even must not make the guard petty."""
 _PORES = [NAMES.index(name) for name in ("texture_0", "texture_1", "finest")]
+_MOST_SHARED = 0.5
 _REGION, _SAMPLE = 0.07, 5.0
 """The most that contrast may spread: so much, and so much more over the shape's height in px."""
 _AT = NAMES.index("left"), NAMES.index("form")
@@ -50,19 +58,24 @@ def judge(figures: Figures, null: Null, own: Own) -> Verdict:
     Args:
         figures: of the healed crop, one place.
         null: of clean skin, many places, and of the crop as it was: what the heal was to take away.
-        own: how much of the place's own texture is still there, see :func:`figures.own_texture`.
+        own: how much of the place's own texture is still there, see :func:`own.own_texture`.
     """
     shown = {
         **figures.one(),
         "own": round(own.most, 3),
         "null_places": float(null.places),
     }
-    if null.places < _LEAST_PLACES:
+    if not enough(null):
         return Verdict(accepted=False, failed="unjudged", figures=shown)
     scores = _scores(figures, null)
     shown |= {f"z_{name}": round(value, 2) for name, value in scores.items()}
     failed = _failed(scores, figures, null.before, own)
     return Verdict(accepted=not failed, failed=failed, figures=shown)
+
+
+def enough(null: Null) -> bool:
+    """Whether there is clean skin enough to judge any heal by."""
+    return null.places >= _LEAST_PLACES
 
 
 def _scores(figures: Figures, null: Null) -> dict[str, float]:
@@ -73,6 +86,8 @@ def _scores(figures: Figures, null: Null) -> dict[str, float]:
     ordered = np.sort(usual, axis=0)
     centre = ordered[middle].copy()
     spread = np.maximum(1.48 * np.sort(np.abs(usual - centre), axis=0)[middle], _FLOOR)
+    # Patches that overlap are alike, and vary by less than skin does.
+    spread /= np.sqrt(1 - min(null.shared, _MOST_SHARED))
     # A wide patch's own contrast is known well: what it varies by from one region to the next is seen.
     spread[_PORES] = np.minimum(spread[_PORES], _REGION + _SAMPLE / max(null.size_px, 1))
     # A faint blemish's form is mostly that of the skin under it, which a heal may well have again.
@@ -108,7 +123,8 @@ def _still_there(scores: dict[str, float], figures: Figures, own: float) -> bool
     if max(abs(own - 1), abs(left - 1)) < _SAME:
         # Nothing was done: that is skin to be judged as skin, and no heal that left something.
         return False
-    if scores["left"] > _LEFT:
+    low, high = _ALL_THERE
+    if scores["left"] > _LEFT or (abs(own - 1) < _UNTOUCHED and low < left < high):
         return True
     seen = max(scores[name] for name in ("residual", "redder", "halo", "form"))
     return left > _STILL_THERE and seen > _STILL_SEEN
@@ -119,7 +135,13 @@ def _dull(scores: dict[str, float], own: float) -> bool:
     dull = [scores[name] for name in ("texture_0", "texture_1", "finest", "chroma")]
     if own > _OWN:
         return dull[3] < -_COLOURLESS
-    return min(dull[:3]) < -_DULL or dull[3] < -_COLOURLESS or sum(dull) / len(dull) < -_DULL_TOGETHER
+    finest = (dull[0] + dull[2]) / 2
+    return (
+        min(dull[:3]) < -_DULL
+        or dull[3] < -_COLOURLESS
+        or sum(dull) / len(dull) < -_DULL_TOGETHER
+        or finest < -_DULL_FINEST
+    )
 
 
 def _blended(own: Own) -> bool:
@@ -128,6 +150,9 @@ def _blended(own: Own) -> bool:
     A heal has other skin's texture, and skin under a colour its own. Whoever blends them, at half opacity or
     over a wide feather, leaves a part of the own texture; that is seen long before the loss of contrast.
     """
+    low, high = _FEATHER if own.places < _ENOUGH else _LONG_FEATHER
+    if low < own.feather < high and own.feather_contrast < _FEATHER_DULL:
+        return True
     if own.most > _OWN:
         return False
     low, high = _MIXED

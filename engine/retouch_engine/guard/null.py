@@ -13,10 +13,11 @@ from retouch_engine.guard.figures import Bands, Figures, Shape, Trace, measure
 from retouch_engine.types import Bool
 
 _PLACES = 30
+_LENS = 1.4
 _TRIED = 400
 _HERE = np.zeros((1, 2), dtype=np.intp)
 _COARSE_FROM_PX = 160
-"""Crops of longer sides are searched for clean places on every second pixel."""
+"""Crops of longer sides are searched for clean places on every fourth pixel, others on every second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Null:
     before: Figures
     size_px: float
     """How tall the shape is."""
+    shared: float
+    """How much of its area a patch shares with another, 0 to 1, on average."""
 
 
 def null_distribution(filtered: Bands, shape: Shape, trace: Trace, dirty: Bool, seed: int) -> Null:
@@ -43,7 +46,17 @@ def null_distribution(filtered: Bands, shape: Shape, trace: Trace, dirty: Bool, 
     shifts = _clean_shifts(shape, dirty, seed)
     both = measure(filtered, shape, np.concatenate([_HERE, shifts]), trace)
     tall = float(shape.rim[-1, 0] - shape.rim[0, 0])
-    return Null(both.part(slice(1, None)), len(shifts), both.part(slice(1)), tall)
+    return Null(both.part(slice(1, None)), len(shifts), both.part(slice(1)), tall, _shared(shifts, tall))
+
+
+def _shared(shifts: NDArray[np.intp], tall: float) -> float:
+    """Of discs at these shifts, by the usual approximation of their lens."""
+    count = len(shifts)
+    if count < 2:
+        return 0.0
+    gap = (shifts[:, None] - shifts[None]).astype(np.float32) / np.float32(max(tall, 1.0))
+    near = np.maximum(1 - np.sqrt(np.einsum("ijk,ijk->ij", gap, gap)), 0) ** _LENS
+    return float(near.sum() - count) / (count * (count - 1))
 
 
 def _clean_shifts(shape: Shape, dirty: Bool, seed: int) -> NDArray[np.intp]:
@@ -56,21 +69,30 @@ def _clean_shifts(shape: Shape, dirty: Bool, seed: int) -> NDArray[np.intp]:
     dx = rng.integers(-low[1], w - high[1], _TRIED)
     shifts = np.empty((_TRIED, 2), dtype=np.intp)
     shifts[:, 0], shifts[:, 1] = dy, dx
-    # A core that clears the nearest dirt by its own reach needs no look at each of its pixels.
-    step = 2 if max(h, w) > _COARSE_FROM_PX else 1
-    clear = _clearance(dirty, step)
     centre = (low + high) // 2
     away = shape.rim - centre
     reach = math.sqrt(float(np.einsum("ik,ik->i", away, away).max()))
+    found = _apart(shifts, centre, dirty, reach, 4 if max(h, w) > _COARSE_FROM_PX else 2)
+    # Where clean skin is scarce, every pixel of it counts.
+    return found if len(found) >= _PLACES else _apart(shifts, centre, dirty, reach, 1)
+
+
+def _apart(
+    shifts: NDArray[np.intp], centre: NDArray[np.intp], dirty: Bool, reach: float, step: int
+) -> NDArray[np.intp]:
+    """The first shifts that clear the nearest dirt by the place's reach: no look at each of its pixels."""
+    clear = _clearance(dirty, step)
     at = np.minimum((centre + shifts) // step, [clear.shape[0] - 1, clear.shape[1] - 1])
-    return np.asarray(shifts[clear[at[:, 0], at[:, 1]] * step > reach + step][:_PLACES])
+    apart = clear[at[:, 0], at[:, 1]] * step > reach + (step if step > 1 else 0)
+    return np.asarray(shifts[apart][:_PLACES])
 
 
 def _clearance(dirty: Bool, step: int) -> NDArray[np.float32]:
     """Distance to the nearest dirt, in steps; a cell is dirty when any of its pixels is."""
-    if step == 2:
-        h, w = dirty.shape
-        # The last line of an odd side is left out: a core's distance to dirt has a step to spare.
-        dirty = dirty[: h - 1 : 2] | dirty[1::2]
-        dirty = dirty[:, : w - 1 : 2] | dirty[:, 1::2]
-    return np.asarray(cv2.distanceTransform((~dirty).view(np.uint8), cv2.DIST_L2, 5))
+    if step == 1:
+        return np.asarray(cv2.distanceTransform((~dirty).view(np.uint8), cv2.DIST_L2, 5))
+    # The last lines of an uneven side are left out: a core's distance to dirt has a step to spare.
+    rows, columns = dirty.shape[0] // step, dirty.shape[1] // step
+    cells = dirty[: rows * step, : columns * step].view(np.uint8) * np.uint8(255)
+    mean = cv2.resize(cells, (columns, rows), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.distanceTransform((np.asarray(mean) == 0).view(np.uint8), cv2.DIST_L2, 5))

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.guard.figures import Bands, Shape, Trace, measure, own_texture, shape_of, trace_of
-from retouch_engine.guard.judge import judge
+from retouch_engine.guard.figures import Bands, Shape, Trace, measure, shape_of, trace_of
+from retouch_engine.guard.judge import enough, judge
 from retouch_engine.guard.null import Null, null_distribution
+from retouch_engine.guard.own import own_texture
 from retouch_engine.types import Bool, Verdict
+
+_LEAST_RING = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,11 @@ class Yardstick:
         shape = shape_of(hole, dirty)
         trace = trace_of(before, shape)
         return cls(shape, trace, before, null_distribution(before, shape, trace, dirty, seed))
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is clean skin enough to judge any heal by."""
+        return len(self.shape.ring) >= _LEAST_RING and enough(self.null)
 
     def verdict(self, after: Bands, shift: NDArray[np.intp]) -> Verdict:
         """Judge a healed part of the crop; ``shift`` is ``(1, 2)``, ``(dy, dx)`` from the crop to it."""

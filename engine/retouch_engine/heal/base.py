@@ -21,7 +21,9 @@ _FEATHER_PX = 1.5
 _STRAND = 11.0
 """In medians of the band's size. Skin reaches 10, a hair has 16 on dark skin and 60 on fair."""
 _LEAST_BAND = 0.002
-_EVERY = 3
+_EVERY, _MOST_SEEN = 3, 2500
+_SPILL_PX = 4
+"""So far out a spot's own edge stands in the bands yet."""
 _FEW = 0.02
 """Of the pixels around a hole: less dirt than that, a dark pore or two, changes no figure."""
 _SPARE_PX = 14
@@ -73,10 +75,17 @@ class Wound:
     def _strands(self) -> Bool:
         """What stands out from the crop's two finest bands as no pore does: hairs, lashes, jewellery."""
         found = np.zeros_like(self.hole)
+        every = max(_EVERY, math.isqrt(found.size // _MOST_SEEN))
         for band in np.abs(self.fine[0][:2]):
-            some = np.sort(band[::_EVERY, ::_EVERY], axis=None)
+            some = np.sort(band[::every, ::every], axis=None)
             found |= band > _STRAND * max(float(some[len(some) // 2]), _LEAST_BAND)
-        return dilated(found, 2) if found.any() else found
+        if not found.any():
+            return found
+        # A dark spot's own edge is no hair, and the rim beside it is what the heal hangs on. A hair goes on.
+        near = self.hole_box.grown(2 * _SPILL_PX, *found.shape).slices
+        beyond = found[near] & ~dilated(self.hole[near], _SPILL_PX)
+        found[near] &= dilated(beyond, _SPILL_PX)
+        return dilated(found, 2)
 
     @cached_property
     def calm(self) -> Float:
@@ -128,7 +137,7 @@ class Wound:
         size = values.shape[:2]
         seat = self.hole_box.within(self.inner).grown(1, *size)
         wide = seat.grown(math.ceil(3 * self.sigma_px) + 1, *size)
-        low = low_band(np.ascontiguousarray(values[wide.slices]), self.weight[wide.slices], self.sigma_px)
+        low = low_band(np.ascontiguousarray(values[wide.slices]), self.weight[wide.slices], self.sigma_px, 4)
         whole = np.zeros_like(values)
         whole[seat.slices] = low[seat.within(wide).slices]
         return whole

@@ -8,14 +8,15 @@ streaks of single pores cancel, and on skin whose truth is known every pixel of 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from retouch_engine.heal.base import Wound
 from retouch_engine.heal.sources import seen_from
-from retouch_engine.imaging.bands import blur
-from retouch_engine.imaging.density import tone
+from retouch_engine.imaging.bands import blur, low_band, spread
 from retouch_engine.imaging.masks import dilated
 from retouch_engine.imaging.membrane import Span
 from retouch_engine.types import Bool, Box, Float
@@ -28,6 +29,9 @@ _RIM_SIGMA_PX = 0.8
 _FURROWS_PX = 3.0
 _GRAIN_PX = 0.8
 _LEAST_GAIN = 0.8
+_BUMP_PX = 2.0
+_LEVEL, _SMALL_PX, _LEAST_LEVEL = 1.3, 300, 0.15
+"""How much of that mean goes: all of it below 90 pixels, half at 480."""
 _SPILL_PX = 3
 _TRUSTED_PX = 120
 """Of few pixels the contrast is not known well enough to go by it all the way."""
@@ -113,9 +117,25 @@ class Bed:
         texture = rim.above(np.ascontiguousarray(seen_from(self.wound.od, self.near, offset)))
         furrows = blur(texture, _FURROWS_PX)
         pores = self._matched(texture, furrows, offset)
-        waves = furrows - blur(texture, float(np.clip(5 + 0.06 * self.wound.diameter_px, 5.4, 9.6)))
+        widest = min(max(5 + 0.06 * self.wound.diameter_px, 5.4), 9.6)
+        waves = furrows - low_band(texture, np.ones(texture.shape[:2], np.float32), widest)
         kept = cv2.transform(waves, _scaled(_WAVE_GAIN, _WAVE_COLOUR))
-        return self._laid(self.surface + pores + np.asarray(kept))
+        return self._laid(self.surface + self._levelled(pores + np.asarray(kept)))
+
+    def _levelled(self, texture: Float) -> Float:
+        """A donor's texture without its mean over a small hole: that is chance, and the rim knows better.
+
+        On portraits whose truth is known, that mean was a fifth of all colour error at 6 px; at 14 px and
+        more there is little of it.
+        """
+        hole = np.flatnonzero(self.hole)
+        share = min(1.0, _LEVEL * _SMALL_PX / (_SMALL_PX + len(hole)))
+        if share < _LEAST_LEVEL:
+            return texture
+        mean = np.add.reduce(texture.reshape(-1, 3).take(hole, axis=0), axis=0) / len(hole)
+        bump = blur(self.hole.astype(np.float32), _BUMP_PX)
+        bump *= np.float32(share / float(bump.take(hole).mean()))
+        return np.asarray(texture - bump[..., None] * mean)
 
     def _matched(self, texture: Float, furrows: Float, offset: tuple[int, int]) -> Float:
         """The donor's grain and pores at the contrast of the rim's: other light has other noise.
@@ -123,20 +143,21 @@ class Bed:
         Grain has colour of its own, that of the sensor or of a JPEG's blocks, and is matched apart from it.
         """
         # Next to the hole the spot's own edge is in the bands yet.
-        known = self.rim.known & ~dilated(self.hole, _SPILL_PX)
-        trust = np.count_nonzero(self.hole) / (np.count_nonzero(self.hole) + _TRUSTED_PX)
-        if np.count_nonzero(known) < _TRUSTED_PX / 2:
+        clear = self.rim.known & ~dilated(self.hole, _SPILL_PX)
+        known, hole = np.flatnonzero(clear), np.flatnonzero(self.hole)
+        if len(known) < _TRUSTED_PX / 2:
             return np.asarray(texture - furrows)
+        trust = len(hole) / (len(hole) + _TRUSTED_PX)
         cut = self.near.slices
         own = np.ascontiguousarray(self.wound.od[cut])
         coarse = blur(texture, _GRAIN_PX)
         here, there = own - blur(own, _GRAIN_PX), texture - coarse
-        grey = _gain(tone(here)[known], tone(there)[self.hole]) ** trust
-        colour = (
-            _gain((here[..., 2] - here[..., 0])[known], (there[..., 2] - there[..., 0])[self.hole]) ** trust
-        )
+        here, around = here.reshape(-1, 3).take(known, axis=0), there.reshape(-1, 3).take(hole, axis=0)
+        # No product of matrices: of long ones the library's last bits go by how many threads it has.
+        grey = _gain(np.einsum("nc->n", here), np.einsum("nc->n", around)) ** trust
+        colour = _gain(here[:, 2] - here[:, 0], around[:, 2] - around[:, 0]) ** trust
         band = self.wound.fine[0][0]
-        pores = _gain(band[cut][known], seen_from(band, self.near, offset)[self.hole]) ** trust
+        pores = _gain(band[cut].take(known), seen_from(band, self.near, offset).take(hole)) ** trust
         grain = cv2.transform(there, _scaled(grey, colour))
         return np.asarray(grain + cv2.transform(coarse - furrows, _scaled(pores, 1.0)))
 
@@ -175,12 +196,12 @@ class Bed:
 
 def _scaled(grey: float, colour: float) -> Float:
     """``(3, 3)``: what scales the mean of three channels, and apart from it how they differ."""
-    return ((grey - colour) * np.full((3, 3), 1 / 3) + colour * np.eye(3)).astype(np.float32)
+    return ((grey - colour) / 3 + colour * np.eye(3)).astype(np.float32)
 
 
-def _gain(here: Float, there: Float) -> float:
+def _gain(here: NDArray[Any], there: NDArray[Any]) -> float:
     """What takes the contrast there to that of here, within what still is the same skin."""
-    return float(np.clip(here.std() / max(float(there.std()), 1e-5), _LEAST_GAIN, 1 / _LEAST_GAIN))
+    return min(max(spread(here) / max(spread(there), 1e-5), _LEAST_GAIN), 1 / _LEAST_GAIN)
 
 
 def readable(wound: Wound) -> float:

@@ -32,7 +32,7 @@ def tried(
 
 
 def layered(wound: Wound, whole: Float, healer: HealerId, donors: tuple[tuple[int, int], ...]) -> Heal:
-    """Split a filled crop into what it adds to the low band and its high band.
+    """Split a filled crop into what it adds to the low band and its high band, both 0 far from the hole.
 
     Args:
         wound: the wound.
@@ -40,14 +40,19 @@ def layered(wound: Wound, whole: Float, healer: HealerId, donors: tuple[tuple[in
         healer: who filled it.
         donors: the offsets that were used.
     """
-    cut = wound.inner.slices
-    od, hole = wound.od[cut], np.ascontiguousarray(wound.hole[cut])
-    change = np.asarray(cv2.copyTo(whole - od, hole.view(np.uint8)))
+    # Only there can it mix, and the crop is several times as wide.
+    seat = wound.hole_box.grown(1, *wound.hole.shape)
+    at = seat.within(wound.inner).slices
+    own, hole = wound.od[seat.slices], np.ascontiguousarray(wound.hole[seat.slices])
+    change = np.zeros_like(whole)
+    change[at] = cv2.copyTo(whole[at] - own, hole.view(np.uint8))
     low_delta = wound.lowered(change)
+    high = np.zeros_like(whole)
+    high[at] = own + change[at] - wound.low[at] - low_delta[at]
     return Heal(
         healer=healer,
         low_delta=low_delta,
-        high=np.asarray(od + change - wound.low - low_delta, dtype=np.float32),
+        high=high,
         support=wound.support,
         sigma_px=wound.sigma_px,
         donors=donors,

@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.heal.base import Wound
-from retouch_engine.imaging.masks import dilated
+from retouch_engine.imaging.bands import spread
+from retouch_engine.imaging.masks import dilated, flat_in
 from retouch_engine.types import Box, Float
 
 _RINGS = (1.25, 1.6, 2.0, 2.5, 3.2, 4.0)
 """Distances that are tried, in hole diameters: near enough for the same skin, too far for a twin."""
 _ANGLES = 16
+_RIM_PX = 2
 _MOST_RING_PX = 200
 _MOST_SEEN_PX = 160
 _TEXTURE_WEIGHT = 1.0
@@ -23,6 +25,8 @@ _DISTANCE_WEIGHT = 0.03
 
 Offsets = NDArray[np.intp]
 """``(n, 2)`` rows ``(dy, dx)``."""
+Flat = NDArray[np.intp]
+"""``(n,)`` positions in the flattened crop."""
 
 
 def donors(wound: Wound, count: int) -> list[tuple[int, int]]:
@@ -32,13 +36,13 @@ def donors(wound: Wound, count: int) -> list[tuple[int, int]]:
     how well the skin around it continues the skin around the hole once the light's difference is taken
     away, by how alike their texture contrast is, and by its distance.
     """
-    wide = _wide(wound)
+    wide = wound.once(_wide)
     chosen: list[tuple[int, int]] = []
     apart = 0.6 * wound.diameter_px
     for dy, dx in wound.once(_ordered):
         if all(math.hypot(dy - y, dx - x) >= apart for y, x in chosen):
             # The sample may have missed a hair: whoever is chosen is checked whole.
-            if wound.dirty[wide[0] + dy, wide[1] + dx].any():
+            if wound.dirty.take(wide + (dy * wound.hole.shape[1] + dx)).any():
                 continue
             chosen.append((dy, dx))
         if len(chosen) == count:
@@ -55,18 +59,16 @@ def _ordered(wound: Wound) -> list[tuple[int, int]]:
     return [(dy, dx) for dy, dx in offsets[order].tolist()]
 
 
-def _wide(wound: Wound) -> tuple[Offsets, Offsets]:
-    """The hole and its rim, as rows and columns."""
-    box = wound.hole_box.grown(3, *wound.hole.shape)
-    rows, columns = np.nonzero(dilated(wound.hole[box.slices], 2))
-    return rows + box.y0, columns + box.x0
+def _wide(wound: Wound) -> Flat:
+    """The hole and its rim."""
+    box = wound.hole_box.grown(_RIM_PX, *wound.hole.shape)
+    return flat_in(dilated(wound.hole[box.slices], _RIM_PX), box, wound.hole.shape[1])
 
 
 def _lattice(wound: Wound) -> Offsets:
     """Rings of offsets around the hole, jittered by the seed so that no grid shows over a whole face."""
     rng = np.random.default_rng((wound.seed, wound.box.y0, wound.box.x0))
-    rows, columns = np.nonzero(wound.hole)
-    size = max(np.ptp(rows), np.ptp(columns)) + 1
+    size = max(wound.hole_box.height, wound.hole_box.width)
     count = len(_RINGS) * _ANGLES
     radius = np.repeat(np.array(_RINGS) * (size + 3), _ANGLES) * rng.uniform(0.94, 1.06, count)
     angle = np.tile(np.arange(_ANGLES) * 2 * np.pi / _ANGLES, len(_RINGS)) + rng.uniform(-0.12, 0.12, count)
@@ -76,16 +78,12 @@ def _lattice(wound: Wound) -> Offsets:
 
 def _clean(wound: Wound, offsets: Offsets) -> Offsets:
     """Only offsets that move the hole and its rim onto clean skin inside the crop; looked at in samples."""
-    rows, columns = _wide(wound)
     h, w = wound.hole.shape
-    fits = (
-        (offsets[:, 0] + rows.min() >= 0)
-        & (offsets[:, 0] + rows.max() < h)
-        & (offsets[:, 1] + columns.min() >= 0)
-        & (offsets[:, 1] + columns.max() < w)
-    )
+    box = wound.hole_box.grown(_RIM_PX, h, w)
+    dy, dx = offsets.T
+    fits = (dy >= -box.y0) & (dy <= h - box.y1) & (dx >= -box.x0) & (dx <= w - box.x1)
     offsets = offsets[fits]
-    some = _sampled(rows * w + columns, _MOST_SEEN_PX)
+    some = _sampled(wound.once(_wide), _MOST_SEEN_PX)
     hit = wound.dirty.take(some + _flat(offsets, w)).any(axis=1)
     return np.asarray(offsets[~hit])
 
@@ -95,7 +93,7 @@ def _flat(offsets: Offsets, width: int) -> Offsets:
     return np.asarray(offsets[:, :1] * width + offsets[:, 1:])
 
 
-def _sampled(places: Offsets, most: int) -> Offsets:
+def _sampled(places: Flat, most: int) -> Flat:
     """Some of the places, spread evenly."""
     return places[:: max(1, -(-len(places) // most))]
 
@@ -106,24 +104,35 @@ def _costs(wound: Wound, offsets: Offsets) -> Float:
     box = wound.hole_box.grown(width + 2, h, w)
     near = wound.hole[box.slices]
     ring = dilated(near, width + 1) & ~dilated(near, 1) & ~wound.forbid[box.slices]
-    if not ring.any():
+    here = _sampled(flat_in(ring, box, w), _MOST_RING_PX)
+    if len(here) == 0:
         return np.zeros(len(offsets), dtype=np.float32)
-    rows, columns = (v + c for v, c in zip(np.nonzero(ring), (box.y0, box.x0), strict=True))
-    here = _sampled(rows * w + columns, _MOST_RING_PX)
     rows, columns = np.divmod(here, w)
-    there = np.clip(rows + offsets[:, :1], 0, h - 1) * w + np.clip(columns + offsets[:, 1:], 0, w - 1)
+    there = _at_most(rows + offsets[:, :1], h) * w + _at_most(columns + offsets[:, 1:], w)
     fine, smooth = wound.fine[0][0], wound.fine[1]
     own = smooth.take(here)
-    gap = own - smooth.take(there)
-    light = np.abs(gap.mean(axis=1))
-    form = gap.std(axis=1)
-    inside = _sampled(np.flatnonzero(wound.hole), _MOST_RING_PX) + _flat(offsets, w)
-    contrast = fine.take(inside).std(axis=1) / max(float(fine.take(here).std()), 1e-4)
+    light, form = _mean_and_spread(own - smooth.take(there))
+    hole = flat_in(wound.hole[wound.hole_box.slices], wound.hole_box, w)
+    inside = _sampled(hole, _MOST_RING_PX) + _flat(offsets, w)
+    contrast = _mean_and_spread(fine.take(inside))[1] / max(spread(fine.take(here)), 1e-4)
     texture = np.abs(np.log(np.maximum(contrast, np.float32(0.05))))
-    usual = max(float(own.std()), 1e-3)
+    usual = max(spread(own), 1e-3)
     distance = np.hypot(offsets[:, 0], offsets[:, 1]) / max(wound.diameter_px, 1)
     cost = form / usual + _TEXTURE_WEIGHT * texture + _LIGHT_WEIGHT * light / usual
     return np.asarray(cost + _DISTANCE_WEIGHT * distance, dtype=np.float32)
+
+
+def _at_most(rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    """Within ``0 .. count - 1``; twice as fast as ``np.clip``."""
+    return np.asarray(np.minimum(np.maximum(rows, 0), count - 1))
+
+
+def _mean_and_spread(values: Float) -> tuple[Float, Float]:
+    """How far each row's mean lies from 0, and its standard deviation: ``(n, p)`` in, ``(n,)`` out."""
+    share = np.float32(1 / values.shape[1])
+    mean = np.add.reduce(values, axis=1) * share
+    off = values - mean[:, None]
+    return np.abs(mean), np.sqrt(np.einsum("np,np->n", off, off) * share)
 
 
 def seen_from(values: NDArray[Any], inner: Box, offset: tuple[int, int]) -> NDArray[Any]:

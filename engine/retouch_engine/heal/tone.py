@@ -8,6 +8,7 @@ back.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,7 +17,8 @@ from retouch_engine.heal.base import Heal, HealerSpec, Wound
 from retouch_engine.heal.fit import Bed
 from retouch_engine.heal.layers import tried
 from retouch_engine.heal.sources import donors
-from retouch_engine.imaging.bands import low_band
+from retouch_engine.imaging.bands import blur, low_band, spread
+from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import dilated
 from retouch_engine.types import Float, HealerId, Takes
 
@@ -25,6 +27,7 @@ _MOST_ANOMALY = 0.22
 """Of the logarithm of the two finest bands' contrast, core over ring: a fifth more or less is skin."""
 _PEAK = 4.5
 """A pore or a hair's root this many deviations out is no skin's own."""
+_MOST_GAIN = 1.3
 _LEAST_PX = 60
 _LARGEST_PX = 40
 """Over larger areas the spot's own slow unevenness shows: on portraits a donor is found out less often."""
@@ -62,7 +65,12 @@ def _toned(wound: Wound, fitted: Float | None) -> Float | None:
     sigma = float(np.clip(0.06 * wound.diameter_px, 1.5, 4.0))
     # Averaged inside the hole only: across the rim it would be diluted and leave a halo.
     inside = wound.hole[wound.inner.slices].astype(np.float32)
-    return np.asarray(own - low_band(own - fitted, inside, sigma), dtype=np.float32)
+    toned = np.asarray(own - low_band(own - fitted, inside, sigma), dtype=np.float32)
+    # Where its own waves end and the fitted ones begin two strangers meet, and contrast falls to 0.7.
+    fine = toned - blur(toned, 2 * sigma)
+    hole = np.flatnonzero(inside)
+    was, now = (spread(tone(v).take(hole)) for v in (own - blur(own, 2 * sigma), fine))
+    return toned + np.float32(min(max(was / max(now, 1e-5), 1.0), _MOST_GAIN) - 1) * fine
 
 
 def anomaly(wound: Wound) -> float:
@@ -73,11 +81,13 @@ def anomaly(wound: Wound) -> float:
     ring = dilated(hole, reach) & ~dilated(hole, 1) & ~wound.forbid[box.slices]
     if min(np.count_nonzero(hole), np.count_nonzero(ring)) < _LEAST_PX:
         return float("inf")
-    return max(_band_anomaly(band[box.slices][hole], band[box.slices][ring]) for band in wound.fine[0][:2])
+    inside, around = np.flatnonzero(hole), np.flatnonzero(ring)
+    both = (np.ascontiguousarray(band[box.slices]) for band in wound.fine[0][:2])
+    return max(_band_anomaly(band.take(inside), band.take(around)) for band in both)
 
 
 def _band_anomaly(core: Float, ring: Float) -> float:
-    spread = max(float(ring.std()), 1e-5)
-    if float(np.abs(core - ring.mean()).max()) > max(_PEAK * spread, 1.2 * float(np.abs(ring).max())):
+    usual = max(spread(ring), 1e-5)
+    if float(np.abs(core - ring.mean()).max()) > max(_PEAK * usual, 1.2 * float(np.abs(ring).max())):
         return float("inf")
-    return abs(float(np.log(max(float(core.std()), 1e-5) / spread)))
+    return abs(math.log(max(spread(core), 1e-5) / usual))

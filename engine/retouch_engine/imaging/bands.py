@@ -8,9 +8,11 @@ takes the low-band error from 8.1 to 0.7 levels at the same pore contrast.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from retouch_engine.types import Bool, Float
 
@@ -40,31 +42,32 @@ def masked_blur(values: Float, weight: Float, sigma: float) -> Float:
     return np.asarray(blur(values * w, sigma) / np.maximum(total, _LEAST_WEIGHT))
 
 
-def low_band(values: Float, weight: Float, sigma: float) -> Float:
+def low_band(values: Float, weight: Float, sigma: float, coarsest: int = 2) -> Float:
     """:func:`masked_blur` for wide sigmas, at half size where that shows no difference.
 
-    A blur of 4 px has nothing left that a grid of every second sample could miss, and costs an eighth there.
+    A blur of 4 px has nothing left that a grid of every second sample could miss, and costs an eighth there;
+    one of 8 px nothing that every fourth could miss, for whom ``coarsest`` may be 4.
     """
-    h, w = weight.shape
     whole = bool(weight.all())
-    if sigma < _WIDE_SIGMA or min(h, w) < 8:
+    if sigma < _WIDE_SIGMA or min(weight.shape) < 8:
         return blur(values, sigma) if whole else masked_blur(values, weight, sigma)
+    step = min(coarsest, 4 if sigma >= 2 * _WIDE_SIGMA else 2)
     if whole:
-        even = (
-            cv2.copyMakeBorder(values, 0, h % 2, 0, w % 2, cv2.BORDER_REPLICATE) if h % 2 or w % 2 else values
-        )
-        size = (w + w % 2, h + h % 2)
-        half = cv2.resize(even, (size[0] // 2, size[1] // 2), interpolation=cv2.INTER_AREA)
-        return np.asarray(
-            cv2.resize(blur(np.asarray(half), sigma / 2), size, interpolation=cv2.INTER_LINEAR)
-        )[:h, :w]
-    pad = ((0, h % 2), (0, w % 2), (0, 0))
+        return _blurred_small(values, sigma, step)
     both = np.asarray(cv2.merge([*cv2.split(values * weight[..., None]), weight]))
-    both = np.pad(both, pad, mode="edge") if h % 2 or w % 2 else both
-    size = (both.shape[1], both.shape[0])
-    small = cv2.resize(both, (size[0] // 2, size[1] // 2), interpolation=cv2.INTER_AREA)
-    total = np.asarray(cv2.resize(blur(np.asarray(small), sigma / 2), size, interpolation=cv2.INTER_LINEAR))
-    return np.asarray(total[:h, :w, :-1] / np.maximum(total[:h, :w, -1:], _LEAST_WEIGHT))
+    total = _blurred_small(both, sigma, step)
+    return np.asarray(total[..., :-1] / np.maximum(total[..., -1:], _LEAST_WEIGHT))
+
+
+def _blurred_small(values: Float, sigma: float, step: int) -> Float:
+    """Blurred on every ``step``-th sample, and interpolated."""
+    h, w = values.shape[:2]
+    down, right = -h % step, -w % step
+    even = cv2.copyMakeBorder(values, 0, down, 0, right, cv2.BORDER_REPLICATE) if down or right else values
+    size = (w + right, h + down)
+    small = cv2.resize(even, (size[0] // step, size[1] // step), interpolation=cv2.INTER_AREA)
+    wide = cv2.resize(blur(np.asarray(small), sigma / step), size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(wide).reshape(*reversed(size), *values.shape[2:])[:h, :w]
 
 
 def filled(values: Float, known: Bool) -> Float:
@@ -114,14 +117,17 @@ def levelled(values: Float, known: Bool) -> Float:
         known: bool ``(h, w)``.
     """
     h, w = known.shape
-    weight = known.astype(np.float32)[..., None]
+    mask = known.view(np.uint8)
     small = (max(1, w // _CELL), max(1, h // _CELL))
-    both = cv2.resize(cv2.merge([values * weight, weight]), small, interpolation=cv2.INTER_AREA)
-    near = blur(np.asarray(both).reshape(small[1], small[0], -1), 1.0)
+    sums, weight = (
+        cv2.resize(part, small, interpolation=cv2.INTER_AREA)
+        for part in (cv2.copyTo(values, mask), known.astype(np.float32))
+    )
+    near = blur(np.dstack([sums, weight]), 1.0)
     far = near.reshape(-1, near.shape[2]).mean(axis=0) * _LEAST_WEIGHT
     mean = (near[..., :-1] + far[:-1]) / np.maximum(near[..., -1:] + far[-1], _LEAST_WEIGHT**2)
-    wide = np.asarray(cv2.resize(mean, (w, h), interpolation=cv2.INTER_LINEAR)).reshape(values.shape)
-    return np.asarray(np.where(known[..., None], values, wide))
+    wide = cv2.resize(mean, (w, h), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.copyTo(values, mask, wide)).reshape(values.shape)
 
 
 def fine_bands(grey: Float) -> tuple[Float, Float]:
@@ -153,8 +159,16 @@ def fine_bands(grey: Float) -> tuple[Float, Float]:
     return found, first
 
 
-def steepness(grey: Float) -> Float:
+def spread(values: NDArray[Any]) -> float:
+    """Standard deviation of ``(n,)`` values: half the cost of ``std`` on so few."""
+    if len(values) == 0:
+        return 0.0
+    off = values - np.float32(np.add.reduce(values) / len(values))
+    return math.sqrt(float(np.einsum("i,i->", off, off)) / len(values))
+
+
+def steepness(grey: Float, out: Float | None = None) -> Float:
     """Length of the gradient, per px; float32 ``(h, w)``."""
     dx = cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
     dy = cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
-    return np.asarray(cv2.magnitude(dx, dy))
+    return np.asarray(cv2.magnitude(dx, dy, magnitude=out))

@@ -7,6 +7,7 @@ from functools import cache
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from retouch_engine.types import Bool, Box, Float, frozen
 
@@ -69,6 +70,15 @@ def bounding_box(mask: Bool) -> Box:
     if width == 0:
         raise ValueError("an empty mask has no box")
     return Box(y, x, y + height, x + width)
+
+
+def flat_in(mask: Bool, box: Box, width: int) -> NDArray[np.intp]:
+    """Where a mask in ``box`` is True: ``(n,)`` positions in a flattened array of that width.
+
+    Several times faster than ``np.nonzero``.
+    """
+    rows, columns = np.divmod(np.flatnonzero(mask), box.width)
+    return np.asarray((rows + box.y0) * width + (columns + box.x0))
 
 
 def placed(mask: Bool, box: Box, outer: Box) -> Bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from benchmarks.chart import Chart
@@ -87,6 +88,40 @@ def test_the_guard_knows_a_blend_of_two_skins(skin: Skin) -> None:
     assert shares["blend"][0] == pytest.approx(0.5, abs=0.1)
     assert shares["blend"][1] == "plastic"
     assert shares["other"][0] == pytest.approx(0.0, abs=0.2)
+
+
+@pytest.mark.parametrize("radius", [4.0, 6.0])
+def test_the_guard_knows_a_wide_feather_in_a_speck(skin: Skin, radius: float) -> None:
+    hole = disc_at((200, 200), 100, 100, radius)
+    depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 5)
+    wide = np.clip(depth / (0.66 * depth.max()), 0, 1)[..., None]
+    failures, accepted = [], []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        own, other = (
+            skin(200, seed=s) + 0.02 * rng.normal(size=(200, 200, 1)).astype(np.float32)
+            for s in (seed, seed + 50)
+        )
+        spoilt = (own + 0.5 * disc_at((200, 200), 100, 100, radius - 3)[..., None]).astype(np.float32)
+        yardstick = Yardstick.of(bands(spoilt), hole, hole, seed=0)
+        blend = (own + wide * (other - own)).astype(np.float32)
+        failures.append(yardstick.verdict(bands(blend), HERE).failed)
+        accepted.append(yardstick.verdict(bands(own), HERE).accepted)
+    assert failures.count("plastic") >= 6
+    assert accepted.count(True) >= 9
+
+
+def test_the_guard_finds_a_faint_spot_that_is_all_there(skin: Skin) -> None:
+    hole = disc_at((240, 240), 120, 120, 8)
+    names = []
+    for seed in range(6):
+        clean = skin(240, seed=seed)
+        spoilt = (clean + 0.05 * disc_at((240, 240), 120, 120, 5)[..., None]).astype(np.float32)
+        yardstick = Yardstick.of(bands(spoilt), hole, hole, seed=0)
+        names.append(
+            yardstick.verdict(bands((clean + 0.96 * (spoilt - clean)).astype(np.float32)), HERE).failed
+        )
+    assert names.count("residual") >= 5
 
 
 def test_the_guard_finds_half_of_a_faint_blotch(skin: Skin) -> None:

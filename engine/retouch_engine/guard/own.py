@@ -1,0 +1,104 @@
+"""How much of its own texture a place has kept: what tells a blend of two skins from either of them.
+
+A heal has other skin's texture, skin under a new colour its own. In a blend, at half opacity or over a wide
+feather, a part of the own is left, and that shows long before any loss of contrast does. Even in a hole of
+4 px: there the feather's own thirty pixels say it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retouch_engine.guard.figures import FINEST, NOTHING, Bands, Shape
+from retouch_engine.imaging.bands import BAND_SIGMAS, spread
+from retouch_engine.types import Float
+
+_PLAIN, _LEAST_ZONE = 2.5, 10
+"""What lies further out, in deviations of the ring, is the blemish's; and the fewest places to judge from."""
+_WHOLE, _SPECK = 0.97, 15
+"""Who has so much of the own texture has all of it; and fewer places than that just inside the feather."""
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """How much of its own texture a place still has in each of the shape's zones.
+
+    0 for other skin, 1 for the same, between for a mixture; nan where too few pixels can say. ``places`` are
+    the pixels that were asked just inside the feather, ``contrast`` is what these have left, a logarithm,
+    over the lesser of the ring's and of what was there; ``feather_contrast`` is that of the feather itself.
+    """
+
+    feather: float
+    near: float
+    outer: float
+    deep: float
+    places: int
+    contrast: float
+    feather_contrast: float
+
+    @property
+    def most(self) -> float:
+        """Where the most is left; in a speck, all inside of which the blemish changed, its feather too."""
+        known = [share for share in (self.near, self.deep) if not math.isnan(share)]
+        if self.places < _SPECK and self.feather > _WHOLE:
+            known.append(self.feather)
+        return max(known, default=0.0)
+
+
+def own_texture(before: Bands, after: Bands, shape: Shape, shift: NDArray[np.intp]) -> Own:
+    """What the regression of differences from pixel to pixel, after on before, says of a place.
+
+    Two pieces of skin have nothing in common there, so that a blend at half opacity shows as 0.4 to 0.6 at
+    any size and depth, and a wide feather as what it left near the rim. The blemish's own edges and lights
+    are left out: they would hide that the skin under them is still there.
+
+    Args:
+        before: the crop as it was.
+        after: a part of it, healed.
+        shape: in pixels of ``before``.
+        shift: ``(1, 2)``, ``(dy, dx)`` from ``before`` to ``after``.
+    """
+    was, now = before.more[FINEST], after.more[FINEST]
+    around = max(spread(was[shape.ring[:, 0], shape.ring[:, 1]]), float(NOTHING[len(BAND_SIGMAS), 0]))
+    pairs = [_plain_pairs(was, now, zone, shift, around) for zone in shape.zones]
+    near, outer, deep = (_share(old, new) for old, new in pairs[1:])
+    contrasts = (_left(old, new, around) for old, new in (pairs[1], pairs[0]))
+    return Own(_middle_share(*pairs[0]), near, outer, deep, len(pairs[1][0]), *contrasts)
+
+
+def _plain_pairs(
+    was: Float, now: Float, zone: NDArray[np.intp], shift: NDArray[np.intp], around: float
+) -> tuple[Float, Float]:
+    """What was and what is at the zone's places, without those where the blemish itself stood out."""
+    old = was[zone[:, 0], zone[:, 1]]
+    plain = np.flatnonzero(np.abs(old) < _PLAIN * around)
+    there = zone[plain] + shift
+    return old[plain], now[there[:, 0], there[:, 1]]
+
+
+def _share(old: Float, new: Float) -> float:
+    """The regression's slope; nan of too few places."""
+    if len(old) < _LEAST_ZONE:
+        return math.nan
+    return float(new @ old) / max(float(old @ old), 1e-9)
+
+
+def _middle_share(old: Float, new: Float) -> float:
+    """The same as a median: what a blemish's edge changed in some places does not count."""
+    if len(old) < _LEAST_ZONE:
+        return math.nan
+    weight = np.maximum(np.abs(old), np.float32(1e-9))
+    slope = new * np.sign(old) / weight
+    order = np.argsort(slope)
+    total = np.cumsum(weight[order])
+    return float(slope[order[np.searchsorted(total, total[-1] / 2)]])
+
+
+def _left(old: Float, new: Float, around: float) -> float:
+    """The contrast of what is, over the lesser of what was and of the ring's; a logarithm."""
+    usual = min(max(float(old @ old), 1e-9), len(old) * around * around)
+    return 0.5 * math.log(max(float(new @ new), 1e-9) / max(usual, 1e-9))
