@@ -6,7 +6,7 @@ Guesses only. Each is looked at again by itself before it is believed (:mod:`ret
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -40,7 +40,8 @@ _SPECK_BROWS = 0.4
 _REACH = 1.6
 """Widths of a known face from its middle, within which skin is its own ears, neck and collar."""
 _OVERLAP = 128
-"""Of the tiles of the nearer look, in its px: more than the width of a face that is looked for there."""
+"""Of the tiles of the nearer look, and around specks, in its px: more than the width of a face that is looked
+for there."""
 
 Look = Callable[[Box, float], Float]
 """A part of the photo, shrunk by a factor: sRGB, 0 to 1."""
@@ -107,22 +108,41 @@ def _candidates(maps: Float, cell: float) -> Iterator[Candidate]:
 
 def _nearer(
     look: Look, size: tuple[int, int], view: tuple[float, Float], known: list[Candidate], network: Network
-) -> Iterator[Candidate]:
+) -> list[Candidate]:
     """Guesses from nearer, where the finest view has specks of skin that no known face explains.
 
     In a group the width of a face is a fiftieth of the photo's. A photo of one person has no such specks, or
-    few, so that this look costs it little.
+    few, so that this look costs it little: first at the specks alone, and only where one of them is a face at
+    all that lies around, for a small face is seldom alone and not all of them are specks.
     """
     shrink, maps = view
-    cell = 2 / shrink
-    nearer = min(1.0, 2 * shrink)
+    cell, nearer = 2 / shrink, min(1.0, 2 * shrink)
+
+    def seen(boxes: Iterable[Box]) -> list[Candidate]:
+        return [
+            replace(one, x=one.x + box.x0, y=one.y + box.y0)
+            for box in boxes
+            for one in _candidates(network.maps(look(box, nearer)), 2 / nearer)
+        ]
+
+    side, around = _COARSE[-1] / nearer, _OVERLAP / nearer
     specks = _specks(maps, known, cell)
-    for box in _tiles(size, _COARSE[-1] / nearer, _OVERLAP / nearer):
-        if specks[
-            int(box.y0 / cell) : int(box.y1 / cell) + 1, int(box.x0 / cell) : int(box.x1 / cell) + 1
-        ].any():
-            for one in _candidates(network.maps(look(box, nearer)), 2 / nearer):
-                yield replace(one, x=one.x + box.x0, y=one.y + box.y0)
+    windows = list(_windows(specks, cell, size, around))
+    found = seen(box for window in windows for box in _tiles(window, side, around))
+    if found:
+        tiles = _tiles(Box(0, 0, *size), side, around)
+        found += seen(box for box in tiles if any(box.meets(window) for window in windows))
+    return found
+
+
+def _windows(specks: Bool, cell: float, size: tuple[int, int], around: float) -> Iterator[Box]:
+    """Boxes of the photo around specks; those whose surroundings meet share one."""
+    reach = 2 * math.ceil(around / cell) + 1
+    near = cv2.dilate(specks.view(np.uint8), np.ones((reach, reach), np.uint8))
+    count, _, stats, _ = cv2.connectedComponentsWithStats(near, connectivity=8)
+    for x, y, width, height, _ in stats[1:count]:
+        y1, x1 = min(size[0], math.ceil((y + height) * cell)), min(size[1], math.ceil((x + width) * cell))
+        yield Box(int(y * cell), int(x * cell), y1, x1)
 
 
 def _specks(maps: Float, known: list[Candidate], cell: float) -> Bool:
@@ -140,16 +160,20 @@ def _specks(maps: Float, known: list[Candidate], cell: float) -> Bool:
     return np.asarray(right[labels])
 
 
-def _tiles(size: tuple[int, int], side: float, overlap: float) -> Iterator[Box]:
-    """Boxes of at most ``side`` that cover a photo, each over its neighbours by ``overlap``."""
+def _tiles(window: Box, side: float, overlap: float) -> Iterator[Box]:
+    """Boxes of at most ``side`` that cover a window, each over its neighbours by ``overlap``."""
+    size = (window.height, window.width)
     rows, columns = (max(1, math.ceil((length - overlap) / (side - overlap))) for length in size)
     for row in range(rows):
         for column in range(columns):
             y0, x0 = (
-                int(number * (length - side) / max(1, count - 1)) if count > 1 else 0
-                for number, count, length in ((row, rows, size[0]), (column, columns, size[1]))
+                start + (int(number * (length - side) / max(1, count - 1)) if count > 1 else 0)
+                for number, count, length, start in (
+                    (row, rows, size[0], window.y0),
+                    (column, columns, size[1], window.x0),
+                )
             )
-            yield Box(y0, x0, min(size[0], int(y0 + side)), min(size[1], int(x0 + side)))
+            yield Box(y0, x0, min(window.y1, int(y0 + side)), min(window.x1, int(x0 + side)))
 
 
 def _faceness(maps: Float) -> Float:
