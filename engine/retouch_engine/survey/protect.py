@@ -229,7 +229,9 @@ def by_colour(
 def _clipped(shown: Samples) -> Bool:
     """White in every channel, or black."""
     most = np.iinfo(shown.dtype).max
-    return np.asarray((shown.min(axis=2) >= _WHITE * most) | (shown.max(axis=2) <= _BLACK * most))
+    white = cv2.inRange(shown, (math.ceil(_WHITE * most),) * 3, (most,) * 3)
+    black = cv2.inRange(shown, (0,) * 3, (math.floor(_BLACK * most),) * 3)
+    return np.asarray(white | black) > 0
 
 
 def _cells_per_mm(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Float:
