@@ -126,13 +126,14 @@ def _nearer(
         ]
 
     side, around = _COARSE[-1] / nearer, _OVERLAP / nearer
-    specks = _specks(maps, known, cell)
-    windows = list(_windows(specks, cell, size, around))
+    windows = _windows(_specks(maps, known, cell), cell, size, around)
     found = seen(box for window in windows for box in _tiles(window, side, around))
-    if found:
-        tiles = _tiles(Box(0, 0, *size), side, around)
-        found += seen(box for box in tiles if any(box.meets(window) for window in windows))
-    return found
+    tiles = _tiles(Box(0, 0, *size), side, around)
+    return found + seen([box for box in tiles if any(_holds(box, one) for one in found)])
+
+
+def _holds(box: Box, one: Candidate) -> bool:
+    return box.x0 <= one.x < box.x1 and box.y0 <= one.y < box.y1
 
 
 def _windows(specks: Bool, cell: float, size: tuple[int, int], around: float) -> Iterator[Box]:
