@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,20 @@ def read(path: Path, schema: str, most_bytes: int, *, links: bool = False) -> di
         links: whether it, or its folder, may be a symlink, as where only the administrator writes.
 
     Raises:
-        NotOurs: it is a symlink or lies in one, is too large, no JSON, or of another schema.
+        NotOurs: it is a symlink or lies in one, is no plain file, too large, no JSON, or of another schema.
         OSError: it cannot be read.
     """
     try:
         linked = not links and (path.is_symlink() or path.parent.is_symlink())
-        if linked or path.stat().st_size > most_bytes:
+        found = path.stat()
+        if linked or not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
             raise NotOurs("not a file of ours")
-        told = json.loads(path.read_bytes())
+        data = path.read_bytes()
     except FileNotFoundError:
         return None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+    try:
+        told = json.loads(data)
+    except (ValueError, RecursionError):  # also bytes that are no text, and a number of 5,000 digits
         raise NotOurs("no JSON") from None
     if not isinstance(told, dict) or told.get("schema") != schema:
         raise NotOurs(f"its schema is not {schema}")
@@ -46,7 +50,7 @@ def write(path: Path, told: Mapping[str, Any], mode: int | None = None, before: 
     """Put a file in its place, whole; the one that lies there goes to ``before``.
 
     Raises:
-        OSError: it cannot be written; what lay there lies there still.
+        OSError: it cannot be written; what lay there lies there still, or in ``before``.
     """
     part = path.parent / part_name(f"ours-{os.getpid()}", "json")
     try:

@@ -1,6 +1,7 @@
 """Small files of ours where others may write."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ def test_no_file_is_nothing(tmp_path: Path) -> None:
         (b"\xff\xfe", "no JSON"),
         (b"[" * 999, "no JSON"),
         (b"[" * 1001, "not a file of ours"),
+        (b'{"n": ' + b"1" * 900 + b"}", "its schema is not"),
         (b"[]", "its schema is not"),
         (b"{}", "its schema is not"),
         (b'{"schema": ["retouchd.test/1"]}', "its schema is not"),
@@ -62,6 +64,19 @@ def test_what_is_not_ours_is_refused(tmp_path: Path, content: bytes, why: str) -
     path.write_bytes(content)
     with pytest.raises(ours.NotOurs, match=why):
         ours.read(path, SCHEMA, MOST)
+
+
+def test_a_number_of_5000_digits_is_no_json_of_ours(tmp_path: Path) -> None:
+    path = tmp_path / "kept.json"
+    path.write_bytes(b'{"n": ' + b"1" * 5000 + b"}")
+    with pytest.raises(ours.NotOurs, match="no JSON"):
+        ours.read(path, SCHEMA, 10_000)
+
+
+def test_what_would_block_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "kept.json")
+    with pytest.raises(ours.NotOurs, match="not a file of ours"):
+        ours.read(tmp_path / "kept.json", SCHEMA, MOST)
 
 
 def test_symlinks_are_followed_only_where_only_the_administrator_writes(tmp_path: Path) -> None:
