@@ -13,7 +13,7 @@ import signal
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -113,7 +113,8 @@ class Service:
         self.journal = Journal.create(self.settings.state_dir)
         wake = Wake(self._poked)
         try:
-            self._put_together(wake)
+            with self._readable():
+                self._put_together(wake)
             self._install_signals()
             log.get().info("started", config=self.path, watching=len(self.settings.watch))
             while not self._finished():
@@ -201,19 +202,24 @@ class Service:
         signal.signal(signal.SIGHUP, reload)
 
     def _turn_calmly(self) -> None:
-        """One turn; a journal that cannot be written (a full disk) pauses the work and is tried again.
-
-        Raises:
-            JournalDamaged: it cannot be read any more.
-        """
+        """One turn; a journal that cannot be written (a full disk) pauses the work and is tried again."""
         try:
-            self._turn()
+            with self._readable():
+                self._turn()
         except sqlite3.OperationalError as error:
             log.get().error("journal", why=str(error))
             self.notifier.status(f"degraded: {error}")
             self.notifier.alive()
             time.sleep(_TURN_S)
+
+    @contextlib.contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Raise JournalDamaged where the journal cannot be read any more."""
+        try:
+            yield
         except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:  # its kin are a full disk, or mistakes of ours
+                raise
             raise JournalDamaged(self.settings.state_dir / FILE_NAME, str(error)) from error
 
     def _turn(self) -> None:

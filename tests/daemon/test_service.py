@@ -16,6 +16,8 @@ from typing import Any
 from tests.daemon.conftest import Hot, wait_for
 
 from retouchd import naming
+from retouchd.jobs import Signature
+from retouchd.journal import FILE_NAME, Journal
 
 
 def results(hot: Hot) -> list[str]:
@@ -122,6 +124,23 @@ def test_a_journal_that_breaks_while_the_service_runs_ends_it_with_one_clear_lin
     wait_result(hot, "b-retouched.tif")
     stop(process)
     assert results(hot) == ["a-retouched.tif", "b-retouched.tif"]
+
+
+def test_a_journal_whose_rows_are_damaged_is_told_at_the_start(hot: Hot) -> None:
+    journal = Journal.create(hot.state)
+    for number in range(300):
+        path = os.fsencode(hot.folder / f"{'long' * 30}{number}.tif")
+        journal.see(path, os.fsencode(hot.folder), Signature(1, number, 3, 4, 5), "new")
+    journal.close()
+    file = hot.state / FILE_NAME
+    data = bytearray(file.read_bytes())
+    for page in range(8, len(data) // 4096):
+        data[page * 4096 : page * 4096 + 200] = b"\xff" * 200
+    file.write_bytes(data)
+    process = hot.start()
+    assert process.wait(60) == 78
+    assert "is damaged" in hot.log()
+    assert "Traceback" not in hot.log()
 
 
 def test_bad_input_has_its_reason_and_the_service_goes_on(hot: Hot) -> None:
