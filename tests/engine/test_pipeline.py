@@ -223,3 +223,15 @@ def test_a_weaker_strength_heals_the_same_spots_by_less(chart: Chart, strength: 
         source = chart.pixels[full.box.slices].astype(np.float64)
         moved = [float(np.mean(p.pixels[full.changed] - source[full.changed])) for p in (weak, full)]
         assert 0.3 * strength / 100 < moved[0] / moved[1] < 2.0 * strength / 100
+
+
+def test_a_place_on_burnt_out_skin_that_a_person_painted_is_left_and_said() -> None:
+    pixels = np.full((200, 200, 3), 255, np.uint8)
+    pixels[95:105, 95:105] = (230, 150, 150)
+    mask = np.zeros((200, 200), np.uint8)
+    mask[93:107, 93:107] = 255
+    done = pipeline.retouch(Photo(pixels), Recipe(), quiet, beside=pipeline.Beside(mask=mask))
+    (painted,) = [s for s in done.spots if s.kind == Kind.PAINTED]
+    assert painted.decision in {Decision.FAILED, Decision.REVIEW}
+    assert "no clean skin" in painted.reason
+    assert not done.patches

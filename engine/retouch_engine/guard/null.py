@@ -91,8 +91,8 @@ def _clearance(dirty: Bool, step: int) -> NDArray[np.float32]:
     """Distance to the nearest dirt, in steps; a cell is dirty when any of its pixels is."""
     if step == 1:
         return np.asarray(cv2.distanceTransform((~dirty).view(np.uint8), cv2.DIST_L2, 5))
-    # The last lines of an uneven side are left out: a core's distance to dirt has a step to spare.
-    rows, columns = dirty.shape[0] // step, dirty.shape[1] // step
-    cells = dirty[: rows * step, : columns * step].view(np.uint8) * np.uint8(255)
+    rows, columns = -(-dirty.shape[0] // step), -(-dirty.shape[1] // step)
+    below, right = rows * step - dirty.shape[0], columns * step - dirty.shape[1]
+    cells = cv2.copyMakeBorder(dirty.view(np.uint8) * np.uint8(255), 0, below, 0, right, cv2.BORDER_REPLICATE)
     mean = cv2.resize(cells, (columns, rows), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.distanceTransform((np.asarray(mean) == 0).view(np.uint8), cv2.DIST_L2, 5))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.guard.figures import Bands, Shape, Trace, measure, shape_of, trace_of
+from retouch_engine.guard.figures import NAMES, Bands, Figures, Shape, Trace, measure, shape_of, trace_of
 from retouch_engine.guard.judge import enough, judge
 from retouch_engine.guard.null import Null, null_distribution
 from retouch_engine.guard.own import own_texture
@@ -36,6 +36,13 @@ class Yardstick:
             seed: seeds the places of the null distribution.
         """
         shape = shape_of(hole, dirty)
+        if len(shape.ring) < _LEAST_RING or not len(
+            shape.rim
+        ):  # all around is burnt out, or no part of the crop
+            nothing = Figures(np.zeros((0, len(NAMES))))
+            return cls(
+                shape, Trace(np.zeros((3, 0), np.float32)), before, Null(nothing, 0, nothing, 0.0, 0.0)
+            )
         trace = trace_of(before, shape)
         return cls(shape, trace, before, null_distribution(before, shape, trace, dirty, seed))
 
