@@ -1,4 +1,4 @@
-"""Threads that stay: one set for each kind of work, which lives as long as the process.
+"""Threads that stay: one set for each kind of work and number of threads, for as long as the process lives.
 
 OpenCV keeps some 760 bytes for every thread that ever called it and does not give them back when the thread
 ends (opencv/opencv#9745, #23252). With new threads for each photo the worker grew by 3 kB a photo, 6 MB over

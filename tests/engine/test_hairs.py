@@ -104,8 +104,9 @@ def test_a_shaved_forehead_of_very_dark_skin_is_skin() -> None:
         (HAIR_ON_IT, VERY_DARK, 0.0),
         ((2.44, 2.99, 3.34), VERY_DARK, 0.3),
         ((0.9, 1.3, 1.6), (0.8, 1.2, 1.5), 0.0),
+        ((2.95, 2.95, 2.95), (2.9, 2.9, 2.9), 0.0),
     ],
-    ids=["less red", "strands", "skin that is not very dark"],
+    ids=["less red", "strands", "skin that is not very dark", "a grey photo"],
 )
 def test_hair_stays_hair(hair: Any, skin: Any, rough: float) -> None:
     assert not shaved(*head_with(hair, skin, rough)).any()

@@ -95,7 +95,7 @@ class Bars:
 
     @classmethod
     def at(cls, sensitivity: int) -> Bars:
-        """For a sensitivity of 0 to 100; 50 heals wrongly about twice on five portraits."""
+        """For a sensitivity of 0 to 100; 50 heals wrongly about once on four portraits."""
         doubt = (50 - sensitivity) / 50
         return cls(
             review=0.012 * 2.5**doubt,

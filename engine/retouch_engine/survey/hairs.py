@@ -32,6 +32,8 @@ _VERY_DARK = 2.3
 _FOREHEAD_MM, _TEMPLES_MM = (-85.0, -15.0), 65.0
 _LESS_RED, _ROUGHER, _OTHER_TONE = 0.18, 1.8, 0.9
 _SURE_SKIN, _LEAST_SURE_MM2, _THIN_MM = 0.8, 200.0, 1.5
+_GREY = 0.1
+"""Redness, in optical density, of skin in photos without colour at the most; very dark skin has 0.5."""
 
 
 def hairs(brow: Bool, sure: Bool, skin: Bool, od: Float, mm: Float) -> Bool:
@@ -92,7 +94,8 @@ def shaved(maps: Float, od: Float, faces: Sequence[Face], cell: float) -> Bool:
 
     There hair is no darker than skin, and a shaved head has no strands. But skin is red and hair is not: of
     labelled portraits with very dark skin, foreheads that were taken for hair are as red as the rest (by
-    optical density within 0.1) and as smooth, hair is 0.5 less red and three times as rough.
+    optical density within 0.1) and as smooth, hair is 0.5 less red and three times as rough. In a grey photo
+    nothing tells them apart.
 
     Args:
         maps: likelihood of each part, ``(parts, h, w)``.
@@ -120,6 +123,8 @@ def _shaved(maps: Float, od: Float, face: Face, cell: float) -> Bool:
     if usual < _VERY_DARK:
         return np.zeros_like(forehead)
     red = blur(np.ascontiguousarray(od[..., 1] - od[..., 0]), 1.0)
+    if float(np.median(red[sure])) < _GREY:
+        return np.zeros_like(forehead)
     rough = np.sqrt(blur((grey - blur(grey, max(0.6, mm))) ** 2, 2 * mm))
     like = (red - np.median(red[sure]) > -_LESS_RED) & (rough < _ROUGHER * np.median(rough[sure]))
     like &= np.abs(soft - usual) < _OTHER_TONE

@@ -91,7 +91,7 @@ _DARK, _WIDER, _WIDEST = 1.4, 0.8, 1.6
 _TURNED = ((FAR, 55.0, 75.0), (1.0, 1.2, 1.5))
 """By how many degrees a head is turned, and how much wider its margins are."""
 _SMALL, _SMALL_CELLS = 1.3, 2.0
-"""Px per mm below which a part is a few cells, and nothing is healed; the least margin there, in cells."""
+"""Px per mm below which parts are a few cells, and spots hardly a pixel; the least margin there, in cells."""
 _ASIDE = 0.012
 """Margin around a dark piece where no face is known, of the side of the skin's area."""
 _SUSPECT_MM = 80.0

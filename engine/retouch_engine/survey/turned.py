@@ -95,7 +95,7 @@ def single(eyes: list[Point], mouth: list[Point]) -> list[Point]:
     down = (mouth[0][0] - (ax + bx) / 2, mouth[0][1] - (ay + by) / 2)
     apart, height = math.hypot(*across), math.hypot(*down)
     above = abs(across[0] * down[0] + across[1] * down[1]) > _ABOVE * apart * height
-    return eyes[:1] if above or apart < _ONE * height else eyes
+    return eyes[:1] if above or not height or apart < _ONE * height else eyes
 
 
 def _asymmetry(inside: Bool, levels: list[float], nose: Point) -> float:
