@@ -18,11 +18,11 @@ from retouchd.config import Settings
 from retouchd.jobs import IN_HAND, State
 from retouchd.journal import Journal, Row
 from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER
+from retouchd.roots import rest_s
 
-_LOOK_S, _LONGEST_S = 3.0, 30.0
-_REST, _LEAST_REST = 300.0, 20.0
-"""Between two looks, so many times what a look takes, up to half a minute; over a slow share more than that.
-Every three seconds, the masks of 2,000 photos alone were half a percent of a core, all day."""
+_LOOK_S = 3.0
+"""Seconds between two looks where they are cheap. Always so, the masks of 2,000 photos alone were half a
+percent of a core, all day."""
 _SIZE_BITS = 44
 """A stamp is one number, time and size: of 2,000 photos a service remembers one each, all night."""
 
@@ -60,7 +60,7 @@ class Amends:
             self._look_into(folder, own, naming.is_mask)
             self._look_into(folder, own / CORRECTIONS_FOLDER, _is_json)
         took = self._clock() - began
-        self._next_s = self._clock() + max(_LOOK_S, min(_LONGEST_S, _REST * took), _LEAST_REST * took)
+        self._next_s = self._clock() + rest_s(_LOOK_S, took)
 
     def _look_into(self, folder: Path, place: Path, wanted: Callable[[str], bool]) -> None:
         try:

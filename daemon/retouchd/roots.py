@@ -22,7 +22,13 @@ _REST_TOLD, _LONGEST_S = 300.0, 30.0
 """The same where the kernel tells of changes, and its limit: with 2,000 photos in the folder, an idle service
 took 2 percent of a core to see again and again that nothing had changed."""
 
+
 MountTable = Callable[[], Sequence[Mount]]
+
+
+def rest_s(wanted_s: float, cost_s: float) -> float:
+    """Seconds until the next look where nothing is lost by looking late: as wanted, more after a dear one."""
+    return max(wanted_s, min(_LONGEST_S, _REST_TOLD * cost_s), _REST * cost_s)
 
 
 @dataclass(slots=True)
@@ -74,7 +80,7 @@ class Root:
         network = self.network or any(m.network for m in self.inner.values())
         wanted = settings.scan.interval_network_s if network else settings.scan.interval_local_s
         if self.events and not network:
-            wanted = max(wanted, min(_LONGEST_S, _REST_TOLD * self.cost_s))
+            return rest_s(wanted, self.cost_s)
         return max(wanted, _REST * self.cost_s)
 
     def network_at(self, path: Path) -> bool:

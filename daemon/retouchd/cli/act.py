@@ -172,8 +172,8 @@ def _calmly(source: Path, folder: Path, *, dry_run: bool) -> list[Undone]:
 
 def _places(settings: config.Settings, path: Path) -> list[tuple[Path, Path]]:
     """The photos, and where their results lie."""
-    above = next((w for w in settings.watch if path.is_relative_to(w.path)), None)
     if not path.is_dir():
-        return [(path, above.results_of(path) if above else path.parent)]
+        return [(path, settings.results_of(path))]
+    above = next((w for w in settings.watch if path.is_relative_to(w.path)), None)
     top = above.mirror / path.relative_to(above.path) if above and above.mirror else path
     return list(undoing.sources_below(top))

@@ -15,7 +15,6 @@ from retouch_engine import EngineError
 from retouch_engine import explain as draw
 from retouchd import config, models, overrides, sittings
 from retouchd.cli.options import absolute, config_option, json_option
-from retouchd.config import Settings
 from retouchd.config.load import preset_recipe
 from retouchd.config.presets import BUILT_IN_PRESET
 from retouchd.errors import JobError
@@ -54,7 +53,7 @@ def explain(
     try:
         plain = overrides.recipe_for(source, Path(source.anchor), preset, settings)
         recipe = replace(plain, models=stock.names)
-        sitting = sittings.recalled(source, _results_of(source, settings), "", recipe)
+        sitting = sittings.recalled(source, settings.results_of(source), "", recipe)
         told = draw(source, beside, maps=maps, stock=stock, recipe=recipe, sitting=sitting)
     except (EngineError, JobError, OSError) as error:
         click.echo(f"retouchd: {shown(str(error))}", err=True)
@@ -64,12 +63,6 @@ def explain(
         return
     for line in _lines(told):
         click.echo(line)
-
-
-def _results_of(source: Path, settings: Settings) -> Path:
-    """Where the service puts this photo's results, and those of the photos beside it."""
-    watch = next((w for w in settings.watch if source.is_relative_to(w.path)), None)
-    return watch.results_of(source) if watch else source.parent
 
 
 def _counts(spots: list[dict[str, Any]]) -> str:

@@ -58,10 +58,7 @@ def keep(
 
 def _results_of(path: Path, config_path: Path | None) -> Path:
     """The folder where the results of a photo, or of a folder of photos, lie."""
-    settings = config.load_or_default(config_path)
-    watch = next((w for w in settings.watch if path.is_relative_to(w.path)), None)
-    photo = path / "any" if path.is_dir() else path
-    return watch.results_of(photo) if watch else photo.parent
+    return config.load_or_default(config_path).results_of(path / "any" if path.is_dir() else path)
 
 
 def _kept(photo: Path, folder: Path, at: tuple[int, int]) -> int:

@@ -381,6 +381,11 @@ class Settings(Tree):
         out = self.output
         return Finish(out.compression, out.threads, out.layers, out.psd, self.signing.signing)
 
+    def results_of(self, photo: Path) -> Path:
+        """The folder for the results of a photo: as its watch has it, beside it where it is in none."""
+        watch = next((w for w in self.watch if photo.parent.is_relative_to(w.path)), None)
+        return watch.results_of(photo) if watch else photo.parent
+
     @property
     def models_dir(self) -> Path:
         """Where models lie."""

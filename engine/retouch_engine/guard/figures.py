@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.imaging.bands import BAND_SIGMAS, blur, fine_bands, steepness
 from retouch_engine.imaging.density import tone
-from retouch_engine.imaging.masks import bounding_box, distance_inside, distance_to
+from retouch_engine.imaging.masks import at_most, bounding_box, distance_inside, distance_to
 from retouch_engine.types import Bool, Float
 
 _MOST_PX = 300
@@ -299,12 +299,7 @@ def _at(places: NDArray[np.intp], shifts: NDArray[np.intp], h: int, w: int, near
     """``(n, places)``: flat indices of each place under each shift; what sticks out is put to the edge."""
     if near:
         return np.asarray((places[:, 0] * w + places[:, 1]) + (shifts[:, :1] * w + shifts[:, 1:]))
-    return _at_most(places[:, 0] + shifts[:, :1], h) * w + _at_most(places[:, 1] + shifts[:, 1:], w)
-
-
-def _at_most(rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-    """Within ``0 .. count - 1``; twice as fast as ``np.clip``."""
-    return np.asarray(np.minimum(np.maximum(rows, 0), count - 1))
+    return at_most(places[:, 0] + shifts[:, :1], h) * w + at_most(places[:, 1] + shifts[:, 1:], w)
 
 
 def _quantiles(ordered: Float) -> Float:
@@ -332,4 +327,4 @@ def _halved_at(
 ) -> NDArray[np.intp]:
     """The same as :func:`_at` in a crop of half the size."""
     rows, columns = (places[:, k] + shifts[:, k, None] >> 1 for k in (0, 1))
-    return rows * w + columns if near else _at_most(rows, h) * w + _at_most(columns, w)
+    return rows * w + columns if near else at_most(rows, h) * w + at_most(columns, w)

@@ -49,7 +49,7 @@ class Yardstick:
     @property
     def usable(self) -> bool:
         """Whether there is clean skin enough to judge any heal by."""
-        return len(self.shape.ring) >= _LEAST_RING and enough(self.null)
+        return enough(self.null)
 
     def verdict(self, after: Bands, shift: NDArray[np.intp]) -> Verdict:
         """Judge a healed part of the crop; ``shift`` is ``(1, 2)``, ``(dy, dx)`` from the crop to it."""

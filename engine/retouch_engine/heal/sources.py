@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.heal.base import Wound
 from retouch_engine.imaging.bands import spread
-from retouch_engine.imaging.masks import dilated, flat_in
+from retouch_engine.imaging.masks import at_most, dilated, flat_in
 from retouch_engine.types import Box, Float
 
 _RINGS = (1.25, 1.6, 2.0, 2.5, 3.2, 4.0)
@@ -108,7 +108,7 @@ def _costs(wound: Wound, offsets: Offsets) -> Float:
     if len(here) == 0:
         return np.zeros(len(offsets), dtype=np.float32)
     rows, columns = np.divmod(here, w)
-    there = _at_most(rows + offsets[:, :1], h) * w + _at_most(columns + offsets[:, 1:], w)
+    there = at_most(rows + offsets[:, :1], h) * w + at_most(columns + offsets[:, 1:], w)
     fine, smooth = wound.fine[0][0], wound.fine[1]
     own = smooth.take(here)
     light, form = _mean_and_spread(own - smooth.take(there))
@@ -120,11 +120,6 @@ def _costs(wound: Wound, offsets: Offsets) -> Float:
     distance = np.hypot(offsets[:, 0], offsets[:, 1]) / max(wound.diameter_px, 1)
     cost = form / usual + _TEXTURE_WEIGHT * texture + _LIGHT_WEIGHT * light / usual
     return np.asarray(cost + _DISTANCE_WEIGHT * distance, dtype=np.float32)
-
-
-def _at_most(rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-    """Within ``0 .. count - 1``; twice as fast as ``np.clip``."""
-    return np.asarray(np.minimum(np.maximum(rows, 0), count - 1))
 
 
 def _mean_and_spread(values: Float) -> tuple[Float, Float]:

@@ -81,6 +81,11 @@ def flat_in(mask: Bool, box: Box, width: int) -> NDArray[np.intp]:
     return np.asarray((rows + box.y0) * width + (columns + box.x0))
 
 
+def at_most(rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    """Within ``0 .. count - 1``; twice as fast as ``np.clip``."""
+    return np.asarray(np.minimum(np.maximum(rows, 0), count - 1))
+
+
 def placed(mask: Bool, box: Box, outer: Box) -> Bool:
     """``mask`` (the shape of ``box``) laid into an array the shape of ``outer``; cut where it sticks out."""
     canvas = np.zeros((outer.height, outer.width), dtype=np.bool_)

@@ -17,7 +17,17 @@ from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import density, tone
 from retouch_engine.imaging.masks import dilated
 from retouch_engine.survey.gauge import Point, centres, pupils, scale_of, yaw_hint
-from retouch_engine.survey.guesses import LOWER, UPPER, Candidate, Look, View, evidence, guesses, regions
+from retouch_engine.survey.guesses import (
+    LOWER,
+    UPPER,
+    WIDTH,
+    Candidate,
+    Look,
+    View,
+    evidence,
+    guesses,
+    regions,
+)
 from retouch_engine.survey.parts import Network, Part
 from retouch_engine.survey.suspects import Suspect, suspects
 from retouch_engine.survey.turned import FAR, completed, frame, single, turn
@@ -220,7 +230,7 @@ def _face(number: int, crop: Crop, size: tuple[int, int]) -> tuple[Face, Crop] |
         number,
         _box(crop, size),
         _moved(crop.to_photo, (float(xs.mean()), float(ys.mean()))),
-        1.1 * root,
+        WIDTH * root,
         tuple(sorted(_moved(crop.to_photo, e) for e in eyes)),
         hint,
         scale,

@@ -18,6 +18,8 @@ from retouch_engine.types import Bool, Box, Float
 
 UPPER = (Part.EYES, Part.BROWS)
 LOWER = (Part.LIPS, Part.NOSTRILS)
+WIDTH = 1.1
+"""Of a face, in square roots of its area."""
 _COARSE = (224, 448, 896)
 """Long sides at which the whole photo is looked at: a face of 40 to 230 px is known, no other."""
 _LEAST_WIDTH = 26.0
@@ -92,7 +94,7 @@ def _candidates(maps: Float, cell: float) -> Iterator[Candidate]:
     """Guesses from one view, whose cells are ``cell`` px of the photo."""
     for region in regions(maps):
         area = float(np.count_nonzero(region))
-        width = 1.1 * math.sqrt(area)
+        width = WIDTH * math.sqrt(area)
         if 2 * width < _LEAST_WIDTH:
             continue
         seen = evidence(maps, region, first=True)

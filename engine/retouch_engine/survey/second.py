@@ -22,7 +22,7 @@ import numpy as np
 from retouch_engine.errors import ModelUnusable
 from retouch_engine.learned import networks_run, session
 from retouch_engine.stock import Model
-from retouch_engine.survey.guesses import Candidate
+from retouch_engine.survey.guesses import WIDTH, Candidate
 from retouch_engine.types import Bool, Samples
 
 FACES, PEOPLE = "second-faces", "second-people"
@@ -50,7 +50,7 @@ class Sighting:
         """Where the network is to look once more, in a photo of this size."""
         (ax, ay), (bx, by) = self.points[:2]
         tilt = math.atan2((by - ay) * height, (bx - ax) * width)
-        across = 1.1 * math.sqrt(math.pi / 4 * self.width * width * self.height * height)
+        across = WIDTH * math.sqrt(math.pi / 4 * self.width * width * self.height * height)
         middle = ((self.left + self.width / 2) * width, (self.top + self.height / 2) * height)
         return Candidate(*middle, across, tilt, 0.0)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from retouch_engine.survey.guesses import LOWER, UPPER, View, regions
+from retouch_engine.survey.guesses import LOWER, UPPER, WIDTH, View, regions
 from retouch_engine.survey.parts import Part
 from retouch_engine.types import Bool, Float, frozen
 
@@ -66,6 +66,6 @@ def suspects(views: Sequence[View]) -> tuple[Suspect, ...]:
             whole = float(np.where(region, maps[list(LOWER)].sum(axis=0), 0).sum()) >= _LEAST_LOWER * area
             own = frozen(np.where(region, maps[list(_SEEN)], np.float32(0)))
             found.append(
-                Suspect((x + 0.5) * cell, (y + 0.5) * cell, 1.1 * math.sqrt(area) * cell, own, whole)
+                Suspect((x + 0.5) * cell, (y + 0.5) * cell, WIDTH * math.sqrt(area) * cell, own, whole)
             )
     return tuple(found)
