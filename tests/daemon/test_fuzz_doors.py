@@ -128,6 +128,7 @@ def request(word: str, place: str, headers: dict[str, str], body: bytes) -> byte
 
 @given(WORDS, st.builds(str.__add__, PLACES, TEXT), HEADERS, st.binary(max_size=40) | JSON)
 @example("GET", "http://[", {}, b"")
+@example("GET", "", {}, b"")
 @example("GET", "/api/jobs?limit=x&state=y", {}, b"")
 @example("GET", "/api/jobs/" + "9" * 30, {}, b"")
 @example("GET", "/", {"Host": "["}, b"")

@@ -60,6 +60,15 @@ class Handler(BaseHTTPRequestHandler):
     server_version = "retouchd"
     sys_version = ""
 
+    def parse_request(self) -> bool:
+        """Refuse a request line without a version: by HTTP/0.9 an answer would come without its status."""
+        if not super().parse_request():
+            return False
+        if self.request_version == "HTTP/0.9":
+            self.send_error(400, "no version of HTTP in the request")
+            return False
+        return True
+
     def do_GET(self) -> None:
         """Look."""
         self._calmly(self._get)
