@@ -136,6 +136,8 @@ def _clipped(source: Samples) -> Bool:
     # One comparison of samples for a tenth of what three of densities cost; the bound is exact to a sample.
     most = np.iinfo(source.dtype).max
     darkest = int(np.ceil(float(encode(np.array(_CLIPPED_OD, np.float32))) * most)) - 1
+    if int(source.max()) <= darkest:
+        return np.zeros(source.shape[:2], dtype=np.bool_)
     below = cv2.inRange(source, (0, 0, 0), (darkest,) * 3)
     return np.asarray(below == 0)
 
@@ -217,7 +219,10 @@ def _in_photo(wound: Wound) -> Box:
 def healed(case: Case, recipe: Recipe, healers: Mapping[HealerId, Healer] = HEALERS) -> Outcome:
     """Walk the ladder: next donor, other healer, less low-band strength, and then leave the spot."""
     troubles: list[str] = []
-    outcome = _walked(case, recipe, healers, troubles)
+    try:
+        outcome = _walked(case, recipe, healers, troubles)
+    finally:
+        case.wound.forget()
     return replace(outcome, troubles=tuple(troubles)) if troubles else outcome
 
 

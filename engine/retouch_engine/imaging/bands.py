@@ -167,8 +167,8 @@ def spread(values: NDArray[Any]) -> float:
     return math.sqrt(float(np.einsum("i,i->", off, off)) / len(values))
 
 
-def steepness(grey: Float, out: Float | None = None) -> Float:
+def steepness(grey: Float) -> Float:
     """Length of the gradient, per px; float32 ``(h, w)``."""
     dx = cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
     dy = cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
-    return np.asarray(cv2.magnitude(dx, dy, magnitude=out))
+    return np.asarray(cv2.magnitude(dx, dy))
