@@ -189,7 +189,7 @@ class Bench:
         """What clean skin of the hole's shape looks like in this crop."""
         wound = self.case.wound
         calm = wound.calm is wound.od
-        before = filtered(wound.od, wound.grey, wound.fine) if calm else bands(wound.calm)
+        before = filtered(wound.od, wound.fine, wound.edges) if calm else bands(wound.calm)
         return Yardstick.of(before, wound.hole, wound.dirty, wound.seed)
 
     def composed(self, heal: Heal, strength: float) -> Patch | None:

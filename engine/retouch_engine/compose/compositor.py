@@ -19,6 +19,9 @@ Layers = tuple[Float, Float, Float]
 _SPLITS_PX = (1.5, 2.6)
 """Pores end at the first, furrows at both together, 3 px."""
 _LEAST_ENERGY = 1e-12
+_FEATHER_POWER = 0.75
+"""Of the gain that keeps variance, where only the feather mixes: there shares differ from pixel to pixel, and
+two strangers' differences add to those of each. With all of it the feather was a fifth rougher than skin."""
 _LEAST_RELATED = -0.5
 """A blemish's opposite would call for any gain."""
 
@@ -51,10 +54,11 @@ def compose(spot_id: int, box: Box, own: Own, layers: Layers, strength: float) -
         return None
     tight = Box(*edges)
     cut = tight.slices
+    power = _FEATHER_POWER if strength >= 1 else 1.0
     healed = moved(low[cut], low_delta[cut], places, share)
     for new, old in _bands(high[cut], od[cut] - low[cut], whole=strength >= 1):
         # By chance they are related also below 0, and then the sum is weaker than that of strangers.
-        healed += blended(new, old, places, share, _LEAST_ENERGY, _LEAST_RELATED)
+        healed += blended(new, old, places, share, _LEAST_ENERGY, _LEAST_RELATED, power)
     scale = np.uint16(257) if source.dtype == np.uint8 else np.uint16(1)
     pixels, changed = written(source[cut].astype(np.uint16) * scale, places, encode(healed))
     where = Box(box.y0 + tight.y0, box.x0 + tight.x0, box.y0 + tight.y1, box.x0 + tight.x1)

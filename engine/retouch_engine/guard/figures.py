@@ -9,12 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.imaging.bands import BAND_SIGMAS, blur, fine_bands
+from retouch_engine.imaging.bands import BAND_SIGMAS, blur, edge_planes, fine_bands
 from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import bounding_box, distance_inside, distance_to
 from retouch_engine.kernels.patches import figured, looked_up, over_plane, standing_out
 from retouch_engine.kernels.places import planes_through, spanning, zones
-from retouch_engine.kernels.planes import edged
 from retouch_engine.types import Bool, Float
 
 _MOST_PX = 300
@@ -31,8 +30,8 @@ _NOWHERE = (0, 0, 0, 0)
 _BANDS = len(BAND_SIGMAS)
 _CONTRASTS, _SMOOTH, _EDGE = _BANDS + 2, _BANDS + 2, _BANDS + 3
 """What is looked up at each place: so many whose contrast counts, then the blur, then the gradient."""
-FINEST, _CHROMA = 0, 1
-"""Planes that are measured beside the bands."""
+FINEST = 0
+"""Of the edge planes: the difference from pixel to pixel."""
 _FEATHER_PX = 1.6
 _NEAR_PX, _OUTER_PX = 2.6, 3.2
 _MOST_ZONE_PX = 1500
@@ -151,15 +150,12 @@ class Figures:
 def bands(od: Float) -> Bands:
     """Filter a crop, OD, float32 ``(h, w, 3)``."""
     grey = tone(od)
-    return filtered(od, grey, fine_bands(grey))
+    return filtered(od, fine_bands(grey), edge_planes(od, grey))
 
 
-def filtered(od: Float, grey: Float, fine: tuple[Float, Float]) -> Bands:
-    """The same, for a crop whose mean density and fine bands are known already."""
-    more = edged(np.ascontiguousarray(od), grey)
-    # The finest band of blue over red is what models and chroma subsampling lose first.
-    more[_CHROMA] -= blur(more[_CHROMA], 1.2)
-    return Bands(fine[0], fine[1], more, halved(od))
+def filtered(od: Float, fine: tuple[Float, Float], edges: Float) -> Bands:
+    """The same, for a crop whose fine bands and edges are known already."""
+    return Bands(fine[0], fine[1], edges, halved(od))
 
 
 def halved(od: Float) -> Float:

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar, cast
 
 import numpy as np
 
-from retouch_engine.imaging.bands import filled, fine_bands, levelled, low_band
+from retouch_engine.imaging.bands import edge_planes, filled, fine_bands, levelled, low_band
 from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import bounding_box, dilated, distance_inside, framed
 from retouch_engine.kernels.planes import beyond, sizes
@@ -124,6 +124,11 @@ class Wound:
         """The crop's three bands, and its blur of 1 px: what ``imaging.bands.fine_bands`` makes of it."""
         bands, smooth = fine_bands(self.grey)
         return frozen(bands), frozen(smooth)
+
+    @cached_property
+    def edges(self) -> Float:
+        """What differs from pixel to pixel in the crop: what ``imaging.bands.edge_planes`` makes of it."""
+        return frozen(edge_planes(self.od, self.grey))
 
     @cached_property
     def sigma_px(self) -> float:

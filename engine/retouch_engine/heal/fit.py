@@ -24,7 +24,7 @@ LEAST_RIM = 0.4
 """Share of the rim that must be readable: a membrane hung on less than that invents the light."""
 _RIM_PX = 8
 _MARGIN_PX = 12
-_RIM_SIGMA_PX = 0.8
+_RIM_SIGMA_PX = 0.5
 _FURROWS_PX = 3.0
 _GRAIN_PX = 0.8
 _LEAST_GAIN = 0.8

@@ -23,6 +23,8 @@ _MOST_RING_PX = 200
 _MOST_SEEN_PX = 160
 _TEXTURE_WEIGHT = 1.0
 _LIGHT_WEIGHT = 0.35
+_COLOUR_WEIGHT = 0.5
+"""Of another contrast of the colour noise: of a JPEG's blocks some have none and their neighbours much."""
 _DISTANCE_WEIGHT = 0.03
 
 Offsets = NDArray[np.intp]
@@ -48,12 +50,13 @@ def _ordered(wound: Wound) -> Offsets:
     wide = wound.once(_wide)
     offsets, some = _lattice(wound), wide[:: max(1, -(-len(wide) // _MOST_SEEN_PX))]
     hole, ring = _compared(wound)
-    weights = (_TEXTURE_WEIGHT, _LIGHT_WEIGHT, _DISTANCE_WEIGHT, max(wound.diameter_px, 1))
+    weights = (_TEXTURE_WEIGHT, _LIGHT_WEIGHT, _DISTANCE_WEIGHT, max(wound.diameter_px, 1), _COLOUR_WEIGHT)
     fine, smooth = wound.fine[0][0], wound.fine[1]
     cost = costs(
         offsets,
         wound.dirty,
         fine,
+        wound.edges[1],
         smooth,
         np.ascontiguousarray(some),
         hole,

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from retouch_engine.kernels.planes import edged
 from retouch_engine.types import Bool, Float
 
 _LEAST_WEIGHT = np.float32(1e-4)
@@ -21,6 +22,7 @@ _WIDE_SIGMA = 3.0
 BAND_SIGMAS = (1.0, 2.0, 4.0)
 """Pores, furrows, and the unevenness just above them, px."""
 _CELL = 8
+_COLOUR_PX = 1.2
 
 
 def blur(values: Float, sigma: float) -> Float:
@@ -157,6 +159,17 @@ def fine_bands(grey: Float) -> tuple[Float, Float]:
         between = cv2.resize(small[k] - small[k + 1], wide, interpolation=cv2.INTER_LINEAR)
         found[1 + k // 2] = between[:h, :w]
     return found, first
+
+
+def edge_planes(od: Float, grey: Float) -> Float:
+    """What differs from pixel to pixel, float32 ``(3, h, w)``.
+
+    That of ``grey``, ``(h, w)``, from its neighbours; the finest band of blue over red, which models and
+    chroma subsampling lose first; the length of the gradient of ``grey``.
+    """
+    planes = edged(np.ascontiguousarray(od), grey)
+    planes[1] -= blur(planes[1], _COLOUR_PX)
+    return planes
 
 
 def spread(values: NDArray[Any]) -> float:

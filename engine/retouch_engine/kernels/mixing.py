@@ -45,9 +45,15 @@ def moved(low: Float, delta: Float, places: Places, share: Float) -> Float:
     return found
 
 
-@kernel(VIEW, VIEW, PLACES, VALUES, REAL, REAL)
+@kernel(VIEW, VIEW, PLACES, VALUES, REAL, REAL, REAL)
 def blended(
-    new: Float, old: Float, places: Places, share: Float, least_energy: float, least_related: float
+    new: Float,
+    old: Float,
+    places: Places,
+    share: Float,
+    least_energy: float,
+    least_related: float,
+    power: float,
 ) -> Float:
     """Two bands at the contrast of one, ``share`` of it the new one's.
 
@@ -58,6 +64,7 @@ def blended(
         share: ``(n,)``.
         least_energy: of the product of both bands' energies.
         least_related: bands are taken for no more opposed than that, -1 to 0.
+        power: how much of the gain is given that makes their contrast whole: 1 for all, 0 for none.
 
     Returns:
         Float32 ``(n, 3)``.
@@ -76,7 +83,9 @@ def blended(
     for i in range(len(places)):
         y, x = places[i, 0], places[i, 1]
         rest = one - share[i]
-        norm = np.sqrt(share[i] * share[i] + rest * rest + two * related * share[i] * rest)
+        norm = np.sqrt(share[i] * share[i] + rest * rest + two * related * share[i] * rest) ** np.float32(
+            power
+        )
         for c in range(3):
             found[i, c] = (share[i] * new[y, x, c] + rest * old[y, x, c]) / norm
     return found

@@ -73,11 +73,12 @@ def _contrast(plane: Values, flat: Flat, move: int) -> float:
     return _spread(total, square, len(flat))
 
 
-@kernel(PLACES, BLOCK, ROWS, ROWS, PLACES, PLACES, PLACES, VALUES)
+@kernel(PLACES, BLOCK, ROWS, ROWS, ROWS, PLACES, PLACES, PLACES, VALUES)
 def costs(
     offsets: Places,
     dirty: Bool,
     fine: Float,
+    colour: Float,
     smooth: Float,
     wide: Places,
     hole: Places,
@@ -90,18 +91,20 @@ def costs(
         offsets: ``(n, 2)``.
         dirty: bool ``(h, w)``.
         fine: ``(h, w)``, a band without a mean.
+        colour: ``(h, w)``, another.
         smooth: ``(h, w)``.
         wide: places that must be clean, ``(p, 2)``.
-        hole: places whose ``fine`` is compared, ``(q, 2)``.
+        hole: places whose ``fine`` and ``colour`` are compared, ``(q, 2)``.
         ring: with what lies here, ``(r, 2)``; its ``smooth`` too.
-        weights: ``(4,)``: of another contrast, of other light and of the distance, in units of the fourth,
-            px.
+        weights: ``(5,)``: of another contrast, of other light, of the distance, in units of the fourth, px,
+            and of another contrast of ``colour``.
 
     Returns:
         Float32 ``(n,)``; infinite where not all of ``wide`` is clean and inside; 0 without a ring.
     """
     h, w = dirty.shape
-    marked, band, level = dirty.reshape(h * w), fine.reshape(h * w), smooth.reshape(h * w)
+    marked, level = dirty.reshape(h * w), smooth.reshape(h * w)
+    band, grain = fine.reshape(h * w), colour.reshape(h * w)
     found = np.full(len(offsets), np.inf, np.float32)
     must, y0, x0, y1, x1 = _flat(wide, w)
     inside = _flat(hole, w)[0]
@@ -109,6 +112,7 @@ def costs(
     n = len(ring)
     usual = max(_contrast(level, here, 0), 1e-3) if n else 1.0
     own = max(_contrast(band, here, 0), 1e-4) if n else 1.0
+    tint = max(_contrast(grain, here, 0), 1e-4) if n else 1.0
     for k in range(len(offsets)):
         dy, dx = offsets[k, 0], offsets[k, 1]
         move = dy * w + dx
@@ -129,7 +133,8 @@ def costs(
             square += gap * gap
         texture = abs(np.log(max(_contrast(band, inside, move) / own, 0.05)))
         cost = _spread(total, square, n) / usual + weights[0] * texture + weights[1] * abs(total / n) / usual
-        found[k] = cost + weights[2] * np.hypot(dy, dx) / weights[3]
+        noise = abs(np.log(max(_contrast(grain, inside, move) / tint, 0.05)))
+        found[k] = cost + weights[2] * np.hypot(dy, dx) / weights[3] + weights[4] * noise
     return found
 
 

@@ -191,21 +191,24 @@ def test_overlapping_discs_share_their_area() -> None:
 
 
 def test_a_donor_costs_what_it_differs_by(rng: np.random.Generator) -> None:
-    fine, smooth = noise(rng, 60, 60), noise(rng, 60, 60)
+    fine, colour, smooth = (noise(rng, 60, 60) for _ in range(3))
     dirty = np.zeros((60, 60), np.bool_)
     dirty[40:42, 40:42] = True
     wide, hole, ring = (where(m) for m in (disc(60, 7), disc(60, 5), disc(60, 12) & ~disc(60, 6)))
     lattice = np.array([(0, 18), (8, 9), (-17, -17), (-29, 0), (10, 10), (3, -15)], dtype=np.intp)
-    weights = np.array([1.0, 0.35, 0.03, 10.0], dtype=np.float32)
-    found = offsets.costs(lattice, dirty, fine, smooth, wide, hole, ring, weights)
+    weights = np.array([1.0, 0.35, 0.03, 10.0, 0.5], dtype=np.float32)
+    found = offsets.costs(lattice, dirty, fine, colour, smooth, wide, hole, ring, weights)
     for cost, shift in zip(found, lattice, strict=True):
         moved = wide + shift
         if moved.min() < 0 or moved.max() >= 60 or dirty[moved[:, 0], moved[:, 1]].any():
             assert np.isinf(cost)
             continue
         own, there = smooth[tuple(ring.T)], smooth[clipped(ring, shift, smooth.shape)]
-        contrast = fine[clipped(hole, shift, fine.shape)].std() / fine[tuple(ring.T)].std()
-        expected = (own - there).std() / own.std() + abs(np.log(contrast))
+        contrast, grain = (
+            abs(np.log(p[clipped(hole, shift, p.shape)].std() / p[tuple(ring.T)].std()))
+            for p in (fine, colour)
+        )
+        expected = (own - there).std() / own.std() + contrast + 0.5 * grain
         expected += 0.35 * abs((own - there).mean()) / own.std() + 0.03 * np.hypot(*shift) / 10
         assert cost == pytest.approx(expected, rel=1e-4)
     assert np.isinf(found).sum() == 3
@@ -335,8 +338,10 @@ def test_bands_are_blended_at_the_contrast_of_one(rng: np.random.Generator) -> N
     np.testing.assert_allclose(share, support[support > 0] / 2)
     new, old = noise(rng, 20, 12, 3), noise(rng, 20, 12, 3)
     half = np.full(len(at), 0.5, np.float32)
-    assert mixing.blended(new, old, at, half, 1e-12, -0.5).std() == pytest.approx(1, abs=0.1)
-    np.testing.assert_allclose(mixing.blended(old, old, at, half, 1e-12, -0.5), old.reshape(-1, 3), atol=1e-5)
+    assert mixing.blended(new, old, at, half, 1e-12, -0.5, 1.0).std() == pytest.approx(1, abs=0.1)
+    np.testing.assert_allclose(
+        mixing.blended(old, old, at, half, 1e-12, -0.5, 1.0), old.reshape(-1, 3), atol=1e-5
+    )
     rows = mixing.moved(new, old, at, share)
     np.testing.assert_allclose(rows, (new + share.reshape(20, 12, 1) * old).reshape(-1, 3), atol=1e-5)
     nowhere, none, _ = mixing.weighed(np.zeros_like(support), 1.0)
