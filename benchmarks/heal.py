@@ -270,7 +270,8 @@ def _machine(repeat: int, load: float) -> str:
     if info.is_file():
         found = re.search(r"model name\s*: (.+)", info.read_text("utf-8"))
         cpu = found[1] if found else cpu
-    versions = ", ".join(f"{n} {version(n)}" for n in ("retouchd", "numba", "numpy", "opencv-python-headless"))
+    names = ("retouchd", "numba", "numpy", "opencv-python-headless")
+    versions = ", ".join(f"{n} {version(n)}" for n in names)
     return (
         f"{cpu}, one thread; Python {platform.python_version()}, {versions}; milliseconds of one core,"
         f" medians of the quickest of {repeat} runs each; load average {load:.1f} at the start."

@@ -270,7 +270,7 @@ def _attempt(bench: Bench, heal: Heal, strength: float, recipe: Recipe, tried: l
         return None
     asked = strength * recipe.strength / 100
     for grain in (1.0, _MORE_GRAIN):
-        grained = replace(heal, high=heal.high * np.float32(grain))
+        grained = heal if grain == 1 else replace(heal, high=heal.high * np.float32(grain))
         patch = bench.composed(grained, strength)
         if patch is None:
             return None
