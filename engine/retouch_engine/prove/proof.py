@@ -176,7 +176,7 @@ def _promised(
 def _something(strip: NDArray[np.uint16]) -> NDArray[np.bool_]:
     """Where any channel of a layer ``(rows, W, S)``, S 2 or 4, is not zero: ``(rows, W)``."""
     # All channels of a pixel as one number: a test along an axis of four is thirty times as slow.
-    return np.ascontiguousarray(strip).view(f"u{2 * strip.shape[-1]}")[..., 0] != 0
+    return np.asarray(np.ascontiguousarray(strip).view(f"u{2 * strip.shape[-1]}")[..., 0] != 0)
 
 
 def _check_colours(
@@ -184,10 +184,8 @@ def _check_colours(
 ) -> None:
     source = _widened(photo.pixels[rows][..., :colours])
     wanted, changed = _promised(photo, patches, rows)
-    if changed.any():
-        promised = np.where(changed[..., None], wanted[..., :colours], source)
-    else:
-        promised = source
+    healed = changed.any()
+    promised = np.where(changed[..., None], wanted[..., :colours], source) if healed else source
     if np.array_equal(strip, promised):
         return
     # Which of the two promises it is, is asked only now: along an axis of three that takes long.
