@@ -172,14 +172,19 @@ def _near(axes: Axes, core: Bool) -> Bool:
     return np.asarray(a * y * y + 2 * b * y * x + c * x * x < _FAR**2)
 
 
-def dark_pieces(od: Float, skin: Bool, side: float) -> Bool:
+def side_of(skin: Float) -> float:
+    """The side, in cells, of a square as large as all skin; of a face it is about 140 mm."""
+    return float(np.sqrt(max(1.0, float(skin.sum()))))
+
+
+def dark_pieces(od: Float, found: Float) -> Bool:
     """Pieces of skin's colour that are much darker than the skin around, and larger than spots are.
 
     Args:
         od: optical density, ``(h, w, 3)``.
-        skin: where skin is, ``(h, w)``.
-        side: the side of the skin's area in cells; of a face it is about 140 mm.
+        found: where skin is, ``(h, w)``, 0 to 1.
     """
+    skin, side = found > 0.5, side_of(found)
     if not skin.any() or side < _LEAST_SIDE:
         return np.zeros_like(skin)
     grey = blur(mean_tone(od), max(0.6, _FINE * side))
