@@ -127,9 +127,9 @@ def _peaks(response: _Response, skin: Bool, least_z: float) -> Iterator[tuple[in
 
 def _response(plane: Float, level: _Level, sigma: float) -> _Response:
     """In place where it can be: a fresh array of this size costs more than the sum that fills it."""
-    rise = blur(plane, sigma)
-    rise -= blur(plane, 1.6 * sigma)
-    size = np.abs(rise)
+    rise, wider = blur(plane, sigma), blur(plane, 1.6 * sigma)
+    rise -= wider
+    size = np.abs(rise, out=wider)
     size *= level.weight
     usual = float(size.sum()) / max(1.0, float(np.count_nonzero(level.planes.skin)))
     # Clipped, so that a great spot does not raise the bar for itself and its neighbours.
