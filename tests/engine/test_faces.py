@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import Mock
 from unittest import mock
 
 import cv2
@@ -126,7 +125,7 @@ def test_every_face_has_its_own_scale_and_the_largest_is_first() -> None:
 
 def test_who_waits_for_a_photo_without_faces_is_called_for_no_other() -> None:
     for drawn, size, calls in (((PORTRAIT,), (900, 1200), 0), ((), (900, 1200), 1), ((), (200, 300), 0)):
-        photo, called = photo_of(*drawn, size=size), Mock()
+        photo, called = photo_of(*drawn, size=size), mock.Mock()
         look = View(photo, plain=True).look
         found = faces.find(look, photo.height, photo.width, NETWORK, unseen=called)
         assert len(found.faces) == len(drawn)
