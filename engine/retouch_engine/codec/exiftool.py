@@ -13,6 +13,7 @@ import select
 import shutil
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -172,6 +173,15 @@ class MetadataCarrier:
         """End exiftool. Safe to call twice."""
         with self._lock:
             self._stop()
+
+    def start(self) -> None:
+        """Start exiftool if it does not run; without a usable one nothing happens.
+
+        To be called before there is a photo: a process that is copied while it holds hundreds of megabytes
+        touches each page of them anew afterwards, 0.15 s of processor time in the photo that follows.
+        """
+        with self._lock, suppress(ExiftoolError):
+            self._running()
 
     @property
     def available(self) -> bool:

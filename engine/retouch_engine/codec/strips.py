@@ -26,6 +26,9 @@ from retouch_engine.threads import borrowed
 STRIP_ROWS = 64
 DEFLATE_LEVEL = 1
 """On photographs the predictor leaves noise: level 1 packs it tighter than level 6 and in 3/4 of the time."""
+_SPARSE_LEVEL = 3
+"""Of zlib-ng, which packs layers that are nearly all zeros tighter than libdeflate and ten times as fast; on
+photographs it is slower."""
 MOST_FILE_BYTES = (1 << 32) - (64 << 20)
 """A classic TIFF has 32-bit offsets; the rest is for profile and metadata."""
 TIFF_CODE = {Compression.DEFLATE: 8, Compression.LZW: 5, Compression.NONE: 1}
@@ -35,14 +38,19 @@ Bands = Callable[[int, int], "NDArray[np.uint8] | NDArray[np.uint16] | None"]
 
 
 def pack(band: NDArray[Any], method: Compression, *, predict: bool) -> bytes:
-    """One strip, ``(rows, W, S)``, as it stands in the file: little-endian."""
+    """One strip, ``(rows, W, S)``, as it stands in the file: little-endian.
+
+    What is packed with Deflate and not predicted are layers, which are nearly all zeros.
+    """
     band = band.astype(band.dtype.newbyteorder("<"), copy=False)
     if method is Compression.NONE:
         return band.tobytes()
     data: Any = imagecodecs.delta_encode(band, axis=-2) if predict else band
     if method is Compression.LZW:
         return bytes(imagecodecs.lzw_encode(data))
-    return bytes(imagecodecs.deflate_encode(data, DEFLATE_LEVEL))
+    if predict:
+        return bytes(imagecodecs.deflate_encode(data, DEFLATE_LEVEL))
+    return bytes(imagecodecs.zlibng_encode(data, _SPARSE_LEVEL))
 
 
 def packed_strips(

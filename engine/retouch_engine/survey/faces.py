@@ -7,7 +7,7 @@ are a socket, a red stripe is a book; both together, in the right places, are a 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -90,9 +90,25 @@ class Found:
     """What may be a face and is none of these."""
 
 
-def find(look: Look, height: int, width: int, network: Network, others: Sequence[Candidate] = ()) -> Found:
-    """Find every face: largest first. ``others`` are guesses from elsewhere, for places without ours."""
-    chosen, views = guesses(look, height, width, network, others)
+def find(
+    look: Look,
+    height: int,
+    width: int,
+    network: Network,
+    others: Sequence[Candidate] = (),
+    unseen: Callable[[], object] = lambda: None,
+) -> Found:
+    """Find every face: largest first.
+
+    Args:
+        look: shows a part of the photo.
+        height: of the photo.
+        width: of the photo.
+        network: tells parts of faces.
+        others: guesses from elsewhere, for places without ours.
+        unseen: called early when there will hardly be a face.
+    """
+    chosen, views = guesses(look, height, width, network, others, unseen)
     chosen = chosen[:_MOST]
     steady = len(chosen) <= _STEADY
     faces: list[Face] = []
@@ -110,9 +126,9 @@ def find(look: Look, height: int, width: int, network: Network, others: Sequence
 def _fitting(views: list[View], faces: list[Face]) -> Float:
     """The maps of the size at which the largest face is seen best."""
     if not faces:
-        return views[min(1, len(views) - 1)][1]
+        return views[min(1, len(views) - 1)].maps
     wanted = max(f.width for f in faces)
-    return min(views, key=lambda view: abs(math.log(max(1e-3, view[0] * wanted / 120))))[1]
+    return min(views, key=lambda view: abs(math.log(max(1e-3, view.shrink * wanted / 120)))).maps
 
 
 def _same(a: Face, b: Face) -> bool:

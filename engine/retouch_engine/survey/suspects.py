@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from retouch_engine.survey.gauge import Point
-from retouch_engine.survey.guesses import LOWER, UPPER, WIDTH, View, regions
+from retouch_engine.survey.guesses import LOWER, UPPER, WIDTH, View
 from retouch_engine.survey.parts import Part
 from retouch_engine.types import Bool, Float, frozen
 
@@ -62,10 +62,11 @@ def suspects(views: Sequence[View], known: Sequence[tuple[Point, float]] = ()) -
     ``known`` are middle and width of the faces that are known, whose own pieces are left out.
     """
     found: list[Suspect] = []
-    for shrink, maps in views:
-        cell = 2 / shrink
-        for region in regions(maps):
-            upper = np.where(region, maps[list(UPPER)].sum(axis=0), 0)
+    for view in views:
+        maps, cell = view.maps, view.cell
+        ends = maps[list(UPPER)].sum(axis=0)
+        for region in view.regions:
+            upper = np.where(region, ends, 0)
             area = float(np.count_nonzero(region))
             if upper.max() < _CERTAIN or upper.sum() < _LEAST * area:
                 continue
