@@ -196,6 +196,29 @@ def test_what_may_be_a_face_is_offered_and_not_healed() -> None:
     assert beside.healers, "nothing else keeps it from being healed"
 
 
+def test_what_may_be_a_face_beside_a_known_one_is_offered_and_not_healed() -> None:
+    known, other = {"x": 850, "y": 450, "width": 420}, {"x": 250, "y": 450, "width": 200}
+    believed = faces._face
+
+    def only_the_large(number: int, crop: faces.Crop, size: tuple[int, int]) -> Any:
+        seen = believed(number, crop, size)
+        return seen if seen is not None and seen[0].width > 300 else None
+
+    with mock.patch.object(faces, "_face", only_the_large):
+        scene = survey(photo_of(known, other), NETWORK)
+    assert len(scene.faces) == 1
+    assert sum("may be a face" in note for note in scene.notes) == 1
+    on_other, on_known = Box(444, 244, 456, 256), Box(444, 844, 456, 856)
+    assert scene.suspect_at(on_other)
+    assert not scene.suspect_at(on_known)
+    takes = {HealerId("any"): Takes(largest_px=200)}
+    (step,) = plan([spot_in(on_other)], Recipe(), takes, scene)
+    assert step.review
+    assert "perhaps on a face" in step.reason
+    (step,) = plan([spot_in(on_known)], Recipe(), takes, scene)
+    assert step.healers
+
+
 def test_an_eye_by_itself_is_protected_and_makes_no_face_of_the_skin_around() -> None:
     scene = survey(photo_of(PORTRAIT | {"without": (Part.LIPS, Part.NOSTRILS)}), NETWORK)
     assert not scene.faces

@@ -87,7 +87,7 @@ class Found:
     crops: tuple[Crop, ...]
     coarse: Float
     suspects: tuple[Suspect, ...] = ()
-    """Where no face is known: what may be one all the same."""
+    """What may be a face and is none of these."""
 
 
 def find(
@@ -119,7 +119,7 @@ def find(
         if seen is not None and not any(_same(seen[0], f) for f in faces):
             faces.append(seen[0])
             crops.append(seen[1])
-    doubtful = () if faces else suspects(views)
+    doubtful = suspects(views, [(face.centre, face.width) for face in faces])
     return Found(tuple(faces), tuple(crops), _fitting(views, faces), doubtful)
 
 

@@ -119,9 +119,10 @@ class Scene:
         return self.person_at(box) if on_face else None
 
     def suspect_at(self, box: Box) -> bool:
-        """Whether the middle of ``box`` may lie on a face that is not known for one."""
+        """Whether the middle of ``box`` may lie on a face that is not known for one, and on none that is."""
         x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
-        return any(suspect.near(x, y) for suspect in self.suspects)
+        away = min((suspect.near(x, y) for suspect in self.suspects), default=math.inf)
+        return away < min((math.dist((x, y), f.centre) / f.width for f in self.faces), default=math.inf)
 
     def px_per_mm_at(self, box: Box) -> float | None:
         """Pixels per millimetre of the person that ``box`` belongs to; None where nothing says it."""
@@ -214,7 +215,7 @@ def _by_faces(photo: Photo, view: View, found: Found) -> Scene:
     maps = protection(likely, shown, found.faces, cell)
     scene = _scene(photo, view, maps, found.faces[0].scale, found.faces)
     return replace(
-        scene,
+        _suspecting(scene, found.suspects),
         owner=frozen(owners(found.faces, scene.skin.shape, cell)),
         facial=frozen(facial(likely, found.faces, cell)),
     )
@@ -260,7 +261,11 @@ def _by_colour(
     if note == NO_FACE and float(found.mean()) < _LEAST_BY_COLOUR:
         found, dark, note, suspects = np.zeros_like(found), np.zeros_like(dark), NO_SKIN, ()
     maps = by_colour(found, dark, shown, suspects, photo.width / shown.shape[1])
-    scene = _scene(photo, view, maps, _UNKNOWN, note=note)
+    return _suspecting(_scene(photo, view, maps, _UNKNOWN, note=note), suspects)
+
+
+def _suspecting(scene: Scene, suspects: tuple[Suspect, ...]) -> Scene:
+    """The same scene with what may be faces."""
     notes = (*scene.notes, MAYBE_FACE) if any(suspect.whole for suspect in suspects) else scene.notes
     return replace(scene, suspects=suspects, notes=notes)
 
