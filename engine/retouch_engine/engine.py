@@ -7,9 +7,10 @@ after every program that touched it. Nothing is ever written outside the staging
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -77,7 +78,8 @@ class RetouchEngine:
         with borrowed("prove", 2) as hands:
             # Exiftool is a process of its own and touches the result alone: the layers are proved meanwhile.
             layers = hands.submit(_prove_layers, files, photo, done, order)
-            carried, signed = self._carried(files[Role.RESULT], done, order, clock)
+            compare, signed = self._carried(files[Role.RESULT], done, order, clock)
+            carried = hands.submit(compare)
             staged = {role: path for role, path in files.items() if path.exists()}
             digests = hands.submit(_digests, staged)
             with clock.stage("prove"):
@@ -89,9 +91,9 @@ class RetouchEngine:
         record["seconds"] = done.seconds | clock.seconds
         record["outside_unchanged"] = proof.outside_unchanged
         record["proof"] = asdict(proof)
-        record["metadata"] = asdict(carried)
+        record["metadata"] = asdict(carried.result())
         record |= signed
-        record["notes"] += _metadata_notes(photo, carried) + warnings(made)
+        record["notes"] += _metadata_notes(photo, carried.result()) + warnings(made)
         record["contact"] = {"rows": rows}
         return Rendered(staged, record)
 
@@ -149,15 +151,16 @@ class RetouchEngine:
 
     def _carried(
         self, result: Path, done: Retouched, order: Order, clock: Stopwatch
-    ) -> tuple[CarryReport, dict[str, Any]]:
-        """The source's metadata into the result, and its signature; what the record says of both."""
+    ) -> tuple[Callable[[], CarryReport], dict[str, Any]]:
+        """The source's metadata into the result, and its signature; what finds out what became of both."""
         with clock.stage("metadata"):
             link = linked(order.source, order.staging)
-            carried = self._carrier.carry(link, result)
+            copied = self._carrier.copy(link, result)
+        compare = partial(self._carrier.compare, link, result, copied)
         if order.finish.signing is None:
-            return carried, {}
+            return compare, {}
         with clock.stage("sign"):
-            return carried, {"c2pa": _signed(link, result, done, order)}
+            return compare, {"c2pa": _signed(link, result, done, order)}
 
     def _told(self, order: Order, made: Plan, done: Retouched) -> dict[str, Any]:
         return told(made, done.spots) | opinions_told(self._residency.opinions(order.recipe))

@@ -22,6 +22,7 @@ from retouch_engine.codec.photoshop import read_photoshop
 from retouch_engine.codec.png import read_png
 from retouch_engine.codec.raw import read_raw
 from retouch_engine.codec.sniff import OWN_NAMESPACE, Format, identify, open_source
+from retouch_engine.codec.taken import signature
 from retouch_engine.codec.tiff import read_tiff
 from retouch_engine.errors import DamagedPhoto, EngineError, IncompletePhoto, OwnOutput, SourceMissing
 from retouch_engine.recipe import Limits
@@ -51,11 +52,11 @@ def read_photo(
         UnreadablePhoto: one subclass for each reason.
     """
     with open_source(path) as handle:
-        before = _signature(handle)
+        before = signature(handle)
         with _digested(path, handle, digest) as told:
             decoded = decode(path, handle, limits, threads, ours=ours)
             digest = told()
-        if _signature(handle) != before:
+        if signature(handle) != before:
             raise IncompletePhoto(path, "it changed while it was being read")
     if not ours and OWN_NAMESPACE.encode() in (decoded.metadata.xmp or b""):  # a JPEG of our TIFF, say
         raise OwnOutput(path, "another program")
@@ -105,11 +106,6 @@ def _one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {text[:160]}" if text else type(error).__name__
 
 
-def _signature(handle: BufferedReader) -> tuple[int, int]:
-    status = os.fstat(handle.fileno())
-    return status.st_size, status.st_mtime_ns
-
-
 @contextmanager
 def _digested(path: Path, handle: BufferedReader, known: str | None) -> Iterator[Callable[[], str]]:
     """What tells the digest of an open file, which is made while others read from it; given up with them."""
@@ -155,4 +151,5 @@ def _photo(decoded: Decoded, digest: str) -> Photo:
         digest=digest,
         lossy=decoded.lossy,
         metadata=decoded.metadata,
+        strips=decoded.strips,
     )

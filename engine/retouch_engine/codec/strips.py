@@ -33,8 +33,8 @@ MOST_FILE_BYTES = (1 << 32) - (64 << 20)
 """A classic TIFF has 32-bit offsets; the rest is for profile and metadata."""
 TIFF_CODE = {Compression.DEFLATE: 8, Compression.LZW: 5, Compression.NONE: 1}
 
-Bands = Callable[[int, int], "NDArray[np.uint8] | NDArray[np.uint16] | None"]
-"""Rows y0 to y1, or None when every sample is zero."""
+Bands = Callable[[int, int], "NDArray[np.uint8] | NDArray[np.uint16] | bytes | None"]
+"""Rows y0 to y1, or None when every sample is zero, or the bytes of the strip when it is packed already."""
 
 
 def pack(band: NDArray[Any], method: Compression, *, predict: bool) -> bytes:
@@ -61,14 +61,17 @@ def packed_strips(
     threads: int,
     *,
     predict: bool,
+    rows: int = STRIP_ROWS,
 ) -> Iterator[bytes]:
     """Every strip in order; at most ``2 * threads + 2`` are in the making. Empty strips are packed once."""
     height, width, channels = shape
     empty: dict[int, bytes] = {}
 
     def make(y0: int) -> bytes:
-        y1 = min(y0 + STRIP_ROWS, height)
+        y1 = min(y0 + rows, height)
         band = bands(y0, y1)
+        if isinstance(band, bytes):
+            return band
         if band is not None:
             return pack(band, method, predict=predict)
         if y1 - y0 not in empty:
@@ -78,7 +81,7 @@ def packed_strips(
 
     with borrowed("pack", threads) as packers:
         pending: deque[Future[bytes]] = deque()
-        for y0 in range(0, height, STRIP_ROWS):
+        for y0 in range(0, height, rows):
             pending.append(packers.submit(make, y0))
             if len(pending) > 2 * threads + 2:
                 yield pending.popleft().result()

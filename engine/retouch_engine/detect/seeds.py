@@ -127,15 +127,18 @@ def _peaks(response: _Response, skin: Bool, least_z: float) -> Iterator[tuple[in
 
 def _response(plane: Float, level: _Level, sigma: float) -> _Response:
     """In place where it can be: a fresh array of this size costs more than the sum that fills it."""
-    rise = blur(plane, sigma)
-    rise -= blur(plane, 1.6 * sigma)
-    size = np.abs(rise)
+    rise, wider = blur(plane, sigma), blur(plane, 1.6 * sigma)
+    rise -= wider
+    size = np.abs(rise, out=wider)
     size *= level.weight
     usual = float(size.sum()) / max(1.0, float(np.count_nonzero(level.planes.skin)))
     # Clipped, so that a great spot does not raise the bar for itself and its neighbours.
-    noise = _mean(np.minimum(size, 4 * usual, out=size))
-    return _Response(rise, noise, level.share, max(0.75 * usual, _LEAST_RESPONSE / _STRONG_Z))
+    clipped = np.minimum(size, 4 * usual, out=size)
+    return _Response(
+        rise, _mean(clipped, clipped), level.share, max(0.75 * usual, _LEAST_RESPONSE / _STRONG_Z)
+    )
 
 
-def _mean(values: Float) -> Float:
-    return np.asarray(cv2.blur(values, (_NOISE_WINDOW, _NOISE_WINDOW), borderType=cv2.BORDER_REFLECT))
+def _mean(values: Float, out: Float | None = None) -> Float:
+    window = (_NOISE_WINDOW, _NOISE_WINDOW)
+    return np.asarray(cv2.blur(values, window, dst=out, borderType=cv2.BORDER_REFLECT))
