@@ -23,6 +23,8 @@ BAND_SIGMAS = (1.0, 2.0, 4.0)
 """Pores, furrows, and the unevenness just above them, px."""
 _CELL = 8
 _COLOUR_PX = 1.2
+_SMALLEST = 2
+"""Side, in cells, of a plane that is not halved any more."""
 
 
 def blur(values: Float, sigma: float) -> Float:
@@ -84,31 +86,39 @@ def filled(values: Float, known: Bool) -> Float:
     """
     if known.all() or not known.any():
         return values
+    h, w = known.shape
+    flat = values.reshape(h, w, -1)
     weight = known.astype(np.float32)
-    flat = values if values.ndim == 3 else values[..., None]
-    coarse = _pull_push(flat * weight[..., None], weight)
-    whole = np.where(known[..., None], flat, coarse)
-    return np.asarray(whole if values.ndim == 3 else whole[..., 0], dtype=np.float32)
+    weighted = flat * weight[..., None]
+    # What is known stays: here only what was pulled has to be seen, and no weight is needed any more.
+    coarse = weighted if min(h, w) <= _SMALLEST else _pulled(weighted, weight)
+    whole = cv2.copyTo(flat, known.view(np.uint8), coarse)
+    return np.asarray(whole, dtype=np.float32).reshape(values.shape)
 
 
 def _pull_push(weighted: Float, weight: Float) -> Float:
-    """``weighted`` is values times weight; the result has a value everywhere."""
+    """``weighted`` is values times weight; the result has a value everywhere. Overwrites what it is given."""
+    if min(weight.shape) <= _SMALLEST or float(weight.min()) > 0:
+        weighted /= np.maximum(weight, _LEAST_WEIGHT)[..., None]
+        return weighted
+    pulled = _pulled(weighted, weight)
+    pulled *= np.subtract(1, weight, out=weight)[..., None]
+    pulled += weighted
+    return pulled
+
+
+def _pulled(weighted: Float, weight: Float) -> Float:
+    """What cells around know, everywhere: from half the size, where everything is known in the end."""
     h, w = weight.shape
-    channels = weighted.shape[2]
-    if min(h, w) <= 2 or bool((weight > 0).all()):
-        total = np.maximum(weight, _LEAST_WEIGHT)
-        return np.asarray(weighted / total[..., None], dtype=np.float32)
     half = (max(1, (w + 1) // 2), max(1, (h + 1) // 2))
     small_weight = np.asarray(cv2.resize(weight, half, interpolation=cv2.INTER_AREA))
     small = np.asarray(cv2.resize(weighted, half, interpolation=cv2.INTER_AREA))
-    small = small.reshape(half[1], half[0], channels)
+    small = small.reshape(half[1], half[0], -1)
     # A cell that knows anything knows enough: without this the weight of lone pixels fades level by level.
     known = np.minimum(small_weight * 4, 1)
-    scale = known / np.maximum(small_weight, _LEAST_WEIGHT)
-    below = _pull_push(small * scale[..., None], known)
-    up = np.asarray(cv2.resize(below, (w, h), interpolation=cv2.INTER_LINEAR)).reshape(h, w, channels)
-    own = np.minimum(weight, 1)[..., None]
-    return np.asarray(weighted + up * (1 - own), dtype=np.float32)
+    small *= np.divide(known, np.maximum(small_weight, _LEAST_WEIGHT), out=small_weight)[..., None]
+    below = _pull_push(small, known)
+    return np.asarray(cv2.resize(below, (w, h), interpolation=cv2.INTER_LINEAR)).reshape(weighted.shape)
 
 
 def levelled(values: Float, known: Bool) -> Float:

@@ -24,8 +24,9 @@ from retouch_engine.survey.parts import Network
 from retouch_engine.survey.people import facial, owners
 from retouch_engine.survey.protect import Cause, by_colour, protection
 from retouch_engine.survey.second import Opinions, Second
-from retouch_engine.survey.skin import skin_mask
+from retouch_engine.survey.skin import dark_pieces, skin_mask
 from retouch_engine.survey.suspects import Suspect
+from retouch_engine.threads import ahead
 from retouch_engine.types import Bool, Box, Float, Photo, PixelScale, Samples, frozen
 
 _COLOUR_PX = 640
@@ -119,9 +120,10 @@ class Scene:
         return self.person_at(box) if on_face else None
 
     def suspect_at(self, box: Box) -> bool:
-        """Whether the middle of ``box`` may lie on a face that is not known for one."""
+        """Whether the middle of ``box`` may lie on a face that is not known for one, and on none that is."""
         x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
-        return any(suspect.near(x, y) for suspect in self.suspects)
+        away = min((suspect.near(x, y) for suspect in self.suspects), default=math.inf)
+        return away < min((math.dist((x, y), f.centre) / f.width for f in self.faces), default=math.inf)
 
     def px_per_mm_at(self, box: Box) -> float | None:
         """Pixels per millimetre of the person that ``box`` belongs to; None where nothing says it."""
@@ -196,12 +198,16 @@ def survey(photo: Photo, network: Network | None = None, opinions: Opinions | No
     network = network or parts.shipped()
     second = opinions.ask(view.small) if opinions and opinions.models else None
     guesses = [s.guess(photo.height, photo.width) for s in second.faces] if second else []
-    found = None if network is None else find(view.look, photo.height, photo.width, network, guesses)
-    if found is None or not found.faces:
-        note = NO_NETWORK if network is None else NO_FACE
-        scene = _by_colour(photo, view, note, found.suspects if found else ())
-    else:
-        scene = _by_faces(photo, view, found)
+    with ahead("colour", lambda: _skin_by_colour(photo, view)) as skin:
+        if network is None:
+            scene = _by_colour(photo, view, NO_NETWORK, skin.made())
+        else:
+            size = (photo.height, photo.width)
+            found = find(view.look, *size, network, guesses, unseen=skin.begin)
+            if found.faces:
+                scene = _by_faces(photo, view, found)
+            else:
+                scene = _by_colour(photo, view, NO_FACE, skin.made(), found.suspects)
     return scene if second is None else _doubted(scene, second, looked=network is not None)
 
 
@@ -212,7 +218,7 @@ def _by_faces(photo: Photo, view: View, found: Found) -> Scene:
     maps = protection(likely, shown, found.faces, cell)
     scene = _scene(photo, view, maps, found.faces[0].scale, found.faces)
     return replace(
-        scene,
+        _suspecting(scene, found.suspects),
         owner=frozen(owners(found.faces, scene.skin.shape, cell)),
         facial=frozen(facial(likely, found.faces, cell)),
     )
@@ -244,13 +250,25 @@ def _doubted(scene: Scene, second: Second, *, looked: bool) -> Scene:
     return replace(scene, skin=frozen(skin), level=frozen(level), causes=frozen(causes), notes=notes)
 
 
-def _by_colour(photo: Photo, view: View, note: str, suspects: tuple[Suspect, ...] = ()) -> Scene:
-    shown = view.small(_COLOUR_PX)
-    found = skin_mask(density(shown), grey=photo.grey)
+def _skin_by_colour(photo: Photo, view: View) -> tuple[Float, Bool]:
+    """Skin on the small picture in which it is looked for by colour, and the dark pieces in it."""
+    od = density(view.small(_COLOUR_PX))
+    skin = skin_mask(od, grey=photo.grey)
+    return skin, dark_pieces(od, skin)
+
+
+def _by_colour(
+    photo: Photo, view: View, note: str, seen: tuple[Float, Bool], suspects: tuple[Suspect, ...] = ()
+) -> Scene:
+    shown, (found, dark) = view.small(_COLOUR_PX), seen
     if note == NO_FACE and float(found.mean()) < _LEAST_BY_COLOUR:
-        found, note, suspects = np.zeros_like(found), NO_SKIN, ()
-    maps = by_colour(found, shown, suspects, photo.width / shown.shape[1])
-    scene = _scene(photo, view, maps, _UNKNOWN, note=note)
+        found, dark, note, suspects = np.zeros_like(found), np.zeros_like(dark), NO_SKIN, ()
+    maps = by_colour(found, dark, shown, suspects, photo.width / shown.shape[1])
+    return _suspecting(_scene(photo, view, maps, _UNKNOWN, note=note), suspects)
+
+
+def _suspecting(scene: Scene, suspects: tuple[Suspect, ...]) -> Scene:
+    """The same scene with what may be faces."""
     notes = (*scene.notes, MAYBE_FACE) if any(suspect.whole for suspect in suspects) else scene.notes
     return replace(scene, suspects=suspects, notes=notes)
 
