@@ -42,6 +42,8 @@ _TURN_S = 1.0
 _BEAT_S = 5.0
 _EXTEND_S = 30.0
 _START_FAILURES = 3
+_COMPILED = "compiled"
+"""In the state folder: the loops that the engine compiled for this machine."""
 
 
 @dataclass(slots=True)
@@ -157,7 +159,12 @@ class Service:
         for line in offered.damaged:
             log.get().error("model left out", why=line)
         return WorkerPlan(
-            self.engine, limits.max_megapixels, scratch, self.settings.memory_bytes, offered.stock
+            self.engine,
+            limits.max_megapixels,
+            scratch,
+            self.settings.memory_bytes,
+            offered.stock,
+            compiled=self.settings.state_dir / _COMPILED,
         )
 
     def _published(self, folder: Path) -> None:

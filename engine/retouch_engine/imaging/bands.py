@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from retouch_engine.kernels.planes import edged
 from retouch_engine.types import Bool, Float
 
 _LEAST_WEIGHT = np.float32(1e-4)
@@ -21,6 +22,7 @@ _WIDE_SIGMA = 3.0
 BAND_SIGMAS = (1.0, 2.0, 4.0)
 """Pores, furrows, and the unevenness just above them, px."""
 _CELL = 8
+_COLOUR_PX = 1.2
 _SMALLEST = 2
 """Side, in cells, of a plane that is not halved any more."""
 
@@ -169,6 +171,17 @@ def fine_bands(grey: Float) -> tuple[Float, Float]:
     return found, first
 
 
+def edge_planes(od: Float, grey: Float) -> Float:
+    """What differs from pixel to pixel, float32 ``(3, h, w)``.
+
+    That of ``grey``, ``(h, w)``, from its neighbours; the finest band of blue over red, which models and
+    chroma subsampling lose first; the length of the gradient of ``grey``.
+    """
+    planes = edged(np.ascontiguousarray(od), grey)
+    planes[1] -= blur(planes[1], _COLOUR_PX)
+    return planes
+
+
 def spread(values: NDArray[Any]) -> float:
     """Standard deviation of ``(n,)`` values: half the cost of ``std`` on so few."""
     if len(values) == 0:
@@ -177,8 +190,8 @@ def spread(values: NDArray[Any]) -> float:
     return math.sqrt(float(np.einsum("i,i->", off, off)) / len(values))
 
 
-def steepness(grey: Float, out: Float | None = None) -> Float:
+def steepness(grey: Float) -> Float:
     """Length of the gradient, per px; float32 ``(h, w)``."""
     dx = cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
     dy = cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
-    return np.asarray(cv2.magnitude(dx, dy, magnitude=out))
+    return np.asarray(cv2.magnitude(dx, dy))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.imaging.colour import is_srgb, to_srgb
 from retouch_engine.imaging.density import density
+from retouch_engine.kernels.planes import over
 from retouch_engine.survey import parts
 from retouch_engine.survey.doubt import Maps, cautious, told
 from retouch_engine.survey.faces import Crop, Face, Found, find
@@ -150,7 +151,7 @@ class Scene:
         if near.size and near.min() > 0.5:
             # Between cells that are all skin there is nothing to interpolate.
             return np.ones((len(rows), len(columns)), dtype=np.bool_)
-        return self._sampled(self.skin, box, step, cv2.INTER_LINEAR) > 0.5
+        return over(self.skin, *self._positions(box, step), 0.5)
 
     def protected_in(self, box: Box) -> Bool:
         """What must not change inside ``box``: bool, the shape of the box. Never meets skin."""
@@ -158,11 +159,13 @@ class Scene:
 
     def protected_at(self, box: Box, step: int) -> Bool:
         """The same, sampled every ``step`` px."""
-        return self._sampled(self.level, box, step, cv2.INTER_LINEAR) > 0.5
+        return over(self.level, *self._positions(box, step), 0.5)
 
     def causes_at(self, box: Box, step: int) -> NDArray[np.uint16]:
         """Why: bits of :class:`Cause`, 0 where nothing protects."""
-        bits = self._sampled(self.causes, box, step, cv2.INTER_NEAREST)
+        ys, xs = (v.astype(np.float32) for v in self._positions(box, step))
+        grid_x, grid_y = np.meshgrid(xs, ys)
+        bits = cv2.remap(self.causes, grid_x, grid_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
         protected = self.protected_at(box, step)
         return np.where(protected, np.where(bits > 0, bits, Cause.NOT_SKIN), 0).astype(np.uint16)
 
@@ -174,13 +177,13 @@ class Scene:
         columns = slice(max(0, math.floor(box.x0 * sx) - 2), math.ceil(box.x1 * sx) + 2)
         return self.skin[rows, columns]
 
-    def _sampled(self, field: NDArray[np.generic], box: Box, step: int, how: int) -> NDArray[np.float32]:
+    def _positions(self, box: Box, step: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Where each ``step``-th row and column of ``box`` lies in the maps, in cells."""
         sy = self.skin.shape[0] / self.height
         sx = self.skin.shape[1] / self.width
-        ys = ((np.arange(box.y0, box.y1, step) + step / 2) * sy - 0.5).astype(np.float32)
-        xs = ((np.arange(box.x0, box.x1, step) + step / 2) * sx - 0.5).astype(np.float32)
-        grid_x, grid_y = np.meshgrid(xs, ys)
-        return np.asarray(cv2.remap(field, grid_x, grid_y, how, borderMode=cv2.BORDER_REPLICATE))
+        ys = (np.arange(box.y0, box.y1, step) + step / 2) * sy - 0.5
+        xs = (np.arange(box.x0, box.x1, step) + step / 2) * sx - 0.5
+        return ys, xs
 
 
 def survey(photo: Photo, network: Network | None = None, opinions: Opinions | None = None) -> Scene:
