@@ -145,12 +145,7 @@ class Scene:
 
     def skin_at(self, box: Box, step: int) -> Bool:
         """Skin inside ``box`` (full-size pixels), sampled every ``step`` px."""
-        rows, columns = range(box.y0, box.y1, step), range(box.x0, box.x1, step)
-        near = self._cells(box)
-        if near.size and near.min() > 0.5:
-            # Between cells that are all skin there is nothing to interpolate.
-            return np.ones((len(rows), len(columns)), dtype=np.bool_)
-        return self._sampled(self.skin, box, step, cv2.INTER_LINEAR) > 0.5
+        return self._most(self.skin, box, step)
 
     def protected_in(self, box: Box) -> Bool:
         """What must not change inside ``box``: bool, the shape of the box. Never meets skin."""
@@ -158,21 +153,31 @@ class Scene:
 
     def protected_at(self, box: Box, step: int) -> Bool:
         """The same, sampled every ``step`` px."""
-        return self._sampled(self.level, box, step, cv2.INTER_LINEAR) > 0.5
+        return self._most(self.level, box, step)
 
     def causes_at(self, box: Box, step: int) -> NDArray[np.uint16]:
         """Why: bits of :class:`Cause`, 0 where nothing protects."""
-        bits = self._sampled(self.causes, box, step, cv2.INTER_NEAREST)
         protected = self.protected_at(box, step)
+        if not protected.any():
+            return np.zeros(protected.shape, np.uint16)
+        bits = self._sampled(self.causes, box, step, cv2.INTER_NEAREST)
         return np.where(protected, np.where(bits > 0, bits, Cause.NOT_SKIN), 0).astype(np.uint16)
 
-    def _cells(self, box: Box) -> NDArray[np.float32]:
-        """The cells of the small map that decide about any pixel of ``box``."""
+    def _most(self, field: Float, box: Box, step: int) -> Bool:
+        """Where in ``box`` a map is above one half."""
+        rows, columns = range(box.y0, box.y1, step), range(box.x0, box.x1, step)
+        near = field[self._cells(box)]
+        if near.size and (near.min() > 0.5 or near.max() < 0.5):
+            # Between cells that are all alike there is nothing to interpolate.
+            return np.full((len(rows), len(columns)), near.min() > 0.5)
+        return self._sampled(field, box, step, cv2.INTER_LINEAR) > 0.5
+
+    def _cells(self, box: Box) -> tuple[slice, slice]:
+        """The cells of the maps that decide about any pixel of ``box``."""
         sy = self.skin.shape[0] / self.height
         sx = self.skin.shape[1] / self.width
         rows = slice(max(0, math.floor(box.y0 * sy) - 2), math.ceil(box.y1 * sy) + 2)
-        columns = slice(max(0, math.floor(box.x0 * sx) - 2), math.ceil(box.x1 * sx) + 2)
-        return self.skin[rows, columns]
+        return rows, slice(max(0, math.floor(box.x0 * sx) - 2), math.ceil(box.x1 * sx) + 2)
 
     def _sampled(self, field: NDArray[np.generic], box: Box, step: int, how: int) -> NDArray[np.float32]:
         sy = self.skin.shape[0] / self.height
