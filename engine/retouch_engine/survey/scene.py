@@ -146,12 +146,7 @@ class Scene:
 
     def skin_at(self, box: Box, step: int) -> Bool:
         """Skin inside ``box`` (full-size pixels), sampled every ``step`` px."""
-        rows, columns = range(box.y0, box.y1, step), range(box.x0, box.x1, step)
-        near = self._cells(box)
-        if near.size and near.min() > 0.5:
-            # Between cells that are all skin there is nothing to interpolate.
-            return np.ones((len(rows), len(columns)), dtype=np.bool_)
-        return over(self.skin, *self._positions(box, step), 0.5)
+        return self._most(self.skin, box, step)
 
     def protected_in(self, box: Box) -> Bool:
         """What must not change inside ``box``: bool, the shape of the box. Never meets skin."""
@@ -159,23 +154,32 @@ class Scene:
 
     def protected_at(self, box: Box, step: int) -> Bool:
         """The same, sampled every ``step`` px."""
-        return over(self.level, *self._positions(box, step), 0.5)
+        return self._most(self.level, box, step)
 
     def causes_at(self, box: Box, step: int) -> NDArray[np.uint16]:
         """Why: bits of :class:`Cause`, 0 where nothing protects."""
-        ys, xs = (v.astype(np.float32) for v in self._positions(box, step))
-        grid_x, grid_y = np.meshgrid(xs, ys)
-        bits = cv2.remap(self.causes, grid_x, grid_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
         protected = self.protected_at(box, step)
+        if not protected.any():
+            return np.zeros(protected.shape, np.uint16)
+        grid_x, grid_y = np.meshgrid(*(v.astype(np.float32) for v in reversed(self._positions(box, step))))
+        bits = cv2.remap(self.causes, grid_x, grid_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
         return np.where(protected, np.where(bits > 0, bits, Cause.NOT_SKIN), 0).astype(np.uint16)
 
-    def _cells(self, box: Box) -> NDArray[np.float32]:
-        """The cells of the small map that decide about any pixel of ``box``."""
+    def _most(self, field: Float, box: Box, step: int) -> Bool:
+        """Where in ``box`` a map is above one half."""
+        rows, columns = range(box.y0, box.y1, step), range(box.x0, box.x1, step)
+        near = field[self._cells(box)]
+        if near.size and (near.min() > 0.5 or near.max() < 0.5):
+            # Between cells that are all alike there is nothing to interpolate.
+            return np.full((len(rows), len(columns)), near.min() > 0.5)
+        return over(field, *self._positions(box, step), 0.5)
+
+    def _cells(self, box: Box) -> tuple[slice, slice]:
+        """The cells of the maps that decide about any pixel of ``box``."""
         sy = self.skin.shape[0] / self.height
         sx = self.skin.shape[1] / self.width
         rows = slice(max(0, math.floor(box.y0 * sy) - 2), math.ceil(box.y1 * sy) + 2)
-        columns = slice(max(0, math.floor(box.x0 * sx) - 2), math.ceil(box.x1 * sx) + 2)
-        return self.skin[rows, columns]
+        return rows, slice(max(0, math.floor(box.x0 * sx) - 2), math.ceil(box.x1 * sx) + 2)
 
     def _positions(self, box: Box, step: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Where each ``step``-th row and column of ``box`` lies in the maps, in cells."""
