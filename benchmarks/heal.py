@@ -232,6 +232,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     # As the worker does: else a large crop's memory is fresh, page by page, for each heal.
     heap.keep_one_heap()
+    heap.keep_what_is_loaded()
     load = os.getloadavg()[0]
     asked = {n: m for n, m in methods().items() if not args.only or n in args.only}
     heals: list[Heal] = []

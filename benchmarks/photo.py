@@ -120,6 +120,7 @@ def _child_job(path: Path, threads: int) -> dict[str, Any]:
 
     heap.keep_one_heap()
     with tempfile.TemporaryDirectory() as folder, open_engine() as engine:
+        heap.keep_what_is_loaded()
         small = Path(folder) / "small.tif"
         write_photo(small, render(900, 600, px_per_mm=12.0, tones=("fair",)).pixels)
 
