@@ -52,6 +52,36 @@ def test_a_compiled_loop_is_kept_for_the_next_start(tmp_path: Path) -> None:
     assert list((tmp_path / "compiled").rglob("*.nbi"))
 
 
+def test_only_its_owner_may_enter_the_folder_of_compiled_loops(tmp_path: Path) -> None:
+    (tmp_path / "loop.py").write_text(LOOP, "utf-8")
+    run(str(tmp_path / "loop.py"), folder=tmp_path / "compiled")
+    (folder,) = (tmp_path / "compiled").iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("what", ["*.nbi", "*.nbc"])
+@pytest.mark.parametrize("left", [0, 40])
+def test_a_kept_loop_that_is_damaged_is_compiled_and_kept_anew(tmp_path: Path, what: str, left: int) -> None:
+    (tmp_path / "loop.py").write_text(LOOP, "utf-8")
+    whole = {}
+    for again in (False, True, True):
+        assert run(str(tmp_path / "loop.py"), folder=tmp_path / "compiled") == "3.0"
+        if not again:
+            whole = {path: path.stat().st_size for path in (tmp_path / "compiled").rglob(what)}
+            for path in whole:
+                os.truncate(path, left)
+    assert whole
+    assert {path: path.stat().st_size for path in whole} == whole
+
+
+def test_a_full_disk_costs_the_kept_loops_and_no_start(tmp_path: Path) -> None:
+    (tmp_path / "loop.py").write_text(LOOP, "utf-8")
+    full = "import resource, runpy; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)); "
+    told = run("-c", full + f"runpy.run_path({str(tmp_path / 'loop.py')!r})", folder=tmp_path / "compiled")
+    assert told == "3.0"
+    assert not list(tmp_path.rglob("*.nb?"))
+
+
 def test_a_loop_that_cannot_be_kept_is_compiled_all_the_same(tmp_path: Path) -> None:
     """Numba knows no place for what comes from no file, as for a program that nobody may write beside."""
     assert run("-c", LOOP, folder=tmp_path / "compiled") == "3.0"

@@ -224,7 +224,8 @@ class MetadataCarrier:
         """
         command = ("-m", "-overwrite_original", "-tagsFromFile", _staged(source), *_COPY, _staged(result))
         try:
-            return Copied(*self._asked(command))
+            (said,), _ = self._asked(command)
+            return Copied(said)
         except ExiftoolError as error:
             Path(f"{result}_exiftool_tmp").unlink(missing_ok=True)
             return Copied(trouble=str(error))
@@ -244,29 +245,23 @@ class MetadataCarrier:
         if not trouble:
             commands = [(*_COMPARE, "-j", "-n", "-G1", _staged(path)) for path in (source, result)]
             try:
-                before, after = (_tags(answer) for answer in self._asked(*commands))
-                return self._report(before, after, copied.said)
+                answers, version = self._asked(*commands)
+                before, after = map(_tags, answers)
+                return _report(before, after, copied.said, version)
             except ExiftoolError as error:
                 trouble = str(error)
         note = f"exiftool: {trouble}; exposure, date and place are carried as XMP only"
         return CarryReport(BUILT_IN, _WITHOUT_EXIFTOOL, note)
 
-    def _report(self, before: dict[str, Any], after: dict[str, Any], said: str) -> CarryReport:
-        missing = _missing(before, after)
-        note = "" if not missing else f"not carried: {', '.join(missing)}"
-        if missing and "0 image files updated" in said:
-            note = f"exiftool left the result as it was; {note}"
-        return CarryReport(f"exiftool {self.version}", missing, note)
-
-    def _asked(self, *commands: tuple[str, ...]) -> list[str]:
-        """The answers to a few commands.
+    def _asked(self, *commands: tuple[str, ...]) -> tuple[list[str], str]:
+        """The answers to a few commands, and the version of what answered.
 
         Raises:
             ExiftoolError: one of them failed; then the process was ended.
         """
         with self._lock:
             try:
-                return [self._ask(*command) for command in commands]
+                return [self._ask(*command) for command in commands], self._running().told_version
             except ExiftoolError:
                 self._stop(at_once=True)
                 raise
@@ -367,6 +362,14 @@ def _tags(answer: str) -> dict[str, Any]:
         return {str(name): value for name, value in tags.items()}
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ExiftoolError(f"its answer is not the JSON of one file: {answer[:80]!r}") from error
+
+
+def _report(before: dict[str, Any], after: dict[str, Any], said: str, version: str) -> CarryReport:
+    missing = _missing(before, after)
+    note = "" if not missing else f"not carried: {', '.join(missing)}"
+    if missing and "0 image files updated" in said:
+        note = f"exiftool left the result as it was; {note}"
+    return CarryReport(f"exiftool {version}", missing, note)
 
 
 def _missing(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:

@@ -32,6 +32,8 @@ LOSSLESS = frozenset({1, 5, 8, 32773, 32946, 34925, 34926, 50000})
 """None, LZW, Deflate, PackBits, old Deflate, LZMA, ZSTD."""
 JPEG = 7
 _DEFLATE, _DIFFERENCES = 8, 2
+_PACKED_MORE = 1024
+"""Bytes that a packed strip may have over its samples and a 64th of them: noise gets no shorter."""
 _READ_AHEAD_BYTES = 16 << 20
 """tifffile would otherwise hold 256 MB of packed strips beside the canvas."""
 MOST_EXTRA = 16
@@ -246,8 +248,12 @@ def _strips(path: Path, handle: BufferedReader, header: Header) -> SourceStrips 
     )
     if not alike:
         return None
-    offsets = page.span.start + page.numbers(273)
-    return SourceStrips(path, signature(handle), rows, header.samples, offsets, page.numbers(279))
+    needed = -(-header.height // rows)
+    offsets, counts = page.span.start + page.numbers(273)[:needed], page.numbers(279)[:needed]
+    raw = rows * header.width * header.samples * 2
+    if int(counts.max()) > raw + raw // 64 + _PACKED_MORE or int(counts.sum()) > page.span.size:
+        return None  # padded, or lying over each other: taken over, a small file would become a huge one
+    return SourceStrips(path, signature(handle), rows, header.samples, offsets, counts)
 
 
 def read_tiff(

@@ -28,8 +28,8 @@ _SHARES = np.linspace(0.02, 0.98, 33, dtype=np.float64)
 _LEAST_CORE, _EASE = 9, 1e-9
 _NOWHERE = (0, 0, 0, 0)
 _BANDS = len(BAND_SIGMAS)
-_CONTRASTS, _SMOOTH, _EDGE = _BANDS + 2, _BANDS + 2, _BANDS + 3
-"""What is looked up at each place: so many whose contrast counts, then the blur, then the gradient."""
+_CONTRASTS = _BANDS + 2
+"""Of what is looked up at each place: so many whose contrast counts."""
 FINEST = 0
 """Of the edge planes: the difference from pixel to pixel."""
 _FEATHER_PX = 1.6
@@ -71,7 +71,7 @@ class Shape:
     rim_extent: tuple[int, int, int, int]
     """Its least row and column, its most."""
     extent: tuple[int, int, int, int]
-    """That of rim and ring."""
+    """That of core, rim and ring."""
     reach: float
     """How far the rim lies from its middle, px."""
 
@@ -190,7 +190,7 @@ def shape_of(hole: Bool, forbid: Bool) -> Shape:
     core, rim, ring = found[:3]
     if len(rim) == 0:
         return Shape(core, rim, ring, found[3:], _NOWHERE, _NOWHERE, 0.0)
-    edges = spanning(rim, ring)
+    edges = spanning(rim, ring, core)
     return Shape(core, rim, ring, found[3:], edges[:4], edges[4:8], edges[8])
 
 
@@ -207,7 +207,7 @@ def trace_of(before: Bands, shape: Shape) -> Trace:
 
 def measure(seen: Bands, shape: Shape, shifts: NDArray[np.intp], trace: Trace) -> Figures:
     """Figures of the shape laid at each shift; ``shifts`` is ``(n, 2)`` rows ``(dy, dx)``, 0 for itself."""
-    if len(shape.ring) == 0 or len(shifts) == 0:
+    if 0 in (len(shape.ring), len(shifts), trace.core.shape[1]):  # a ring too short for a plane has no trace
         return Figures(np.zeros((0, len(NAMES))))
     looks, inside, around, level = looked_up(
         seen.fine, seen.smooth, seen.more, shape.core, shape.rim, shape.ring, shifts

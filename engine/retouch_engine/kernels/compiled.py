@@ -1,14 +1,27 @@
-"""How kernels are compiled: once for each machine, when they are imported, never in the middle of a photo."""
+"""How kernels are compiled: once for each machine, when they are imported, never in the middle of a photo.
+
+What was compiled is kept in a folder that only its owner may enter, because it is code. It is named after all
+that it comes from: numba knows a loop's own file by its time, not what that file uses.
+A folder that cannot be used costs time and nothing else.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 from numba import types
 
 Loop = TypeVar("Loop", bound=Callable[..., Any])
+_OPTIONS = {"nogil": True, "error_model": "numpy"}
+_kept_in: list[Path] = []
+"""The folder; empty where none can be used."""
 
 
 def _seen(kind: Any, axes: int, layout: str = "C") -> Any:
@@ -41,24 +54,45 @@ UniTuple = types.UniTuple
 """So many of one kind."""
 
 
-def kernel(*arguments: Any) -> Callable[[Loop], Loop]:
-    """Compile a loop for these arguments, at once; what was compiled before is read from numba's cache.
+def _prepare() -> None:
+    """Choose the folder: below ``NUMBA_CACHE_DIR``, else where programs of this user keep such things."""
+    given = numba.config.CACHE_DIR or str(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "retouchd"))
+    text = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    try:
+        folder = Path(given).expanduser() / hashlib.sha256(numba.__version__.encode() + text).hexdigest()[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except (OSError, RuntimeError) as error:  # RuntimeError: nobody's home is known
+        _do_without(error)
+    else:
+        _kept_in.append(folder)
+        numba.config.CACHE_DIR = str(folder)
 
-    Where no folder for the cache can be written to (see ``NUMBA_CACHE_DIR``) it is compiled at each start.
-    """
+
+def _do_without(error: Exception) -> None:
+    """Keep nothing any more, and begin anew at the next start."""
+    while _kept_in:
+        shutil.rmtree(_kept_in.pop(), ignore_errors=True)
+    warnings.warn(f"compiled loops cannot be kept, so each start compiles them: {error}", stacklevel=3)
+
+
+def kernel(*arguments: Any) -> Callable[[Loop], Loop]:
+    """Compile a loop for these arguments, at once; what was compiled before is read from its folder."""
 
     def compile_(loop: Loop) -> Loop:
-        options = {"nogil": True, "error_model": "numpy"}
-        try:
-            return cast("Loop", numba.njit([arguments], cache=True, **options)(loop))
-        except RuntimeError as error:
-            if "no locator available" not in str(error):
-                raise
-            return cast("Loop", numba.njit([arguments], **options)(loop))
+        if _kept_in:
+            try:
+                return cast("Loop", numba.njit([arguments], cache=True, **_OPTIONS)(loop))
+            except Exception as error:  # noqa: BLE001 - a full disk, pickle and LLVM each raise their own
+                _do_without(error)
+        return cast("Loop", numba.njit([arguments], **_OPTIONS)(loop))
 
     return compile_
 
 
 def part(loop: Loop) -> Loop:
     """A piece of kernels, compiled into each of them."""
-    return cast("Loop", numba.njit(nogil=True, error_model="numpy")(loop))
+    return cast("Loop", numba.njit(**_OPTIONS)(loop))
+
+
+_prepare()

@@ -107,7 +107,9 @@ def costs(
     band, grain = fine.reshape(h * w), colour.reshape(h * w)
     found = np.full(len(offsets), np.inf, np.float32)
     must, y0, x0, y1, x1 = _flat(wide, w)
-    inside = _flat(hole, w)[0]
+    inside, a0, b0, a1, b1 = _flat(hole, w)
+    # ``wide`` may be a sample, whose outermost rows are missing.
+    y0, x0, y1, x1 = min(y0, a0), min(x0, b0), max(y1, a1), max(x1, b1)
     here, v0, u0, v1, u1 = _flat(ring, w)
     n = len(ring)
     usual = max(_contrast(level, here, 0), 1e-3) if n else 1.0

@@ -175,9 +175,9 @@ def planes_through(core: Places, ring: Places, every: int, ease: float) -> tuple
     return fit, under
 
 
-@kernel(PLACES, PLACES)
-def spanning(rim: Places, ring: Places) -> tuple[int, int, int, int, int, int, int, int, float]:
-    """Least and most row and column of the rim, then of both; and how far the rim lies from its middle."""
+@kernel(PLACES, PLACES, PLACES)
+def spanning(rim: Places, ring: Places, core: Places) -> tuple[int, int, int, int, int, int, int, int, float]:
+    """Least and most row and column of the rim, then of all; and how far the rim lies from its middle."""
     y0, x0, y1, x1 = rim[0, 0], rim[0, 1], rim[0, 0], rim[0, 1]
     for i in range(len(rim)):
         y0, x0 = min(y0, rim[i, 0]), min(x0, rim[i, 1])
@@ -190,6 +190,9 @@ def spanning(rim: Places, ring: Places) -> tuple[int, int, int, int, int, int, i
     for j in range(len(ring)):
         v0, u0 = min(v0, ring[j, 0]), min(u0, ring[j, 1])
         v1, u1 = max(v1, ring[j, 0]), max(u1, ring[j, 1])
+    for k in range(len(core)):
+        v0, u0 = min(v0, core[k, 0]), min(u0, core[k, 1])
+        v1, u1 = max(v1, core[k, 0]), max(u1, core[k, 1])
     return y0, x0, y1, x1, v0, u0, v1, u1, np.sqrt(far)
 
 

@@ -133,3 +133,18 @@ def test_what_was_taken_over_is_proved_like_the_rest(tmp_path: Path) -> None:
     result = _written(tmp_path, replace(photo, strips=replace(own, offsets=offsets, counts=counts)))
     with pytest.raises(errors.ProofFailed, match="outside the heals differs in rows 96 to 112"):
         prove_result(result, photo, [pictures.patch(y=40)], Finish(), XMP)
+
+
+def test_strips_that_lie_over_each_other_are_packed_anew(tmp_path: Path) -> None:
+    """Taken over as they stand, a small file would make a huge one."""
+    photo = _read(tmp_path, np.full((160, 200, 3), 30_000, np.uint16))
+    assert photo.strips is not None
+    path = tmp_path / "a.tif"
+    with tifffile.TiffFile(path, mode="r+") as tif:
+        page = tif.pages[0]
+        first, many = page.dataoffsets[0], len(page.dataoffsets)
+        page.tags[273].overwrite([first] * many)
+        page.tags[279].overwrite([path.stat().st_size - first] * many)
+    photo = read_photo(path, Limits())
+    assert photo.strips is None
+    assert prove_result(_written(tmp_path, photo), photo, [pictures.patch(y=40)], Finish(), XMP)

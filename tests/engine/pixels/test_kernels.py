@@ -216,6 +216,17 @@ def test_a_donor_costs_what_it_differs_by(rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(chosen, [(0, 18), (-17, -17), (3, -15)])
 
 
+def test_no_donor_leaves_the_crop_where_only_a_sample_must_be_clean(rng: np.random.Generator) -> None:
+    fine, colour, smooth = (noise(rng, 40, 40) for _ in range(3))
+    hole, ring = where(disc(40, 8)), where(disc(40, 11) & ~disc(40, 9))
+    sample = hole[np.abs(hole[:, 0] - 20) < 3]
+    shifts = np.array([(0, 0), (16, 0), (-16, 0)], dtype=np.intp)
+    weights = np.array([1.0, 0.35, 0.03, 10.0, 0.5], dtype=np.float32)
+    dirty = np.zeros((40, 40), np.bool_)
+    found = offsets.costs(shifts, dirty, fine, colour, smooth, sample, hole, ring, weights)
+    np.testing.assert_array_equal(np.isinf(found), [False, True, True])
+
+
 def test_offsets_lie_on_rings() -> None:
     found = offsets.around(np.array([1.0, 2.0]), 10.0, np.ones(16), np.zeros(16))
     np.testing.assert_allclose(np.hypot(*found.T), np.repeat([10.0, 20.0], 8), atol=0.8)
