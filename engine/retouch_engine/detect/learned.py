@@ -34,9 +34,9 @@ _BROWN = 0.37
 spot, and from which no studio's taste makes it likelier to be healed."""
 _DARK = (0.67, 0.35)
 """Melanin share and rise in green density above which a mark looks like a mole, whatever the odds say."""
-_BROWN_RISK = (0.45, 0.5)
-"""Melanin share above which less risk is taken, and the share of it. Two blemishes of 154 go unhealed by it,
-and so do a mole and a fifth of the brown spots of which the labels cannot say what they are."""
+_BROWN_RISK = (0.3, 0.5)
+"""Melanin share above which less risk is taken, and the share of it. Six blemishes of 154 go unhealed by it,
+and so do two moles and a fifth of the brown spots of which the labels cannot say what they are."""
 _FAINT_RISK = 0.05
 """Of the risk that is taken otherwise, what may be taken of a blotch without an outline: only the network
 says where it is. With more, the hollow of an ear was healed, and two folds, for two blemishes."""
@@ -44,8 +44,8 @@ _SEEN_AS_PERMANENT = 0.8
 _JUDGED_PERMANENT = 0.5
 _LIKELIER_PERMANENT = 0.5
 """Odds of a permanent mark, by the first network anywhere in a spot, by the second of the whole spot, and by
-the trees, above which nothing outweighs them. Two of 154 blemishes are lost by the first line, and three
-permanent marks in second photos kept, a plain mole of 3 mm among them that looked red in a pale rendering."""
+the trees, above which nothing outweighs them. Two of 150 blemishes are lost by the first line; it keeps what
+the usual rendering would turn red where the skin is taken for paler than it is."""
 _SEEN_AS_BLEMISH = 0.5
 """Odds of a blemish by the first network from which what else is called permanent is offered: dark scabs."""
 _LONG = 3.0
@@ -57,7 +57,7 @@ _LEAST_EDGE = 0.5
 """Distance from where the skin ends, in its own diameters, of a spot healed unasked."""
 _UNEVEN = 0.17
 """Spread of the skin around, in optical density, above which nothing is healed unasked: folds of ears, tufts
-of hair, shadows. Three of 155 blemishes go unhealed by it, and 7 of 49 places where there is nothing."""
+of hair, shadows. Three of 151 blemishes go unhealed by it, and 7 of 50 places where there is nothing."""
 _COMEDO_MM, _ROUND = 1.6, 1.8
 """A plugged pore is dark without being red or brown, round, and no wider than so many millimetres."""
 LIKELY_PERMANENT = 0.4
@@ -99,7 +99,7 @@ class Bars:
         return cls(
             review=0.012 * 2.5**doubt,
             sure=0.25 + (0.5 if doubt > 0 else 0.15) * doubt,
-            risk=0.2 * 1.3**-doubt,
+            risk=0.18 * 1.3**-doubt,
         )
 
 

@@ -36,7 +36,8 @@ _BY_RATIO, _BY_REDNESS = 0.5, 0.75
 """Powers. Together they part the two sets by the factor by which marks of one sort differ."""
 _EACH = (0.7, 1.5)
 """What either alone may say: skin under a blue cast has no redness at all."""
-_LEAST, _MOST = 0.55, 2.0
+_LEAST, _MOST = 0.55, 1.5
+"""With up to 2 a plain mole and two freckles on the palest faces turned red, and were healed."""
 _CELL = 4
 """Pixels of the networks' scale, 0.8 mm, that are looked at as one."""
 _FINE, _COARSE = 1.0, 6.0
@@ -46,7 +47,7 @@ _EPSILON = 1e-3
 
 
 def gain(rgb: Image, skin: Bool) -> float:
-    """What brings this skin to the usual colourfulness: 0.55 to 2; 1 where there is too little to tell.
+    """What brings this skin to the usual colourfulness: 0.55 to 1.5; 1 where there is too little to tell.
 
     Args:
         rgb: uint8 ``(h, w, 3)``, sRGB, at the networks' scale.
