@@ -30,7 +30,7 @@ from retouch_engine.survey import Scene
 from retouch_engine.types import DetectorId, Photo, Spot
 
 _BROWN = 0.37
-"""Melanin share, in the networks' rendering, from which a mark that is likelier permanent is called a brown
+"""Melanin share, in the usual rendering, from which a mark that is likelier permanent is called a brown
 spot, and from which no studio's taste makes it likelier to be healed."""
 _DARK = (0.67, 0.35)
 """Melanin share and rise in green density above which a mark looks like a mole, whatever the odds say."""
