@@ -32,6 +32,7 @@ from rich.table import Table
 
 from retouch_engine import Recipe
 from retouch_engine.types import packed
+from retouchd import heap
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(<!-- benchmark:heal -->\n).*?(<!-- /benchmark:heal -->)", re.DOTALL)
@@ -229,6 +230,9 @@ def main() -> None:
     """Heal, score, print."""
     args = _arguments()
     cv2.setNumThreads(1)
+    # As the worker does: else a large crop's memory is fresh, page by page, for each heal.
+    heap.keep_one_heap()
+    heap.keep_what_is_loaded()
     load = os.getloadavg()[0]
     asked = {n: m for n, m in methods().items() if not args.only or n in args.only}
     heals: list[Heal] = []
@@ -267,7 +271,8 @@ def _machine(repeat: int, load: float) -> str:
     if info.is_file():
         found = re.search(r"model name\s*: (.+)", info.read_text("utf-8"))
         cpu = found[1] if found else cpu
-    versions = ", ".join(f"{n} {version(n)}" for n in ("retouchd", "numpy", "opencv-python-headless"))
+    names = ("retouchd", "numba", "numpy", "opencv-python-headless")
+    versions = ", ".join(f"{n} {version(n)}" for n in names)
     return (
         f"{cpu}, one thread; Python {platform.python_version()}, {versions}; milliseconds of one core,"
         f" medians of the quickest of {repeat} runs each; load average {load:.1f} at the start."

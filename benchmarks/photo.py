@@ -1,7 +1,8 @@
 """How long one photo takes and how much memory, beside the bare decode and encode of the same file.
 
 Every measurement runs in a process of its own. The engine is loaded and has done one small photo before
-the clock starts, as in the daemon, which keeps it loaded. Figures are medians; nothing is asserted.
+the clock starts, and memory is asked for as in the worker of the daemon, which keeps it loaded. Figures are
+medians; nothing is asserted.
 
     python -m benchmarks.photo [--sizes 2 24 45] [--repeat 3] [--photo PATH] [--markdown | --readme]
 """
@@ -115,8 +116,11 @@ def _child_job(path: Path, threads: int) -> dict[str, Any]:
     from benchmarks.files import write_photo
 
     from retouch_engine import Finish, Order, Recipe, open_engine
+    from retouchd import heap
 
+    heap.keep_one_heap()
     with tempfile.TemporaryDirectory() as folder, open_engine() as engine:
+        heap.keep_what_is_loaded()
         small = Path(folder) / "small.tif"
         write_photo(small, render(900, 600, px_per_mm=12.0, tones=("fair",)).pixels)
 

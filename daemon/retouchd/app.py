@@ -13,19 +13,19 @@ import signal
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from retouchd import actions, config, heap, lock, log, models, protocol
+from retouchd import actions, config, heap, lock, log, models, protocol, schema
 from retouchd.amends import Amends
 from retouchd.config import Settings
 from retouchd.control import Control
 from retouchd.crew import Crew, cards_of
 from retouchd.dispatch import SCRATCH, Desk, Dispatcher
-from retouchd.errors import EngineUnavailable, JournalDamaged, RetouchdError
+from retouchd.errors import EngineUnavailable, RetouchdError
 from retouchd.hooks import Hooks
 from retouchd.intake import Intake
 from retouchd.jobs import InstanceId, State
@@ -42,6 +42,8 @@ _TURN_S = 1.0
 _BEAT_S = 5.0
 _EXTEND_S = 30.0
 _START_FAILURES = 3
+_COMPILED = "compiled"
+"""In the state folder: the loops that the engine compiled for this machine."""
 
 
 @dataclass(slots=True)
@@ -113,7 +115,7 @@ class Service:
         self.journal = Journal.create(self.settings.state_dir)
         wake = Wake(self._poked)
         try:
-            with self._readable():
+            with schema.readable(self.settings.state_dir / FILE_NAME):
                 self._put_together(wake)
             self._install_signals()
             log.get().info("started", config=self.path, watching=len(self.settings.watch))
@@ -157,7 +159,12 @@ class Service:
         for line in offered.damaged:
             log.get().error("model left out", why=line)
         return WorkerPlan(
-            self.engine, limits.max_megapixels, scratch, self.settings.memory_bytes, offered.stock
+            self.engine,
+            limits.max_megapixels,
+            scratch,
+            self.settings.memory_bytes,
+            offered.stock,
+            compiled=self.settings.state_dir / _COMPILED,
         )
 
     def _published(self, folder: Path) -> None:
@@ -204,23 +211,13 @@ class Service:
     def _turn_calmly(self) -> None:
         """One turn; a journal that cannot be written (a full disk) pauses the work and is tried again."""
         try:
-            with self._readable():
+            with schema.readable(self.settings.state_dir / FILE_NAME):
                 self._turn()
         except sqlite3.OperationalError as error:
             log.get().error("journal", why=str(error))
             self.notifier.status(f"degraded: {error}")
             self.notifier.alive()
             time.sleep(_TURN_S)
-
-    @contextlib.contextmanager
-    def _readable(self) -> Iterator[None]:
-        """Raise JournalDamaged where the journal cannot be read any more."""
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            if type(error) is not sqlite3.DatabaseError:  # its kin are a full disk, or mistakes of ours
-                raise
-            raise JournalDamaged(self.settings.state_dir / FILE_NAME, str(error)) from error
 
     def _turn(self) -> None:
         if self.flags.reload:

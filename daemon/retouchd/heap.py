@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """From <malloc.h> of glibc."""
@@ -42,3 +43,13 @@ def keep_one_heap() -> None:
         library.mallopt(_M_ARENA_MAX, 1)
         library.mallopt(_M_MMAP_THRESHOLD, _LARGE_ARRAY_BYTES)
         library.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+
+
+def keep_what_is_loaded() -> None:
+    """Have Python's collector pass over all that is there now; to be asked once the libraries are loaded.
+
+    They leave 128,000 objects that live as long as the process. Each full collection looked at all of them
+    again: 61 ms, in a photo whose whole job takes a second.
+    """
+    gc.collect()
+    gc.freeze()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
-from retouchd.errors import JournalTooNew
+from retouchd.errors import JournalDamaged, JournalTooNew
+
+_NO_TEXT = "Could not decode"
+"""Python's word for a column whose bytes are no text: the file's fault, though it comes as a passing one."""
 
 # One script for each version; the number of scripts is the schema's version (PRAGMA user_version).
 MIGRATIONS = (
@@ -73,3 +78,19 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
     """
     for step in range(version(db, path), len(MIGRATIONS)):
         db.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[step]} PRAGMA user_version={step + 1}; COMMIT;")
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Around whatever reads the journal at ``path``.
+
+    Raises:
+        JournalDamaged: it cannot be read any more.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        # Its kin are a full disk, or mistakes of ours.
+        if type(error) is not sqlite3.DatabaseError and not str(error).startswith(_NO_TEXT):
+            raise
+        raise JournalDamaged(path, str(error)) from error

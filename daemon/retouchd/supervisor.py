@@ -41,12 +41,19 @@ class WorkerPlan:
     """The models that it is handed."""
     card: str = ""
     """The one card that it may see, as the driver's tools name it; empty for all that the daemon sees."""
+    compiled: Path | None = None
+    """Where the engine keeps the loops that it compiles; None leaves it to numba, which wants to write beside
+    the program or below the user's home."""
 
     def environment(self) -> dict[str, str]:
         """What the worker finds in its environment. The order of cards is that of nvidia-smi."""
-        if not self.card:
-            return dict(os.environ)
-        return {**os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": self.card}
+        told = dict(os.environ)
+        if self.compiled:
+            # A service may write to neither; who set the folder knows better.
+            told.setdefault("NUMBA_CACHE_DIR", str(self.compiled))
+        if self.card:
+            told |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": self.card}
+        return told
 
     def command(self) -> list[str]:
         """The command line."""

@@ -214,6 +214,7 @@ def main(
     except Exception as error:  # noqa: BLE001 - told to the daemon, which decides
         say(failed("engine", f"{type(error).__name__}: {error}"))
         raise SystemExit(1) from None
+    heap.keep_what_is_loaded()
     with loaded:
         if stock:
             engines.append(loaded)

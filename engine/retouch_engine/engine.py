@@ -7,9 +7,10 @@ after every program that touched it. Nothing is ever written outside the staging
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -30,7 +31,7 @@ from retouch_engine.codec.write import write_heal_layer, write_mask, write_resul
 from retouch_engine.codec.xmp import XmpFacts, build_packet, packet_trouble, source_type
 from retouch_engine.errors import UnusableName, shown
 from retouch_engine.pipeline import Beside, Crew, Progress, Retouched, Stopwatch, retouch
-from retouch_engine.prove import Proof, prove_heal_layer, prove_merged, prove_result
+from retouch_engine.prove import prove_heal_layer, prove_merged, prove_result
 from retouch_engine.recipe import Limits
 from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role, SpotRecord, counts
 from retouch_engine.resident import Residency, opinions_told, told, warnings
@@ -68,30 +69,31 @@ class RetouchEngine:
     def retouch(self, order: Order, progress: Progress) -> Rendered:
         """See :class:`retouch_engine.Engine`."""
         clock = Stopwatch(progress)
+        self._carrier.start()
         photo, done, made = self._pixels(order, clock)
         files = {role: order.staging / name for role, name in _NAMES.items()}
         packet = self._packet(photo, done, order)
         with clock.stage("write"):
             rows = _written(files, photo, done, order, packet)
-        with clock.stage("metadata"):
-            link = linked(order.source, order.staging)
-            carried = self._carrier.carry(link, files[Role.RESULT])
-        signed = {}
-        if order.finish.signing is not None:
-            with clock.stage("sign"):
-                signed = {"c2pa": _signed(link, files[Role.RESULT], done, order)}
-        with clock.stage("prove"):
-            proof = _proved(files, photo, done, order, packet)
-        staged = {role: path for role, path in files.items() if path.exists()}
-        record = _record(order, photo, done, clock.seconds | done.seconds) | self._told(order, made, done)
-        with clock.stage("digest"):
-            record["outputs"] = _digests(staged)
+        with borrowed("prove", 2) as hands:
+            # Exiftool is a process of its own and touches the result alone: the layers are proved meanwhile.
+            layers = hands.submit(_prove_layers, files, photo, done, order)
+            compare, signed = self._carried(files[Role.RESULT], done, order, clock)
+            carried = hands.submit(compare)
+            staged = {role: path for role, path in files.items() if path.exists()}
+            digests = hands.submit(_digests, staged)
+            with clock.stage("prove"):
+                proof = prove_result(files[Role.RESULT], photo, done.patches, order.finish, packet)
+                layers.result()
+            record = _record(order, photo, done, clock.seconds | done.seconds) | self._told(order, made, done)
+            with clock.stage("digest"):
+                record["outputs"] = digests.result()
         record["seconds"] = done.seconds | clock.seconds
         record["outside_unchanged"] = proof.outside_unchanged
         record["proof"] = asdict(proof)
-        record["metadata"] = asdict(carried)
+        record["metadata"] = asdict(carried.result())
         record |= signed
-        record["notes"] += _metadata_notes(photo, carried) + warnings(made)
+        record["notes"] += _metadata_notes(photo, carried.result()) + warnings(made)
         record["contact"] = {"rows": rows}
         return Rendered(staged, record)
 
@@ -146,6 +148,19 @@ class RetouchEngine:
         beside = Beside(mask, order.sitting, before)
         done = retouch(photo, order.recipe, clock.tell, order.corrections, beside, crew)
         return photo, replace(done, notes=(*done.notes, *why)), made
+
+    def _carried(
+        self, result: Path, done: Retouched, order: Order, clock: Stopwatch
+    ) -> tuple[Callable[[], CarryReport], dict[str, Any]]:
+        """The source's metadata into the result, and its signature; what finds out what became of both."""
+        with clock.stage("metadata"):
+            link = linked(order.source, order.staging)
+            copied = self._carrier.copy(link, result)
+        compare = partial(self._carrier.compare, link, result, copied)
+        if order.finish.signing is None:
+            return compare, {}
+        with clock.stage("sign"):
+            return compare, {"c2pa": _signed(link, result, done, order)}
 
     def _told(self, order: Order, made: Plan, done: Retouched) -> dict[str, Any]:
         return told(made, done.spots) | opinions_told(self._residency.opinions(order.recipe))
@@ -228,11 +243,10 @@ def _offered(done: Retouched) -> list[Any]:
     return [step for step in done.steps if step.spot.id in asked]
 
 
-def _proved(files: Mapping[Role, Path], photo: Photo, done: Retouched, order: Order, packet: bytes) -> Proof:
+def _prove_layers(files: Mapping[Role, Path], photo: Photo, done: Retouched, order: Order) -> None:
     if order.finish.psd:
         prove_merged(files[Role.PSD], photo, done.patches)
     prove_heal_layer(files[Role.HEAL], photo, done.patches, order.finish)
-    return prove_result(files[Role.RESULT], photo, done.patches, order.finish, packet)
 
 
 def _digests(staged: Mapping[Role, Path]) -> dict[str, dict[str, Any]]:

@@ -15,12 +15,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import density
 from retouch_engine.imaging.masks import bounding_box, dilated, distance_to, placed
+from retouch_engine.kernels.planes import along, between, mean_in
 from retouch_engine.survey import Scene
 from retouch_engine.types import Bool, Box, Float, Photo, Step
 
@@ -86,22 +86,25 @@ def _grown(photo: Photo, scene: Scene, step: Step) -> Step:
 
 def _growth(view: _View, size: float) -> int:
     """By how many pixels of the photo the hole has to grow."""
-    far = np.flatnonzero(_far(view, (_MOST_GROWTH * size + _FAR_PX) / view.step))
-    core = np.flatnonzero(view.core)
-    if len(far) < _LEAST_FAR or len(core) == 0:
+    near = round((_MOST_GROWTH * size + _FAR_PX) / view.step)
+    far = between(view.od, view.skin, view.away, near, near + _far_width(view.step))
+    middle, places = mean_in(view.od, view.core)
+    if far.shape[1] < _LEAST_FAR or places == 0:
         return 0
-    od = view.od.reshape(-1, 3)
-    level = _ranked(np.ascontiguousarray(od.take(far, axis=0).T), 0.5)
-    height = od.take(core, axis=0).mean(axis=0) - level
+    level = _ranked(far[:3], 0.5).astype(np.float64)
+    height = middle - level
     colour = height / max(float(height @ height), 1e-6)
     # 1 is the spot's own colour, 0 the skin's.
-    share = np.asarray(cv2.transform(view.od, np.append(colour, -level @ colour)[None])).reshape(-1)
-    usual = float(_ranked(share.take(far), _FAR_SHARE))
+    none = float(level @ colour)
+    usual = float(_ranked(along(far, colour, none), _FAR_SHARE))
     by = max(1, round(size / 12 / view.step))
     kept, first, last = 0, np.inf, np.inf
-    for growth in range(0, round(_MOST_GROWTH * size / view.step) + 1, by):
-        rim = np.flatnonzero((view.away > growth) & (view.away <= growth + _BESIDE_PX) & view.skin)
-        now = float(_ranked(share.take(rim), _RIM_SHARE)) if len(rim) else np.inf
+    most = round(_MOST_GROWTH * size / view.step)
+    beside = between(view.od, view.skin, view.away, 0.0, most + _BESIDE_PX)
+    share, away = along(beside, colour, none), beside[3]
+    for growth in range(0, most + 1, by):
+        rim = share[(away > growth) & (away <= growth + _BESIDE_PX)]
+        now = float(_ranked(rim, _RIM_SHARE)) if len(rim) else np.inf
         # A halo falls off; what stays level is the light, and no hole outgrows that.
         if now > last - _LEAST_FALL:
             break
@@ -119,12 +122,6 @@ def _ranked(values: Float, share: float) -> Float:
     return np.asarray(np.sort(values)[..., int(share * (values.shape[-1] - 1))])
 
 
-def _far(view: _View, distance: float) -> Bool:
-    """The skin beyond any halo."""
-    near = round(distance)
-    return (view.away > near) & (view.away <= near + _far_width(view.step)) & view.skin
-
-
 def _far_width(step: int) -> int:
-    """How wide that skin's ring is, in steps."""
+    """How wide the ring of skin beyond any halo is, in steps."""
     return max(2, round(4 / step))

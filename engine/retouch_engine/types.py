@@ -109,6 +109,8 @@ class Photo:
     lossy: bool = False
     """The source was a JPEG: its own blocks look like spots of 3 to 8 px."""
     metadata: Any = None
+    strips: Any = None
+    """Where its samples lie in the file, if results are packed alike; the codec's business as well."""
 
     def __post_init__(self) -> None:
         """Check the shape and lock the arrays."""

@@ -136,6 +136,8 @@ def _clipped(source: Samples) -> Bool:
     # One comparison of samples for a tenth of what three of densities cost; the bound is exact to a sample.
     most = np.iinfo(source.dtype).max
     darkest = int(np.ceil(float(encode(np.array(_CLIPPED_OD, np.float32))) * most)) - 1
+    if int(source.max()) <= darkest:
+        return np.zeros(source.shape[:2], dtype=np.bool_)
     below = cv2.inRange(source, (0, 0, 0), (darkest,) * 3)
     return np.asarray(below == 0)
 
@@ -187,7 +189,7 @@ class Bench:
         """What clean skin of the hole's shape looks like in this crop."""
         wound = self.case.wound
         calm = wound.calm is wound.od
-        before = filtered(wound.od, wound.grey, wound.fine) if calm else bands(wound.calm)
+        before = filtered(wound.od, wound.fine, wound.edges) if calm else bands(wound.calm)
         return Yardstick.of(before, wound.hole, wound.dirty, wound.seed)
 
     def composed(self, heal: Heal, strength: float) -> Patch | None:
@@ -217,7 +219,10 @@ def _in_photo(wound: Wound) -> Box:
 def healed(case: Case, recipe: Recipe, healers: Mapping[HealerId, Healer] = HEALERS) -> Outcome:
     """Walk the ladder: next donor, other healer, less low-band strength, and then leave the spot."""
     troubles: list[str] = []
-    outcome = _walked(case, recipe, healers, troubles)
+    try:
+        outcome = _walked(case, recipe, healers, troubles)
+    finally:
+        case.wound.forget()
     return replace(outcome, troubles=tuple(troubles)) if troubles else outcome
 
 
@@ -265,7 +270,7 @@ def _attempt(bench: Bench, heal: Heal, strength: float, recipe: Recipe, tried: l
         return None
     asked = strength * recipe.strength / 100
     for grain in (1.0, _MORE_GRAIN):
-        grained = replace(heal, high=heal.high * np.float32(grain))
+        grained = heal if grain == 1 else replace(heal, high=heal.high * np.float32(grain))
         patch = bench.composed(grained, strength)
         if patch is None:
             return None

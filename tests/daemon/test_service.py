@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -127,6 +128,33 @@ def test_a_journal_that_breaks_while_the_service_runs_ends_it_with_one_clear_lin
 
 
 def test_a_journal_whose_rows_are_damaged_is_told_at_the_start(hot: Hot) -> None:
+    damage_rows(hot)
+    process = hot.start()
+    assert process.wait(60) == 78
+    assert "is damaged" in hot.log()
+    assert "Traceback" not in hot.log()
+
+
+def test_commands_tell_of_damaged_rows_in_one_line(hot: Hot) -> None:
+    damage_rows(hot)
+    for words in (["list"], ["status"], ["why", str(hot.folder / "a.tif")], ["retry", "12"]):
+        done = hot.cli(*words)
+        assert (done.returncode, done.stderr.count("\n")) == (78, 1), words
+        assert "is damaged" in done.stderr
+
+
+def test_commands_tell_of_a_column_that_is_no_text(hot: Hot) -> None:
+    Journal.create(hot.state).close()
+    with sqlite3.connect(hot.state / FILE_NAME) as db:
+        db.execute("INSERT INTO root VALUES (?, CAST(? AS TEXT), '', 0)", (os.fsencode(hot.folder), b"\xff"))
+    db.close()
+    done = hot.cli("status")
+    assert (done.returncode, done.stderr.count("\n")) == (78, 1)
+    assert "is damaged" in done.stderr
+
+
+def damage_rows(hot: Hot) -> None:
+    """A journal of 300 photos that opens, and whose pages hold nothing."""
     journal = Journal.create(hot.state)
     for number in range(300):
         path = os.fsencode(hot.folder / f"{'long' * 30}{number}.tif")
@@ -137,10 +165,6 @@ def test_a_journal_whose_rows_are_damaged_is_told_at_the_start(hot: Hot) -> None
     for page in range(8, len(data) // 4096):
         data[page * 4096 : page * 4096 + 200] = b"\xff" * 200
     file.write_bytes(data)
-    process = hot.start()
-    assert process.wait(60) == 78
-    assert "is damaged" in hot.log()
-    assert "Traceback" not in hot.log()
 
 
 def test_bad_input_has_its_reason_and_the_service_goes_on(hot: Hot) -> None:

@@ -27,6 +27,7 @@ from retouch_engine.route import plan, spared
 from retouch_engine.survey import Cause, faces, parts, survey
 from retouch_engine.survey.guesses import evidence
 from retouch_engine.survey.parts import MODEL_PATH, Network, Part
+from retouch_engine.survey.scene import View
 from retouch_engine.types import Box, HealerId, Photo, Spot, Takes
 
 COLOURS = {
@@ -122,6 +123,15 @@ def test_every_face_has_its_own_scale_and_the_largest_is_first() -> None:
     assert first.scale.px_per_mm / second.scale.px_per_mm == pytest.approx(420 / 160, rel=0.1)
 
 
+def test_who_waits_for_a_photo_without_faces_is_called_for_no_other() -> None:
+    for drawn, size, calls in (((PORTRAIT,), (900, 1200), 0), ((), (900, 1200), 1), ((), (200, 300), 0)):
+        photo, called = photo_of(*drawn, size=size), mock.Mock()
+        look = View(photo, plain=True).look
+        found = faces.find(look, photo.height, photo.width, NETWORK, unseen=called)
+        assert len(found.faces) == len(drawn)
+        assert called.call_count == calls
+
+
 @pytest.mark.parametrize("width", [90, 240, 480])
 def test_a_full_beard_does_not_part_a_mouth_from_its_face(width: int) -> None:
     photo = photo_of({"x": 600, "y": 450, "width": width})
@@ -184,6 +194,29 @@ def test_what_may_be_a_face_is_offered_and_not_healed() -> None:
     assert "perhaps on a face" in step.reason
     (beside,) = plan([spot], Recipe(), takes, replace(scene, suspects=()))
     assert beside.healers, "nothing else keeps it from being healed"
+
+
+def test_what_may_be_a_face_beside_a_known_one_is_offered_and_not_healed() -> None:
+    known, other = {"x": 850, "y": 450, "width": 420}, {"x": 250, "y": 450, "width": 200}
+    believed = faces._face
+
+    def only_the_large(number: int, crop: faces.Crop, size: tuple[int, int]) -> Any:
+        seen = believed(number, crop, size)
+        return seen if seen is not None and seen[0].width > 300 else None
+
+    with mock.patch.object(faces, "_face", only_the_large):
+        scene = survey(photo_of(known, other), NETWORK)
+    assert len(scene.faces) == 1
+    assert sum("may be a face" in note for note in scene.notes) == 1
+    on_other, on_known = Box(444, 244, 456, 256), Box(444, 844, 456, 856)
+    assert scene.suspect_at(on_other)
+    assert not scene.suspect_at(on_known)
+    takes = {HealerId("any"): Takes(largest_px=200)}
+    (step,) = plan([spot_in(on_other)], Recipe(), takes, scene)
+    assert step.review
+    assert "perhaps on a face" in step.reason
+    (step,) = plan([spot_in(on_known)], Recipe(), takes, scene)
+    assert step.healers
 
 
 def test_an_eye_by_itself_is_protected_and_makes_no_face_of_the_skin_around() -> None:

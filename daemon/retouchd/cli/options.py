@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from retouchd import config, protocol
-from retouchd.journal import Journal
+from retouchd import config, protocol, schema
+from retouchd.errors import StateDirUnusable
+from retouchd.journal import FILE_NAME, Journal
 
 config_option = click.option(
     "--config",
@@ -32,10 +34,19 @@ def absolute(path: Path) -> Path:
 
 @contextmanager
 def journal_of(config_path: Path | None) -> Iterator[tuple[config.Settings, Journal]]:
-    """The settings, and the journal that their daemon writes."""
+    """The settings, and the journal that their daemon writes.
+
+    Raises:
+        JournalDamaged: its rows cannot be read.
+        StateDirUnusable: the disk does not let it be read or written now.
+        RetouchdError: what :meth:`Journal.attach` and the settings have to say.
+    """
     settings = config.load(config.find(config_path))
     journal = Journal.attach(settings.state_dir)
     try:
-        yield settings, journal
+        with schema.readable(settings.state_dir / FILE_NAME):
+            yield settings, journal
+    except sqlite3.OperationalError as error:
+        raise StateDirUnusable(settings.state_dir, str(error)) from error
     finally:
         journal.close()

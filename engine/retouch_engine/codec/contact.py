@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.codec.metadata import metadata_of
-from retouch_engine.codec.rows import changed_box, compose_box, stays_grey
+from retouch_engine.codec.rows import changed_box, compose_box, on_8_bit, stays_grey
 from retouch_engine.codec.strips import writing
 from retouch_engine.record import Decision
 from retouch_engine.types import Box, Patch, Photo
@@ -151,7 +151,7 @@ def srgb(pixels: NDArray[np.uint16], photo: Photo) -> Tile:
             return _transformed(pixels, photo.profile, grey=stays_grey(photo))
         except (imagecodecs.CmsError, ValueError):
             pass  # a broken profile spoils a preview's colours, not the photo
-    return np.asarray((pixels.astype(np.uint32) + 128) // 257, np.uint8)
+    return on_8_bit(pixels)
 
 
 def _transformed(pixels: NDArray[np.uint16], profile: bytes, *, grey: bool) -> Tile:

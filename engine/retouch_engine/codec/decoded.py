@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from retouch_engine.codec.metadata import SourceMetadata
+from retouch_engine.codec.taken import SourceStrips
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +25,5 @@ class Decoded:
     profile: bytes | None
     lossy: bool
     metadata: SourceMetadata
+    strips: SourceStrips | None = None
+    """Of a file that is packed as results are."""

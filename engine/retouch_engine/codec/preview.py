@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.codec.contact import srgb, upright
 from retouch_engine.codec.metadata import metadata_of
-from retouch_engine.codec.rows import compose_box
+from retouch_engine.codec.rows import compose_box, on_8_bit
 from retouch_engine.codec.strips import writing
 from retouch_engine.types import Box, Patch, Photo
 
@@ -66,7 +66,7 @@ def lay(pixels: NDArray[Any], box: Box, scale: int, photo: Photo, patches: Seque
         )
         composed = shrunk(composed, scale)
         if pixels.dtype == np.uint8:
-            composed = ((composed.astype(np.uint32) + 128) // 257).astype(np.uint8)
+            composed = on_8_bit(composed)
         pixels[y0 - box.y0 : y1 - box.y0, x0 - box.x0 : x1 - box.x0] = composed
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
+from threading import Event
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -20,11 +22,14 @@ from retouch_engine.codec.photoshop import read_photoshop
 from retouch_engine.codec.png import read_png
 from retouch_engine.codec.raw import read_raw
 from retouch_engine.codec.sniff import OWN_NAMESPACE, Format, identify, open_source
+from retouch_engine.codec.taken import signature
 from retouch_engine.codec.tiff import read_tiff
 from retouch_engine.errors import DamagedPhoto, EngineError, IncompletePhoto, OwnOutput, SourceMissing
 from retouch_engine.recipe import Limits
+from retouch_engine.threads import borrowed
 from retouch_engine.types import Photo
 
+_PIECE_BYTES = 1 << 18
 _READERS: Mapping[Format, Callable[[Path, BinaryIO, Limits], Decoded]] = {
     Format.JPEG: read_jpeg,
     Format.PNG: read_png,
@@ -47,10 +52,11 @@ def read_photo(
         UnreadablePhoto: one subclass for each reason.
     """
     with open_source(path) as handle:
-        before = _signature(handle)
-        decoded = decode(path, handle, limits, threads, ours=ours)
-        digest = _digest(path, handle) if digest is None else digest
-        if _signature(handle) != before:
+        before = signature(handle)
+        with _digested(path, handle, digest) as told:
+            decoded = decode(path, handle, limits, threads, ours=ours)
+            digest = told()
+        if signature(handle) != before:
             raise IncompletePhoto(path, "it changed while it was being read")
     if not ours and OWN_NAMESPACE.encode() in (decoded.metadata.xmp or b""):  # a JPEG of our TIFF, say
         raise OwnOutput(path, "another program")
@@ -100,17 +106,31 @@ def _one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {text[:160]}" if text else type(error).__name__
 
 
-def _signature(handle: BufferedReader) -> tuple[int, int]:
-    status = os.fstat(handle.fileno())
-    return status.st_size, status.st_mtime_ns
+@contextmanager
+def _digested(path: Path, handle: BufferedReader, known: str | None) -> Iterator[Callable[[], str]]:
+    """What tells the digest of an open file, which is made while others read from it; given up with them."""
+    if known is not None:
+        yield lambda: known
+        return
+    enough = Event()
+    with borrowed("digest", 1) as hands:
+        made = hands.submit(_digest, path, handle.fileno(), enough)
+        try:
+            yield made.result
+        finally:
+            enough.set()
 
 
-def _digest(path: Path, handle: BufferedReader) -> str:
+def _digest(path: Path, number: int, enough: Event) -> str:
+    digest, buffer, at = hashlib.sha256(), memoryview(bytearray(_PIECE_BYTES)), 0
     try:
-        handle.seek(0)
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+        # With a place of its own: the handle's is moved about by the decoder.
+        while not enough.is_set() and (count := os.preadv(number, [buffer], at)):
+            digest.update(buffer[:count])
+            at += count
     except OSError as error:
         raise SourceMissing(path, error.strerror or str(error)) from error
+    return digest.hexdigest()
 
 
 def _photo(decoded: Decoded, digest: str) -> Photo:
@@ -131,4 +151,5 @@ def _photo(decoded: Decoded, digest: str) -> Photo:
         digest=digest,
         lossy=decoded.lossy,
         metadata=decoded.metadata,
+        strips=decoded.strips,
     )

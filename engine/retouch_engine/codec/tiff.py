@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -21,6 +22,7 @@ from retouch_engine.codec.ifd import Directory, Span, StructureError, directorie
 from retouch_engine.codec.jpeg import frame_of
 from retouch_engine.codec.metadata import from_directory
 from retouch_engine.codec.sniff import check_size, saved_by
+from retouch_engine.codec.taken import LARGEST_BYTES, SourceStrips, signature
 from retouch_engine.errors import DamagedPhoto, IncompletePhoto, OwnOutput, UnsupportedPhoto
 from retouch_engine.recipe import Limits
 
@@ -29,6 +31,7 @@ logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # our errors say what 
 LOSSLESS = frozenset({1, 5, 8, 32773, 32946, 34925, 34926, 50000})
 """None, LZW, Deflate, PackBits, old Deflate, LZMA, ZSTD."""
 JPEG = 7
+_DEFLATE, _DIFFERENCES = 8, 2
 _READ_AHEAD_BYTES = 16 << 20
 """tifffile would otherwise hold 256 MB of packed strips beside the canvas."""
 MOST_EXTRA = 16
@@ -208,7 +211,7 @@ def _read_header(path: Path, span: Span, limits: Limits) -> Header:
     return header
 
 
-def _decode(handle: BinaryIO, header: Header, threads: int) -> NDArray[Any]:
+def _decode(handle: BufferedReader, header: Header, threads: int) -> NDArray[Any]:
     """The page's samples, ``(H, W, S)``, native byte order."""
     handle.seek(0)
     with tifffile.TiffFile(handle) as tif:
@@ -231,7 +234,25 @@ def _meanings(header: Header) -> tuple[int, ...]:
     return tuple((given + [0] * count)[:count])
 
 
-def read_tiff(path: Path, handle: BinaryIO, limits: Limits, threads: int, *, ours: bool = False) -> Decoded:
+def _strips(path: Path, handle: BufferedReader, header: Header) -> SourceStrips | None:
+    """Where its strips lie, if they are packed as results are: then they can be taken over."""
+    page = header.directory
+    rows = min(page.number(278, header.height), header.height)
+    alike = (
+        page.layout.order == "<"
+        and (header.compression, page.number(317, 1), page.number(266, 1)) == (_DEFLATE, _DIFFERENCES, 1)
+        and (header.bits, header.planar, 322 in page) == (16, False, False)
+        and rows * header.width * header.samples * 2 <= LARGEST_BYTES
+    )
+    if not alike:
+        return None
+    offsets = page.span.start + page.numbers(273)
+    return SourceStrips(path, signature(handle), rows, header.samples, offsets, page.numbers(279))
+
+
+def read_tiff(
+    path: Path, handle: BufferedReader, limits: Limits, threads: int, *, ours: bool = False
+) -> Decoded:
     """Decode a TIFF, or say in one class why not; ``ours`` takes results of ours too.
 
     Raises:
@@ -257,4 +278,5 @@ def read_tiff(path: Path, handle: BinaryIO, limits: Limits, threads: int, *, our
         profile=profile or None,
         lossy=header.compression == JPEG,
         metadata=metadata,
+        strips=_strips(path, handle, header),
     )

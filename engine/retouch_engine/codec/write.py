@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from retouch_engine.codec.strips import (
     packed_strips,
     writing,
 )
+from retouch_engine.codec.taken import SourceStrips, taken
 from retouch_engine.errors import ResultTooLarge
 from retouch_engine.recipe import Compression, Finish, Layers
 from retouch_engine.types import Bool, Box, Patch, Photo
@@ -57,27 +59,49 @@ def write_result(
     Raises:
         ResultTooLarge: more than a classic TIFF holds.
         StagingFull: no room.
+        IncompletePhoto, SourceMissing: the source, of which strips are taken over, is not what it was.
     """
     colours = 1 if stays_grey(photo) else 3
     extra = 0 if photo.extra is None else photo.extra.shape[2]
     meaning = photo.extra_meaning or (0,) * extra
     method = finish.compression
     embedded = [heal_tag(photo, patches, marks, over_photo=True)] if finish.layers is Layers.EMBEDDED else []
-    _write(
-        path,
-        lambda y0, y1: result_rows(photo, patches, y0, y1),
-        (photo.height, photo.width, colours + extra),
-        finish,
-        dtype=np.uint16,
-        options={
-            "photometric": "minisblack" if colours == 1 else "rgb",
-            "extrasamples": list(meaning) if extra else None,
-            "predictor": 2 if method is not Compression.NONE else None,
-            "iccprofile": photo.profile,
-            "extratags": [*_tags(metadata_of(photo.metadata), xmp), *embedded],
-            **_resolution(metadata_of(photo.metadata)),
-        },
-    )
+    with _result_bands(photo, patches, colours + extra, method) as (bands, rows):
+        _write(
+            path,
+            bands,
+            (photo.height, photo.width, colours + extra),
+            finish,
+            dtype=np.uint16,
+            options={
+                "photometric": "minisblack" if colours == 1 else "rgb",
+                "extrasamples": list(meaning) if extra else None,
+                "predictor": 2 if method is not Compression.NONE else None,
+                "iccprofile": photo.profile,
+                "extratags": [*_tags(metadata_of(photo.metadata), xmp), *embedded],
+                "rowsperstrip": rows,
+                **_resolution(metadata_of(photo.metadata)),
+            },
+        )
+
+
+@contextmanager
+def _result_bands(
+    photo: Photo, patches: Sequence[Patch], channels: int, method: Compression
+) -> Iterator[tuple[Bands, int]]:
+    """The result's bands and their rows: where nothing changes the source's own strips, if they will do."""
+    source: SourceStrips | None = photo.strips
+    if source is None or source.channels != channels or method is not Compression.DEFLATE:
+        yield lambda y0, y1: result_rows(photo, patches, y0, y1), STRIP_ROWS
+        return
+
+    def band(y0: int, y1: int) -> NDArray[np.uint16] | bytes:
+        if any(y0 < patch.box.y1 and patch.box.y0 < y1 for patch in patches):
+            return result_rows(photo, patches, y0, y1)
+        return own.strip(y0)
+
+    with taken(source) as own:
+        yield band, source.rows
 
 
 def write_heal_layer(
@@ -176,8 +200,10 @@ def _write(
     told = sum(len(tag[3]) for tag in options["extratags"] if isinstance(tag[3], bytes))
     if (raw if finish.compression is Compression.NONE else 0) + told > MOST_FILE_BYTES:
         raise ResultTooLarge(path, raw + told)
+    rows = options.setdefault("rowsperstrip", STRIP_ROWS)
+    predict = options.get("predictor") == 2
     strips = packed_strips(
-        bands, shape, dtype, finish.compression, finish.threads, predict=options.get("predictor") == 2
+        bands, shape, dtype, finish.compression, finish.threads, predict=predict, rows=rows
     )
     # tifffile wants (H, W) for one sample and counts the last axis as samples otherwise.
     page_shape = shape[:2] if shape[2] == 1 else shape
@@ -187,7 +213,6 @@ def _write(
             shape=page_shape,
             dtype=dtype,
             compression=TIFF_CODE[finish.compression],
-            rowsperstrip=STRIP_ROWS,
             planarconfig="contig" if shape[2] > 1 else None,
             software=SOFTWARE,
             metadata=None,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from retouch_engine.detect.planes import Planes, darkness, redness
 from retouch_engine.imaging.bands import blur
@@ -33,6 +34,8 @@ _MOST = 160
 """Seeds kept for each plane, size and million pixels of skin, the strongest first: a wall of them is a
 texture."""
 
+_Places = NDArray[np.intp]
+
 
 @dataclass(frozen=True, slots=True)
 class Seed:
@@ -49,10 +52,43 @@ class Seed:
 
 def seeds(base: Planes, least_z: float) -> list[Seed]:
     """Every seed at every size, strongest first. Sizes and planes are looked at in two threads."""
-    tasks = [(planes, channel, least_z) for planes in _pyramid(base) for channel in _CHANNELS]
     with borrowed("seeds", 2) as seekers:
-        found = seekers.map(lambda task: _in_plane(*task), tasks)
-    return sorted((seed for some in found for seed in some), key=lambda s: -s.z)
+        levels = map(_Level.of, _pyramid(base))
+        looks = [seekers.submit(_in_plane, level, name, least_z) for level in levels for name in _CHANNELS]
+        return sorted((seed for look in looks for seed in look.result()), key=lambda s: -s.z)
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """One size of the pyramid, and what both of its planes have in common."""
+
+    planes: Planes
+    weight: Float
+    """1 on skin, 0 elsewhere."""
+    share: Float
+    """How much of the square around each pixel is skin."""
+
+    @classmethod
+    def of(cls, planes: Planes) -> _Level:
+        weight = planes.skin.astype(np.float32)
+        return cls(planes, weight, _mean(weight))
+
+
+@dataclass(frozen=True, slots=True)
+class _Response:
+    """How far a plane rises above what is around it at one size, and how far it usually does there."""
+
+    rise: Float
+    usual: Float
+    """Mean size of the rises around, over skin and what is not."""
+    share: Float
+    least: float
+    """The least noise."""
+
+    def z(self, ys: _Places, xs: _Places) -> Float:
+        """How many noises high some pixels are."""
+        noise = self.usual[ys, xs] * (1.25 / np.maximum(self.share[ys, xs], 0.05))
+        return np.asarray(self.rise[ys, xs] / np.maximum(noise, self.least))
 
 
 def _pyramid(base: Planes) -> Iterator[Planes]:
@@ -64,46 +100,45 @@ def _pyramid(base: Planes) -> Iterator[Planes]:
         planes = planes.halved()
 
 
-def _in_plane(planes: Planes, channel: str, least_z: float) -> list[Seed]:
-    plane = _CHANNELS[channel](planes)
-    found: list[Seed] = []
-    for sigma, z in _responses(plane, planes.skin):
-        found += [
-            Seed(planes, plane, channel, y, x, sigma, float(z[y, x]))
-            for y, x in _peaks(z, planes.skin, least_z)
-        ]
+def _in_plane(level: _Level, channel: str, least_z: float) -> list[Seed]:
+    plane = _CHANNELS[channel](level.planes)
+    found = [
+        Seed(level.planes, plane, channel, y, x, sigma, z)
+        for sigma in SIGMAS
+        for y, x, z in _peaks(_response(plane, level, sigma), level.planes.skin, least_z)
+    ]
     found.sort(key=lambda s: -s.z)
-    return found[: round(_MOST * max(1.0, np.count_nonzero(planes.skin) / 1e6))]
+    return found[: round(_MOST * max(1.0, np.count_nonzero(level.planes.skin) / 1e6))]
 
 
-def _peaks(z: Float, skin: Bool, least_z: float) -> Iterator[tuple[int, int]]:
-    """Places on skin that none of their eight neighbours tops; only the few that are high are compared."""
-    ys, xs = np.nonzero(z > least_z)
-    height, width = z.shape
-    top = skin[ys, xs]
+def _peaks(response: _Response, skin: Bool, least_z: float) -> Iterator[tuple[int, int, float]]:
+    """Places on skin that none of their eight neighbours tops; only the few that are high are divided."""
+    height, width = skin.shape
+    high = cv2.compare(response.rise, 0.99 * least_z * response.least, cv2.CMP_GT)
+    ys, xs = np.divmod(np.flatnonzero(high.view(np.bool_) & skin), width)
+    z = response.z(ys, xs)
+    top = z > least_z
+    ys, xs, z = ys[top], xs[top], z[top]
+    top = np.ones(z.shape, dtype=np.bool_)
     for dy, dx in _AROUND:
-        beside = z[np.clip(ys + dy, 0, height - 1), np.clip(xs + dx, 0, width - 1)]
-        top &= z[ys, xs] >= beside
-    return zip(ys[top].tolist(), xs[top].tolist(), strict=True)
+        top &= z >= response.z(np.clip(ys + dy, 0, height - 1), np.clip(xs + dx, 0, width - 1))
+    return zip(ys[top].tolist(), xs[top].tolist(), z[top].tolist(), strict=True)
 
 
-def _responses(plane: Float, skin: Bool) -> Iterator[tuple[float, Float]]:
+def _response(plane: Float, level: _Level, sigma: float) -> _Response:
     """In place where it can be: a fresh array of this size costs more than the sum that fills it."""
-    weight = skin.astype(np.float32)
-    total = max(1.0, float(np.count_nonzero(skin)))
-    per_share = 1.25 / np.maximum(_mean(weight), 0.05)
-    for sigma in SIGMAS:
-        response = blur(plane, sigma)
-        response -= blur(plane, 1.6 * sigma)
-        size = np.abs(response)
-        size *= weight
-        usual = float(size.sum()) / total
-        # Clipped, so that a great spot does not raise the bar for itself and its neighbours.
-        noise = _mean(np.minimum(size, 4 * usual, out=size))
-        noise *= per_share
-        response /= np.maximum(noise, max(0.75 * usual, _LEAST_RESPONSE / _STRONG_Z), out=noise)
-        yield sigma, response
+    rise, wider = blur(plane, sigma), blur(plane, 1.6 * sigma)
+    rise -= wider
+    size = np.abs(rise, out=wider)
+    size *= level.weight
+    usual = float(size.sum()) / max(1.0, float(np.count_nonzero(level.planes.skin)))
+    # Clipped, so that a great spot does not raise the bar for itself and its neighbours.
+    clipped = np.minimum(size, 4 * usual, out=size)
+    return _Response(
+        rise, _mean(clipped, clipped), level.share, max(0.75 * usual, _LEAST_RESPONSE / _STRONG_Z)
+    )
 
 
-def _mean(values: Float) -> Float:
-    return np.asarray(cv2.blur(values, (_NOISE_WINDOW, _NOISE_WINDOW), borderType=cv2.BORDER_REFLECT))
+def _mean(values: Float, out: Float | None = None) -> Float:
+    window = (_NOISE_WINDOW, _NOISE_WINDOW)
+    return np.asarray(cv2.blur(values, window, dst=out, borderType=cv2.BORDER_REFLECT))

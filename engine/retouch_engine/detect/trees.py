@@ -50,11 +50,14 @@ def read(path: Path) -> Trees:
     """The trees in a file, read once.
 
     Raises:
-        ValueError: the file was made for other figures than this version computes.
+        ValueError: the file was made for other figures than this version computes, or by a version that
+            knew no risk.
     """
     content = json.loads(path.read_text())
     if tuple(content["features"]) != FIGURES:
         raise ValueError(f"{path.name} was fitted on other figures: run benchmarks.fit_spots")
+    if "risk" not in content:
+        raise ValueError(f"{path.name} holds no risk: run benchmarks.fit_spots")
     return Trees(parsed(content["blemish"]), parsed(content["permanent"]), Risk.parsed(content["risk"]))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import cv2
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.guard.figures import Bands, Figures, Shape, Trace, measure
+from retouch_engine.kernels.places import cells, clear_of, lenses
 from retouch_engine.types import Bool
 
 _PLACES = 30
@@ -46,53 +46,27 @@ def null_distribution(filtered: Bands, shape: Shape, trace: Trace, dirty: Bool, 
     shifts = _clean_shifts(shape, dirty, seed)
     both = measure(filtered, shape, np.concatenate([_HERE, shifts]), trace)
     tall = float(shape.rim[-1, 0] - shape.rim[0, 0])
-    return Null(both.part(slice(1, None)), len(shifts), both.part(slice(1)), tall, _shared(shifts, tall))
-
-
-def _shared(shifts: NDArray[np.intp], tall: float) -> float:
-    """Of discs at these shifts, by the usual approximation of their lens."""
-    count = len(shifts)
-    if count < 2:
-        return 0.0
-    gap = (shifts[:, None] - shifts[None]).astype(np.float32) / np.float32(max(tall, 1.0))
-    near = np.maximum(1 - np.sqrt(np.einsum("ijk,ijk->ij", gap, gap)), 0) ** _LENS
-    return float(near.sum() - count) / (count * (count - 1))
+    shared = lenses(shifts, tall, _LENS)
+    return Null(both.part(slice(1, None)), len(shifts), both.part(slice(1)), tall, shared)
 
 
 def _clean_shifts(shape: Shape, dirty: Bool, seed: int) -> NDArray[np.intp]:
     h, w = dirty.shape
-    low, high = shape.rim.min(axis=0), shape.rim.max(axis=0)
+    y0, x0, y1, x1 = shape.rim_extent
     rng = np.random.default_rng((seed, h, w))
-    if high[0] - low[0] >= h or high[1] - low[1] >= w:
+    if y1 - y0 >= h or x1 - x0 >= w:
         return np.zeros((0, 2), dtype=np.intp)
-    dy = rng.integers(-low[0], h - high[0], _TRIED)
-    dx = rng.integers(-low[1], w - high[1], _TRIED)
     shifts = np.empty((_TRIED, 2), dtype=np.intp)
-    shifts[:, 0], shifts[:, 1] = dy, dx
-    centre = (low + high) // 2
-    away = shape.rim - centre
-    reach = math.sqrt(float(np.einsum("ik,ik->i", away, away).max()))
-    found = _apart(shifts, centre, dirty, reach, 4 if max(h, w) > _COARSE_FROM_PX else 2)
+    shifts[:, 0] = rng.integers(-y0, h - y1, _TRIED)
+    shifts[:, 1] = rng.integers(-x0, w - x1, _TRIED)
+    found = _apart(shifts, shape, dirty, 4 if max(h, w) > _COARSE_FROM_PX else 2)
     # Where clean skin is scarce, every pixel of it counts.
-    return found if len(found) >= _PLACES else _apart(shifts, centre, dirty, reach, 1)
+    return found if len(found) >= _PLACES else _apart(shifts, shape, dirty, 1)
 
 
-def _apart(
-    shifts: NDArray[np.intp], centre: NDArray[np.intp], dirty: Bool, reach: float, step: int
-) -> NDArray[np.intp]:
+def _apart(shifts: NDArray[np.intp], shape: Shape, dirty: Bool, step: int) -> NDArray[np.intp]:
     """The first shifts that clear the nearest dirt by the place's reach: no look at each of its pixels."""
-    clear = _clearance(dirty, step)
-    at = np.minimum((centre + shifts) // step, [clear.shape[0] - 1, clear.shape[1] - 1])
-    apart = clear[at[:, 0], at[:, 1]] * step > reach + (step if step > 1 else 0)
-    return np.asarray(shifts[apart][:_PLACES])
-
-
-def _clearance(dirty: Bool, step: int) -> NDArray[np.float32]:
-    """Distance to the nearest dirt, in steps; a cell is dirty when any of its pixels is."""
-    if step == 1:
-        return np.asarray(cv2.distanceTransform((~dirty).view(np.uint8), cv2.DIST_L2, 5))
-    rows, columns = -(-dirty.shape[0] // step), -(-dirty.shape[1] // step)
-    below, right = rows * step - dirty.shape[0], columns * step - dirty.shape[1]
-    cells = cv2.copyMakeBorder(dirty.view(np.uint8) * np.uint8(255), 0, below, 0, right, cv2.BORDER_REPLICATE)
-    mean = cv2.resize(cells, (columns, rows), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.distanceTransform((np.asarray(mean) == 0).view(np.uint8), cv2.DIST_L2, 5))
+    clear = np.asarray(cv2.distanceTransform(cells(dirty, step), cv2.DIST_L2, 5))
+    y0, x0, y1, x1 = shape.rim_extent
+    reach = shape.reach + (step if step > 1 else 0)
+    return clear_of(shifts, clear, step, (y0 + y1) // 2, (x0 + x1) // 2, reach, _PLACES)

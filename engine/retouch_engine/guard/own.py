@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.guard.figures import FINEST, NOTHING, Bands, Shape
-from retouch_engine.imaging.bands import BAND_SIGMAS, spread
+from retouch_engine.imaging.bands import BAND_SIGMAS
+from retouch_engine.kernels.patches import paired
 from retouch_engine.types import Float
 
 _PLAIN, _LEAST_ZONE = 2.5, 10
 """What lies further out, in deviations of the ring, is the blemish's; and the fewest places to judge from."""
+_LEAST_AROUND = float(NOTHING[len(BAND_SIGMAS)])
 _WHOLE, _SPECK = 0.97, 15
 """Who has so much of the own texture has all of it; and fewer places than that just inside the feather."""
 
@@ -63,28 +65,18 @@ def own_texture(before: Bands, after: Bands, shape: Shape, shift: NDArray[np.int
         shift: ``(1, 2)``, ``(dy, dx)`` from ``before`` to ``after``.
     """
     was, now = before.more[FINEST], after.more[FINEST]
-    around = max(spread(was[shape.ring[:, 0], shape.ring[:, 1]]), float(NOTHING[len(BAND_SIGMAS), 0]))
-    pairs = [_plain_pairs(was, now, zone, shift, around) for zone in shape.zones]
-    near, outer, deep = (_share(old, new) for old, new in pairs[1:])
-    contrasts = (_left(old, new, around) for old, new in (pairs[1], pairs[0]))
-    return Own(_middle_share(*pairs[0]), near, outer, deep, len(pairs[1][0]), *contrasts)
+    at = int(shift[0, 0]), int(shift[0, 1])
+    told = [paired(was, now, zone, shape.ring, *at, _PLAIN, _LEAST_AROUND) for zone in shape.zones]
+    around = told[0][5]
+    sums = [(len(zone[0]), *zone[2:5]) for zone in told]
+    near, outer, deep = (_share(*these) for these in sums[1:])
+    contrasts = (_left(*these, around) for these in (sums[1], sums[0]))
+    return Own(_middle_share(*told[0][:2]), near, outer, deep, sums[1][0], *contrasts)
 
 
-def _plain_pairs(
-    was: Float, now: Float, zone: NDArray[np.intp], shift: NDArray[np.intp], around: float
-) -> tuple[Float, Float]:
-    """What was and what is at the zone's places, without those where the blemish itself stood out."""
-    old = was[zone[:, 0], zone[:, 1]]
-    plain = np.flatnonzero(np.abs(old) < _PLAIN * around)
-    there = zone[plain] + shift
-    return old[plain], now[there[:, 0], there[:, 1]]
-
-
-def _share(old: Float, new: Float) -> float:
+def _share(count: int, old: float, both: float, _: float) -> float:
     """The regression's slope; nan of too few places."""
-    if len(old) < _LEAST_ZONE:
-        return math.nan
-    return float(new @ old) / max(float(old @ old), 1e-9)
+    return math.nan if count < _LEAST_ZONE else both / max(old, 1e-9)
 
 
 def _middle_share(old: Float, new: Float) -> float:
@@ -98,7 +90,7 @@ def _middle_share(old: Float, new: Float) -> float:
     return float(slope[order[np.searchsorted(total, total[-1] / 2)]])
 
 
-def _left(old: Float, new: Float, around: float) -> float:
+def _left(count: int, old: float, _: float, new: float, around: float) -> float:
     """The contrast of what is, over the lesser of what was and of the ring's; a logarithm."""
-    usual = min(max(float(old @ old), 1e-9), len(old) * around * around)
-    return 0.5 * math.log(max(float(new @ new), 1e-9) / max(usual, 1e-9))
+    usual = min(max(old, 1e-9), count * around * around)
+    return 0.5 * math.log(max(new, 1e-9) / max(usual, 1e-9))

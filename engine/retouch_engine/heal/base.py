@@ -10,9 +10,10 @@ from typing import Protocol, TypeVar, cast
 
 import numpy as np
 
-from retouch_engine.imaging.bands import filled, fine_bands, levelled, low_band
+from retouch_engine.imaging.bands import edge_planes, filled, fine_bands, levelled, low_band
 from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import bounding_box, dilated, distance_inside, framed
+from retouch_engine.kernels.planes import beyond, sizes
 from retouch_engine.types import Bool, Box, Float, HealerId, Takes, frozen
 
 Thing = TypeVar("Thing")
@@ -63,6 +64,14 @@ class Wound:
             self._made[make] = make(self)
         return cast("Thing", self._made[make])
 
+    def forget(self) -> None:
+        """Let go of what :meth:`once` made.
+
+        Much of it holds this wound in turn. In such circles the arrays of every heal stayed until Python's
+        collector came by, and the next heal was given fresh memory, page by page.
+        """
+        self._made.clear()
+
     @cached_property
     def _made(self) -> dict[object, object]:
         return {}
@@ -74,17 +83,17 @@ class Wound:
 
     def _strands(self) -> Bool:
         """What stands out from the crop's two finest bands as no pore does: hairs, lashes, jewellery."""
-        found = np.zeros_like(self.hole)
-        every = max(_EVERY, math.isqrt(found.size // _MOST_SEEN))
-        for band in np.abs(self.fine[0][:2]):
-            some = np.sort(band[::every, ::every], axis=None)
-            found |= band > _STRAND * max(float(some[len(some) // 2]), _LEAST_BAND)
-        if not found.any():
+        every = max(_EVERY, math.isqrt(self.hole.size // _MOST_SEEN))
+        bands = self.fine[0][:2]
+        some = (np.sort(sizes(band, every)) for band in bands)
+        limits = (_STRAND * max(float(usual[len(usual) // 2]), _LEAST_BAND) for usual in some)
+        found, count = beyond(*bands, *limits)
+        if count == 0:
             return found
         # A dark spot's own edge is no hair, and the rim beside it is what the heal hangs on. A hair goes on.
         near = self.hole_box.grown(2 * _SPILL_PX, *found.shape).slices
-        beyond = found[near] & ~dilated(self.hole[near], _SPILL_PX)
-        found[near] &= dilated(beyond, _SPILL_PX)
+        farther = found[near] & ~dilated(self.hole[near], _SPILL_PX)
+        found[near] &= dilated(farther, _SPILL_PX)
         return dilated(found, 2)
 
     @cached_property
@@ -115,6 +124,11 @@ class Wound:
         """The crop's three bands, and its blur of 1 px: what ``imaging.bands.fine_bands`` makes of it."""
         bands, smooth = fine_bands(self.grey)
         return frozen(bands), frozen(smooth)
+
+    @cached_property
+    def edges(self) -> Float:
+        """What differs from pixel to pixel in the crop: what ``imaging.bands.edge_planes`` makes of it."""
+        return frozen(edge_planes(self.od, self.grey))
 
     @cached_property
     def sigma_px(self) -> float:

@@ -8,24 +8,23 @@ streaks of single pores cancel, and on skin whose truth is known every pixel of 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from retouch_engine.heal.base import Wound
 from retouch_engine.heal.sources import seen_from
-from retouch_engine.imaging.bands import blur, low_band, spread
+from retouch_engine.imaging.bands import blur, low_band
 from retouch_engine.imaging.masks import dilated
 from retouch_engine.imaging.membrane import Span
+from retouch_engine.kernels.surfaces import above, contrasts, divided_at, laid, textured
 from retouch_engine.types import Bool, Box, Float
 
 LEAST_RIM = 0.4
 """Share of the rim that must be readable: a membrane hung on less than that invents the light."""
 _RIM_PX = 8
 _MARGIN_PX = 12
-_RIM_SIGMA_PX = 0.8
+_RIM_SIGMA_PX = 0.5
 _FURROWS_PX = 3.0
 _GRAIN_PX = 0.8
 _LEAST_GAIN = 0.8
@@ -44,13 +43,12 @@ _LEAST_WEIGHT = np.float32(1e-4)
 
 @dataclass(frozen=True, slots=True)
 class Rim:
-    """The readable rim of a hole and the membrane that hangs on it; masks are bool ``(h, w)``."""
+    """The readable rim of a hole, bool ``(h, w)``, and the membrane that hangs on it."""
 
-    hole: Bool
     known: Bool
     span: Span
     weight: Float
-    """How much of what the rim's average looks at is known, ``(h, w, 1)``."""
+    """How much of what the rim's average looks at is known, ``(h, w)``."""
 
     @classmethod
     def of(cls, known: Bool, rim: Bool, hole: Bool) -> Rim | None:
@@ -61,21 +59,23 @@ class Rim:
         if span is None:
             return None
         weight = blur(known.astype(np.float32), _RIM_SIGMA_PX)
-        return cls(hole, known, span, np.maximum(weight, _LEAST_WEIGHT)[..., None])
+        return cls(known, span, np.maximum(weight, _LEAST_WEIGHT))
 
     def spanned(self, values: Float) -> Float:
-        """The membrane through the rim's values, averaged along it: float32 ``(h, w, 3)``.
-
-        Around the hole the averaged values themselves.
-        """
-        kept = cv2.copyTo(values, self.known.view(np.uint8))
-        smooth = blur(np.asarray(kept), _RIM_SIGMA_PX) / self.weight
-        return self.span.through(smooth.reshape(-1, 3)[self.span.rim], smooth)
+        """The membrane through the rim's values, averaged along it, at each place of the hole: ``(n, 3)``."""
+        return self._through(self._averaged(values))
 
     def above(self, values: Float) -> Float:
         """What of the values stands above their membrane; 0 where neither hole nor known rim is."""
-        stands = cv2.copyTo(values - self.spanned(values), (self.known | self.hole).view(np.uint8))
-        return np.asarray(stands)
+        sums = self._averaged(values)
+        return above(values, sums, self.weight, self.known, self.span.hole, self._through(sums))
+
+    def _averaged(self, values: Float) -> Float:
+        """The known values' average along the rim, times the weight: float32 ``(h, w, 3)``."""
+        return blur(np.asarray(cv2.copyTo(values, self.known.view(np.uint8))), _RIM_SIGMA_PX)
+
+    def _through(self, sums: Float) -> Float:
+        return self.span.over(divided_at(sums, self.weight, self.span.rim))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Bed:
     """A hole's close surroundings, ready to take a filling.
 
     ``near`` is the part of the crop that it covers; ``hole`` and ``around`` (the rim, readable or not) are
-    bool and ``surface`` (the membrane through the rim's own density) float32 ``(h, w, 3)``, of that size.
+    bool of that size, and ``surface`` is the membrane through the rim's own density, float32, ``(n, 3)``.
     """
 
     wound: Wound
@@ -102,7 +102,7 @@ class Bed:
         rim = Rim.of(around & ~wound.dirty[near.slices], around, hole)
         if rim is None:
             return None
-        surface = rim.spanned(np.ascontiguousarray(wound.od[near.slices]))
+        surface = rim.spanned(wound.od[near.slices])
         return cls(wound, near, hole, around, rim, surface)
 
     def grafted(self, offset: tuple[int, int]) -> Float | None:
@@ -114,52 +114,41 @@ class Bed:
         rim = self._seen_through(~seen_from(self.wound.dirty, self.near, offset))
         if rim is None:
             return None
-        texture = rim.above(np.ascontiguousarray(seen_from(self.wound.od, self.near, offset)))
-        furrows = blur(texture, _FURROWS_PX)
-        pores = self._matched(texture, furrows, offset)
+        texture = rim.above(seen_from(self.wound.od, self.near, offset))
+        coarse, furrows = blur(texture, _GRAIN_PX), blur(texture, _FURROWS_PX)
         widest = min(max(5 + 0.06 * self.wound.diameter_px, 5.4), 9.6)
-        waves = furrows - low_band(texture, np.ones(texture.shape[:2], np.float32), widest)
-        kept = cv2.transform(waves, _scaled(_WAVE_GAIN, _WAVE_COLOUR))
-        return self._laid(self.surface + self._levelled(pores + np.asarray(kept)))
+        wide = low_band(texture, np.ones(texture.shape[:2], np.float32), widest)
+        bump = blur(self.hole.astype(np.float32), _BUMP_PX)
+        shares = (*self._matched(texture, coarse, offset), _WAVE_GAIN, _WAVE_COLOUR, self._levelled())
+        return self._laid(textured(texture, coarse, furrows, wide, bump, rim.span.hole, self.surface, shares))
 
-    def _levelled(self, texture: Float) -> Float:
-        """A donor's texture without its mean over a small hole: that is chance, and the rim knows better.
+    def _levelled(self) -> float:
+        """How much of a donor's mean over a small hole goes: that is chance, and the rim knows better.
 
         On portraits whose truth is known, that mean was a fifth of all colour error at 6 px; at 14 px and
         more there is little of it.
         """
-        hole = np.flatnonzero(self.hole)
-        share = min(1.0, _LEVEL * _SMALL_PX / (_SMALL_PX + len(hole)))
-        if share < _LEAST_LEVEL:
-            return texture
-        mean = np.add.reduce(texture.reshape(-1, 3).take(hole, axis=0), axis=0) / len(hole)
-        bump = blur(self.hole.astype(np.float32), _BUMP_PX)
-        bump *= np.float32(share / float(bump.take(hole).mean()))
-        return np.asarray(texture - bump[..., None] * mean)
+        share = min(1.0, _LEVEL * _SMALL_PX / (_SMALL_PX + len(self.rim.span.hole)))
+        return 0.0 if share < _LEAST_LEVEL else share
 
-    def _matched(self, texture: Float, furrows: Float, offset: tuple[int, int]) -> Float:
-        """The donor's grain and pores at the contrast of the rim's: other light has other noise.
+    def _matched(self, texture: Float, coarse: Float, offset: tuple[int, int]) -> tuple[float, float, float]:
+        """What takes a donor's grain, its colour and pores to the rim's contrast: other light, other noise.
 
         Grain has colour of its own, that of the sensor or of a JPEG's blocks, and is matched apart from it.
         """
         # Next to the hole the spot's own edge is in the bands yet.
         clear = self.rim.known & ~dilated(self.hole, _SPILL_PX)
-        known, hole = np.flatnonzero(clear), np.flatnonzero(self.hole)
-        if len(known) < _TRUSTED_PX / 2:
-            return np.asarray(texture - furrows)
+        own, band = self.wound.od[self.near.slices], self.wound.fine[0][0]
+        soft, there = blur(own, _GRAIN_PX), seen_from(band, self.near, offset)
+        hole = self.rim.span.hole
+        known, *found = contrasts(
+            own, soft, texture, coarse, band[self.near.slices], there, clear, hole
+        ).tolist()
+        if known < _TRUSTED_PX / 2:
+            return 1.0, 1.0, 1.0
         trust = len(hole) / (len(hole) + _TRUSTED_PX)
-        cut = self.near.slices
-        own = np.ascontiguousarray(self.wound.od[cut])
-        coarse = blur(texture, _GRAIN_PX)
-        here, there = own - blur(own, _GRAIN_PX), texture - coarse
-        here, around = here.reshape(-1, 3).take(known, axis=0), there.reshape(-1, 3).take(hole, axis=0)
-        # No product of matrices: of long ones the library's last bits go by how many threads it has.
-        grey = _gain(np.einsum("nc->n", here), np.einsum("nc->n", around)) ** trust
-        colour = _gain(here[:, 2] - here[:, 0], around[:, 2] - around[:, 0]) ** trust
-        band = self.wound.fine[0][0]
-        pores = _gain(band[cut].take(known), seen_from(band, self.near, offset).take(hole)) ** trust
-        grain = cv2.transform(there, _scaled(grey, colour))
-        return np.asarray(grain + cv2.transform(coarse - furrows, _scaled(pores, 1.0)))
+        grain, colour, pores = (_gain(found[k], found[k + 3]) ** trust for k in range(3))
+        return grain, colour, pores
 
     def _seen_through(self, clean: Bool) -> Rim | None:
         """The rim where both sides of it are clean."""
@@ -184,24 +173,17 @@ class Bed:
         if rim is None:
             return None
         gap = self.wound.od[self.near.slices] - filling[cut]
-        return self._laid(filling[cut] + rim.spanned(gap))
+        return self._laid(filling[cut][self.hole] + rim.spanned(gap))
 
-    def _laid(self, near: Float) -> Float:
-        """The inner box of the photo with ``near`` in its hole."""
-        whole = self.wound.od[self.wound.inner.slices].copy()
-        cut = self.near.within(self.wound.inner).slices
-        whole[cut][self.hole] = near[self.hole]
-        return whole
+    def _laid(self, rows: Float) -> Float:
+        """The inner box of the photo with ``rows``, ``(n, 3)``, in its hole."""
+        at = self.near.within(self.wound.inner)
+        return laid(self.rim.span.hole, rows, self.wound.od[self.wound.inner.slices], at.y0, at.x0)
 
 
-def _scaled(grey: float, colour: float) -> Float:
-    """``(3, 3)``: what scales the mean of three channels, and apart from it how they differ."""
-    return ((grey - colour) / 3 + colour * np.eye(3)).astype(np.float32)
-
-
-def _gain(here: NDArray[Any], there: NDArray[Any]) -> float:
+def _gain(here: float, there: float) -> float:
     """What takes the contrast there to that of here, within what still is the same skin."""
-    return min(max(spread(here) / max(spread(there), 1e-5), _LEAST_GAIN), 1 / _LEAST_GAIN)
+    return min(max(here / max(there, 1e-5), _LEAST_GAIN), 1 / _LEAST_GAIN)
 
 
 def readable(wound: Wound) -> float:

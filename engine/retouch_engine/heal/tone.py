@@ -20,6 +20,7 @@ from retouch_engine.heal.sources import donors
 from retouch_engine.imaging.bands import blur, low_band, spread
 from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import dilated
+from retouch_engine.kernels.patches import compared
 from retouch_engine.types import Float, HealerId, Takes
 
 _TRIES = 2
@@ -81,13 +82,11 @@ def anomaly(wound: Wound) -> float:
     ring = dilated(hole, reach) & ~dilated(hole, 1) & ~wound.forbid[box.slices]
     if min(np.count_nonzero(hole), np.count_nonzero(ring)) < _LEAST_PX:
         return float("inf")
-    inside, around = np.flatnonzero(hole), np.flatnonzero(ring)
-    both = (np.ascontiguousarray(band[box.slices]) for band in wound.fine[0][:2])
-    return max(_band_anomaly(band.take(inside), band.take(around)) for band in both)
+    return max(_band_anomaly(*compared(band[box.slices], hole, ring)) for band in wound.fine[0][:2])
 
 
-def _band_anomaly(core: Float, ring: Float) -> float:
-    usual = max(spread(ring), 1e-5)
-    if float(np.abs(core - ring.mean()).max()) > max(_PEAK * usual, 1.2 * float(np.abs(ring).max())):
+def _band_anomaly(core: float, ring: float, farthest: float, loudest: float) -> float:
+    usual = max(ring, 1e-5)
+    if farthest > max(_PEAK * usual, 1.2 * loudest):
         return float("inf")
-    return abs(math.log(max(spread(core), 1e-5) / usual))
+    return abs(math.log(max(core, 1e-5) / usual))

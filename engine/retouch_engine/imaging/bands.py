@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from retouch_engine.kernels.planes import edged
 from retouch_engine.types import Bool, Float
 
 _LEAST_WEIGHT = np.float32(1e-4)
@@ -21,6 +22,9 @@ _WIDE_SIGMA = 3.0
 BAND_SIGMAS = (1.0, 2.0, 4.0)
 """Pores, furrows, and the unevenness just above them, px."""
 _CELL = 8
+_COLOUR_PX = 1.2
+_SMALLEST = 2
+"""Side, in cells, of a plane that is not halved any more."""
 
 
 def blur(values: Float, sigma: float) -> Float:
@@ -82,31 +86,39 @@ def filled(values: Float, known: Bool) -> Float:
     """
     if known.all() or not known.any():
         return values
+    h, w = known.shape
+    flat = values.reshape(h, w, -1)
     weight = known.astype(np.float32)
-    flat = values if values.ndim == 3 else values[..., None]
-    coarse = _pull_push(flat * weight[..., None], weight)
-    whole = np.where(known[..., None], flat, coarse)
-    return np.asarray(whole if values.ndim == 3 else whole[..., 0], dtype=np.float32)
+    weighted = flat * weight[..., None]
+    # What is known stays: here only what was pulled has to be seen, and no weight is needed any more.
+    coarse = weighted if min(h, w) <= _SMALLEST else _pulled(weighted, weight)
+    whole = cv2.copyTo(flat, known.view(np.uint8), coarse)
+    return np.asarray(whole, dtype=np.float32).reshape(values.shape)
 
 
 def _pull_push(weighted: Float, weight: Float) -> Float:
-    """``weighted`` is values times weight; the result has a value everywhere."""
+    """``weighted`` is values times weight; the result has a value everywhere. Overwrites what it is given."""
+    if min(weight.shape) <= _SMALLEST or float(weight.min()) > 0:
+        weighted /= np.maximum(weight, _LEAST_WEIGHT)[..., None]
+        return weighted
+    pulled = _pulled(weighted, weight)
+    pulled *= np.subtract(1, weight, out=weight)[..., None]
+    pulled += weighted
+    return pulled
+
+
+def _pulled(weighted: Float, weight: Float) -> Float:
+    """What cells around know, everywhere: from half the size, where everything is known in the end."""
     h, w = weight.shape
-    channels = weighted.shape[2]
-    if min(h, w) <= 2 or bool((weight > 0).all()):
-        total = np.maximum(weight, _LEAST_WEIGHT)
-        return np.asarray(weighted / total[..., None], dtype=np.float32)
     half = (max(1, (w + 1) // 2), max(1, (h + 1) // 2))
     small_weight = np.asarray(cv2.resize(weight, half, interpolation=cv2.INTER_AREA))
     small = np.asarray(cv2.resize(weighted, half, interpolation=cv2.INTER_AREA))
-    small = small.reshape(half[1], half[0], channels)
+    small = small.reshape(half[1], half[0], -1)
     # A cell that knows anything knows enough: without this the weight of lone pixels fades level by level.
     known = np.minimum(small_weight * 4, 1)
-    scale = known / np.maximum(small_weight, _LEAST_WEIGHT)
-    below = _pull_push(small * scale[..., None], known)
-    up = np.asarray(cv2.resize(below, (w, h), interpolation=cv2.INTER_LINEAR)).reshape(h, w, channels)
-    own = np.minimum(weight, 1)[..., None]
-    return np.asarray(weighted + up * (1 - own), dtype=np.float32)
+    small *= np.divide(known, np.maximum(small_weight, _LEAST_WEIGHT), out=small_weight)[..., None]
+    below = _pull_push(small, known)
+    return np.asarray(cv2.resize(below, (w, h), interpolation=cv2.INTER_LINEAR)).reshape(weighted.shape)
 
 
 def levelled(values: Float, known: Bool) -> Float:
@@ -159,6 +171,17 @@ def fine_bands(grey: Float) -> tuple[Float, Float]:
     return found, first
 
 
+def edge_planes(od: Float, grey: Float) -> Float:
+    """What differs from pixel to pixel, float32 ``(3, h, w)``.
+
+    That of ``grey``, ``(h, w)``, from its neighbours; the finest band of blue over red, which models and
+    chroma subsampling lose first; the length of the gradient of ``grey``.
+    """
+    planes = edged(np.ascontiguousarray(od), grey)
+    planes[1] -= blur(planes[1], _COLOUR_PX)
+    return planes
+
+
 def spread(values: NDArray[Any]) -> float:
     """Standard deviation of ``(n,)`` values: half the cost of ``std`` on so few."""
     if len(values) == 0:
@@ -167,8 +190,8 @@ def spread(values: NDArray[Any]) -> float:
     return math.sqrt(float(np.einsum("i,i->", off, off)) / len(values))
 
 
-def steepness(grey: Float, out: Float | None = None) -> Float:
+def steepness(grey: Float) -> Float:
     """Length of the gradient, per px; float32 ``(h, w)``."""
     dx = cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
     dy = cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
-    return np.asarray(cv2.magnitude(dx, dy, magnitude=out))
+    return np.asarray(cv2.magnitude(dx, dy))

@@ -7,7 +7,6 @@ from functools import cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from retouch_engine.types import Bool, Box, Float, frozen
 
@@ -70,20 +69,6 @@ def bounding_box(mask: Bool) -> Box:
     if width == 0:
         raise ValueError("an empty mask has no box")
     return Box(y, x, y + height, x + width)
-
-
-def flat_in(mask: Bool, box: Box, width: int) -> NDArray[np.intp]:
-    """Where a mask in ``box`` is True: ``(n,)`` positions in a flattened array of that width.
-
-    Several times faster than ``np.nonzero``.
-    """
-    rows, columns = np.divmod(np.flatnonzero(mask), box.width)
-    return np.asarray((rows + box.y0) * width + (columns + box.x0))
-
-
-def at_most(rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-    """Within ``0 .. count - 1``; twice as fast as ``np.clip``."""
-    return np.asarray(np.minimum(np.maximum(rows, 0), count - 1))
 
 
 def placed(mask: Bool, box: Box, outer: Box) -> Bool:

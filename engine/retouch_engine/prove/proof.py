@@ -103,7 +103,7 @@ def prove_heal_layer(path: Path, photo: Photo, patches: Sequence[Patch], finish:
             if strip.any():
                 raise _BrokenError(f"the layer is not empty in rows {y0} to {rows.stop}")
             return
-        if (strip.any(axis=-1) & ~changed).any():
+        if (_something(strip) & ~changed).any():
             raise _BrokenError(f"the layer is not empty outside the heals in rows {y0} to {rows.stop}")
         under = _widened(photo.pixels[rows][..., :colours][changed]).astype(np.float64)
         layer = strip[changed].astype(np.float64)
@@ -173,20 +173,25 @@ def _promised(
     return wanted, changed
 
 
+def _something(strip: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    """Where any channel of a layer ``(rows, W, S)``, S 2 or 4, is not zero: ``(rows, W)``."""
+    # All channels of a pixel as one number: a test along an axis of four is thirty times as slow.
+    return np.asarray(np.ascontiguousarray(strip).view(f"u{2 * strip.shape[-1]}")[..., 0] != 0)
+
+
 def _check_colours(
     strip: NDArray[np.uint16], photo: Photo, patches: Sequence[Patch], rows: slice, colours: int
 ) -> None:
     source = _widened(photo.pixels[rows][..., :colours])
     wanted, changed = _promised(photo, patches, rows)
-    if not changed.any():
-        if not np.array_equal(strip, source):
-            raise _BrokenError(f"a sample outside the heals differs in rows {rows.start} to {rows.stop}")
+    healed = changed.any()
+    promised = np.where(changed[..., None], wanted[..., :colours], source) if healed else source
+    if np.array_equal(strip, promised):
         return
-    differs = (strip != source).any(axis=-1)
-    if (differs & ~changed).any():
+    # Which of the two promises it is, is asked only now: along an axis of three that takes long.
+    if ((strip != source).any(axis=-1) & ~changed).any():
         raise _BrokenError(f"a sample outside the heals differs in rows {rows.start} to {rows.stop}")
-    if not np.array_equal(strip[changed], wanted[changed][:, :colours]):
-        raise _BrokenError(f"a healed sample is not what was composed in rows {rows.start} to {rows.stop}")
+    raise _BrokenError(f"a healed sample is not what was composed in rows {rows.start} to {rows.stop}")
 
 
 def _changed_px(photo: Photo, patches: Sequence[Patch]) -> int:

@@ -84,11 +84,14 @@ def _touches_edge(spot: Spot, scene: Scene) -> bool:
     """Whether what lies close around the spot is partly no skin; a spot with none around is no edge."""
     reach = _EDGE_PX + _MARGIN_PX + round(_MARGIN_SHARE * spot.diameter_px)
     box = spot.box.grown(reach + 1, scene.height, scene.width)
+    skin = scene.skin_in(box)
+    if skin.all():
+        return False
     mask = placed(spot.mask, spot.box, box)
     around = dilated(mask, reach) & ~mask
     if not around.any():
         return False
-    other = 1 - float(scene.skin_in(box)[around].mean())
+    other = 1 - float(skin[around].mean())
     return _LEAST_OTHER < other < 1
 
 

@@ -7,7 +7,7 @@ are a socket, a red stripe is a book; both together, in the right places, are a 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -87,12 +87,28 @@ class Found:
     crops: tuple[Crop, ...]
     coarse: Float
     suspects: tuple[Suspect, ...] = ()
-    """Where no face is known: what may be one all the same."""
+    """What may be a face and is none of these."""
 
 
-def find(look: Look, height: int, width: int, network: Network, others: Sequence[Candidate] = ()) -> Found:
-    """Find every face: largest first. ``others`` are guesses from elsewhere, for places without ours."""
-    chosen, views = guesses(look, height, width, network, others)
+def find(
+    look: Look,
+    height: int,
+    width: int,
+    network: Network,
+    others: Sequence[Candidate] = (),
+    unseen: Callable[[], object] = lambda: None,
+) -> Found:
+    """Find every face: largest first.
+
+    Args:
+        look: shows a part of the photo.
+        height: of the photo.
+        width: of the photo.
+        network: tells parts of faces.
+        others: guesses from elsewhere, for places without ours.
+        unseen: called early when there will hardly be a face.
+    """
+    chosen, views = guesses(look, height, width, network, others, unseen)
     chosen = chosen[:_MOST]
     steady = len(chosen) <= _STEADY
     faces: list[Face] = []
@@ -103,16 +119,16 @@ def find(look: Look, height: int, width: int, network: Network, others: Sequence
         if seen is not None and not any(_same(seen[0], f) for f in faces):
             faces.append(seen[0])
             crops.append(seen[1])
-    doubtful = () if faces else suspects(views)
+    doubtful = suspects(views, [(face.centre, face.width) for face in faces])
     return Found(tuple(faces), tuple(crops), _fitting(views, faces), doubtful)
 
 
 def _fitting(views: list[View], faces: list[Face]) -> Float:
     """The maps of the size at which the largest face is seen best."""
     if not faces:
-        return views[min(1, len(views) - 1)][1]
+        return views[min(1, len(views) - 1)].maps
     wanted = max(f.width for f in faces)
-    return min(views, key=lambda view: abs(math.log(max(1e-3, view[0] * wanted / 120))))[1]
+    return min(views, key=lambda view: abs(math.log(max(1e-3, view.shrink * wanted / 120)))).maps
 
 
 def _same(a: Face, b: Face) -> bool:

@@ -60,21 +60,55 @@ class Candidate:
     evidence: float
 
 
-View = tuple[float, Float]
-"""How much a photo was shrunk for a look, and the maps, whose cells are 2 px of it."""
+@dataclass(frozen=True, slots=True)
+class View:
+    """A look at the whole photo or a part of it."""
+
+    shrink: float
+    """How much the photo was shrunk for it."""
+    maps: Float
+    """What the network says; a cell is 2 px of the shrunk photo."""
+    regions: tuple[Bool, ...]
+    """The pieces of face in it."""
+
+    @classmethod
+    def of(cls, look: Look, box: Box, shrink: float, network: Network) -> View:
+        """Look at ``box``."""
+        maps = network.maps(look(box, shrink))
+        return cls(shrink, maps, tuple(regions(maps)))
+
+    @property
+    def cell(self) -> float:
+        """Px of the photo to a cell of the maps."""
+        return 2 / self.shrink
 
 
 def guesses(
-    look: Look, height: int, width: int, network: Network, others: Sequence[Candidate] = ()
+    look: Look,
+    height: int,
+    width: int,
+    network: Network,
+    others: Sequence[Candidate] = (),
+    unseen: Callable[[], object] = lambda: None,
 ) -> tuple[list[Candidate], list[View]]:
-    """Guesses, widest first, and the looks at the whole photo. ``others`` come from elsewhere."""
+    """Guesses, widest first, and the looks at the whole photo.
+
+    Args:
+        look: shows a part of the photo.
+        height: of the photo.
+        width: of the photo.
+        network: tells parts of faces.
+        others: guesses from elsewhere.
+        unseen: called before the finest look when nothing was seen so far: there will hardly be a face.
+    """
     views: list[View] = []
     found = list(others)
     for side in _COARSE:
+        if side == _COARSE[-1] and not found:
+            unseen()
         shrink = min(1.0, side / max(height, width))
-        maps = network.maps(look(Box(0, 0, height, width), shrink))
-        views.append((shrink, maps))
-        found += _candidates(maps, 2 / shrink)
+        views.append(View.of(look, Box(0, 0, height, width), shrink, network))
+        found += _candidates(views[-1])
         if shrink == 1.0:
             return _best(found), views
     return _best([*found, *_nearer(look, (height, width), views[-1], _best(found), network)]), views
@@ -90,9 +124,10 @@ def _best(candidates: list[Candidate]) -> list[Candidate]:
     return sorted(kept, key=lambda c: -c.width)
 
 
-def _candidates(maps: Float, cell: float) -> Iterator[Candidate]:
-    """Guesses from one view, whose cells are ``cell`` px of the photo."""
-    for region in regions(maps):
+def _candidates(view: View) -> Iterator[Candidate]:
+    """Guesses from one view."""
+    maps, cell = view.maps, view.cell
+    for region in view.regions:
         area = float(np.count_nonzero(region))
         width = WIDTH * math.sqrt(area)
         if 2 * width < _LEAST_WIDTH:
@@ -109,7 +144,7 @@ def _candidates(maps: Float, cell: float) -> Iterator[Candidate]:
 
 
 def _nearer(
-    look: Look, size: tuple[int, int], view: tuple[float, Float], known: list[Candidate], network: Network
+    look: Look, size: tuple[int, int], view: View, known: list[Candidate], network: Network
 ) -> list[Candidate]:
     """Guesses from nearer, where the finest view has specks of skin that no known face explains.
 
@@ -117,18 +152,17 @@ def _nearer(
     few, so that this look costs it little: first at the specks alone, and only where one of them is a face at
     all that lies around, for a small face is seldom alone and not all of them are specks.
     """
-    shrink, maps = view
-    cell, nearer = 2 / shrink, min(1.0, 2 * shrink)
+    cell, nearer = view.cell, min(1.0, 2 * view.shrink)
 
     def seen(boxes: Iterable[Box]) -> list[Candidate]:
         return [
             replace(one, x=one.x + box.x0, y=one.y + box.y0)
             for box in boxes
-            for one in _candidates(network.maps(look(box, nearer)), 2 / nearer)
+            for one in _candidates(View.of(look, box, nearer, network))
         ]
 
     side, around = _COARSE[-1] / nearer, _OVERLAP / nearer
-    windows = _windows(_specks(maps, known, cell), cell, size, around)
+    windows = _windows(_specks(view.maps, known, cell), cell, size, around)
     found = seen(box for window in windows for box in _tiles(window, side, around))
     tiles = _tiles(Box(0, 0, *size), side, around)
     return found + seen([box for box in tiles if any(_holds(box, one) for one in found)])

@@ -7,6 +7,7 @@ ends of a brow, which the network cuts short on dark skin, are found.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -117,11 +118,13 @@ def _shaved(maps: Float, od: Float, face: Face, cell: float) -> Bool:
     sure = forehead & (maps[Part.FACE_SKIN] > _SURE_SKIN)
     if np.count_nonzero(sure) < _LEAST_SURE_MM2 * mm * mm:
         return np.zeros_like(forehead)
-    grey = tone(od)
-    soft = tone(blur(od, max(0.6, 0.6 * mm)))
-    usual = float(np.median(soft[sure]))
+    sigma = max(0.6, 0.6 * mm)
+    # Most skin is not so dark, which the forehead alone tells.
+    near = bounding_box(sure).grown(math.ceil(3 * sigma) + 1, *sure.shape).slices
+    usual = float(np.median(tone(blur(od[near], sigma))[sure[near]]))
     if usual < _VERY_DARK:
         return np.zeros_like(forehead)
+    grey, soft = tone(od), tone(blur(od, sigma))
     red = blur(np.ascontiguousarray(od[..., 1] - od[..., 0]), 1.0)
     if float(np.median(red[sure])) < _GREY:
         return np.zeros_like(forehead)

@@ -24,7 +24,7 @@ from retouch_engine.survey.faces import Face
 from retouch_engine.survey.foreign import enclosed, foreign
 from retouch_engine.survey.hairs import hairs, lashes, shaved
 from retouch_engine.survey.parts import Part
-from retouch_engine.survey.skin import dark_pieces, near_colour
+from retouch_engine.survey.skin import near_colour, side_of
 from retouch_engine.survey.suspects import Suspect
 from retouch_engine.survey.turned import FAR
 from retouch_engine.types import Bool, Float, Samples
@@ -194,7 +194,7 @@ def _protect(level: Float, causes: Causes, what: Bool, radius: Float, cause: Cau
 
 
 def by_colour(
-    skin: Float, shown: Samples, suspects: Sequence[Suspect] = (), cell: float = 1.0
+    skin: Float, dark: Bool, shown: Samples, suspects: Sequence[Suspect] = (), cell: float = 1.0
 ) -> tuple[Float, Float, Causes]:
     """Protection where no face is known: all that is not skin's colour, and large dark pieces within it.
 
@@ -203,6 +203,7 @@ def by_colour(
 
     Args:
         skin: skin by colour, 0 to 1, ``(h, w)``.
+        dark: the dark pieces within it, :func:`retouch_engine.survey.skin.dark_pieces`.
         shown: the photo on the same grid, sRGB.
         suspects: what may be faces; what the network calls their parts is protected.
         cell: the size of one cell in px of the photo.
@@ -212,9 +213,8 @@ def by_colour(
     """
     level = np.zeros(shown.shape[:2], dtype=np.float32)
     causes = np.zeros(shown.shape[:2], dtype=np.uint16)
-    side = float(np.sqrt(max(1.0, float(skin.sum()))))
-    features = dark_pieces(density(shown), skin > 0.5, side)
-    _protect(level, causes, features, np.full(skin.shape, _ASIDE * side, np.float32), Cause.NOT_SKIN)
+    side = side_of(skin)
+    _protect(level, causes, dark, np.full(skin.shape, _ASIDE * side, np.float32), Cause.NOT_SKIN)
     for suspect in suspects:
         mm = np.full(skin.shape, suspect.width / _SUSPECT_MM / cell, np.float32)
         for guarded in _GUARDED[: len(_FEATURES)]:

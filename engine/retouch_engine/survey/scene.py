@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.imaging.colour import is_srgb, to_srgb
 from retouch_engine.imaging.density import density
+from retouch_engine.kernels.planes import over
 from retouch_engine.survey import parts
 from retouch_engine.survey.doubt import Maps, cautious, told
 from retouch_engine.survey.faces import Crop, Face, Found, find
@@ -23,8 +24,9 @@ from retouch_engine.survey.parts import Network
 from retouch_engine.survey.people import facial, owners
 from retouch_engine.survey.protect import Cause, by_colour, protection
 from retouch_engine.survey.second import Opinions, Second
-from retouch_engine.survey.skin import skin_mask
+from retouch_engine.survey.skin import dark_pieces, skin_mask
 from retouch_engine.survey.suspects import Suspect
+from retouch_engine.threads import ahead
 from retouch_engine.types import Bool, Box, Float, Photo, PixelScale, Samples, frozen
 
 _COLOUR_PX = 640
@@ -118,9 +120,10 @@ class Scene:
         return self.person_at(box) if on_face else None
 
     def suspect_at(self, box: Box) -> bool:
-        """Whether the middle of ``box`` may lie on a face that is not known for one."""
+        """Whether the middle of ``box`` may lie on a face that is not known for one, and on none that is."""
         x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
-        return any(suspect.near(x, y) for suspect in self.suspects)
+        away = min((suspect.near(x, y) for suspect in self.suspects), default=math.inf)
+        return away < min((math.dist((x, y), f.centre) / f.width for f in self.faces), default=math.inf)
 
     def px_per_mm_at(self, box: Box) -> float | None:
         """Pixels per millimetre of the person that ``box`` belongs to; None where nothing says it."""
@@ -143,12 +146,7 @@ class Scene:
 
     def skin_at(self, box: Box, step: int) -> Bool:
         """Skin inside ``box`` (full-size pixels), sampled every ``step`` px."""
-        rows, columns = range(box.y0, box.y1, step), range(box.x0, box.x1, step)
-        near = self._cells(box)
-        if near.size and near.min() > 0.5:
-            # Between cells that are all skin there is nothing to interpolate.
-            return np.ones((len(rows), len(columns)), dtype=np.bool_)
-        return self._sampled(self.skin, box, step, cv2.INTER_LINEAR) > 0.5
+        return self._most(self.skin, box, step)
 
     def protected_in(self, box: Box) -> Bool:
         """What must not change inside ``box``: bool, the shape of the box. Never meets skin."""
@@ -156,29 +154,40 @@ class Scene:
 
     def protected_at(self, box: Box, step: int) -> Bool:
         """The same, sampled every ``step`` px."""
-        return self._sampled(self.level, box, step, cv2.INTER_LINEAR) > 0.5
+        return self._most(self.level, box, step)
 
     def causes_at(self, box: Box, step: int) -> NDArray[np.uint16]:
         """Why: bits of :class:`Cause`, 0 where nothing protects."""
-        bits = self._sampled(self.causes, box, step, cv2.INTER_NEAREST)
         protected = self.protected_at(box, step)
+        if not protected.any():
+            return np.zeros(protected.shape, np.uint16)
+        grid_x, grid_y = np.meshgrid(*(v.astype(np.float32) for v in reversed(self._positions(box, step))))
+        bits = cv2.remap(self.causes, grid_x, grid_y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
         return np.where(protected, np.where(bits > 0, bits, Cause.NOT_SKIN), 0).astype(np.uint16)
 
-    def _cells(self, box: Box) -> NDArray[np.float32]:
-        """The cells of the small map that decide about any pixel of ``box``."""
+    def _most(self, field: Float, box: Box, step: int) -> Bool:
+        """Where in ``box`` a map is above one half."""
+        rows, columns = range(box.y0, box.y1, step), range(box.x0, box.x1, step)
+        near = field[self._cells(box)]
+        if near.size and (near.min() > 0.5 or near.max() < 0.5):
+            # Between cells that are all alike there is nothing to interpolate.
+            return np.full((len(rows), len(columns)), near.min() > 0.5)
+        return over(field, *self._positions(box, step), 0.5)
+
+    def _cells(self, box: Box) -> tuple[slice, slice]:
+        """The cells of the maps that decide about any pixel of ``box``."""
         sy = self.skin.shape[0] / self.height
         sx = self.skin.shape[1] / self.width
         rows = slice(max(0, math.floor(box.y0 * sy) - 2), math.ceil(box.y1 * sy) + 2)
-        columns = slice(max(0, math.floor(box.x0 * sx) - 2), math.ceil(box.x1 * sx) + 2)
-        return self.skin[rows, columns]
+        return rows, slice(max(0, math.floor(box.x0 * sx) - 2), math.ceil(box.x1 * sx) + 2)
 
-    def _sampled(self, field: NDArray[np.generic], box: Box, step: int, how: int) -> NDArray[np.float32]:
+    def _positions(self, box: Box, step: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Where each ``step``-th row and column of ``box`` lies in the maps, in cells."""
         sy = self.skin.shape[0] / self.height
         sx = self.skin.shape[1] / self.width
-        ys = ((np.arange(box.y0, box.y1, step) + step / 2) * sy - 0.5).astype(np.float32)
-        xs = ((np.arange(box.x0, box.x1, step) + step / 2) * sx - 0.5).astype(np.float32)
-        grid_x, grid_y = np.meshgrid(xs, ys)
-        return np.asarray(cv2.remap(field, grid_x, grid_y, how, borderMode=cv2.BORDER_REPLICATE))
+        ys = (np.arange(box.y0, box.y1, step) + step / 2) * sy - 0.5
+        xs = (np.arange(box.x0, box.x1, step) + step / 2) * sx - 0.5
+        return ys, xs
 
 
 def survey(photo: Photo, network: Network | None = None, opinions: Opinions | None = None) -> Scene:
@@ -193,12 +202,16 @@ def survey(photo: Photo, network: Network | None = None, opinions: Opinions | No
     network = network or parts.shipped()
     second = opinions.ask(view.small) if opinions and opinions.models else None
     guesses = [s.guess(photo.height, photo.width) for s in second.faces] if second else []
-    found = None if network is None else find(view.look, photo.height, photo.width, network, guesses)
-    if found is None or not found.faces:
-        note = NO_NETWORK if network is None else NO_FACE
-        scene = _by_colour(photo, view, note, found.suspects if found else ())
-    else:
-        scene = _by_faces(photo, view, found)
+    with ahead("colour", lambda: _skin_by_colour(photo, view)) as skin:
+        if network is None:
+            scene = _by_colour(photo, view, NO_NETWORK, skin.made())
+        else:
+            size = (photo.height, photo.width)
+            found = find(view.look, *size, network, guesses, unseen=skin.begin)
+            if found.faces:
+                scene = _by_faces(photo, view, found)
+            else:
+                scene = _by_colour(photo, view, NO_FACE, skin.made(), found.suspects)
     return scene if second is None else _doubted(scene, second, looked=network is not None)
 
 
@@ -209,7 +222,7 @@ def _by_faces(photo: Photo, view: View, found: Found) -> Scene:
     maps = protection(likely, shown, found.faces, cell)
     scene = _scene(photo, view, maps, found.faces[0].scale, found.faces)
     return replace(
-        scene,
+        _suspecting(scene, found.suspects),
         owner=frozen(owners(found.faces, scene.skin.shape, cell)),
         facial=frozen(facial(likely, found.faces, cell)),
     )
@@ -241,13 +254,25 @@ def _doubted(scene: Scene, second: Second, *, looked: bool) -> Scene:
     return replace(scene, skin=frozen(skin), level=frozen(level), causes=frozen(causes), notes=notes)
 
 
-def _by_colour(photo: Photo, view: View, note: str, suspects: tuple[Suspect, ...] = ()) -> Scene:
-    shown = view.small(_COLOUR_PX)
-    found = skin_mask(density(shown), grey=photo.grey)
+def _skin_by_colour(photo: Photo, view: View) -> tuple[Float, Bool]:
+    """Skin on the small picture in which it is looked for by colour, and the dark pieces in it."""
+    od = density(view.small(_COLOUR_PX))
+    skin = skin_mask(od, grey=photo.grey)
+    return skin, dark_pieces(od, skin)
+
+
+def _by_colour(
+    photo: Photo, view: View, note: str, seen: tuple[Float, Bool], suspects: tuple[Suspect, ...] = ()
+) -> Scene:
+    shown, (found, dark) = view.small(_COLOUR_PX), seen
     if note == NO_FACE and float(found.mean()) < _LEAST_BY_COLOUR:
-        found, note, suspects = np.zeros_like(found), NO_SKIN, ()
-    maps = by_colour(found, shown, suspects, photo.width / shown.shape[1])
-    scene = _scene(photo, view, maps, _UNKNOWN, note=note)
+        found, dark, note, suspects = np.zeros_like(found), np.zeros_like(dark), NO_SKIN, ()
+    maps = by_colour(found, dark, shown, suspects, photo.width / shown.shape[1])
+    return _suspecting(_scene(photo, view, maps, _UNKNOWN, note=note), suspects)
+
+
+def _suspecting(scene: Scene, suspects: tuple[Suspect, ...]) -> Scene:
+    """The same scene with what may be faces."""
     notes = (*scene.notes, MAYBE_FACE) if any(suspect.whole for suspect in suspects) else scene.notes
     return replace(scene, suspects=suspects, notes=notes)
 

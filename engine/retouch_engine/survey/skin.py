@@ -33,6 +33,9 @@ _DARKER, _PIECE = 0.3, 0.002
 _FAR = 3.0
 """Mahalanobis distance from the photo's own skin colour at which a pixel stops being skin."""
 
+Axes = tuple[Float, Float]
+"""Two numbers of each colour, ``(n,)`` each."""
+
 
 def skin_mask(od: Float, *, grey: bool) -> Float:
     """Skin on a small sRGB copy of a photo.
@@ -51,9 +54,12 @@ def skin_mask(od: Float, *, grey: bool) -> Float:
     core = _core(_opened(plausible, 2), tone)
     if not core.any():
         return np.zeros(od.shape[:2], dtype=np.float32)
-    own = core
+    axes = _axes(tone, plausible)
+    close = core[plausible]
     for _ in range(_ROUNDS):
-        own = plausible & near_colour(tone, own)
+        close = _near(axes, close)
+    own = np.zeros_like(core)
+    own[plausible] = close
     own = _without_holes(_without_islands(_opened(own, 1)))
     return blur(own.astype(np.float32), 0.8)
 
@@ -90,39 +96,46 @@ def _core(mask: Bool, tone: Float) -> Bool:
     By colour and not by connection: a face in front of a warm wall touches it.
     """
     best, most = np.zeros_like(mask), 0.0
-    for region in _colours(mask, tone):
-        red = float(np.median((tone[..., 1] - tone[..., 0])[region]))
+    axes = _axes(tone, mask)
+    for own in _colours(axes, mask.size):
+        region = np.zeros_like(mask)
+        region[mask] = own
         frame = np.concatenate([region[0], region[:, 0], region[:, -1]])
-        likely = float(region.sum()) * red * max(0.0, 1 - 2.5 * float(frame.mean()))
+        likely = float(own.sum()) * _median(axes[0][own]) * max(0.0, 1 - 2.5 * float(frame.mean()))
         if likely > most:
             best, most = region, likely
     return best
 
 
-def _colours(mask: Bool, tone: Float) -> Iterator[Bool]:
-    """The mask, split into a few colours by k-means; only those that cover enough of the photo."""
-    axes = _axes(tone)
-    if np.count_nonzero(mask) < _LEAST_SHARE * mask.size:
+def _colours(axes: Axes, total: int) -> Iterator[Bool]:
+    """Some of a photo's ``total`` pixels by their colours, by k-means; only those that cover enough of it."""
+    count = len(axes[0])
+    if count < _LEAST_SHARE * total:
         return
-    sample = axes[mask]
-    sample = np.ascontiguousarray(sample[:: max(1, len(sample) // 6000)])
+    sample = np.stack([values[:: max(1, count // 6000)] for values in axes], axis=-1)
     cv2.setRNGSeed(0)
     stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.005)
     colours = min(_COLOURS, len(sample))
     _, _, centres = cv2.kmeans(sample, colours, None, stop, 1, cv2.KMEANS_PP_CENTERS)
-    inside = axes[mask]
-    distance = np.stack([(inside[:, 0] - a) ** 2 + (inside[:, 1] - b) ** 2 for a, b in np.asarray(centres)])
-    nearest = np.full(mask.shape, -1, dtype=np.int8)
-    nearest[mask] = distance.argmin(axis=0)
+    least, nearest = np.full(count, np.inf, np.float32), np.zeros(count, np.int8)
+    for k, (a, b) in enumerate(np.asarray(centres)):
+        distance = (axes[0] - a) ** 2 + (axes[1] - b) ** 2
+        nearest[distance < least] = k
+        np.minimum(least, distance, out=least)
     for k in range(colours):
-        region = nearest == k
-        if np.count_nonzero(region) >= _LEAST_SHARE * mask.size:
-            yield region
+        own = nearest == k
+        if np.count_nonzero(own) >= _LEAST_SHARE * total:
+            yield own
 
 
-def _axes(tone: Float) -> Float:
-    """``(log R/G, log G/B)``: what is left of a colour when the light's strength is taken away."""
-    return np.stack([tone[..., 1] - tone[..., 0], tone[..., 2] - tone[..., 1]], axis=-1)
+def _axes(tone: Float, where: Bool) -> Axes:
+    """``log R/G`` and ``log G/B`` of some pixels, ``(n,)`` each: a colour without the light's strength."""
+    red, green, blue = (np.ascontiguousarray(tone[..., k])[where] for k in range(3))
+    return green - red, blue - green
+
+
+def _median(values: Float) -> float:
+    return float(np.median(values))
 
 
 def _without_islands(mask: Bool) -> Bool:
@@ -141,26 +154,37 @@ def _without_holes(mask: Bool) -> Bool:
 
 def near_colour(tone: Float, core: Bool) -> Bool:
     """Within reach of the core's colour, by a robust Gaussian in (log R/G, log G/B)."""
-    axes = _axes(tone)
-    inside = axes[core]
-    centre = np.median(inside, axis=0)
-    spread = 1.48 * np.median(np.abs(inside - centre), axis=0)
-    close = inside[(np.abs(inside - centre) < 3 * spread + _SPREAD).all(axis=1)]
-    covariance = np.cov(close.T) + np.eye(2) * _SPREAD**2
-    offset = axes - centre
+    every = np.ones(core.shape, np.bool_)
+    return _near(_axes(tone, every), core.ravel()).reshape(core.shape)
+
+
+def _near(axes: Axes, core: Bool) -> Bool:
+    """The same of ``(n,)`` pixels."""
+    offsets, close = [], np.ones(np.count_nonzero(core), np.bool_)
+    for values in axes:
+        offset = values - np.median(values[core])
+        away = np.abs(offset[core])
+        close &= away < 3 * np.float32(1.48 * np.median(away)) + _SPREAD
+        offsets.append(offset)
+    y, x = offsets
+    covariance = np.cov([y[core][close], x[core][close]]) + np.eye(2) * _SPREAD**2
     (a, b), (_, c) = np.linalg.inv(covariance)
-    y, x = offset[..., 0], offset[..., 1]
     return np.asarray(a * y * y + 2 * b * y * x + c * x * x < _FAR**2)
 
 
-def dark_pieces(od: Float, skin: Bool, side: float) -> Bool:
+def side_of(skin: Float) -> float:
+    """The side, in cells, of a square as large as all skin; of a face it is about 140 mm."""
+    return float(np.sqrt(max(1.0, float(skin.sum()))))
+
+
+def dark_pieces(od: Float, found: Float) -> Bool:
     """Pieces of skin's colour that are much darker than the skin around, and larger than spots are.
 
     Args:
         od: optical density, ``(h, w, 3)``.
-        skin: where skin is, ``(h, w)``.
-        side: the side of the skin's area in cells; of a face it is about 140 mm.
+        found: where skin is, ``(h, w)``, 0 to 1.
     """
+    skin, side = found > 0.5, side_of(found)
     if not skin.any() or side < _LEAST_SIDE:
         return np.zeros_like(skin)
     grey = blur(mean_tone(od), max(0.6, _FINE * side))

@@ -1,9 +1,9 @@
-"""What may be a face, where none is known: from the side, covered, cut by the frame, or an animal's.
+"""What may be a face and is not known for one: from the side, covered, cut by the frame, or an animal's.
 
 A piece of face with an eye or a brow in it that the network is certain of, but too little else to be believed
 (:mod:`retouch_engine.survey.faces`). What the network calls its parts is protected. Where there is something
 of a mouth or of nostrils as well, nobody knows how large that face is or where its far eye lies: a find near
-it is offered to a person and not healed.
+it is offered to a person and not healed. So it is beside a known face: one of two may stand sideways.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from retouch_engine.survey.guesses import LOWER, UPPER, WIDTH, View, regions
+from retouch_engine.survey.gauge import Point
+from retouch_engine.survey.guesses import LOWER, UPPER, WIDTH, View
 from retouch_engine.survey.parts import Part
 from retouch_engine.types import Bool, Float, frozen
 
@@ -26,6 +27,8 @@ _LEAST_LOWER = 0.015
 """The same of mouth and nostrils, below which it is an eye by itself, drawn or printed or above a mask."""
 _REACH = 1.5
 """In widths of the piece from its middle: with what was not taken for face."""
+_OWN = 0.6
+"""In widths of a known face, or of the piece: nearer pieces are that face, seen at another size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,10 @@ class Suspect:
     whole: bool
     """Whether there is something of both ends of a face."""
 
-    def near(self, x: float, y: float) -> bool:
-        """Whether a point of the photo may be a part of a face."""
-        return self.whole and math.hypot(x - self.x, y - self.y) < _REACH * self.width
+    def near(self, x: float, y: float) -> float:
+        """How near a point of the photo lies, in its widths; infinite where it may be no part of a face."""
+        away = math.hypot(x - self.x, y - self.y) / self.width
+        return away if self.whole and away < _REACH else math.inf
 
     def where(self, part: Part, least: float, shape: tuple[int, ...]) -> Bool:
         """Where a part is, on a grid of this shape over the whole photo."""
@@ -52,20 +56,25 @@ class Suspect:
         return np.asarray(likely > least)
 
 
-def suspects(views: Sequence[View]) -> tuple[Suspect, ...]:
-    """What may be a face in the looks at a whole photo, each as often as it is seen."""
+def suspects(views: Sequence[View], known: Sequence[tuple[Point, float]] = ()) -> tuple[Suspect, ...]:
+    """What may be a face in the looks at a whole photo, each as often as it is seen.
+
+    ``known`` are middle and width of the faces that are known, whose own pieces are left out.
+    """
     found: list[Suspect] = []
-    for shrink, maps in views:
-        cell = 2 / shrink
-        for region in regions(maps):
-            upper = np.where(region, maps[list(UPPER)].sum(axis=0), 0)
+    for view in views:
+        maps, cell = view.maps, view.cell
+        ends = maps[list(UPPER)].sum(axis=0)
+        for region in view.regions:
+            upper = np.where(region, ends, 0)
             area = float(np.count_nonzero(region))
             if upper.max() < _CERTAIN or upper.sum() < _LEAST * area:
                 continue
-            y, x = (float(v) for v in np.argwhere(region).mean(axis=0))
+            y, x = ((float(v) + 0.5) * cell for v in np.argwhere(region).mean(axis=0))
+            width = WIDTH * math.sqrt(area) * cell
+            if any(math.dist((x, y), at) < _OWN * max(width, other) for at, other in known):
+                continue
             whole = float(np.where(region, maps[list(LOWER)].sum(axis=0), 0).sum()) >= _LEAST_LOWER * area
             own = frozen(np.where(region, maps[list(_SEEN)], np.float32(0)))
-            found.append(
-                Suspect((x + 0.5) * cell, (y + 0.5) * cell, WIDTH * math.sqrt(area) * cell, own, whole)
-            )
+            found.append(Suspect(x, y, width, own, whole))
     return tuple(found)

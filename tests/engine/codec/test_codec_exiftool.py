@@ -210,8 +210,21 @@ def test_an_exiftool_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.
         assert carrier.carry(link, result).missing == ()
 
 
+@needs_exiftool
+def test_what_is_started_beforehand_does_the_work(tmp_path: Path) -> None:
+    link, result, _, _ = _staged(tmp_path, _source(tmp_path, "s.tif"))
+    with MetadataCarrier() as carrier:
+        carrier.start()
+        started = carrier._tool
+        assert started is not None
+        carrier.start()
+        assert carrier.carry(link, result).missing == ()
+        assert carrier._tool is started
+
+
 def test_without_exiftool_the_report_says_what_was_not_carried(tmp_path: Path) -> None:
     with MetadataCarrier("no-such-exiftool") as carrier:
+        carrier.start()
         assert not carrier.available
         report = carrier.carry(tmp_path / "a.tif", tmp_path / "b.tif")
     assert report.carried_by == "built-in"

@@ -257,6 +257,10 @@ def test_trees_for_other_figures_are_refused(tmp_path: Path) -> None:
     file.write_text(json.dumps({"features": ["z"]}))
     with pytest.raises(ValueError, match="other figures"):
         trees.read(file)
+    older = tmp_path / "older.json"
+    older.write_text(json.dumps({"features": trees.FIGURES, "blemish": {}, "permanent": {}}))
+    with pytest.raises(ValueError, match="no risk"):
+        trees.read(older)
     with pytest.raises(ValueError, match="other figures"):
         Risk.parsed({"figures": ["z"], "weights": [1.0], "bias": 0.0})
 

@@ -1,0 +1,154 @@
+"""What is made of every pixel of a crop in one pass."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retouch_engine.kernels.compiled import BLOCK, MASK, NUMBERS, PLANE, PLANES, REAL, ROWS, WHOLE, kernel
+from retouch_engine.types import Bool, Float
+
+Reals = NDArray[np.float64]
+
+
+@kernel(PLANES, ROWS)
+def edged(values: Float, grey: Float) -> Float:
+    """Differences between neighbours; mirrored at the border.
+
+    Args:
+        values: ``(h, w, 3)``.
+        grey: ``(h, w)``.
+
+    Returns:
+        Float32 ``(3, h, w)``: of ``grey`` the four neighbours' sum less four times the pixel; the third
+        channel of ``values`` less the first; the length of the gradient of ``grey``, per px.
+    """
+    h, w = grey.shape
+    found = np.empty((3, h, w), np.float32)
+    four, half = np.float32(4), np.float32(0.5)
+    for y in range(h):
+        row, one = grey[y], values[y]
+        up, down = grey[y - 1 if y > 0 else min(1, h - 1)], grey[y + 1 if y < h - 1 else max(h - 2, 0)]
+        finest, blue, steep = found[0, y], found[1, y], found[2, y]
+        for x in range(w):
+            blue[x] = one[x, 2] - one[x, 0]
+        for x in (0, w - 1):
+            left, right = row[x - 1 if x > 0 else min(1, w - 1)], row[x + 1 if x < w - 1 else max(w - 2, 0)]
+            finest[x] = up[x] + down[x] + left + right - four * row[x]
+            dy, dx = half * (down[x] - up[x]), half * (right - left)
+            steep[x] = np.sqrt(dy * dy + dx * dx)
+        # Cut so that every index counts from 0: only then are several pixels done at once.
+        here, above, below = row[1 : w - 1], up[1 : w - 1], down[1 : w - 1]
+        before, after = row[: w - 2], row[2:]
+        inner, edge = finest[1 : w - 1], steep[1 : w - 1]
+        for x in range(w - 2):
+            inner[x] = above[x] + below[x] + before[x] + after[x] - four * here[x]
+            dy, dx = half * (below[x] - above[x]), half * (after[x] - before[x])
+            edge[x] = np.sqrt(dy * dy + dx * dx)
+    return found
+
+
+@kernel(PLANE, WHOLE)
+def sizes(plane: Float, every: int) -> Float:
+    """Magnitudes of every so many rows and columns, ``(n,)``."""
+    h, w = -(-plane.shape[0] // every), -(-plane.shape[1] // every)
+    found = np.empty(h * w, np.float32)
+    for y in range(h):
+        for x in range(w):
+            found[y * w + x] = abs(plane[y * every, x * every])
+    return found
+
+
+@kernel(ROWS, ROWS, REAL, REAL)
+def beyond(one: Float, other: Float, limit: float, other_limit: float) -> tuple[Bool, int]:
+    """Where one of two planes is larger than its limit, in size; and in how many places."""
+    h, w = one.shape
+    found = np.empty((h, w), np.bool_)
+    a, b = np.float32(limit), np.float32(other_limit)
+    count = 0
+    for y in range(h):
+        p, q, out = one[y], other[y], found[y]
+        for x in range(w):
+            far = (abs(p[x]) > a) | (abs(q[x]) > b)
+            out[x] = far
+            count += far
+    return found, count
+
+
+@kernel(ROWS, NUMBERS, NUMBERS, REAL)
+def over(field: Float, rows: Reals, columns: Reals, limit: float) -> Bool:
+    """Where a field, interpolated between its cells, is more than a limit: bool, a pixel for each of both.
+
+    ``rows`` and ``columns`` are positions in cells; outside the field its border goes on.
+    """
+    h, w = field.shape
+    found = np.empty((len(rows), len(columns)), np.bool_)
+    # Unsigned: an index that may be negative is looked at twice.
+    before, after = np.empty(len(columns), np.uintp), np.empty(len(columns), np.uintp)
+    share = np.empty(len(columns), np.float32)
+    for x in range(len(columns)):
+        at = np.floor(columns[x])
+        share[x] = columns[x] - at
+        before[x], after[x] = min(max(int(at), 0), w - 1), min(max(int(at) + 1, 0), w - 1)
+    bar = np.float32(limit)
+    line = np.empty(w, np.float32)
+    for y in range(len(rows)):
+        at = np.floor(rows[y])
+        down = np.float32(rows[y] - at)
+        one, other = field[min(max(int(at), 0), h - 1)], field[min(max(int(at) + 1, 0), h - 1)]
+        first, last = int(before[0]), int(after[len(columns) - 1]) + 1
+        upper, lower, between = one[first:last], other[first:last], line[first:last]
+        for k in range(last - first):
+            between[k] = upper[k] + down * (lower[k] - upper[k])
+        out = found[y]
+        for x in range(len(columns)):
+            left = line[before[x]]
+            out[x] = left + share[x] * (line[after[x]] - left) > bar
+    return found
+
+
+@kernel(PLANES, BLOCK, ROWS, REAL, REAL)
+def between(values: Float, among: Bool, away: Float, least: float, most: float) -> Float:
+    """What lies further away than ``least`` and no further than ``most``, where ``among`` is True.
+
+    ``(h, w, 3)``, ``(h, w)`` and ``(h, w)`` in, ``(4, n)`` out: three values, and how far away they are.
+    """
+    low, high = np.float32(least), np.float32(most)
+    h, w = among.shape
+    at = np.empty(h * w, np.intp)
+    count = 0
+    for y in range(h):
+        near, far = among[y], away[y]
+        for x in range(w):
+            at[count] = y * w + x
+            count += near[x] & (far[x] > low) & (far[x] <= high)
+    found = np.empty((4, count), np.float32)
+    flat, distance = values.reshape(h * w, 3), away.reshape(h * w)
+    for i in range(count):
+        for c in range(3):
+            found[c, i] = flat[at[i], c]
+        found[3, i] = distance[at[i]]
+    return found
+
+
+@kernel(ROWS, NUMBERS, REAL)
+def along(values: Float, colour: Reals, less: float) -> Float:
+    """How much of a colour is in each value, less a number: ``(3, n)`` or more rows in, ``(n,)`` out."""
+    found = np.empty(values.shape[1], np.float32)
+    for i in range(len(found)):
+        found[i] = values[0, i] * colour[0] + values[1, i] * colour[1] + values[2, i] * colour[2] - less
+    return found
+
+
+@kernel(PLANES, MASK)
+def mean_in(values: Float, mask: Bool) -> tuple[Reals, int]:
+    """The mean of ``(h, w, 3)`` values where a mask is True, ``(3,)``; and in how many places it is."""
+    total = np.zeros(3)
+    count = 0
+    for y in range(mask.shape[0]):
+        for x in range(mask.shape[1]):
+            if mask[y, x]:
+                for c in range(3):
+                    total[c] += values[y, x, c]
+                count += 1
+    return total / max(count, 1), count
