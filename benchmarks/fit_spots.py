@@ -43,8 +43,8 @@ _THINKABLE = 0.1
 _SHRUNK = 0.5
 _STIFF = 0.3
 """The inverse of the risk's penalty, at figures of unit deviation."""
-_SURE_FROM = (0.3, 0.35, 0.4, 0.45, 0.5)
-_RISK_TO = (0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12)
+_SURE_FROM = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45)
+_RISK_TO = (0.05, 0.08, 0.1, 0.12, 0.15, 0.18, 0.2)
 _MOST_KEPT, _MOST_FALSE = 0.008, 0.43
 """Share of the permanent marks and false heals a photo that lines may cost, a little under the bars."""
 SORTS = {"blemish": "blemish", "keep": "permanent"}

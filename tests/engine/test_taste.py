@@ -59,8 +59,8 @@ def test_little_evidence_changes_little() -> None:
     "veto",
     [
         {"odds_permanent": 0.6},
-        {"risk": 0.15},
-        {"permanent_most": 0.98},
+        {"risk": 0.25},
+        {"permanent_most": 0.81},
         {"judged_permanent": 0.6},
         {"melanin": 0.8, "rise_g": 0.5},
         {"melanin": 0.6, "odds_permanent": 0.97},

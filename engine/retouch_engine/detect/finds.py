@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from retouch_engine.detect import rendering
 from retouch_engine.detect.classic import Looked, place, skin_side
 from retouch_engine.detect.contour import Outline, outline
 from retouch_engine.detect.planes import Planes, darkness, redness
@@ -62,8 +63,9 @@ def united(photo: Photo, scene: Scene, seen: View, looked_at: Sequence[Looked]) 
     for number, found in enumerate(finds):
         means = said[number].mean(axis=1)
         figures = dict(zip(SAID, np.stack([most[number], means], 1).ravel().tolist(), strict=True))
-        figures |= crowd[number] | {"mm": found.diameter_px * seen.zoom / seen.px_per_mm}
-        total.append(replace(found, figures=found.figures | figures, cell=centres[number]))
+        figures |= crowd[number] | {"mm": found.diameter_px * seen.zoom / seen.px_per_mm, "gain": seen.gain}
+        outlined = rendering.told(found.figures, seen.gain)
+        total.append(replace(found, figures=outlined | figures, cell=centres[number]))
     return total
 
 

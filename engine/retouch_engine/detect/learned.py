@@ -22,31 +22,30 @@ from retouch_engine.detect.base import DetectorSpec
 from retouch_engine.detect.classic import Classic, survey_outlines
 from retouch_engine.detect.finds import Find, united
 from retouch_engine.detect.kinds import Finding
-from retouch_engine.detect.risk import RISK, brownness
+from retouch_engine.detect.risk import RISK
 from retouch_engine.detect.spotnet import Network
 from retouch_engine.detect.trees import Trees
 from retouch_engine.recipe import PERMANENT, Kind, Recipe
 from retouch_engine.survey import Scene
 from retouch_engine.types import DetectorId, Photo, Spot
 
-_BROWN = 0.7
-"""Brownness (:func:`brownness`) from which a mark that is likelier permanent is called a brown spot, and from
-which no studio's taste makes it likelier to be healed."""
-_DARK = (1.0, 0.35)
-"""Brownness and rise in green density above which a mark looks like a mole, whatever the odds say."""
-_BROWN_RISK = (0.85, 0.6)
-"""Brownness above which less risk is taken, and the share of it. Two blemishes of 147 go unhealed by it,
-and so do two moles and a third of the brown spots of which the labels cannot say what they are; two or three
-of those looked like small moles."""
-_FAINT_RISK = 0.1
+_BROWN = 0.37
+"""Melanin share, in the usual rendering, from which a mark that is likelier permanent is called a brown
+spot, and from which no studio's taste makes it likelier to be healed."""
+_DARK = (0.67, 0.35)
+"""Melanin share and rise in green density above which a mark looks like a mole, whatever the odds say."""
+_BROWN_RISK = (0.3, 0.5)
+"""Melanin share above which less risk is taken, and the share of it. Six blemishes of 154 go unhealed by it,
+and so do two moles and a fifth of the brown spots of which the labels cannot say what they are."""
+_FAINT_RISK = 0.05
 """Of the risk that is taken otherwise, what may be taken of a blotch without an outline: only the network
 says where it is. With more, the hollow of an ear was healed, and two folds, for two blemishes."""
-_SEEN_AS_PERMANENT = 0.97
+_SEEN_AS_PERMANENT = 0.8
 _JUDGED_PERMANENT = 0.5
 _LIKELIER_PERMANENT = 0.5
 """Odds of a permanent mark, by the first network anywhere in a spot, by the second of the whole spot, and by
-the trees, above which nothing outweighs them. One of 146 blemishes is lost by them, a scab on a face full of
-acne that the second network takes for a mole by 0.56: it might have been one."""
+the trees, above which nothing outweighs them. Two of 150 blemishes are lost by the first line; it keeps what
+the usual rendering would turn red where the skin is taken for paler than it is."""
 _SEEN_AS_BLEMISH = 0.5
 """Odds of a blemish by the first network from which what else is called permanent is offered: dark scabs."""
 _LONG = 3.0
@@ -58,7 +57,7 @@ _LEAST_EDGE = 0.5
 """Distance from where the skin ends, in its own diameters, of a spot healed unasked."""
 _UNEVEN = 0.17
 """Spread of the skin around, in optical density, above which nothing is healed unasked: folds of ears, tufts
-of hair, shadows. Two of 147 blemishes go unhealed by it, and 7 of 37 places where there is nothing."""
+of hair, shadows. Three of 151 blemishes go unhealed by it, and 7 of 50 places where there is nothing."""
 _COMEDO_MM, _ROUND = 1.6, 1.8
 """A plugged pore is dark without being red or brown, round, and no wider than so many millimetres."""
 LIKELY_PERMANENT = 0.4
@@ -99,8 +98,8 @@ class Bars:
         doubt = (50 - sensitivity) / 50
         return cls(
             review=0.012 * 2.5**doubt,
-            sure=0.35 + (0.45 if doubt > 0 else 0.15) * doubt,
-            risk=0.1 * 1.3**-doubt,
+            sure=0.25 + (0.5 if doubt > 0 else 0.15) * doubt,
+            risk=0.18 * 1.3**-doubt,
         )
 
 
@@ -212,7 +211,7 @@ def named_find(
     if figures["elongation"] > _LONG:
         kind = Kind.LINE if heal < _A_LINE else Kind.UNKNOWN
         return Finding(kind, heal, sure=False, reason=f"long and thin: a hair, a line, a scratch ({words})")
-    if brownness(figures) >= _BROWN and keep > heal:
+    if figures["melanin"] >= _BROWN and keep > heal:
         return Finding(Kind.BROWN_SPOT, heal, sure=False, reason=f"brown: perhaps permanent ({words})")
     kind = _temporary(figures)
     asked = bars.learned(heal, taste.odds(heal, kind))
@@ -220,7 +219,7 @@ def named_find(
     doubt = veto or _unsure(figures, heal, asked, bars)
     if doubt:
         # No other photo heals what is brown, lies among freckles or has anything but its odds against it.
-        moved = not veto and figures["company"] < FRECKLED and brownness(figures) <= _BROWN
+        moved = not veto and figures["company"] < FRECKLED and figures["melanin"] <= _BROWN
         close = moved and bars.near(asked)
     else:
         close = bars.near(asked) or figures[RISK] > _risk_taken(figures, bars) / 2
@@ -234,6 +233,8 @@ def named_again(figures: Mapping[str, float], sensitivity: int, taste: Calibrati
     Raises:
         KeyError: it lacks figures: another detector, or another version, made it.
     """
+    if "gain" not in figures:
+        raise KeyError("gain")  # by a version whose colours were the photo's own
     heal, keep = figures["odds_blemish"], figures["odds_permanent"]
     return named_find(figures, heal, keep, Bars.at(sensitivity), taste)
 
@@ -253,7 +254,7 @@ def _unsure(figures: Mapping[str, float], heal: float, asked: float, bars: Bars)
     ones count as well.
     """
     freckled = figures["company"] >= FRECKLED
-    brown = brownness(figures) > _BROWN
+    brown = figures["melanin"] > _BROWN
     least = max(bars.sure, SURE_AMONG_FRECKLES if freckled else 0.0)
     if (min(heal, asked) if freckled or brown else asked) >= least:
         return ""
@@ -264,7 +265,7 @@ def _veto(figures: Mapping[str, float], keep: float, bars: Bars) -> str:
     """Why a find may not be healed unasked whatever its odds are; empty when it may."""
     if _may_be_permanent(figures, keep, bars):
         return "may belong to the person"
-    if brownness(figures) > _DARK[0] and figures["rise_g"] > _DARK[1]:
+    if figures["melanin"] > _DARK[0] and figures["rise_g"] > _DARK[1]:
         return "as brown and dark as a mole"
     if figures["ring_skin"] < 0.9 or figures["edge"] < _LEAST_EDGE or figures["ring_spread"] > _UNEVEN:
         return "its place leaves a doubt"
@@ -283,7 +284,7 @@ def _may_be_permanent(figures: Mapping[str, float], keep: float, bars: Bars) -> 
 
 
 def _risk_taken(figures: Mapping[str, float], bars: Bars) -> float:
-    brown = "melanin" in figures and brownness(figures) > _BROWN_RISK[0]
+    brown = "melanin" in figures and figures["melanin"] > _BROWN_RISK[0]
     return bars.risk * (_BROWN_RISK[1] if brown else 1.0)
 
 

@@ -30,10 +30,9 @@ RISK = "risk"
 """The figure's name beside the others."""
 _LEAST_ODDS = 1e-3
 _LEAST_MM = 0.3
-_BY_SKIN = 0.6
-_BROWN = 0.8
+_BROWN = 0.47
 _MOST_COMPANY = 4.0
-_FAINT = {"brownness": 0.7, "rise_g": 0.1}
+_FAINT = {"melanin": 0.37, "rise_g": 0.1}
 """Taken of what has no outline of its own, and so no colour."""
 
 
@@ -64,7 +63,7 @@ class Risk:
 def weighed(figures: Mapping[str, float], heal: float, keep: float) -> list[float]:
     """The figures in the order of :data:`WEIGHED`."""
     outlined = "melanin" in figures
-    brown = brownness(figures) if outlined else _FAINT["brownness"]
+    melanin = figures["melanin"] if outlined else _FAINT["melanin"]
     rise = figures["rise_g"] if outlined else _FAINT["rise_g"]
     return [
         _log_odds(heal),
@@ -73,22 +72,12 @@ def weighed(figures: Mapping[str, float], heal: float, keep: float) -> list[floa
         _log_odds(figures.get("judged_permanent", 1.0)),
         _log_odds(figures["permanent_most"]),
         rise,
-        max(0.0, brown - _BROWN) * rise,
+        max(0.0, melanin - _BROWN) * rise,
         math.log(max(_LEAST_MM, figures["mm"])),
         # Acne speaks for one more pimple, but a mole may lie among any number of them.
         math.log1p(min(_MOST_COMPANY, figures["blemishes_near"])),
         math.log1p(figures["permanents_near"]),
     ]
-
-
-def brownness(figures: Mapping[str, float]) -> float:
-    """The melanin share of a mark, beside how colourful the camera shows the skin around it.
-
-    In one studio's photos the middle blemish has a share of 0.24 and the middle mole 0.52, in a paler
-    rendering of another's 0.63 and 0.79: a line over the share alone called red spots brown there. Redness of
-    the skin around, as a share of its density, tells the two renderings apart (0.64 and 0.38).
-    """
-    return figures["melanin"] + _BY_SKIN * figures["ring_redness"] / max(0.05, figures["ring_level"])
 
 
 def _log_odds(odds: float) -> float:

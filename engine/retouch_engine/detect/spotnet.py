@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from retouch_engine.detect import rendering
 from retouch_engine.imaging.colour import to_srgb
 from retouch_engine.learned import networks_run, session
 from retouch_engine.survey import Scene
@@ -103,6 +104,8 @@ class View:
     x0: int
     y0: int
     px_per_mm: float
+    gain: float = 1.0
+    """How much more colourful the usual rendering is (:mod:`retouch_engine.detect.rendering`)."""
 
     def to_photo(self, x: float, y: float) -> tuple[float, float]:
         """The photo's pixel under the middle of a map's cell."""
@@ -137,7 +140,8 @@ def view(photo: Photo, scene: Scene, network: Network) -> View | None:
     for rows, columns in _tiles(size[1], size[0]):
         if skin[rows.start // 2 : rows.stop // 2, columns.start // 2 : columns.stop // 2].any():
             _look(rgb, odds, rows, columns, network)
-    return View(rgb, odds, np.asarray(skin), zoom, box.x0, box.y0, scale * zoom)
+    gain = rendering.gain(rgb, np.asarray(skin))
+    return View(rgb, odds, np.asarray(skin), zoom, box.x0, box.y0, scale * zoom, gain)
 
 
 def _eight(samples: Samples) -> Image:

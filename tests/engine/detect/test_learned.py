@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.detect import DETECTORS, chosen, spotnet, trees
 from retouch_engine.detect.learned import Bars, Learned, named_find
+from retouch_engine.detect.rendering import told
 from retouch_engine.detect.risk import Risk
 from retouch_engine.detect.spotnet import Network, Says
 from retouch_engine.recipe import PERMANENT, Kind, Recipe
@@ -38,6 +39,7 @@ RED: Mapping[str, float] = {
     "ring_level": 1.0,
     "ring_spread": 0.05,
     "mm": 2.0,
+    "gain": 1.0,
     "company": 0.0,
     "blemishes_near": 1.0,
     "permanents_near": 0.0,
@@ -112,8 +114,8 @@ def test_red_and_sure_is_healed_unasked() -> None:
     "doubt",
     [
         {"melanin": 0.8, "rise_g": 0.5},
-        {"risk": 0.15},
-        {"permanent_most": 0.98},
+        {"risk": 0.25},
+        {"permanent_most": 0.81},
         {"judged_permanent": 0.6},
         {"rise_red": 0.02},
         {"ring_skin": 0.8},
@@ -160,8 +162,8 @@ def test_the_risk_grows_with_the_trees_odds_and_a_mole_amid_acne_stays_one() -> 
 
 
 def test_what_is_brown_depends_on_how_colourful_the_skin_is_shown() -> None:
-    mark = {**RED, "melanin": 0.7, "rise_g": 0.5}
-    vivid, pale = (named_find({**mark, "ring_redness": red}, 0.9, 0.01, BARS) for red in (0.7, 0.3))
+    mark = {**RED, "melanin": 0.6, "rise_g": 0.5, "rise_r": 0.3, "rise_b": 0.45, "blue_share": 0.9}
+    vivid, pale = (named_find(told(mark, gain), 0.9, 0.01, BARS) for gain in (0.7, 1.6))
     assert vivid is not None
     assert pale is not None
     assert (vivid.sure, pale.sure) == (False, True)
@@ -186,7 +188,7 @@ def test_among_freckles_more_is_asked() -> None:
     ("change", "heal", "sure"),
     [
         ({}, 0.99, True),
-        ({}, 0.3, False),
+        ({}, 0.2, False),
         ({"risk": 0.05}, 0.99, False),
         ({"judged_permanent": 0.6}, 0.99, False),
         ({"company": 30.0}, 0.99, False),
