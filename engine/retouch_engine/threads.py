@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait  # noqa: TID251 - these stay
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
@@ -48,31 +48,6 @@ class Borrowed:
         for future in left:
             future.cancel()
         wait(left)
-
-
-class Ahead(Generic[_Made]):
-    """Something that may be needed, made in another thread as soon as that seems likely."""
-
-    def __init__(self, lent: Borrowed, make: Callable[[], _Made]) -> None:
-        self._lent = lent
-        self._make = make
-        self._future: Future[_Made] | None = None
-
-    def begin(self) -> None:
-        """It seems likely."""
-        if self._future is None:
-            self._future = self._lent.submit(self._make)
-
-    def made(self) -> _Made:
-        """It is needed; what its making raises is raised here."""
-        return self._make() if self._future is None else self._future.result()
-
-
-@contextmanager
-def ahead(kind: str, make: Callable[[], _Made]) -> Iterator[Ahead[_Made]]:
-    """What ``make`` makes, in a thread of this kind. At the end of the block nothing of it runs any more."""
-    with borrowed(kind, 1) as lent:
-        yield Ahead(lent, make)
 
 
 @contextmanager

@@ -27,7 +27,6 @@ from retouch_engine.route import plan, spared
 from retouch_engine.survey import Cause, faces, parts, survey
 from retouch_engine.survey.guesses import evidence
 from retouch_engine.survey.parts import MODEL_PATH, Network, Part
-from retouch_engine.survey.scene import View
 from retouch_engine.types import Box, HealerId, Photo, Spot, Takes
 
 COLOURS = {
@@ -121,15 +120,6 @@ def test_every_face_has_its_own_scale_and_the_largest_is_first() -> None:
     assert first.scale.px_per_mm
     assert second.scale.px_per_mm
     assert first.scale.px_per_mm / second.scale.px_per_mm == pytest.approx(420 / 160, rel=0.1)
-
-
-def test_who_waits_for_a_photo_without_faces_is_called_for_no_other() -> None:
-    for drawn, size, calls in (((PORTRAIT,), (900, 1200), 0), ((), (900, 1200), 1), ((), (200, 300), 0)):
-        photo, called = photo_of(*drawn, size=size), mock.Mock()
-        look = View(photo, plain=True).look
-        found = faces.find(look, photo.height, photo.width, NETWORK, unseen=called)
-        assert len(found.faces) == len(drawn)
-        assert called.call_count == calls
 
 
 @pytest.mark.parametrize("width", [90, 240, 480])

@@ -2,14 +2,13 @@
 
 import gc
 import threading
-import time
 import weakref
 from concurrent.futures import Future
 
 import numpy as np
 import pytest
 
-from retouch_engine.threads import Borrowed, ahead, borrowed
+from retouch_engine.threads import Borrowed, borrowed
 
 
 def _name(_given: object = None) -> str:
@@ -74,40 +73,3 @@ def test_results_are_not_kept_when_nobody_else_keeps_them() -> None:
         del array
         gc.collect()
         assert kept() is None
-
-
-def test_what_may_be_needed_is_made_once_and_ahead_only_when_told_to_begin() -> None:
-    names: list[str] = []
-    with ahead("test ahead", lambda: names.append(_name())) as may:
-        assert names == []
-        may.made()
-    with ahead("test ahead", lambda: names.append(_name())) as may:
-        may.begin()
-        may.begin()
-        may.made()
-        may.made()
-    assert names[0] == threading.current_thread().name
-    assert [name.startswith("test ahead") for name in names] == [False, True]
-
-
-def test_what_was_begun_ahead_and_is_not_needed_has_ended_after_the_block() -> None:
-    ended = threading.Event()
-
-    def slow() -> None:
-        time.sleep(0.05)
-        ended.set()
-
-    with ahead("test ahead", slow) as may:
-        may.begin()
-        time.sleep(0.01)
-    assert ended.is_set()
-
-
-def test_what_goes_wrong_ahead_is_raised_where_it_is_needed() -> None:
-    def fail() -> None:
-        raise OSError("the disk is full")
-
-    with ahead("test ahead", fail) as may:
-        may.begin()
-        with pytest.raises(OSError, match="full"):
-            may.made()

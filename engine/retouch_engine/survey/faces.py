@@ -7,7 +7,7 @@ are a socket, a red stripe is a book; both together, in the right places, are a 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -90,25 +90,9 @@ class Found:
     """What may be a face and is none of these."""
 
 
-def find(
-    look: Look,
-    height: int,
-    width: int,
-    network: Network,
-    others: Sequence[Candidate] = (),
-    unseen: Callable[[], object] = lambda: None,
-) -> Found:
-    """Find every face: largest first.
-
-    Args:
-        look: shows a part of the photo.
-        height: of the photo.
-        width: of the photo.
-        network: tells parts of faces.
-        others: guesses from elsewhere, for places without ours.
-        unseen: called early when there will hardly be a face.
-    """
-    chosen, views = guesses(look, height, width, network, others, unseen)
+def find(look: Look, height: int, width: int, network: Network, others: Sequence[Candidate] = ()) -> Found:
+    """Find every face: largest first. ``others`` are guesses from elsewhere, for places without ours."""
+    chosen, views = guesses(look, height, width, network, others)
     chosen = chosen[:_MOST]
     steady = len(chosen) <= _STEADY
     faces: list[Face] = []

@@ -84,28 +84,12 @@ class View:
 
 
 def guesses(
-    look: Look,
-    height: int,
-    width: int,
-    network: Network,
-    others: Sequence[Candidate] = (),
-    unseen: Callable[[], object] = lambda: None,
+    look: Look, height: int, width: int, network: Network, others: Sequence[Candidate] = ()
 ) -> tuple[list[Candidate], list[View]]:
-    """Guesses, widest first, and the looks at the whole photo.
-
-    Args:
-        look: shows a part of the photo.
-        height: of the photo.
-        width: of the photo.
-        network: tells parts of faces.
-        others: guesses from elsewhere.
-        unseen: called before the finest look when nothing was seen so far: there will hardly be a face.
-    """
+    """Guesses, widest first, and the looks at the whole photo. ``others`` come from elsewhere."""
     views: list[View] = []
     found = list(others)
     for side in _COARSE:
-        if side == _COARSE[-1] and not found:
-            unseen()
         shrink = min(1.0, side / max(height, width))
         views.append(View.of(look, Box(0, 0, height, width), shrink, network))
         found += _candidates(views[-1])

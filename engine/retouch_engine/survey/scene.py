@@ -26,7 +26,6 @@ from retouch_engine.survey.protect import Cause, by_colour, protection
 from retouch_engine.survey.second import Opinions, Second
 from retouch_engine.survey.skin import dark_pieces, skin_mask
 from retouch_engine.survey.suspects import Suspect
-from retouch_engine.threads import ahead
 from retouch_engine.types import Bool, Box, Float, Photo, PixelScale, Samples, frozen
 
 _COLOUR_PX = 640
@@ -202,16 +201,12 @@ def survey(photo: Photo, network: Network | None = None, opinions: Opinions | No
     network = network or parts.shipped()
     second = opinions.ask(view.small) if opinions and opinions.models else None
     guesses = [s.guess(photo.height, photo.width) for s in second.faces] if second else []
-    with ahead("colour", lambda: _skin_by_colour(photo, view)) as skin:
-        if network is None:
-            scene = _by_colour(photo, view, NO_NETWORK, skin.made())
-        else:
-            size = (photo.height, photo.width)
-            found = find(view.look, *size, network, guesses, unseen=skin.begin)
-            if found.faces:
-                scene = _by_faces(photo, view, found)
-            else:
-                scene = _by_colour(photo, view, NO_FACE, skin.made(), found.suspects)
+    found = None if network is None else find(view.look, photo.height, photo.width, network, guesses)
+    if found is None or not found.faces:
+        note = NO_NETWORK if network is None else NO_FACE
+        scene = _by_colour(photo, view, note, found.suspects if found else ())
+    else:
+        scene = _by_faces(photo, view, found)
     return scene if second is None else _doubted(scene, second, looked=network is not None)
 
 
@@ -254,20 +249,14 @@ def _doubted(scene: Scene, second: Second, *, looked: bool) -> Scene:
     return replace(scene, skin=frozen(skin), level=frozen(level), causes=frozen(causes), notes=notes)
 
 
-def _skin_by_colour(photo: Photo, view: View) -> tuple[Float, Bool]:
-    """Skin on the small picture in which it is looked for by colour, and the dark pieces in it."""
-    od = density(view.small(_COLOUR_PX))
+def _by_colour(photo: Photo, view: View, note: str, suspects: tuple[Suspect, ...]) -> Scene:
+    shown = view.small(_COLOUR_PX)
+    od = density(shown)
     skin = skin_mask(od, grey=photo.grey)
-    return skin, dark_pieces(od, skin)
-
-
-def _by_colour(
-    photo: Photo, view: View, note: str, seen: tuple[Float, Bool], suspects: tuple[Suspect, ...] = ()
-) -> Scene:
-    shown, (found, dark) = view.small(_COLOUR_PX), seen
-    if note == NO_FACE and float(found.mean()) < _LEAST_BY_COLOUR:
-        found, dark, note, suspects = np.zeros_like(found), np.zeros_like(dark), NO_SKIN, ()
-    maps = by_colour(found, dark, shown, suspects, photo.width / shown.shape[1])
+    dark = dark_pieces(od, skin)
+    if note == NO_FACE and float(skin.mean()) < _LEAST_BY_COLOUR:
+        skin, dark, note, suspects = np.zeros_like(skin), np.zeros_like(dark), NO_SKIN, ()
+    maps = by_colour(skin, dark, shown, suspects, photo.width / shown.shape[1])
     return _suspecting(_scene(photo, view, maps, _UNKNOWN, note=note), suspects)
 
 
