@@ -20,6 +20,9 @@ DetectorId = NewType("DetectorId", str)
 
 Bool = NDArray[np.bool_]
 Float = NDArray[np.float32]
+Reals = NDArray[np.float64]
+Places = NDArray[np.intp]
+"""``(n, 2)``: rows and columns; or ``(n,)``: positions in an array laid out flat."""
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 
 

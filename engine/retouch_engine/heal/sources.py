@@ -11,7 +11,7 @@ from retouch_engine.heal.base import Wound
 from retouch_engine.imaging.masks import dilated
 from retouch_engine.kernels.offsets import apart, around, costs
 from retouch_engine.kernels.places import places_in
-from retouch_engine.types import Box
+from retouch_engine.types import Box, Places
 
 _RINGS = np.array((1.25, 1.6, 2.0, 2.5, 3.2, 4.0))
 """Distances that are tried, in hole diameters: near enough for the same skin, too far for a twin."""
@@ -29,8 +29,6 @@ _DISTANCE_WEIGHT = 0.03
 
 Offsets = NDArray[np.intp]
 """``(n, 2)`` rows ``(dy, dx)``."""
-Places = NDArray[np.intp]
-"""``(n, 2)``: rows and columns of the crop."""
 
 
 def donors(wound: Wound, count: int) -> list[tuple[int, int]]:

@@ -10,12 +10,11 @@ gaps in the rim need no filling. Deep inside a wide hole the surface is so smoot
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retouch_engine.imaging.masks import dilated, distance_inside, framed
 from retouch_engine.kernels.places import places_in
 from retouch_engine.kernels.surfaces import over_hole
-from retouch_engine.types import Bool, Float
+from retouch_engine.types import Bool, Float, Places
 
 _WHOLE = 120_000
 """Pairs of points that are weighed one by one; more of them, and the depth goes on a grid."""
@@ -24,9 +23,6 @@ _GRID_CELLS = 26
 _LARGEST_STEP_PX = 5
 _NEXT_PX = (1, 3, 8)
 """How far from the hole its rim is looked for: where none is known close by, further out."""
-
-Places = NDArray[np.intp]
-"""``(n, 2)``: rows and columns."""
 
 
 class Span:

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.kernels.compiled import PLACES, PLANE, REAL, ROWS, VALUES, VIEW, WIDE, kernel
-from retouch_engine.types import Bool, Float
+from retouch_engine.types import Bool, Float, Places
 
-Places = NDArray[np.intp]
 Edges = tuple[int, int, int, int]
 
 

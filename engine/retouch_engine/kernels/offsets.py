@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retouch_engine.kernels.compiled import BLOCK, NUMBERS, PLACES, REAL, ROWS, VALUES, WHOLE, kernel, part
-from retouch_engine.types import Bool, Float
-
-Places = NDArray[np.intp]
-Reals = NDArray[np.float64]
-Flat = NDArray[np.intp]
-Flags = NDArray[np.bool_]
-Values = NDArray[np.float32]
+from retouch_engine.kernels.sums import deviation
+from retouch_engine.types import Bool, Float, Places, Reals
 
 
 @kernel(NUMBERS, REAL, NUMBERS, NUMBERS)
@@ -32,7 +26,7 @@ def around(rings: Reals, size: float, farther: Reals, turned: Reals) -> Places:
 
 
 @part
-def _flat(places: Places, width: int) -> tuple[Flat, int, int, int, int]:
+def _flat(places: Places, width: int) -> tuple[Places, int, int, int, int]:
     """Positions in a flattened array; and the least row and column, and the most."""
     flat = np.empty(len(places), np.intp)
     y0, x0, y1, x1 = 0, 0, 0, 0
@@ -46,7 +40,7 @@ def _flat(places: Places, width: int) -> tuple[Flat, int, int, int, int]:
 
 
 @part
-def _hits(marked: Flags, flat: Flat, move: int) -> bool:
+def _hits(marked: Bool, flat: Places, move: int) -> bool:
     """Whether one of the moved positions is marked."""
     hit = False
     for i in flat:
@@ -57,20 +51,14 @@ def _hits(marked: Flags, flat: Flat, move: int) -> bool:
 
 
 @part
-def _spread(total: float, square: float, count: int) -> float:
-    mean = total / count
-    return float(np.sqrt(max(square / count - mean * mean, 0.0)))
-
-
-@part
-def _contrast(plane: Values, flat: Flat, move: int) -> float:
+def _contrast(plane: Float, flat: Places, move: int) -> float:
     """Standard deviation of a plane at moved positions."""
     total, square = 0.0, 0.0
     for i in flat:
         value = np.float64(plane[i + move])
         total += value
         square += value * value
-    return _spread(total, square, len(flat))
+    return deviation(total, square, len(flat))
 
 
 @kernel(PLACES, BLOCK, ROWS, ROWS, ROWS, PLACES, PLACES, PLACES, VALUES)
@@ -134,7 +122,9 @@ def costs(
             total += gap
             square += gap * gap
         texture = abs(np.log(max(_contrast(band, inside, move) / own, 0.05)))
-        cost = _spread(total, square, n) / usual + weights[0] * texture + weights[1] * abs(total / n) / usual
+        cost = (
+            deviation(total, square, n) / usual + weights[0] * texture + weights[1] * abs(total / n) / usual
+        )
         noise = abs(np.log(max(_contrast(grain, inside, move) / tint, 0.05)))
         found[k] = cost + weights[2] * np.hypot(dy, dx) / weights[3] + weights[4] * noise
     return found

@@ -18,10 +18,7 @@ from retouch_engine.kernels.compiled import (
     kernel,
     part,
 )
-from retouch_engine.types import Bool, Float
-
-Places = NDArray[np.intp]
-Reals = NDArray[np.float64]
+from retouch_engine.types import Bool, Float, Places, Reals
 
 
 @part

@@ -17,9 +17,8 @@ from retouch_engine.kernels.compiled import (
     kernel,
     part,
 )
-from retouch_engine.types import Bool, Float
+from retouch_engine.types import Bool, Float, Places
 
-Places = NDArray[np.intp]
 Zones = tuple[Places, Places, Places, Places, Places, Places, Places]
 
 

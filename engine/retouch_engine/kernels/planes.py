@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retouch_engine.kernels.compiled import BLOCK, MASK, NUMBERS, PLANE, PLANES, REAL, ROWS, WHOLE, kernel
-from retouch_engine.types import Bool, Float
-
-Reals = NDArray[np.float64]
+from retouch_engine.types import Bool, Float, Reals
 
 
 @kernel(PLANES, ROWS)

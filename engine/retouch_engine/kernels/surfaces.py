@@ -19,10 +19,8 @@ from retouch_engine.kernels.compiled import (
     kernel,
     part,
 )
-from retouch_engine.types import Bool, Float
-
-Places = NDArray[np.intp]
-Flags = NDArray[np.bool_]
+from retouch_engine.kernels.sums import deviation
+from retouch_engine.types import Bool, Float, Places
 
 
 @part
@@ -54,7 +52,7 @@ def _means(ys: Float, xs: Float, rim: Places, cy: int, cx: int, values: Float) -
 
 
 @kernel(PLACES, FLAGS, PLACES, ROWS, WHOLE)
-def over_hole(hole: Places, deep: Flags, rim: Places, values: Float, step: int) -> Float:
+def over_hole(hole: Places, deep: Bool, rim: Places, values: Float, step: int) -> Float:
     """A smooth surface through a rim, at each place of a hole.
 
     Args:
@@ -146,12 +144,6 @@ def above(values: Float, sums: Float, weight: Float, known: Bool, hole: Places, 
     return found
 
 
-@part
-def _deviation(total: float, square: float, count: int) -> float:
-    mean = total / count
-    return float(np.sqrt(max(square / count - mean * mean, 0.0)))
-
-
 @kernel(VIEW, PLANES, PLANES, PLANES, PLANE, PLANE, MASK, PLACES)
 def contrasts(
     own: Float,
@@ -195,7 +187,7 @@ def contrasts(
     if count == 0 or len(hole) == 0:
         return found
     found[0] = count
-    found[1], found[2], found[3] = _deviation(a, d, count), _deviation(b, e, count), _deviation(c, f, count)
+    found[1], found[2], found[3] = deviation(a, d, count), deviation(b, e, count), deviation(c, f, count)
     a, b, c, d, e, f = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(len(hole)):
         y, x = hole[i, 0], hole[i, 1]
@@ -205,7 +197,7 @@ def contrasts(
         a, b, c = a + grey, b + blue, c + pore
         d, e, f = d + grey * grey, e + blue * blue, f + pore * pore
     n = len(hole)
-    found[4], found[5], found[6] = _deviation(a, d, n), _deviation(b, e, n), _deviation(c, f, n)
+    found[4], found[5], found[6] = deviation(a, d, n), deviation(b, e, n), deviation(c, f, n)
     return found
 
 
