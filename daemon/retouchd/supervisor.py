@@ -42,14 +42,14 @@ class WorkerPlan:
     card: str = ""
     """The one card that it may see, as the driver's tools name it; empty for all that the daemon sees."""
     compiled: Path | None = None
-    """Where the engine keeps the loops that it compiles; None leaves it to numba, which wants to write beside
-    the program or below the user's home."""
+    """Where the engine keeps the loops that it compiles; None leaves it to the engine, which wants to write
+    below the user's home."""
 
     def environment(self) -> dict[str, str]:
         """What the worker finds in its environment. The order of cards is that of nvidia-smi."""
         told = dict(os.environ)
         if self.compiled:
-            # A service may write to neither; who set the folder knows better.
+            # A service may not write there; who set the folder knows better.
             told.setdefault("NUMBA_CACHE_DIR", str(self.compiled))
         if self.card:
             told |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": self.card}

@@ -54,9 +54,13 @@ def test_a_compiled_loop_is_kept_for_the_next_start(tmp_path: Path) -> None:
 
 def test_only_its_owner_may_enter_the_folder_of_compiled_loops(tmp_path: Path) -> None:
     (tmp_path / "loop.py").write_text(LOOP, "utf-8")
-    run(str(tmp_path / "loop.py"), folder=tmp_path / "compiled")
+    before = os.umask(0o002)  # as the service's unit has it
+    try:
+        run(str(tmp_path / "loop.py"), folder=tmp_path / "compiled")
+    finally:
+        os.umask(before)
     (folder,) = (tmp_path / "compiled").iterdir()
-    assert folder.stat().st_mode & 0o777 == 0o700
+    assert [f.stat().st_mode & 0o777 for f in (folder.parent, folder)] == [0o700, 0o700]
 
 
 @pytest.mark.parametrize("what", ["*.nbi", "*.nbc"])

@@ -60,8 +60,9 @@ def _prepare() -> None:
     text = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
     try:
         folder = Path(given).expanduser() / hashlib.sha256(numba.__version__.encode() + text).hexdigest()[:16]
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        # Both closed: who may write to the upper one could put another folder in this one's place.
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
     except (OSError, RuntimeError) as error:  # RuntimeError: nobody's home is known
         _do_without(error)
     else:
