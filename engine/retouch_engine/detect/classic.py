@@ -68,9 +68,9 @@ def survey_outlines(photo: Photo, scene: Scene, recipe: Recipe) -> list[Looked]:
     if base is None:
         return []
     outlines = _outlines(photo, base, recipe)
-    crowd, side = _crowd(outlines), skin_side(scene)
+    crowd = _crowd(outlines)
     return [
-        (o, box, mask, o.features | place(o, box, scene, side) | {"nearby": float(near)})
+        (o, box, mask, o.features | place(o, box, scene) | {"nearby": float(near)})
         for (o, box, mask), near in zip(outlines, crowd, strict=True)
     ]
 
@@ -133,19 +133,19 @@ def _crowd(outlines: Sequence[tuple[Outline, Box, Bool]]) -> list[int]:
 
 def _browns_around(looked_at: Sequence[Looked], scene: Scene) -> list[int]:
     """For each outline, how many brown marks lie around it, within a sixth of the skin's own size."""
-    reach = skin_side(scene) / 6
+    reach = _skin_side(scene) / 6
     centres = np.array([((b.y0 + b.y1) / 2, (b.x0 + b.x1) / 2) for _, b, _, _ in looked_at]).reshape(-1, 2)
     marks = centres[np.array([brown(figures) for _, _, _, figures in looked_at], dtype=np.bool_)]
     return [int(np.count_nonzero(np.hypot(*(marks - centre).T) < reach)) for centre in centres]
 
 
-def skin_side(scene: Scene) -> float:
+def _skin_side(scene: Scene) -> float:
     """The side in px of a square as large as all skin."""
     return math.sqrt(max(1.0, scene.skin_share * scene.height * scene.width))
 
 
-def place(o: Outline, box: Box, scene: Scene, side: float) -> dict[str, float]:
-    """Where the spot lies: its size beside :func:`skin_side`, and how near skin ends (in its diameters)."""
+def place(o: Outline, box: Box, scene: Scene) -> dict[str, float]:
+    """Where the spot lies: its size beside the skin's, and how near the skin ends (in its diameters)."""
     margin = math.ceil(4 * o.diameter_px) + 4
     around = box.grown(margin, scene.height, scene.width)
     step = max(1, round(o.diameter_px / 6))
@@ -153,7 +153,7 @@ def place(o: Outline, box: Box, scene: Scene, side: float) -> dict[str, float]:
     cy = min(skin.shape[0] - 1, ((box.y0 + box.y1) // 2 - around.y0) // step)
     cx = min(skin.shape[1] - 1, ((box.x0 + box.x1) // 2 - around.x0) // step)
     edge = float(distance_inside(skin)[cy, cx]) * step / o.diameter_px if not skin.all() else 4.0
-    return {"share": o.diameter_px / side, "edge": min(4.0, edge)}
+    return {"share": o.diameter_px / _skin_side(scene), "edge": min(4.0, edge)}
 
 
 def _spot(

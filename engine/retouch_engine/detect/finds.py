@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from retouch_engine.detect import rendering
-from retouch_engine.detect.classic import Looked, place, skin_side
+from retouch_engine.detect.classic import Looked, place
 from retouch_engine.detect.contour import Outline, outline
 from retouch_engine.detect.planes import Planes, darkness, redness
 from retouch_engine.detect.seeds import Seed
@@ -141,8 +141,7 @@ def _outlined(photo: Photo, scene: Scene, seen: View, at: tuple[int, int], rough
     if not mask.any():
         return None
     o = replace(o, diameter_px=diameter(mask))
-    where = place(o, box, scene, skin_side(scene))
-    return Find(box, mask, o.diameter_px, o.features | where | {"nearby": 0.0, "own": 1.0})
+    return Find(box, mask, o.diameter_px, o.features | place(o, box, scene) | {"nearby": 0.0, "own": 1.0})
 
 
 def _seed(planes: Planes, plane: Float, channel: str, at: tuple[int, int], sigma: float) -> Seed | None:

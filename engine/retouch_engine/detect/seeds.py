@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from retouch_engine.detect.planes import Planes, darkness, redness
 from retouch_engine.imaging.bands import blur
 from retouch_engine.threads import borrowed
-from retouch_engine.types import Bool, Float
+from retouch_engine.types import Bool, Float, Places
 
 SIGMAS = (1.0, 1.5)
 """At each size of the pyramid, in its own pixels; the next size begins where this one ends."""
@@ -33,8 +32,6 @@ _AROUND = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx)
 _MOST = 160
 """Seeds kept for each plane, size and million pixels of skin, the strongest first: a wall of them is a
 texture."""
-
-_Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +82,7 @@ class _Response:
     least: float
     """The least noise."""
 
-    def z(self, ys: _Places, xs: _Places) -> Float:
+    def z(self, ys: Places, xs: Places) -> Float:
         """How many noises high some pixels are."""
         noise = self.usual[ys, xs] * (1.25 / np.maximum(self.share[ys, xs], 0.05))
         return np.asarray(self.rise[ys, xs] / np.maximum(noise, self.least))

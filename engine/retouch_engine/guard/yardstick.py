@@ -36,9 +36,8 @@ class Yardstick:
             seed: seeds the places of the null distribution.
         """
         shape = shape_of(hole, dirty)
-        if len(shape.ring) < _LEAST_RING or not len(
-            shape.rim
-        ):  # all around is burnt out, or no part of the crop
+        # All around is burnt out, or no part of the crop.
+        if len(shape.ring) < _LEAST_RING or len(shape.rim) == 0:
             nothing = Figures(np.zeros((0, len(NAMES))))
             return cls(
                 shape, Trace(np.zeros((3, 0), np.float32)), before, Null(nothing, 0, nothing, 0.0, 0.0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import cast
 
 import cv2
@@ -50,7 +51,7 @@ _LEAST_BY_COLOUR = 0.12
 shoulder. Only where faces are known: without the network a small face in the distance is not."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scene:
     """What is known of a photo before spots are looked for.
 
@@ -74,9 +75,9 @@ class Scene:
     facial: Bool | None = None
     """Cells of the maps that are a face, and no body; None where no face is known."""
     suspects: tuple[Suspect, ...] = ()
-    """What may be a face where none is known."""
+    """What may be a face and is none of these."""
 
-    @property
+    @cached_property
     def skin_share(self) -> float:
         """How much of the photo is skin, 0 to 1."""
         return float(self.skin.mean())

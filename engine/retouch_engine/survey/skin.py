@@ -101,7 +101,7 @@ def _core(mask: Bool, tone: Float) -> Bool:
         region = np.zeros_like(mask)
         region[mask] = own
         frame = np.concatenate([region[0], region[:, 0], region[:, -1]])
-        likely = float(own.sum()) * _median(axes[0][own]) * max(0.0, 1 - 2.5 * float(frame.mean()))
+        likely = float(own.sum()) * float(np.median(axes[0][own])) * max(0.0, 1 - 2.5 * float(frame.mean()))
         if likely > most:
             best, most = region, likely
     return best
@@ -132,10 +132,6 @@ def _axes(tone: Float, where: Bool) -> Axes:
     """``log R/G`` and ``log G/B`` of some pixels, ``(n,)`` each: a colour without the light's strength."""
     red, green, blue = (np.ascontiguousarray(tone[..., k])[where] for k in range(3))
     return green - red, blue - green
-
-
-def _median(values: Float) -> float:
-    return float(np.median(values))
 
 
 def _without_islands(mask: Bool) -> Bool:
