@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from retouchd import schema
-from retouchd.errors import JournalDamaged, JournalMissing, JournalTooOld, StateDirUnusable
+from retouchd.errors import JournalMissing, JournalTooOld, StateDirUnusable
 from retouchd.jobs import AT_REST, Digest, InstanceId, JobId, Signature, State
 
 FILE_NAME = "journal.sqlite"
@@ -135,15 +135,13 @@ class Journal:
         path = state_dir / FILE_NAME
         try:
             state_dir.mkdir(parents=True, exist_ok=True)
-            db = sqlite3.connect(path, timeout=30, isolation_level=None)
+        except OSError as error:
+            raise StateDirUnusable(state_dir, str(error)) from None
+        with schema.opened(path, "rwc") as db:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
             db.execute("PRAGMA cache_size=-512")  # KiB; the default of 2 MiB fills in a night
             schema.migrate(db, path)
-        except (OSError, sqlite3.OperationalError) as error:
-            raise StateDirUnusable(state_dir, str(error)) from None
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise JournalDamaged(path, str(error)) from None
         return cls(db, clock)
 
     @classmethod
@@ -160,17 +158,9 @@ class Journal:
         path = state_dir / FILE_NAME
         if not path.is_file():
             raise JournalMissing(path)
-        try:
-            db = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=rw", timeout=30, isolation_level=None, uri=True
-            )
-            found = schema.version(db, path)
-        except sqlite3.OperationalError as error:
-            raise StateDirUnusable(state_dir, str(error)) from None
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise JournalDamaged(path, str(error)) from None
-        if found < len(schema.MIGRATIONS):
-            raise JournalTooOld(path)
+        with schema.opened(path, "rw") as db:
+            if schema.version(db, path) < len(schema.MIGRATIONS):
+                raise JournalTooOld(path)
         return cls(db, clock)
 
     def close(self) -> None:

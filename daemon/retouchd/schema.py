@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from retouchd.errors import JournalDamaged, JournalTooNew
+from retouchd.errors import JournalDamaged, JournalTooNew, StateDirUnusable
 
 _NO_TEXT = "Could not decode"
 """Python's word for a column whose bytes are no text: the file's fault, though it comes as a passing one."""
@@ -78,6 +78,29 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
     """
     for step in range(version(db, path), len(MIGRATIONS)):
         db.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[step]} PRAGMA user_version={step + 1}; COMMIT;")
+
+
+@contextlib.contextmanager
+def opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    """A connection to the journal at ``path``, closed again when what is done with it first fails.
+
+    Left to the garbage collector it went later, and its files with it, under the feet of whoever came next.
+
+    Raises:
+        JournalDamaged: it is no database any more.
+        StateDirUnusable: it cannot be opened.
+    """
+    with contextlib.ExitStack() as undo:
+        try:
+            address = f"{path.absolute().as_uri()}?mode={mode}"
+            db = sqlite3.connect(address, timeout=30, isolation_level=None, uri=True)
+            undo.callback(db.close)
+            yield db
+        except (OSError, sqlite3.OperationalError) as error:
+            raise StateDirUnusable(path.parent, str(error)) from None
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise JournalDamaged(path, str(error)) from None
+        undo.pop_all()
 
 
 @contextlib.contextmanager

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -151,6 +152,20 @@ def test_an_older_journal_is_migrated_with_its_rows(
     monkeypatch.setattr(schema, "MIGRATIONS", newer[:1])
     with pytest.raises(JournalTooNew, match="newer"):
         Journal.attach(tmp_path / "state")
+
+
+@pytest.mark.parametrize("way", [Journal.attach, Journal.create])
+def test_a_journal_that_is_refused_is_let_go_of_at_once(
+    tmp_path: Path, journal: Journal, way: Callable[[Path], Journal]
+) -> None:
+    journal.close()
+    path = tmp_path / "state" / FILE_NAME
+    with contextlib.closing(sqlite3.connect(path)) as raw:
+        raw.execute(f"PRAGMA user_version={len(schema.MIGRATIONS) + 1}")
+    with pytest.raises(JournalTooNew) as refused:  # whose traceback holds whatever the frames still hold
+        way(path.parent)
+    assert refused
+    assert not any(str(path) in os.path.realpath(fd) for fd in Path("/proc/self/fd").iterdir())
 
 
 def test_no_journal_and_no_folder_are_told_apart(tmp_path: Path) -> None:
