@@ -285,8 +285,8 @@ def test_trees_for_other_figures_are_refused(tmp_path: Path) -> None:
         trees.read(file)
     for missing in ("risk", "regression"):
         older = tmp_path / f"without-{missing}.json"
-        known = {name: {} for name in ("blemish", "permanent", "risk", "regression") if name != missing}
-        older.write_text(json.dumps({"features": trees.FIGURES, **known}))
+        names = {"blemish", "permanent", "risk", "regression"} - {missing}
+        older.write_text(json.dumps({"features": trees.FIGURES, **{name: {} for name in names}}))
         with pytest.raises(ValueError, match=f"no {missing}"):
             trees.read(older)
     with pytest.raises(ValueError, match="other figures"):
