@@ -125,12 +125,21 @@ def test_red_and_sure_is_healed_unasked() -> None:
         {"ring_spread": 0.25},
         {"edge": 0.2},
         {"elongation": 3.1},
+        {"on_face": 0.0, "mm": 4.0, "inside_spread": 0.2},
     ],
 )
 def test_a_doubt_about_colour_place_or_shape_asks_a_person(doubt: dict[str, float]) -> None:
     finding = named_find({**RED, **doubt}, 0.97, 0.01, BARS)
     assert finding is not None
     assert not finding.sure
+
+
+@pytest.mark.parametrize("change", [{"on_face": 1.0}, {"mm": 2.5}, {"inside_spread": 0.4}])
+def test_only_a_wide_even_patch_on_a_body_may_be_a_birthmark(change: dict[str, float]) -> None:
+    patch = {"on_face": 0.0, "mm": 4.0, "inside_spread": 0.2}
+    finding = named_find({**RED, **patch, **change}, 0.97, 0.01, BARS)
+    assert finding is not None
+    assert finding.sure
 
 
 @pytest.mark.parametrize(
