@@ -21,12 +21,17 @@ def networks_run() -> bool:
     return find_spec("onnxruntime") is not None
 
 
-def session(path: Path) -> Any:
-    """A small network of this project, ready to run on the processor. Needs onnxruntime."""
+def session(path: Path, threads: int = _THREADS) -> Any:
+    """A small network of this project, ready to run on the processor. Needs onnxruntime.
+
+    Args:
+        path: the network.
+        threads: how many one run takes; how many there are does not change what it says.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = _THREADS
+    options.intra_op_num_threads = threads
     options.log_severity_level = 3
     # With it each size of picture takes its memory twice: once to learn the pattern, once by the pattern.
     options.enable_mem_pattern = False
