@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from retouch_engine.kernels import mixing, offsets, outlines, patches, places, planes, surfaces
+from retouch_engine.kernels import mixing, offsets, outlines, patches, places, planes, rises, surfaces
 from retouch_engine.types import frozen
 
 Array = NDArray[Any]
@@ -416,6 +416,27 @@ def test_an_outlines_figures_are_numpys_to_the_last_bit(rng: np.random.Generator
     expected += [ys.max() - ys.min(), height, step, inside]
     found = outlines.figures(od, plane, mask, ring, skin, depth)
     np.testing.assert_array_equal(found, np.array(expected, np.float64))
+
+
+def test_rises_are_numpys_to_the_last_bit(rng: np.random.Generator) -> None:
+    fine, wide, skin = noise(rng, 211, 97), noise(rng, 211, 97), rng.random((211, 97)) < 0.7
+    rise, size = fine.copy(), wide.copy()
+    assert rises.risen(rise, size, skin) == float((np.abs(fine - wide) * skin).sum())
+    np.testing.assert_array_equal(rise, fine - wide)
+    np.testing.assert_array_equal(size, np.abs(fine - wide) * skin)
+
+
+def test_peaks_are_topped_by_no_neighbour(rng: np.random.Generator) -> None:
+    rise, usual, share = noise(rng, 60, 80), np.abs(noise(rng, 60, 80)), rng.random((60, 80), np.float32)
+    skin = rng.random((60, 80)) < 0.8
+    rise = frozen(np.where(rng.random((60, 80)) < 0.02, np.float32(5), rise))
+    z = rise / np.maximum(usual * (1.25 / np.maximum(share, 0.05)), 0.3)
+    top = cv2.dilate(z, np.ones((3, 3), np.uint8)) == z
+    places_found, noises = rises.peaks(rise, usual, share, skin, 0.9, 0.3, 1.7)
+    expected = top & skin & (rise > np.float32(0.9)) & (z > 1.7)
+    assert 20 < expected.sum() < 2000
+    np.testing.assert_array_equal(places_found, np.argwhere(expected))
+    np.testing.assert_array_equal(noises, z[expected])
 
 
 def test_threads_change_no_bit(rng: np.random.Generator) -> None:
