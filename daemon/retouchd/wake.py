@@ -28,12 +28,15 @@ class _Handler(FileSystemEventHandler):
         self._root, self._poke = root, poke
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        names = [Path(os.fsdecode(p)).name for p in (event.src_path, event.dest_path) if p]
-        telling, ignored = _TELLING, ignores.file_ignored
-        if event.is_directory:
-            telling, ignored = _TELLING_OF_FOLDERS, ignores.folder_ignored
-        if event.event_type in telling and not all(map(ignored, names)):
+        telling = _TELLING_OF_FOLDERS if event.is_directory else _TELLING
+        paths = [os.fsdecode(p) for p in (event.src_path, event.dest_path) if p]
+        if event.event_type in telling and any(self._news(path, event.is_directory) for path in paths):
             self._poke(self._root)
+
+    def _news(self, path: str, folder: bool) -> bool:
+        *above, name = ("", *Path(path).parts[len(self._root.parts) :])
+        ignored = ignores.folder_ignored if folder else ignores.file_ignored
+        return not (ignored(name) or any(map(ignores.folder_ignored, above)))
 
 
 class Wake:

@@ -42,7 +42,10 @@ def test_a_result_of_ours_asks_for_no_look(hot: Watched) -> None:
     part = hot.root / ".retouchd-1-a.part"
     part.write_bytes(b"result")
     part.rename(hot.root / "a-retouched.tif")
-    (hot.root / OWN_FOLDER / "a.json").write_text("{}")
+    for name in ("a.json", "a-heal.tif", "a-mask.tif", "pages/a.jpg"):
+        path = hot.root / OWN_FOLDER / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"result")
     (hot.root / OWN_FOLDER / "contact.html").write_text("")
     assert hot.quiet()
 
