@@ -35,10 +35,10 @@ def keep_one_heap() -> None:
 
     It also gives back the heap's end, and asks for it again, as often as a limit is passed that follows the
     largest array freed so far. Every page that comes back is zeroed by the kernel first: with 16 MB kept and
-    arrays of 8 MB and more mapped on their own a photo of 2 MP took 16,000 such pages and a portrait of 2.4 MP
-    25,000, which was a tenth of all its processor time. With 48 MB kept and 16 MB they take hardly any. The
-    peak is the same (449 and 455 MB for 2 MP, 830 and 820 for 24), after 24 MP 421 MB are resident and not 371;
-    with the limits that glibc would come to, 32 and 64 MB, it would be 200 MB more.
+    arrays of 8 MB and more mapped on their own a photo of 2 MP took 16,000 such pages and a portrait of
+    2.4 MP 25,000, which was a tenth of all its processor time. With 48 MB kept and 16 MB they take hardly
+    any. The peak is the same (449 and 455 MB for 2 MP, 830 and 820 for 24); after 24 MP 421 MB are resident
+    and not 371. With the limits that glibc would come to, 32 and 64 MB, it was 200 MB more.
     """
     with contextlib.suppress(AttributeError):  # another C library has no such habit
         library = ctypes.CDLL(None)

@@ -201,8 +201,13 @@ def _text(relief: _Relief) -> Bool:
 
 def _pieces(mask: Bool, least: float) -> list[Bool]:
     """Connected pieces of at least so many cells."""
-    total, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
-    return [np.asarray(labels == n) for n in range(1, total) if stats[n, cv2.CC_STAT_AREA] >= least]
+    if np.count_nonzero(mask) < max(1.0, least):
+        return []
+    frame, box = Box(0, 0, *mask.shape), bounding_box(mask)
+    near = np.ascontiguousarray(mask[box.slices]).view(np.uint8)
+    total, labels, stats, _ = cv2.connectedComponentsWithStats(near, connectivity=8)
+    large = (n for n in range(1, total) if stats[n, cv2.CC_STAT_AREA] >= least)
+    return [placed(np.asarray(labels == n), box, frame) for n in large]
 
 
 def _length(piece: Bool) -> float:
