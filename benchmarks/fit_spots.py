@@ -28,7 +28,10 @@ from benchmarks.spot_finds import SCALES, Row, looked_at, with_verdicts
 from benchmarks.spot_labels import FOLDS, Portrait, folds, portraits, second_photos
 from numpy.typing import NDArray
 
+from retouch_engine.detect.finds import worth_it
 from retouch_engine.detect.learned import FRECKLED, LIKELY_PERMANENT, SURE_AMONG_FRECKLES, Bars, named_find
+from retouch_engine.detect.regression import TERMS, Regression
+from retouch_engine.detect.regression import weighed as termed
 from retouch_engine.detect.risk import RISK, WEIGHED, Risk, weighed
 from retouch_engine.detect.trees import FIGURES, MODEL_PATH, row
 from retouch_engine.recipe import PERMANENT
@@ -37,13 +40,15 @@ ROUNDS = 100
 BAGS = 6
 """Sets of trees whose mean is taken, each fitted on people weighed by chance."""
 _MORE_BLEMISH = ("blemish_most", "blemish_mean", "judged_blemish")
+_LESS_BLEMISH = ("coherence",)
 _MORE_PERMANENT = ("permanent_most", "permanent_mean", "judged_permanent")
 _THINKABLE = 0.1
 """Odds from which one would think of healing: the risk is fitted on such finds alone."""
 _SHRUNK = 0.5
 _STIFF = 0.3
-"""The inverse of the risk's penalty, at figures of unit deviation."""
-_SURE_FROM = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45)
+_STIFFER = 0.1
+"""The inverses of the risk's and of the regression's penalty, at figures of unit deviation."""
+_SURE_FROM = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 _RISK_TO = (0.05, 0.08, 0.1, 0.12, 0.15, 0.18, 0.2)
 _MOST_KEPT, _MOST_FALSE = 0.008, 0.43
 """Share of the permanent marks and false heals a photo that lines may cost, a little under the bars."""
@@ -62,14 +67,21 @@ class Odds:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The sets of trees of each sort."""
+    """The sets of trees of each sort, and the regression beside those of blemishes."""
 
     bags: dict[str, list[Any]]
+    regression: Regression
 
-    def odds(self, sort: str, asked: Judged) -> Judged:
-        """By the mean of a sort's bags."""
-        raw = np.mean([bag.decision_function(asked) for bag in self.bags[sort]], axis=0)
-        return np.asarray(1 / (1 + np.exp(-raw)))
+    def odds(self, sort: str, asked: list[Row]) -> Judged:
+        """By the mean of a sort's bags; of blemishes, by that and by the regression."""
+        table = np.array([row(r.figures) for r in asked])
+        raw = np.mean([bag.decision_function(table) for bag in self.bags[sort]], axis=0)
+        said = 1 / (1 + np.exp(-raw))
+        if sort == "blemish":
+            pairs = zip(asked, said.tolist(), strict=True)
+            both = [self.regression.with_trees(r.figures, h) if worth_it(r.figures) else h for r, h in pairs]
+            return np.array(both)
+        return np.asarray(said)
 
 
 def _model(sort: str, seed: int) -> Any:
@@ -77,6 +89,7 @@ def _model(sort: str, seed: int) -> Any:
 
     way = 1 if sort == "blemish" else -1
     signs = dict.fromkeys(_MORE_BLEMISH, way) | dict.fromkeys(_MORE_PERMANENT, -way)
+    signs |= dict.fromkeys(_LESS_BLEMISH, min(0, -way))
     return HistGradientBoostingClassifier(
         max_iter=ROUNDS,
         learning_rate=0.05,
@@ -101,7 +114,34 @@ def fitted(rows: list[Row]) -> Fitted:
         for sort, total in bags.items():
             right = np.array([r.label == sort for r in told])
             total.append(_model(sort, seed).fit(table, right, sample_weight=weight))
-    return Fitted(bags)
+    return Fitted(bags, regressed([r for r in told if worth_it(r.figures)]))
+
+
+def regressed(told: list[Row]) -> Regression:
+    """The second opinion on blemishes; a photo at a smaller size counts half."""
+    table = np.array([termed(r.figures) for r in told])
+    right = np.array([r.label == "blemish" for r in told])
+    weights, bias = _logistic(table, right, np.array([_often(r) for r in told]), _STIFFER)
+    return Regression(weights, bias)
+
+
+def _often(told: Row) -> float:
+    return 1.0 if told.scale == 1 else _SHRUNK
+
+
+def _logistic(
+    table: Judged, right: NDArray[np.bool_], often: Judged, stiff: float
+) -> tuple[tuple[float, ...], float]:
+    """Weights and bias for figures as they are, penalised at figures of unit deviation."""
+    from sklearn.linear_model import LogisticRegression
+
+    middle, spread = table.mean(axis=0), np.maximum(1e-6, table.std(axis=0))
+    line = LogisticRegression(C=stiff, max_iter=1000).fit(
+        (table - middle) / spread, right, sample_weight=often
+    )
+    weights = line.coef_[0] / spread
+    bias = float(line.intercept_[0] - weights @ middle)
+    return tuple(round(w, 5) for w in weights.tolist()), round(bias, 5)
 
 
 def weighing(rows: list[Row], heal: Judged, keep: Judged) -> Risk:
@@ -109,22 +149,16 @@ def weighing(rows: list[Row], heal: Judged, keep: Judged) -> Risk:
 
     Among freckles little is healed whatever the risk; one such face would tell half of what is told here.
     """
-    from sklearn.linear_model import LogisticRegression
-
     company = _company(rows, keep)
     told = [
-        (weighed(r.figures, h, k), r.label == "keep", 1.0 if r.scale == 1 else _SHRUNK)
+        (weighed(r.figures, h, k), r.label == "keep", _often(r))
         for r, h, k in zip(rows, heal.tolist(), keep.tolist(), strict=True)
         if r.label in SORTS
         and h >= _THINKABLE
         and (company[r.photo, r.scale] < FRECKLED or h >= SURE_AMONG_FRECKLES)
     ]
     table, kept, often = (np.array(column) for column in zip(*told, strict=True))
-    middle, spread = table.mean(axis=0), table.std(axis=0)
-    line = LogisticRegression(C=_STIFF).fit((table - middle) / spread, kept, sample_weight=often)
-    weights = line.coef_[0] / spread
-    bias = float(line.intercept_[0] - weights @ middle)
-    return Risk(tuple(round(w, 5) for w in weights.tolist()), round(bias, 5))
+    return Risk(*_logistic(table, kept, often, _STIFF))
 
 
 def _one_of(bag: Any) -> list[list[list[float]]]:
@@ -134,12 +168,15 @@ def _one_of(bag: Any) -> list[list[list[float]]]:
 
 def written(models: Fitted, risk: Risk, path: Path, about: str) -> None:
     """Both sets of trees and the risk as one file."""
-    content: dict[str, Any] = {"schema": "retouchd.spots/2", "features": list(FIGURES), "fitted_on": about}
+    content: dict[str, Any] = {"schema": "retouchd.spots/3", "features": list(FIGURES), "fitted_on": about}
     for sort, name in SORTS.items():
         bags = models.bags[sort]
         bases = [float(bag._baseline_prediction.ravel()[0]) for bag in bags]  # noqa: SLF001 - as its trees
         trees = [tree for bag in bags for tree in _one_of(bag)]
         content[name] = {"base": round(float(np.mean(bases)), 5), "trees": trees}
+    line = models.regression
+    names = [term.name for term in TERMS]
+    content["regression"] = {"figures": names, "weights": list(line.weights), "bias": line.bias}
     content["risk"] = {"figures": list(WEIGHED), "weights": list(risk.weights), "bias": risk.bias}
     path.write_text(json.dumps(content, separators=(",", ":")) + "\n")
 
@@ -148,11 +185,12 @@ def judged(rows: list[Row], fold: dict[str, int], networks: Path) -> Odds:
     """For each row the odds by models that never saw its person; the folds' models are written beside."""
     heal, keep, risk = (np.zeros(len(rows)) for _ in range(3))
     which = np.array([fold[r.person] for r in rows])
-    table, models = np.array([row(r.figures) for r in rows]), []
+    models = []
     for number in range(FOLDS):
         models.append(fitted([r for r, f in zip(rows, which, strict=True) if f != number]))
         here = which == number
-        heal[here], keep[here] = (models[-1].odds(sort, table[here]) for sort in SORTS)
+        asked = [r for r, h in zip(rows, here, strict=True) if h]
+        heal[here], keep[here] = (models[-1].odds(sort, asked) for sort in SORTS)
     for number, model in enumerate(models):
         seen = which != number
         line = weighing([r for r, s in zip(rows, seen, strict=True) if s], heal[seen], keep[seen])

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.detect import judge, spotnet
 from retouch_engine.detect.classic import survey_outlines
-from retouch_engine.detect.finds import united
+from retouch_engine.detect.finds import united, worth_it
 from retouch_engine.recipe import Recipe
 from retouch_engine.survey import survey
 from retouch_engine.types import Photo
@@ -69,7 +69,7 @@ def _rows(portrait: Portrait, network: spotnet.Network, scale: float) -> list[Ro
     for find in united(photo, scene, seen, survey_outlines(photo, scene, Recipe())):
         cy, cx = (find.box.y0 + find.box.y1) / 2 / scale, (find.box.x0 + find.box.x1) / 2 / scale
         label, mark = _mark(portrait, cx, cy, find.diameter_px / scale)
-        wanted = judge.worth_it(find.figures) or label in TOLD
+        wanted = worth_it(find.figures) or label in TOLD
         around = _square(seen, find.cell) if wanted else None
         total.append(Row(*whose, label, mark, find.figures, around))
     drawn = [(sort, i, m) for sort in TOLD for i, m in enumerate(portrait.marks(sort)) if scale == 1]
@@ -118,7 +118,7 @@ def with_verdicts(rows: Sequence[Row], fold: dict[str, int], networks: Path) -> 
     edge = (SIDE - spotnet.CLOSE) // 2
     for number in range(FOLDS):
         network = spotnet.load(networks / f"judge.{number}.onnx")
-        some = [i for i, r in enumerate(total) if fold[r.person] == number and judge.worth_it(r.figures)]
+        some = [i for i, r in enumerate(total) if fold[r.person] == number and worth_it(r.figures)]
         shown = [square[edge:-edge, edge:-edge] for i in some if (square := total[i].around) is not None]
         for i, figures in zip(some, judge.verdicts(np.array(shown), network), strict=True):
             total[i] = replace(total[i], figures=total[i].figures | figures)

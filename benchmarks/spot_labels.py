@@ -3,8 +3,9 @@
 ``DATA_DIR`` holds ``labels/*.json`` and ``portraits/manifest.json`` with its annotations: circles
 ``blemish``, ``keep``, ``ignore`` (``fine`` counts as neither wrong nor missed), boxes ``ignore_boxes``;
 ``image`` names the photo. ``benchmarks/labels/smiling`` has the same for a second photo of some people: to
-learn from, never to measure on, so that figures compare. No photo is part of this project; the labels of the
-public sets are, in ``benchmarks/labels``.
+learn from, never to measure on, so that figures compare. ``benchmarks/labels/forms.json`` names folds,
+hollows, edges of ears and hair that were taken for blemishes: nothing is there, even where the rest is
+ignored. No photo is part of this project; the labels of the public sets are, in ``benchmarks/labels``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from numpy.typing import NDArray
 
 FOLDS = 3
 LABELS = Path(__file__).with_name("labels")
+FORM = "form"
+"""Circles with a class (fold, hollow, ear, hair): healing there is wrong, and there is nothing to keep."""
 
 
 @dataclass(frozen=True)
@@ -63,19 +66,29 @@ class Portrait:
 
     def label(self, cx: float, cy: float, size: float) -> str:
         """What a find of diameter ``size`` around a point is: a sort of circle, or ``nothing``."""
-        for name in ("blemish", "fine", "keep", "ignore"):
+        for name in ("blemish", "fine", "keep", FORM, "ignore"):
             for mark in self.marks(name):
                 if np.hypot(mark["cx"] - cx, mark["cy"] - cy) <= mark["r"] + 3 + size / 4:
-                    return name
+                    return "nothing" if name == FORM else name
         boxes = self.labels.get("ignore_boxes", [])
         return "ignore" if any(x0 <= cx < x1 and y0 <= cy < y1 for x0, y0, x1, y1 in boxes) else "nothing"
+
+
+@cache
+def _forms() -> dict[str, list[dict[str, Any]]]:
+    forms: dict[str, list[dict[str, Any]]] = json.loads((LABELS / "forms.json").read_text())
+    return forms
+
+
+def _with_forms(labels: dict[str, Any], image: str) -> dict[str, Any]:
+    return labels | {FORM: _forms().get(image, [])}
 
 
 def portraits(data: Path) -> Iterator[Portrait]:
     """Every labelled photo below ``data``: the public sets, and photos with a JSON file beside them."""
     for file in sorted((data / "labels").glob("*.json")):
         labels = json.loads(file.read_text())
-        yield Portrait(data / labels["image"], labels)
+        yield Portrait(data / labels["image"], _with_forms(labels, labels["image"]))
     for file in sorted(data.glob("*.json")):
         beside = [p for p in data.glob(file.stem + ".*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"}]
         if beside:
@@ -85,6 +98,7 @@ def portraits(data: Path) -> Iterator[Portrait]:
         for entry in json.loads(manifest.read_text())["images"]:
             if entry["kind"] != "pair":
                 annotation = json.loads((data / "portraits" / entry["annotation"]).read_text())
+                annotation = _with_forms(annotation, f"portraits/{entry['file']}")
                 free = entry["redistributable"].startswith("yes")
                 yield Portrait(data / "portraits" / entry["file"], annotation, free=free)
 
@@ -93,7 +107,7 @@ def second_photos(data: Path) -> Iterator[Portrait]:
     """The same people once more, smiling: most of their labels were carried over from the first photo."""
     for file in sorted((LABELS / "smiling").glob("*.json")):
         labels = json.loads(file.read_text())
-        yield Portrait(data / labels["image"], labels)
+        yield Portrait(data / labels["image"], _with_forms(labels, labels["image"]))
 
 
 def folds(photos: list[Portrait]) -> dict[str, int]:

@@ -7,13 +7,13 @@ millimetres. Here both are brought together, and each find gets the figures of b
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
-from retouch_engine.detect import rendering
+from retouch_engine.detect import grain, rendering
 from retouch_engine.detect.classic import Looked, place
 from retouch_engine.detect.contour import Outline, outline
 from retouch_engine.detect.planes import Planes, darkness, redness
@@ -35,6 +35,8 @@ _AROUND_MM = 25.0
 _LIKELY = 0.35
 _DENSE = {"red": redness, "dark": darkness}
 _COMPANY = {Says.BLEMISH: "blemishes", Says.PERMANENT: "permanents"}
+WORTH_A_LOOK = 0.05
+"""Odds of being a blemish, by the first network, below which a closer look would change nothing; most are."""
 SAID = tuple(f"{map_.name.lower()}_{how}" for map_ in Says for how in ("most", "mean"))
 
 
@@ -64,9 +66,25 @@ def united(photo: Photo, scene: Scene, seen: View, looked_at: Sequence[Looked]) 
         means = said[number].mean(axis=1)
         figures = dict(zip(SAID, np.stack([most[number], means], 1).ravel().tolist(), strict=True))
         figures |= crowd[number] | {"mm": found.diameter_px * seen.zoom / seen.px_per_mm, "gain": seen.gain}
+        # Where no face is known, nothing is known to be a body either.
+        figures["on_face"] = float(scene.facial is None or scene.face_at(found.box) is not None)
+        if worth_it(figures):
+            figures["coherence"] = _coherence(seen, found.box)
         outlined = rendering.told(found.figures, seen.gain)
         total.append(replace(found, figures=outlined | figures, cell=centres[number]))
     return total
+
+
+def worth_it(figures: Mapping[str, float]) -> bool:
+    """Whether a find could be a blemish to the first network; what could not is not looked at closer."""
+    return figures["blemish_most"] >= WORTH_A_LOOK
+
+
+def _coherence(seen: View, box: Box) -> float:
+    """Of the skin around a find: see :mod:`retouch_engine.detect.grain`."""
+    x, y = ((box.x0 + box.x1) / 2 - seen.x0) * seen.zoom, ((box.y0 + box.y1) / 2 - seen.y0) * seen.zoom
+    radius = max(box.width, box.height) * seen.zoom / 2
+    return grain.coherence(seen.rgb, seen.skin, x - 0.5, y - 0.5, radius, seen.px_per_mm)
 
 
 def _peaks(photo: Photo, scene: Scene, seen: View, taken: Sequence[Box]) -> list[Find]:

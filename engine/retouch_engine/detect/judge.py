@@ -15,14 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from retouch_engine.detect.finds import Find
+from retouch_engine.detect.finds import Find, worth_it
 from retouch_engine.detect.spotnet import AT_ONCE, CLOSE, Image, Network, View, cut
 from retouch_engine.threads import borrowed
 
 MODEL_PATH = Path(__file__).with_name("judge.onnx")
 _BATCH = 32
-WORTH_A_LOOK = 0.05
-"""Odds of being a blemish, by the first network, below which another look would change nothing; most are."""
 
 
 class Verdict(IntEnum):
@@ -34,11 +32,6 @@ class Verdict(IntEnum):
 
 
 JUDGED = tuple(f"judged_{verdict.name.lower()}" for verdict in (Verdict.BLEMISH, Verdict.PERMANENT))
-
-
-def worth_it(figures: dict[str, float]) -> bool:
-    """Whether a find could be a blemish to the first network; what could not is left without a verdict."""
-    return figures["blemish_most"] >= WORTH_A_LOOK
 
 
 def judged(finds: Sequence[Find], seen: View, network: Network) -> list[Find]:

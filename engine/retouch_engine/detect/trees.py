@@ -2,27 +2,31 @@
 
 Two sets of boosted trees over the figures of the rules and of the networks, fitted and calibrated on people
 that the networks had not seen; each set is the mean of several, fitted on the same people weighed by chance
-(Rubin 1981), because few are labelled. With them the risk of healing something permanent (``risk``). Data
-beside this file; ``python -m benchmarks.fit_spots`` makes them.
+(Rubin 1981), because few are labelled. With them a second opinion on blemishes (``regression``) and the risk
+of healing something permanent (``risk``). Data beside this file; ``python -m benchmarks.fit_spots`` makes
+them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from retouch_engine.detect.finds import SAID
+from retouch_engine.detect.finds import SAID, worth_it
 from retouch_engine.detect.judge import JUDGED
+from retouch_engine.detect.regression import Regression
 from retouch_engine.detect.risk import Risk
 from retouch_engine.detect.verifier import FEATURES, Verifier, parsed
 
-FIGURES = (*FEATURES, *SAID, *JUDGED, "own", "mm", "blemishes_near", "permanents_near")
+FIGURES = (
+    *(*FEATURES, *SAID, *JUDGED),
+    *("own", "mm", "blemishes_near", "permanents_near", "coherence", "on_face"),
+)
 MODEL_PATH = Path(__file__).with_name("spots.json")
 _NONE = -50.0
 """A figure that a find does not have: it has no outline of its own."""
@@ -37,11 +41,13 @@ def row(figures: Mapping[str, float]) -> list[float]:
 class Trees:
     """``blemish``: would be healed; ``permanent``: belongs to the person. The rest to one is neither.
 
-    ``risk``: of healing what belongs to the person, for what one would think of healing.
+    ``regression``: a second opinion on what could be a blemish. ``risk``: of healing what belongs to the
+    person, for what one would think of healing.
     """
 
     blemish: Verifier
     permanent: Verifier
+    regression: Regression
     risk: Risk
 
 
@@ -51,14 +57,16 @@ def read(path: Path) -> Trees:
 
     Raises:
         ValueError: the file was made for other figures than this version computes, or by a version that
-            knew no risk.
+            knew no risk or no regression.
     """
     content = json.loads(path.read_text())
     if tuple(content["features"]) != FIGURES:
         raise ValueError(f"{path.name} was fitted on other figures: run benchmarks.fit_spots")
-    if "risk" not in content:
-        raise ValueError(f"{path.name} holds no risk: run benchmarks.fit_spots")
-    return Trees(parsed(content["blemish"]), parsed(content["permanent"]), Risk.parsed(content["risk"]))
+    for name in ("regression", "risk"):
+        if name not in content:
+            raise ValueError(f"{path.name} holds no {name}: run benchmarks.fit_spots")
+    verifiers = parsed(content["blemish"]), parsed(content["permanent"])
+    return Trees(*verifiers, Regression.parsed(content["regression"]), Risk.parsed(content["risk"]))
 
 
 def shipped() -> Trees:
@@ -66,7 +74,11 @@ def shipped() -> Trees:
     return read(MODEL_PATH)
 
 
-def odds(trees: Trees, rows: list[list[float]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """For each row of figures: would it be healed, does it belong to the person; each 0 to 1."""
-    table = np.array(rows).reshape(-1, len(FIGURES))
-    return trees.blemish.probability(table), trees.permanent.probability(table)
+def odds(trees: Trees, figures: Sequence[Mapping[str, float]]) -> tuple[list[float], list[float]]:
+    """For each find's figures: would it be healed, does it belong to the person; each 0 to 1."""
+    table = np.array([row(f) for f in figures]).reshape(-1, len(FIGURES))
+    heal = [
+        trees.regression.with_trees(f, h) if worth_it(f) else h
+        for f, h in zip(figures, trees.blemish.probability(table).tolist(), strict=True)
+    ]
+    return heal, trees.permanent.probability(table).tolist()

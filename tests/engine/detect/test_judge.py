@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.detect.finds import Find
-from retouch_engine.detect.judge import JUDGED, WORTH_A_LOOK, judged, verdicts
+from retouch_engine.detect.finds import WORTH_A_LOOK, Find
+from retouch_engine.detect.judge import JUDGED, judged, verdicts
 from retouch_engine.detect.spotnet import CLOSE, Network, View
 from retouch_engine.types import Box
 

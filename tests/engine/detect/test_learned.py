@@ -35,11 +35,14 @@ RED: Mapping[str, float] = {
     "blemish_most": 0.9,
     "permanent_most": 0.0,
     "judged_permanent": 0.0,
+    "judged_blemish": 0.99,
     "ring_redness": 0.5,
     "ring_level": 1.0,
     "ring_spread": 0.05,
     "mm": 2.0,
     "gain": 1.0,
+    "on_face": 1.0,
+    "coherence": 0.1,
     "company": 0.0,
     "blemishes_near": 1.0,
     "permanents_near": 0.0,
@@ -122,12 +125,43 @@ def test_red_and_sure_is_healed_unasked() -> None:
         {"ring_spread": 0.25},
         {"edge": 0.2},
         {"elongation": 3.1},
+        {"on_face": 0.0, "mm": 4.0, "inside_spread": 0.2},
     ],
 )
 def test_a_doubt_about_colour_place_or_shape_asks_a_person(doubt: dict[str, float]) -> None:
     finding = named_find({**RED, **doubt}, 0.97, 0.01, BARS)
     assert finding is not None
     assert not finding.sure
+
+
+@pytest.mark.parametrize("change", [{"on_face": 1.0}, {"mm": 2.5}, {"inside_spread": 0.4}])
+def test_only_a_wide_even_patch_on_a_body_may_be_a_birthmark(change: dict[str, float]) -> None:
+    patch = {"on_face": 0.0, "mm": 4.0, "inside_spread": 0.2}
+    finding = named_find({**RED, **patch, **change}, 0.97, 0.01, BARS)
+    assert finding is not None
+    assert finding.sure
+
+
+@pytest.mark.parametrize(
+    ("coherence", "heal", "judged", "sure"),
+    [
+        (0.6, 0.3, 0.99, False),
+        (0.6, 0.9, 0.6, False),
+        (0.6, 0.9, 0.99, True),
+        (0.2, 0.3, 0.6, True),
+        (None, 0.9, 0.6, False),
+    ],
+)
+def test_a_piece_of_a_fold_asks_a_person_unless_both_are_sure_of_it(
+    coherence: float | None, heal: float, judged: float, sure: bool
+) -> None:
+    figures = {**RED, "judged_blemish": judged, "coherence": coherence}
+    told = {name: x for name, x in figures.items() if x is not None}
+    for shape in (told, {name: x for name, x in told.items() if name not in {"melanin", "rise_g"}}):
+        finding = named_find({**shape, "risk": 0.001}, heal, 0.01, BARS)
+        assert finding is not None
+        assert finding.sure is sure
+        assert finding.close is False or sure
 
 
 def test_what_the_second_network_was_not_shown_is_not_healed_unasked() -> None:
@@ -198,6 +232,7 @@ def test_what_has_no_outline_is_healed_when_nothing_else_speaks_against_it(
     change: dict[str, float], heal: float, sure: bool
 ) -> None:
     faint = {"own": 2.0, "company": 0.0, "risk": 0.005, "permanent_most": 0.0, "judged_permanent": 0.0}
+    faint |= {"coherence": 0.1}
     finding = named_find({**faint, **change}, heal, 0.0, BARS)
     assert finding is not None
     assert finding.sure is sure
@@ -257,10 +292,12 @@ def test_trees_for_other_figures_are_refused(tmp_path: Path) -> None:
     file.write_text(json.dumps({"features": ["z"]}))
     with pytest.raises(ValueError, match="other figures"):
         trees.read(file)
-    older = tmp_path / "older.json"
-    older.write_text(json.dumps({"features": trees.FIGURES, "blemish": {}, "permanent": {}}))
-    with pytest.raises(ValueError, match="no risk"):
-        trees.read(older)
+    for missing in ("risk", "regression"):
+        older = tmp_path / f"without-{missing}.json"
+        names = {"blemish", "permanent", "risk", "regression"} - {missing}
+        older.write_text(json.dumps({"features": trees.FIGURES, **{name: {} for name in names}}))
+        with pytest.raises(ValueError, match=f"no {missing}"):
+            trees.read(older)
     with pytest.raises(ValueError, match="other figures"):
         Risk.parsed({"figures": ["z"], "weights": [1.0], "bias": 0.0})
 
