@@ -127,8 +127,9 @@ def _mean(values: Float, count: int) -> Any:
 
 
 @part
-def _slopes(found: NDArray[np.float64], rows: Float, columns: Float, tone: Float, count: int) -> None:
+def _slopes(found: NDArray[np.float64], rows: Float, columns: Float, tone: Float) -> None:
     """How much a tone rises from row to row, and from column to column, by least squares."""
+    count = len(tone)
     for at, places in ((UP, rows), (ACROSS, columns)):
         off = np.empty(count, np.float64)
         total = 0.0
@@ -142,6 +143,115 @@ def _slopes(found: NDArray[np.float64], rows: Float, columns: Float, tone: Float
         found[at] = pairwise(off, count) / max(1e-6, pairwise(squares, count))
 
 
+@part
+def _beside(
+    found: NDArray[np.float64], od: Float, ring: Bool, skin: Bool, grown: Bool
+) -> tuple[Float, Float, Float]:
+    """Colours of the skin around, ``(5, n)``, their rows and their columns; how much of the ring is skin."""
+    height, width = ring.shape
+    rings, skins, free, count = 0, 0, 0, 0
+    for y in range(height):
+        for x in range(width):
+            rings += ring[y, x]
+            skins += ring[y, x] & skin[y, x]
+            free += ring[y, x] & (not grown[y, x])
+            count += ring[y, x] & skin[y, x] & (not grown[y, x])
+    found[RING_SKIN] = skins / rings
+    # With too little of both the rest of the ring has to do, and lace that covers all of it is its own ring.
+    anywhere, covered = count < _LEAST_AROUND, free == 0
+    colours = np.empty((5, height * width), np.float32)
+    rows, columns = np.empty(height * width, np.float32), np.empty(height * width, np.float32)
+    n = 0
+    for y in range(height):
+        for x in range(width):
+            if ring[y, x] and (covered or not grown[y, x]) and (anywhere or skin[y, x]):
+                red, green, blue = od[y, x, 0], od[y, x, 1], od[y, x, 2]
+                colours[0, n], colours[1, n], colours[2, n] = red, green, blue
+                colours[3, n] = green - red
+                colours[4, n] = ((red + green) + blue) / _THREE
+                rows[n], columns[n] = y, x
+                n += 1
+    found[TALL] = rows[n - 1] - rows[0]
+    return colours[:, :n].copy(), rows[:n], columns[:n]
+
+
+@part
+def _middles(found: NDArray[np.float64], colours: Float) -> Float:
+    """Middle and spread of each colour around; the middles."""
+    n = colours.shape[1]
+    middle = np.empty(5, np.float32)
+    for k in range(5):
+        values = colours[k].copy()
+        middle[k] = ranked(values, 0, n, n // 2)
+        low, high = ranked(values, 0, n, n // 4), ranked(values, 0, n, (3 * n) // 4)
+        found[MIDDLE + k] = middle[k]
+        found[SPREAD + k] = (high - low) / _QUARTILES + _LEAST_SPREAD
+    found[RING_LEVEL] = _mean(middle, 3)
+    return middle
+
+
+@part
+def _rises(found: NDArray[np.float64], od: Float, depth: Float, middle: Float) -> Float:
+    """How far the outline's inner half rises above the middles."""
+    height, width = depth.shape
+    deepest, deep, total = np.float32(0), 0, np.zeros(3, np.float32)
+    for y in range(height):
+        for x in range(width):
+            deepest = max(deepest, depth[y, x])
+    for y in range(height):
+        for x in range(width):
+            if depth[y, x] >= _HALF * deepest:
+                for k in range(3):
+                    total[k] += od[y, x, k]
+                deep += 1
+    for k in range(3):
+        total[k] = total[k] / np.float32(deep) - middle[k]
+        found[RISE + k] = total[k]
+    return total
+
+
+@part
+def _shares(found: NDArray[np.float64], colours: Float, middle: Float, rise: Float) -> None:
+    """How much of the ring is nearly as dark, and as red, as what is outlined."""
+    dark = (middle[4] + np.float32(0.5 * abs(np.float64(_mean(rise, 3))))) + _SOME_DARK
+    red = (middle[3] + np.float32(0.5 * (np.float64(rise[1]) - np.float64(rise[0])))) + _SOME_RED
+    darks, reds, n = 0, 0, colours.shape[1]
+    for i in range(n):
+        darks += colours[4, i] > dark
+        reds += colours[3, i] > red
+    found[RING_DARK], found[RING_RED] = darks / n, reds / n
+
+
+@part
+def _plane(found: NDArray[np.float64], od: Float, plane: Float, mask: Bool, grown: Bool) -> None:
+    """How high the plane stands inside, its step at the rim, and how even the tone is inside."""
+    height, width = mask.shape
+    tones, inner = np.empty(height * width, np.float32), np.empty(height * width, np.float32)
+    outer, beside = np.empty(height * width, np.float32), np.empty(height * width, np.float32)
+    own, inners, outers, besides, highest = 0, 0, 0, 0, np.float32(-np.inf)
+    for y in range(height):
+        for x in range(width):
+            if not grown[y, x]:
+                beside[besides] = plane[y, x]
+                besides += 1
+            elif not mask[y, x]:
+                outer[outers] = plane[y, x]
+                outers += 1
+            else:
+                tones[own] = ((od[y, x, 0] + od[y, x, 1]) + od[y, x, 2]) / _THREE
+                highest = max(highest, plane[y, x])
+                own += 1
+                if _at_the_rim(mask, y, x):
+                    inner[inners] = plane[y, x]
+                    inners += 1
+    found[HEIGHT] = highest - _mean(beside, besides)
+    found[STEP] = _mean(inner, inners) - _mean(outer, outers)
+    mean = _mean(tones, own)
+    for i in range(own):
+        tones[i] = (tones[i] - mean) * (tones[i] - mean)
+    found[INSIDE] = np.sqrt(_mean(tones, own))
+
+
 @kernel(VIEW, PLANE, MASK, MASK, MASK, PLANE)
 def figures(od: Float, plane: Float, mask: Bool, ring: Bool, skin: Bool, depth: Float) -> NDArray[np.float64]:
     """What an outline looks like beside the skin around it, as named above.
@@ -150,84 +260,16 @@ def figures(od: Float, plane: Float, mask: Bool, ring: Bool, skin: Bool, depth: 
         od: optical density, float32 ``(h, w, 3)``.
         plane: the plane that it was found in, float32 ``(h, w)``.
         mask: the outline, with at least one pixel.
-        ring: what lies around it.
+        ring: what lies around it, at least one pixel.
         skin: where skin is.
         depth: distance from the outline's rim, px, 0 outside.
     """
-    height, width = mask.shape
-    size = height * width
     found = np.empty(_FIGURES, np.float64)
     grown = _grown(mask)
-    rings, skins, around_count, deepest = 0, 0, 0, np.float32(0)
-    for y in range(height):
-        for x in range(width):
-            rings += ring[y, x]
-            skins += ring[y, x] & skin[y, x]
-            around_count += ring[y, x] & skin[y, x] & (not grown[y, x])
-            deepest = max(deepest, depth[y, x])
-    anywhere = around_count < _LEAST_AROUND
-    columns = np.empty((5, size), np.float32)
-    rows_at, columns_at = np.empty(size, np.float32), np.empty(size, np.float32)
-    inside, tones = np.empty(size, np.float32), np.empty(size, np.float32)
-    inner, outer, beside = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)
-    n, own, inners, outers, besides, deep = 0, 0, 0, 0, 0, 0
-    total = np.zeros(3, np.float32)
-    top, bottom, highest = height, 0, np.float32(-np.inf)
-    for y in range(height):
-        for x in range(width):
-            red, green, blue = od[y, x, 0], od[y, x, 1], od[y, x, 2]
-            if ring[y, x] and not grown[y, x] and (anywhere or skin[y, x]):
-                columns[0, n], columns[1, n], columns[2, n] = red, green, blue
-                columns[3, n] = green - red
-                columns[4, n] = ((red + green) + blue) / _THREE
-                rows_at[n], columns_at[n] = y, x
-                top, bottom = min(top, y), max(bottom, y)
-                n += 1
-            if mask[y, x]:
-                tones[own] = ((red + green) + blue) / _THREE
-                inside[own] = plane[y, x]
-                highest = max(highest, plane[y, x])
-                own += 1
-                if _at_the_rim(mask, y, x):
-                    inner[inners] = plane[y, x]
-                    inners += 1
-            elif grown[y, x]:
-                outer[outers] = plane[y, x]
-                outers += 1
-            if not grown[y, x]:
-                beside[besides] = plane[y, x]
-                besides += 1
-            if depth[y, x] >= _HALF * deepest:
-                total[0] += red
-                total[1] += green
-                total[2] += blue
-                deep += 1
-    _slopes(found, rows_at, columns_at, columns[4], n)
-    found[TALL] = bottom - top
-    tone, redness = columns[4].copy(), columns[3].copy()
-    middle, spread = np.empty(5, np.float32), np.empty(5, np.float32)
-    for k in range(5):
-        middle[k] = ranked(columns[k], 0, n, n // 2)
-        low, high = ranked(columns[k], 0, n, n // 4), ranked(columns[k], 0, n, (3 * n) // 4)
-        spread[k] = (high - low) / _QUARTILES + _LEAST_SPREAD
-        found[MIDDLE + k], found[SPREAD + k] = middle[k], spread[k]
-    rise = np.empty(3, np.float32)
-    for k in range(3):
-        rise[k] = total[k] / np.float32(deep) - middle[k]
-        found[RISE + k] = rise[k]
-    mean_rise = np.float64(_mean(rise, 3))
-    dark = (middle[4] + np.float32(0.5 * abs(mean_rise))) + _SOME_DARK
-    reddish = (middle[3] + np.float32(0.5 * (np.float64(rise[1]) - np.float64(rise[0])))) + _SOME_RED
-    darks, reds = 0, 0
-    for i in range(n):
-        darks += tone[i] > dark
-        reds += redness[i] > reddish
-    found[RING_DARK], found[RING_RED] = darks / n, reds / n
-    found[RING_SKIN], found[RING_LEVEL] = skins / rings, _mean(middle, 3)
-    found[HEIGHT] = highest - _mean(beside, besides)
-    found[STEP] = _mean(inner, inners) - _mean(outer, outers)
-    mean = _mean(tones, own)
-    for i in range(own):
-        tones[i] = (tones[i] - mean) * (tones[i] - mean)
-    found[INSIDE] = np.sqrt(_mean(tones, own))
+    colours, rows, columns = _beside(found, od, ring, skin, grown)
+    _slopes(found, rows, columns, colours[4])
+    middle = _middles(found, colours)
+    rise = _rises(found, od, depth, middle)
+    _shares(found, colours, middle, rise)
+    _plane(found, od, plane, mask, grown)
     return found

@@ -418,6 +418,16 @@ def test_an_outlines_figures_are_numpys_to_the_last_bit(rng: np.random.Generator
     np.testing.assert_array_equal(found, np.array(expected, np.float64))
 
 
+def test_a_ring_that_is_covered_is_looked_at_all_the_same(rng: np.random.Generator) -> None:
+    lace, ring = np.indices((25, 25)).sum(axis=0) % 2 == 0, disc(25, 11) & ~disc(25, 6)
+    lace[[0, -1]] = lace[:, [0, -1]] = False
+    depth = np.asarray(cv2.distanceTransform(lace.view(np.uint8), cv2.DIST_L2, 5))
+    od = noise(rng, 25, 25, 3)
+    found = outlines.figures(od, noise(rng, 25, 25), lace, ring, ring, depth)
+    middle = np.sort(od[ring], axis=0)[np.count_nonzero(ring) // 2]
+    np.testing.assert_array_equal(found[outlines.MIDDLE : outlines.MIDDLE + 3], middle)
+
+
 def test_rises_are_numpys_to_the_last_bit(rng: np.random.Generator) -> None:
     fine, wide, skin = noise(rng, 211, 97), noise(rng, 211, 97), rng.random((211, 97)) < 0.7
     rise, size = fine.copy(), wide.copy()
