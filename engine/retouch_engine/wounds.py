@@ -167,8 +167,12 @@ def _skin(scene: Scene, box: Box, heap: Sequence[Step], hole: Bool) -> Bool:
 
 
 def _inner(hole: Bool) -> Box:
-    """The hole with room for the ring that it is compared with and for the widest filter."""
-    return bounding_box(hole).grown(ring_width(hole) + _FILTER_PX, *hole.shape)
+    """The hole with room for the ring that it is compared with and for the widest filter.
+
+    Its corner is even, so that crop and box are halved into the same cells.
+    """
+    box = bounding_box(hole).grown(ring_width(hole) + _FILTER_PX, *hole.shape)
+    return replace(box, y0=box.y0 // 2 * 2, x0=box.x0 // 2 * 2)
 
 
 def _union(parts: Sequence[tuple[Bool, Box]], box: Box) -> Bool:
