@@ -66,7 +66,7 @@ class Shape:
     core: NDArray[np.intp]
     rim: NDArray[np.intp]
     ring: NDArray[np.intp]
-    zones: tuple[NDArray[np.intp], ...]
+    zones: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
 
     rim_extent: tuple[int, int, int, int]
     """Its least row and column, its most."""
@@ -144,7 +144,7 @@ class Figures:
         values = self.table[0].copy()
         values[:_CONTRASTS] = np.exp(values[:_CONTRASTS])
         values[-1] = np.exp(values[-1])
-        return {name: round(value, 4) for name, value in zip(NAMES, values.tolist(), strict=True)}
+        return dict(zip(NAMES, values.round(4).tolist(), strict=True))
 
 
 def bands(od: Float) -> Bands:

@@ -14,6 +14,7 @@ from retouch_engine.kernels.compiled import (
     ROWS,
     TABLE,
     WHOLE,
+    UniTuple,
     kernel,
     part,
 )
@@ -250,16 +251,43 @@ def standing_out(
     return height, product
 
 
-@kernel(ROWS, ROWS, PLACES, PLACES, WHOLE, WHOLE, REAL, REAL)
+@part
+def _middle(old: Float, new: Float) -> float:
+    """The median of ``new`` over ``old``, each weighed by the size of ``old``; nan of none."""
+    if len(old) == 0:
+        return np.nan
+    slope, weight = np.empty(len(old), np.float32), np.empty(len(old), np.float32)
+    for i in range(len(old)):
+        weight[i] = max(abs(old[i]), np.float32(1e-9))
+        slope[i] = new[i] * np.sign(old[i]) / weight[i]
+    order = np.argsort(slope, kind="mergesort")
+    half, total = 0.0, 0.0
+    for i in range(len(weight)):
+        half += 0.5 * weight[i]
+    for k in order:
+        total += weight[k]
+        if total >= half:
+            return float(slope[k])
+    return float(slope[order[-1]])
+
+
+@kernel(ROWS, ROWS, UniTuple(PLACES, 4), PLACES, WHOLE, WHOLE, REAL, REAL)
 def paired(
-    was: Float, now: Float, zone: Places, ring: Places, dy: int, dx: int, plain: float, least: float
-) -> tuple[Float, Float, float, float, float, float]:
-    """What was and what is at a zone's places, without those that stood out.
+    was: Float,
+    now: Float,
+    zones: tuple[Places, Places, Places, Places],
+    ring: Places,
+    dy: int,
+    dx: int,
+    plain: float,
+    least: float,
+) -> tuple[Reals, float, float]:
+    """What was and what is at the places of four zones, without those that stood out.
 
     Args:
         was: ``(h, w)``.
         now: ``(h2, w2)``.
-        zone: ``(n, 2)``, in pixels of ``was``.
+        zones: each ``(n, 2)``, in pixels of ``was``.
         ring: ``(q, 2)``, the same.
         dy: rows from ``was`` to ``now``.
         dx: columns.
@@ -267,7 +295,8 @@ def paired(
         least: the least deviation.
 
     Returns:
-        Two lists float32 ``(m,)``; the sums of old by old, new by old and new by new; the ring's deviation.
+        ``(4, 4)``: how many places of a zone are left, the sums of old by old, new by old and new by new;
+        the median of new over old in the first zone, each place weighed by old; the ring's deviation.
     """
     mean, square = 0.0, 0.0
     for j in range(len(ring)):
@@ -277,19 +306,23 @@ def paired(
         off = was[ring[j, 0], ring[j, 1]] - mean
         square += off * off
     around = max(np.sqrt(square / max(len(ring), 1)), least)
-    old, new = np.empty(len(zone), np.float32), np.empty(len(zone), np.float32)
-    count = 0
-    a, b, c = 0.0, 0.0, 0.0
-    for i in range(len(zone)):
-        y, x = zone[i, 0], zone[i, 1]
-        one, other = np.float64(was[y, x]), np.float64(now[y + dy, x + dx])
-        if abs(one) < plain * around:
-            old[count], new[count] = one, other
-            a += one * one
-            b += one * other
-            c += other * other
-            count += 1
-    return old[:count], new[:count], a, b, c, around
+    found = np.zeros((4, 4))
+    old, new = np.empty(len(zones[0]), np.float32), np.empty(len(zones[0]), np.float32)
+    for z in range(4):
+        zone, count = zones[z], 0
+        for i in range(len(zone)):
+            y, x = zone[i, 0], zone[i, 1]
+            one, other = np.float64(was[y, x]), np.float64(now[y + dy, x + dx])
+            if abs(one) < plain * around:
+                if z == 0:
+                    old[count], new[count] = one, other
+                found[z, 1] += one * one
+                found[z, 2] += one * other
+                found[z, 3] += other * other
+                count += 1
+        found[z, 0] = count
+    first = int(found[0, 0])
+    return found, _middle(old[:first], new[:first]), around
 
 
 @kernel(TABLE, ROWS, ROWS, TABLE, NUMBERS, NUMBERS)

@@ -111,13 +111,21 @@ def test_a_form_stands_out_from_the_plane_around_it(rng: np.random.Generator) ->
 
 def test_what_is_plain_is_paired(rng: np.random.Generator) -> None:
     was, now = noise(rng, 30, 30), noise(rng, 20, 20)
-    zone, ring = rng.integers(8, 22, (50, 2)), rng.integers(0, 30, (60, 2))
-    old, new, *sums, around = patches.paired(was, now, zone, ring, -4, -5, 1.0, 1e-4)
+    first, second, third, none = (rng.integers(8, 22, (n, 2)) for n in (50, 9, 20, 0))
+    ring = rng.integers(0, 30, (60, 2))
+    zones = first, second, third, none
+    found, middle, around = patches.paired(was, now, zones, ring, -4, -5, 1.0, 1e-4)
     assert around == pytest.approx(was[ring[:, 0], ring[:, 1]].std(), rel=1e-4)
-    kept = zone[np.abs(was[zone[:, 0], zone[:, 1]]) < around]
-    np.testing.assert_array_equal(old, was[kept[:, 0], kept[:, 1]])
-    np.testing.assert_array_equal(new, now[kept[:, 0] - 4, kept[:, 1] - 5])
-    assert sums == pytest.approx([float(old @ old), float(old @ new), float(new @ new)], rel=1e-4)
+    for told, zone in zip(found, zones, strict=True):
+        kept = zone[np.abs(was[zone[:, 0], zone[:, 1]]) < around]
+        old, new = was[kept[:, 0], kept[:, 1]], now[kept[:, 0] - 4, kept[:, 1] - 5]
+        assert told == pytest.approx(np.array([len(kept), old @ old, old @ new, new @ new]), rel=1e-4)
+        if zone is first:
+            less = np.abs(old[new / old <= middle]).sum()
+            assert less >= np.abs(old).sum() / 2 > np.abs(old[new / old < middle]).sum()
+    nothing = patches.paired(was, now, (none, none, none, none), ring, -4, -5, 1.0, 1e-4)
+    assert not nothing[0].any()
+    assert np.isnan(nothing[1])
 
 
 def test_a_band_is_compared_inside_and_around(rng: np.random.Generator) -> None:
