@@ -8,6 +8,7 @@ anybody could have written them.
 from __future__ import annotations
 
 import contextlib
+import heapq
 import json
 import os
 import re
@@ -25,6 +26,8 @@ from retouchd.record import source_name
 
 _BESIDE = 6
 """Photos before this one, and after it, whose records are read: few frames are nearly the same."""
+
+_at_numbers = re.compile(r"([0-9]{1,18})").split
 
 
 def recalled(
@@ -108,15 +111,18 @@ def _beside(own: Path, stem: str) -> Iterator[Path]:
             names = [e.name for e in entries if e.name.endswith(".json")]
     except OSError:
         return
-    names = sorted((n for n in names if n != f"{stem}.json"), key=_natural)
-    place = sum(_natural(n) < _natural(f"{stem}.json") for n in names)
-    for name in names[max(0, place - _BESIDE) : place + _BESIDE]:
+    # A dozen are wanted: to sort 2,000 names for each of 2,000 photos was a quarter of what the service does.
+    mine = _natural(f"{stem}.json")
+    keyed = [(_natural(name), name) for name in names if name != f"{stem}.json"]
+    before = heapq.nlargest(_BESIDE, (one for one in keyed if one[0] < mine))
+    after = heapq.nsmallest(_BESIDE, (one for one in keyed if one[0] >= mine))
+    for _, name in (*reversed(before), *after):
         yield own / name
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """So that IMG_9 comes before IMG_10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"([0-9]{1,18})", name)]
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in _at_numbers(name)]
 
 
 def _distance(name: str, mine: str, told: Iterable[str]) -> int:

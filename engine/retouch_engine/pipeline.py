@@ -169,7 +169,7 @@ class _Work:
         wounds = Wounds.of(self.photo, self.scene, steps, self.recipe, done)
         with borrowed("heal", self.crew.threads) as hands:
             outcomes = tuple(hands.map(lambda wound: healed(wound, self.recipe, self.crew.healers), wounds))
-        again = Wounds.of(self.photo, self.scene, steps, self.recipe, done)
+        again = Wounds.makers(self.photo, self.scene, steps, self.recipe, done)
         return (*kept, *apart(again, outcomes, self.recipe, kept, self.crew.healers))
 
 

@@ -6,9 +6,9 @@ they are healed changes nothing and no donor is ever a blemish, a mole or a fres
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import cv2
 import numpy as np
@@ -85,9 +85,22 @@ class Wounds:
 
         Heaps of the very spots that ``done`` names are left out.
         """
-        for heap in _heaps([s for s in steps if s.healers]):
-            if tuple(s.spot.id for s in heap) not in done:
-                yield _case(photo, scene, steps, heap, recipe)
+        return (make() for make in Wounds.makers(photo, scene, steps, recipe, done))
+
+    @staticmethod
+    def makers(
+        photo: Photo,
+        scene: Scene,
+        steps: Sequence[Step],
+        recipe: Recipe,
+        done: Collection[tuple[int, ...]] = (),
+    ) -> list[Callable[[], Case]]:
+        """What makes each of these cases: of the second time only few are wanted."""
+        return [
+            partial(_case, photo, scene, steps, heap, recipe)
+            for heap in _heaps([s for s in steps if s.healers])
+            if tuple(s.spot.id for s in heap) not in done
+        ]
 
 
 def standing(outcomes: Sequence[Outcome], steps: Sequence[Step]) -> tuple[Outcome, ...]:
@@ -313,7 +326,7 @@ def _donors(wound: Wound, heal: Heal) -> tuple[Box, ...]:
 
 
 def apart(
-    cases: Iterable[Case],
+    cases: Iterable[Callable[[], Case]],
     outcomes: Sequence[Outcome],
     recipe: Recipe,
     before: Sequence[Outcome] = (),
@@ -322,7 +335,7 @@ def apart(
     """Heal again, from elsewhere, what a neighbour was healed from too: two of a kind side by side are seen.
 
     Args:
-        cases: the wounds, in the order of ``outcomes``; looked at only where something is to be done again.
+        cases: make the wounds, in the order of ``outcomes``; asked only where something is to be done again.
         outcomes: what became of them.
         recipe: how to heal.
         before: what stands already and is not done again.
@@ -331,8 +344,9 @@ def apart(
     first = len(before)
     done = [*before, *outcomes]
     again = {i for i in range(first, len(done)) if any(_twins(done[i], other) for other in done[:i])}
-    for i, case in enumerate(cases, first) if again else ():
+    for i, make in enumerate(cases, first):
         if i in again:
+            case = make()
             taken = [
                 box for k, o in enumerate(done) if k != i for box in o.donors if box.meets(case.wound.box)
             ]

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from retouch_engine.detect.finds import Find
-from retouch_engine.detect.spotnet import CLOSE, Image, Network, View, cut
+from retouch_engine.detect.spotnet import AT_ONCE, CLOSE, Image, Network, View, cut
+from retouch_engine.threads import borrowed
 
 MODEL_PATH = Path(__file__).with_name("judge.onnx")
 _BATCH = 32
@@ -59,7 +60,10 @@ def judged(finds: Sequence[Find], seen: View, network: Network) -> list[Find]:
 def verdicts(shown: Image, network: Network) -> list[dict[str, float]]:
     """The figures :data:`JUDGED` of squares ``(n, 64, 64, 3)``: the mean of each and its mirror image."""
     said = np.zeros((len(shown), len(Verdict)), np.float32)
-    for start in range(0, len(shown), _BATCH):
-        some = shown[start : start + _BATCH]
-        said[start : start + len(some)] = (network.odds(some) + network.odds(some[:, :, ::-1])) / 2
+    batches = [shown[start : start + _BATCH] for start in range(0, len(shown), _BATCH)]
+    with borrowed("looks", AT_ONCE) as hands:
+        both = hands.map(network.odds, [view for some in batches for view in (some, some[:, :, ::-1])])
+    for number, some in enumerate(batches):
+        start = number * _BATCH
+        said[start : start + len(some)] = (both[2 * number] + both[2 * number + 1]) / 2
     return [dict(zip(JUDGED, odds, strict=False)) for odds in said.tolist()]

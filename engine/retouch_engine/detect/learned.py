@@ -27,6 +27,7 @@ from retouch_engine.detect.spotnet import Network
 from retouch_engine.detect.trees import Trees
 from retouch_engine.recipe import PERMANENT, Kind, Recipe
 from retouch_engine.survey import Scene
+from retouch_engine.threads import borrowed
 from retouch_engine.types import DetectorId, Photo, Spot
 
 _BROWN = 0.37
@@ -170,10 +171,12 @@ def found(photo: Photo, scene: Scene, recipe: Recipe, network: Network, second: 
         network: looks at all skin, as ``spots.onnx``.
         second: judges each find, as ``judge.onnx``.
     """
-    seen = spotnet.view(photo, scene, network)
-    if seen is None:
-        return None
-    return judge.judged(united(photo, scene, seen, survey_outlines(photo, scene, recipe)), seen, second)
+    # The rules are Python for the most part, the network is not: each leaves a processor idle by itself.
+    with borrowed("rules", 1) as hands:
+        outlines = hands.submit(survey_outlines, photo, scene, recipe)
+        seen = spotnet.view(photo, scene, network)
+        looked_at = outlines.result()
+    return None if seen is None else judge.judged(united(photo, scene, seen, looked_at), seen, second)
 
 
 def _likeliest(named: list[tuple[Find, Finding]], most: int) -> list[tuple[Find, Finding]]:

@@ -14,8 +14,9 @@ import numpy as np
 
 from retouch_engine.detect.planes import Planes, darkness, redness
 from retouch_engine.imaging.bands import blur
+from retouch_engine.kernels import rises
 from retouch_engine.threads import borrowed
-from retouch_engine.types import Bool, Float, Places
+from retouch_engine.types import Bool, Float
 
 SIGMAS = (1.0, 1.5)
 """At each size of the pyramid, in its own pixels; the next size begins where this one ends."""
@@ -28,7 +29,6 @@ _LEAST_RESPONSE = 0.012
 _STRONG_Z = 4.2
 """On skin as even as a wall, a response of this many OD counts as this many noises and no more: a rise that
 no eye sees is not a spot."""
-_AROUND = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx)
 _MOST = 160
 """Seeds kept for each plane, size and million pixels of skin, the strongest first: a wall of them is a
 texture."""
@@ -60,15 +60,13 @@ class _Level:
     """One size of the pyramid, and what both of its planes have in common."""
 
     planes: Planes
-    weight: Float
-    """1 on skin, 0 elsewhere."""
     share: Float
     """How much of the square around each pixel is skin."""
 
     @classmethod
     def of(cls, planes: Planes) -> _Level:
         weight = planes.skin.astype(np.float32)
-        return cls(planes, weight, _mean(weight))
+        return cls(planes, _mean(weight, weight))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +79,6 @@ class _Response:
     share: Float
     least: float
     """The least noise."""
-
-    def z(self, ys: Places, xs: Places) -> Float:
-        """How many noises high some pixels are."""
-        noise = self.usual[ys, xs] * (1.25 / np.maximum(self.share[ys, xs], 0.05))
-        return np.asarray(self.rise[ys, xs] / np.maximum(noise, self.least))
 
 
 def _pyramid(base: Planes) -> Iterator[Planes]:
@@ -110,25 +103,16 @@ def _in_plane(level: _Level, channel: str, least_z: float) -> list[Seed]:
 
 def _peaks(response: _Response, skin: Bool, least_z: float) -> Iterator[tuple[int, int, float]]:
     """Places on skin that none of their eight neighbours tops; only the few that are high are divided."""
-    height, width = skin.shape
-    high = cv2.compare(response.rise, 0.99 * least_z * response.least, cv2.CMP_GT)
-    ys, xs = np.divmod(np.flatnonzero(high.view(np.bool_) & skin), width)
-    z = response.z(ys, xs)
-    top = z > least_z
-    ys, xs, z = ys[top], xs[top], z[top]
-    top = np.ones(z.shape, dtype=np.bool_)
-    for dy, dx in _AROUND:
-        top &= z >= response.z(np.clip(ys + dy, 0, height - 1), np.clip(xs + dx, 0, width - 1))
-    return zip(ys[top].tolist(), xs[top].tolist(), z[top].tolist(), strict=True)
+    high = 0.99 * least_z * response.least
+    found = rises.peaks(response.rise, response.usual, response.share, skin, high, response.least, least_z)
+    places, z = (each.tolist() for each in found)
+    return ((y, x, height) for (y, x), height in zip(places, z, strict=True))
 
 
 def _response(plane: Float, level: _Level, sigma: float) -> _Response:
     """In place where it can be: a fresh array of this size costs more than the sum that fills it."""
-    rise, wider = blur(plane, sigma), blur(plane, 1.6 * sigma)
-    rise -= wider
-    size = np.abs(rise, out=wider)
-    size *= level.weight
-    usual = float(size.sum()) / max(1.0, float(np.count_nonzero(level.planes.skin)))
+    rise, size, skin = blur(plane, sigma), blur(plane, 1.6 * sigma), level.planes.skin
+    usual = rises.risen(rise, size, skin) / max(1.0, float(np.count_nonzero(skin)))
     # Clipped, so that a great spot does not raise the bar for itself and its neighbours.
     clipped = np.minimum(size, 4 * usual, out=size)
     return _Response(
@@ -136,6 +120,6 @@ def _response(plane: Float, level: _Level, sigma: float) -> _Response:
     )
 
 
-def _mean(values: Float, out: Float | None = None) -> Float:
+def _mean(values: Float, out: Float) -> Float:
     window = (_NOISE_WINDOW, _NOISE_WINDOW)
     return np.asarray(cv2.blur(values, window, dst=out, borderType=cv2.BORDER_REFLECT))

@@ -24,6 +24,7 @@ from retouch_engine.detect import rendering
 from retouch_engine.imaging.colour import to_srgb
 from retouch_engine.learned import networks_run, session
 from retouch_engine.survey import Scene
+from retouch_engine.threads import borrowed
 from retouch_engine.types import Bool, Float, Photo, Samples
 
 Image = NDArray[np.uint8]
@@ -48,6 +49,8 @@ _MOST_BOX_PX = 24_000_000
 _TILE, _HALO, _MULTIPLE = 512, 48, 16
 _ROOM_PX = 16
 """Around all skin, in pixels of the photo."""
+AT_ONCE = 2
+"""So many tiles, or batches of finds, are looked at beside each other."""
 CLOSE = 64
 """Side in px of a square around one find."""
 
@@ -76,7 +79,8 @@ class Network:
 @cache
 def load(path: Path) -> Network:
     """A network from a file, loaded once. Needs onnxruntime."""
-    return Network(session(path))
+    # Two tiles at once by one thread each: two threads that share one tile take a third more time for it.
+    return Network(session(path, threads=1))
 
 
 def knows_spots() -> bool:
@@ -137,10 +141,12 @@ def view(photo: Photo, scene: Scene, network: Network) -> View | None:
     step = max(1, int(1 / zoom))
     skin = cv2.resize(scene.skin_at(box, step).view(np.uint8), cells, interpolation=cv2.INTER_NEAREST) > 0
     odds = np.zeros((len(Says), cells[1], cells[0]), dtype=np.float32)
-    for rows, columns in _tiles(size[1], size[0]):
-        if skin[rows.start // 2 : rows.stop // 2, columns.start // 2 : columns.stop // 2].any():
-            _look(rgb, odds, rows, columns, network)
-    gain = rendering.gain(rgb, np.asarray(skin))
+    with borrowed("looks", AT_ONCE) as hands:
+        tiles = [tile for tile in _tiles(size[1], size[0]) if skin[_in_cells(tile)].any()]
+        looks = [hands.submit(_look, rgb, odds, *tile, network) for tile in tiles]
+        gain = rendering.gain(rgb, np.asarray(skin))
+        for look in looks:
+            look.result()
     return View(rgb, odds, np.asarray(skin), zoom, box.x0, box.y0, scale * zoom, gain)
 
 
@@ -155,6 +161,11 @@ def _tiles(h: int, w: int) -> Iterator[tuple[slice, slice]]:
     for y in range(0, h, _TILE):
         for x in range(0, w, _TILE):
             yield slice(y, min(h, y + _TILE)), slice(x, min(w, x + _TILE))
+
+
+def _in_cells(tile: tuple[slice, slice]) -> tuple[slice, slice]:
+    rows, columns = tile
+    return slice(rows.start // 2, rows.stop // 2), slice(columns.start // 2, columns.stop // 2)
 
 
 def _look(rgb: Image, odds: Float, rows: slice, columns: slice, network: Network) -> None:

@@ -46,6 +46,8 @@ VALUES = _seen(types.float32, 1)
 FLAGS = _seen(types.boolean, 1)
 ROWS = _seen(types.float32, 2)
 """Float32 ``(n, k)``."""
+OWN = types.Array(types.float32, 2, "C")
+"""The same, and changed in its place."""
 TABLE = _seen(types.float64, 2)
 NUMBERS = _seen(types.float64, 1)
 WHOLE = types.intp

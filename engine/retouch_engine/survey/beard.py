@@ -76,8 +76,11 @@ def from_eyes(face: Face, shape: tuple[int, ...], cell: float, mm: float) -> tup
     (ax, ay), (bx, by) = face.eyes
     length = float(np.hypot(bx - ax, by - ay))
     right, down = (bx - ax) / length, (by - ay) / length
-    ys, xs = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
-    dx, dy = xs - (ax + bx) / 2 / cell, ys - (ay + by) / 2 / cell
-    below = (dy * right - dx * down) / mm
-    aside = np.abs(dx * right + dy * down) / mm
-    return np.asarray(below, dtype=np.float32), np.asarray(aside, dtype=np.float32)
+    dx = np.arange(shape[1], dtype=np.float32)[None] - (ax + bx) / 2 / cell
+    dy = np.arange(shape[0], dtype=np.float32)[:, None] - (ay + by) / 2 / cell
+    below = dy * right - dx * down
+    below /= mm
+    aside = dx * right + dy * down
+    np.abs(aside, out=aside)
+    aside /= mm
+    return below, aside

@@ -26,6 +26,8 @@ _LEAST_MM = 0.9
 _WIDE_MM = 9.0
 """How far the skin around counts as its own colour."""
 _ROUNDS = 2
+_OWN_DARK, _OWN_RED = np.float32(0.25), np.float32(0.15)
+"""What differs by more is not the skin's own colour."""
 _INK_DARKER, _INK_PALER = 0.3, 0.06
 """Black ink: optical density darker, and less red, than the skin around."""
 _INK_OFF = 0.26
@@ -101,17 +103,15 @@ def enclosed(bare: Bool, skin: Bool, mm: float) -> Bool:
 def _relief(od: Float, body: Bool, mm: float) -> _Relief:
     soft = blur(od, max(0.6, 0.3 * mm))
     grey = tone(soft)
-    values = np.stack([grey, soft[..., 1] - soft[..., 0]], axis=-1)
+    redness = soft[..., 1] - soft[..., 0]
+    values = np.asarray(cv2.merge([grey, redness]))
     weight = eroded(body, round(mm)).astype(np.float32)
-    offset = values
     for _ in range(_ROUNDS):
-        around = _around(values, weight, _WIDE_MM * mm)
-        offset = values - around
+        dark, red = cv2.split(np.subtract(values, _around(values, weight, _WIDE_MM * mm)))
         # A tattoo is no part of the skin that it is measured against.
-        weight *= (np.abs(offset) < (0.25, 0.15)).all(axis=2)
+        weight *= (np.abs(dark) < _OWN_DARK) & (np.abs(red) < _OWN_RED)
     # Green ink on dark skin is no darker than the skin, only off in colour.
-    steep = np.maximum(steepness(grey), steepness(np.ascontiguousarray(values[..., 1]))) * np.float32(mm)
-    dark, red = (np.ascontiguousarray(offset[..., k]) for k in range(2))
+    steep = np.maximum(steepness(grey), steepness(redness)) * np.float32(mm)
     return _Relief(dark, red, steep, body, mm)
 
 
@@ -179,9 +179,12 @@ def _text(relief: _Relief) -> Bool:
     inner = eroded(relief.body, round(relief.mm))
     for sign in (1, -1):
         height = np.maximum(sign * relief.dark, 0)
+        strokes = (height > _STROKE) & inner
+        if not strokes.any():
+            continue
         # White on dark skin has a wide halo: a stroke ends where half of its height is gone.
-        peak = np.asarray(cv2.dilate(height, disc(thick)))
-        strokes = (height > _STROKE) & (height > 0.45 * peak) & inner
+        cut = bounding_box(strokes).grown(thick, *strokes.shape).slices
+        strokes[cut] &= height[cut] > 0.45 * np.asarray(cv2.dilate(height[cut], disc(thick)))
         thin = strokes & ~dilated(eroded(strokes, thick), thick)
         rims = thin & ~eroded(thin, 1)
         for piece in _pieces(_closed(thin, round(_GAP_MM * relief.mm)), _TEXT_MM2 * relief.mm**2):
@@ -198,8 +201,13 @@ def _text(relief: _Relief) -> Bool:
 
 def _pieces(mask: Bool, least: float) -> list[Bool]:
     """Connected pieces of at least so many cells."""
-    total, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
-    return [np.asarray(labels == n) for n in range(1, total) if stats[n, cv2.CC_STAT_AREA] >= least]
+    if np.count_nonzero(mask) < max(1.0, least):
+        return []
+    frame, box = Box(0, 0, *mask.shape), bounding_box(mask)
+    near = np.ascontiguousarray(mask[box.slices]).view(np.uint8)
+    total, labels, stats, _ = cv2.connectedComponentsWithStats(near, connectivity=8)
+    large = (n for n in range(1, total) if stats[n, cv2.CC_STAT_AREA] >= least)
+    return [placed(np.asarray(labels == n), box, frame) for n in large]
 
 
 def _length(piece: Bool) -> float:

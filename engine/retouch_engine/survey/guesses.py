@@ -14,6 +14,7 @@ import numpy as np
 
 from retouch_engine.survey.gauge import Point, centres
 from retouch_engine.survey.parts import Network, Part
+from retouch_engine.threads import borrowed
 from retouch_engine.types import Bool, Box, Float
 
 UPPER = (Part.EYES, Part.BROWS)
@@ -74,7 +75,11 @@ class View:
     @classmethod
     def of(cls, look: Look, box: Box, shrink: float, network: Network) -> View:
         """Look at ``box``."""
-        maps = network.maps(look(box, shrink))
+        return cls.told(shrink, _glance(look, box, shrink, network))
+
+    @classmethod
+    def told(cls, shrink: float, maps: Float) -> View:
+        """What the network said, with its pieces of face."""
         return cls(shrink, maps, tuple(regions(maps)))
 
     @property
@@ -89,13 +94,22 @@ def guesses(
     """Guesses, widest first, and the looks at the whole photo. ``others`` come from elsewhere."""
     views: list[View] = []
     found = list(others)
-    for side in _COARSE:
-        shrink = min(1.0, side / max(height, width))
-        views.append(View.of(look, Box(0, 0, height, width), shrink, network))
-        found += _candidates(views[-1])
-        if shrink == 1.0:
-            return _best(found), views
+    shrinks = [min(1.0, side / max(height, width)) for side in _COARSE]
+    shrinks = shrinks[: shrinks.index(1.0) + 1] if 1.0 in shrinks else shrinks
+    frame = Box(0, 0, height, width)
+    with borrowed("glances", 1) as hands:
+        # While one look is searched for faces the network is at the next.
+        glances = [hands.submit(_glance, look, frame, shrink, network) for shrink in shrinks]
+        for shrink, glance in zip(shrinks, glances, strict=True):
+            views.append(View.told(shrink, glance.result()))
+            found += _candidates(views[-1])
+    if shrinks[-1] == 1.0:
+        return _best(found), views
     return _best([*found, *_nearer(look, (height, width), views[-1], _best(found), network)]), views
+
+
+def _glance(look: Look, box: Box, shrink: float, network: Network) -> Float:
+    return network.maps(look(box, shrink))
 
 
 def _best(candidates: list[Candidate]) -> list[Candidate]:

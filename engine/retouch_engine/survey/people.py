@@ -29,6 +29,8 @@ def owners(faces: Sequence[Face], shape: tuple[int, int], cell: float) -> NDArra
         shape: rows and columns of the grid.
         cell: the size of one cell in px of the photo.
     """
+    if len(faces) == 1:
+        return np.full(shape, faces[0].id, dtype=np.uint8)
     distances = np.stack([_distance(face, shape, cell) for face in faces])
     ids = np.array([face.id for face in faces], dtype=np.uint8)
     return np.asarray(ids[distances.argmin(axis=0)])
@@ -46,7 +48,10 @@ def facial(maps: Float, faces: Sequence[Face], cell: float) -> Bool:
     near = np.zeros(shape, dtype=np.bool_)
     for face in faces:
         near |= _distance(face, shape, cell) < _REACH
-    return np.asarray(near & (maps[list(_FACIAL)].sum(axis=0) >= maps[Part.OTHER_SKIN]))
+    likely = maps[_FACIAL[0]].copy()
+    for part in _FACIAL[1:]:
+        likely += maps[part]
+    return np.asarray(near & (likely >= maps[Part.OTHER_SKIN]))
 
 
 def _distance(face: Face, shape: tuple[int, int], cell: float) -> Float:

@@ -332,7 +332,9 @@ def _maps(found: Found, photo: Photo, grid: tuple[int, ...]) -> Float:
         known = cv2.warpAffine(_feather(crop.maps.shape[1]), affine, size, flags=cv2.INTER_LINEAR)
         for whole, part in zip(total, crop.maps, strict=True):
             own = cv2.warpAffine(part, affine, size, flags=cv2.INTER_LINEAR)
-            whole[box.slices] += (own - whole[box.slices]) * known
+            own -= whole[box.slices]
+            own *= known
+            whole[box.slices] += own
     return total
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from retouch_engine.imaging.bands import blur, masked_blur
+from retouch_engine.imaging.bands import blur, low_band
 from retouch_engine.imaging.density import tone as mean_tone
 from retouch_engine.imaging.masks import disc
 from retouch_engine.types import Bool, Float
@@ -57,7 +57,7 @@ def skin_mask(od: Float, *, grey: bool) -> Float:
     axes = _axes(tone, plausible)
     close = core[plausible]
     for _ in range(_ROUNDS):
-        close = _near(axes, close)
+        close = _near(axes, (axes[0][close], axes[1][close]))
     own = np.zeros_like(core)
     own[plausible] = close
     own = _without_holes(_without_islands(_opened(own, 1)))
@@ -148,23 +148,23 @@ def _without_holes(mask: Bool) -> Bool:
     return np.asarray(mask | small[labels])
 
 
-def near_colour(tone: Float, core: Bool) -> Bool:
-    """Within reach of the core's colour, by a robust Gaussian in (log R/G, log G/B)."""
-    every = np.ones(core.shape, np.bool_)
-    return _near(_axes(tone, every), core.ravel()).reshape(core.shape)
+def near_colour(tone: Float, core: Bool, where: Bool) -> Bool:
+    """Which pixels ``where``, ``(n,)``, are within reach of the core's colour, see :func:`_near`."""
+    return _near(_axes(tone, where), _axes(tone, core))
 
 
-def _near(axes: Axes, core: Bool) -> Bool:
-    """The same of ``(n,)`` pixels."""
-    offsets, close = [], np.ones(np.count_nonzero(core), np.bool_)
-    for values in axes:
-        offset = values - np.median(values[core])
-        away = np.abs(offset[core])
+def _near(axes: Axes, core: Axes) -> Bool:
+    """Which of ``(n,)`` pixels the core's colours reach, by a robust Gaussian in (log R/G, log G/B)."""
+    middles = [np.median(values) for values in core]
+    offsets, close = [], np.ones(len(core[0]), np.bool_)
+    for values, middle in zip(core, middles, strict=True):
+        offset = values - middle
+        away = np.abs(offset)
         close &= away < 3 * np.float32(1.48 * np.median(away)) + _SPREAD
         offsets.append(offset)
-    y, x = offsets
-    covariance = np.cov([y[core][close], x[core][close]]) + np.eye(2) * _SPREAD**2
+    covariance = np.cov([offset[close] for offset in offsets]) + np.eye(2) * _SPREAD**2
     (a, b), (_, c) = np.linalg.inv(covariance)
+    y, x = (values - middle for values, middle in zip(axes, middles, strict=True))
     return np.asarray(a * y * y + 2 * b * y * x + c * x * x < _FAR**2)
 
 
@@ -185,9 +185,14 @@ def dark_pieces(od: Float, found: Float) -> Bool:
         return np.zeros_like(skin)
     grey = blur(mean_tone(od), max(0.6, _FINE * side))
     weight = skin.astype(np.float32)
-    dark = grey - masked_blur(grey, weight, _WIDE * side)
-    dark = grey - masked_blur(grey, weight * (np.abs(dark) < _DARKER), _WIDE * side)
+    dark = grey - _around(grey, weight, _WIDE * side)
+    dark = grey - _around(grey, weight * (np.abs(dark) < _DARKER), _WIDE * side)
     labels, areas = _components((dark > _DARKER) & skin)
     large = areas > _PIECE * side * side
     large[0] = False
     return np.asarray(large[labels])
+
+
+def _around(grey: Float, weight: Float, sigma: float) -> Float:
+    # At full size this was half of all that is done for a photo by colour.
+    return np.asarray(low_band(grey[..., None], weight, sigma, coarsest=4)[..., 0])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from retouch_engine.kernels import mixing, offsets, patches, places, planes, surfaces
+from retouch_engine.kernels import mixing, offsets, outlines, patches, places, planes, rises, surfaces
 from retouch_engine.types import frozen
 
 Array = NDArray[Any]
@@ -385,6 +385,75 @@ def test_samples_are_rounded_once_and_clipped() -> None:
     np.testing.assert_array_equal(where(changed), [(0, 0), (2, 3)])
     assert (found[~changed] == 77).all()
     assert (pixels == 77).all()
+
+
+def test_what_rises_around_a_place_is_outlined_half_way_up(rng: np.random.Generator) -> None:
+    ring = disc(31, 14) & ~disc(31, 8)
+    hill = (2 * np.exp(-((np.mgrid[:31, :31] - 15.0) ** 2).sum(axis=0) / 18)).astype(np.float32)
+    for shift in (0, 3, 9, 15):
+        skin = rng.random((31, 31)) < 0.9
+        window = frozen(np.roll(hill, shift, axis=1) + 0.05 * noise(rng, 31, 31))
+        assert outlines.supported(ring, skin) == (int((ring & skin).sum()), int(ring.sum()))
+        closed, mask = outlines.halfway(window, ring, skin, 15, min(30, 15 + shift))
+        peak = window[14:17, max(0, 14 + shift) : 17 + shift].max()
+        above = window > (float(peak) + float(np.median(window[ring & skin]))) / 2
+        _, labels = cv2.connectedComponents(above.view(np.uint8), connectivity=4)
+        whole = (labels == labels[15, min(30, 15 + shift)]) & above[15, min(30, 15 + shift)]
+        inside = not (whole[[0, -1]].any() or whole[:, [0, -1]].any())
+        assert closed is (inside and bool(whole.any()))
+        assert closed is (shift < 10)
+        if closed:
+            np.testing.assert_array_equal(mask, whole)
+
+
+@pytest.mark.parametrize("size", [25, 47])
+def test_an_outlines_figures_are_numpys_to_the_last_bit(rng: np.random.Generator, size: int) -> None:
+    mask = disc(size, size / 7) & (rng.random((size, size)) < 0.9)
+    ring, skin = disc(size, size / 2.2) & ~disc(size, size / 6), rng.random((size, size)) < 0.95
+    depth = np.asarray(cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 5))
+    od, plane = noise(rng, size, size, 3), noise(rng, size, size)
+    grown = cv2.dilate(mask.view(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    inner = mask & ~(cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+    around = od[ring & skin & ~grown]
+    red, tone = around[:, 1] - around[:, 0], around.mean(axis=1)
+    columns = np.sort(np.column_stack([around, red, tone]), axis=0)
+    n = len(columns)
+    middle, spread = columns[n // 2], (columns[(3 * n) // 4] - columns[n // 4]) / 1.35 + 1e-3
+    rise = od[depth >= 0.5 * depth.max()].mean(axis=0) - middle[:3]
+    ys, xs = np.nonzero(ring & skin & ~grown)
+    off = ys - ys.mean(), xs - xs.mean()
+    dark, reddish = (
+        np.mean(tone > middle[4] + 0.5 * abs(float(rise.mean())) + 0.05),
+        np.mean(red > middle[3] + 0.5 * float(rise[1] - rise[0]) + 0.02),
+    )
+    slopes = [(o * tone).sum() / (o * o).sum() for o in off]
+    height, step = plane[mask].max() - plane[~grown].mean(), plane[inner].mean() - plane[grown & ~mask].mean()
+    inside = np.std(od[mask].mean(axis=1))
+    expected = [*middle, *spread, *rise, dark, reddish, skin[ring].mean(), middle[:3].mean(), *slopes]
+    expected += [ys.max() - ys.min(), height, step, inside]
+    found = outlines.figures(od, plane, mask, ring, skin, depth)
+    np.testing.assert_array_equal(found, np.array(expected, np.float64))
+
+
+def test_rises_are_numpys_to_the_last_bit(rng: np.random.Generator) -> None:
+    fine, wide, skin = noise(rng, 211, 97), noise(rng, 211, 97), rng.random((211, 97)) < 0.7
+    rise, size = fine.copy(), wide.copy()
+    assert rises.risen(rise, size, skin) == float((np.abs(fine - wide) * skin).sum())
+    np.testing.assert_array_equal(rise, fine - wide)
+    np.testing.assert_array_equal(size, np.abs(fine - wide) * skin)
+
+
+def test_peaks_are_topped_by_no_neighbour(rng: np.random.Generator) -> None:
+    rise, usual, share = noise(rng, 60, 80), np.abs(noise(rng, 60, 80)), rng.random((60, 80), np.float32)
+    skin = rng.random((60, 80)) < 0.8
+    rise = frozen(np.where(rng.random((60, 80)) < 0.02, np.float32(5), rise))
+    z = rise / np.maximum(usual * (1.25 / np.maximum(share, 0.05)), 0.3)
+    top = cv2.dilate(z, np.ones((3, 3), np.uint8)) == z
+    places_found, noises = rises.peaks(rise, usual, share, skin, 0.9, 0.3, 1.7)
+    expected = top & skin & (rise > np.float32(0.9)) & (z > 1.7)
+    assert 20 < expected.sum() < 2000
+    np.testing.assert_array_equal(places_found, np.argwhere(expected))
+    np.testing.assert_array_equal(noises, z[expected])
 
 
 def test_threads_change_no_bit(rng: np.random.Generator) -> None:
