@@ -147,12 +147,19 @@ def _case(photo: Photo, scene: Scene, steps: Sequence[Step], heap: list[Step], r
 def _clipped(source: Samples) -> Bool:
     """Where a channel is so white that no texture is left."""
     # One comparison of samples for a tenth of what three of densities cost; the bound is exact to a sample.
-    most = np.iinfo(source.dtype).max
-    darkest = int(np.ceil(float(encode(np.array(_CLIPPED_OD, np.float32))) * most)) - 1
+    darkest = _DARKEST[source.dtype]
     if int(source.max()) <= darkest:
         return np.zeros(source.shape[:2], dtype=np.bool_)
     below = cv2.inRange(source, (0, 0, 0), (darkest,) * 3)
     return np.asarray(below == 0)
+
+
+def _darkest(dtype: type[np.unsignedinteger]) -> int:
+    """The last sample that is not clipped."""
+    return int(np.ceil(float(encode(np.array(_CLIPPED_OD, np.float32))) * np.iinfo(dtype).max)) - 1
+
+
+_DARKEST = {np.dtype(kind): _darkest(kind) for kind in (np.uint8, np.uint16)}
 
 
 def _staying(steps: Sequence[Step], heap: Sequence[Step], box: Box) -> list[tuple[Bool, Box]]:
@@ -172,16 +179,23 @@ def _skin(scene: Scene, box: Box, heap: Sequence[Step], hole: Bool) -> Bool:
     skin = scene.skin_in(box)
     if not _asked(heap):
         return skin
-    near = bounding_box(hole).grown(ring_width(hole), *hole.shape).slices
-    around = dilated(hole[near], ring_width(hole)) & ~hole[near]
+    width = ring_width(hole)
+    near = bounding_box(hole).grown(width, *hole.shape).slices
+    if skin[near].all():
+        return skin
+    around = dilated(hole[near], width) & ~hole[near]
     if np.count_nonzero(skin[near] & around) < _MOSTLY * np.count_nonzero(around):
         return np.ones_like(skin)
     return skin
 
 
 def _inner(hole: Bool) -> Box:
-    """The hole with room for the ring that it is compared with and for the widest filter."""
-    return bounding_box(hole).grown(ring_width(hole) + _FILTER_PX, *hole.shape)
+    """The hole with room for the ring that it is compared with and for the widest filter.
+
+    Its corner is even, so that crop and box are halved into the same cells.
+    """
+    box = bounding_box(hole).grown(ring_width(hole) + _FILTER_PX, *hole.shape)
+    return replace(box, y0=box.y0 // 2 * 2, x0=box.x0 // 2 * 2)
 
 
 def _union(parts: Sequence[tuple[Bool, Box]], box: Box) -> Bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +13,7 @@ from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import bounding_box, distance_inside, distance_to
 from retouch_engine.kernels.patches import figured, looked_up, over_plane, standing_out
 from retouch_engine.kernels.places import planes_through, spanning, zones
+from retouch_engine.kernels.planes import halved
 from retouch_engine.types import Bool, Float
 
 _MOST_PX = 300
@@ -66,7 +66,7 @@ class Shape:
     core: NDArray[np.intp]
     rim: NDArray[np.intp]
     ring: NDArray[np.intp]
-    zones: tuple[NDArray[np.intp], ...]
+    zones: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
 
     rim_extent: tuple[int, int, int, int]
     """Its least row and column, its most."""
@@ -144,7 +144,7 @@ class Figures:
         values = self.table[0].copy()
         values[:_CONTRASTS] = np.exp(values[:_CONTRASTS])
         values[-1] = np.exp(values[-1])
-        return {name: round(value, 4) for name, value in zip(NAMES, values.tolist(), strict=True)}
+        return dict(zip(NAMES, values.round(4).tolist(), strict=True))
 
 
 def bands(od: Float) -> Bands:
@@ -155,13 +155,8 @@ def bands(od: Float) -> Bands:
 
 def filtered(od: Float, fine: tuple[Float, Float], edges: Float) -> Bands:
     """The same, for a crop whose fine bands and edges are known already."""
-    return Bands(fine[0], fine[1], edges, halved(od))
-
-
-def halved(od: Float) -> Float:
-    """Every 2 x 2 px averaged, ``(h/2, w/2, 3)``: levels and forms need no more, and noise is half gone."""
-    h, w = od.shape[:2]
-    return np.asarray(cv2.resize(od, (-(-w // 2), -(-h // 2)), interpolation=cv2.INTER_AREA))
+    # At half size: levels and forms need no more, and noise is half gone.
+    return Bands(fine[0], fine[1], edges, halved(np.ascontiguousarray(od)))
 
 
 def ring_width(hole: Bool) -> int:
@@ -209,10 +204,10 @@ def measure(seen: Bands, shape: Shape, shifts: NDArray[np.intp], trace: Trace) -
     """Figures of the shape laid at each shift; ``shifts`` is ``(n, 2)`` rows ``(dy, dx)``, 0 for itself."""
     if 0 in (len(shape.ring), len(shifts), trace.core.shape[1]):  # a ring too short for a plane has no trace
         return Figures(np.zeros((0, len(NAMES))))
-    looks, inside, around, level = looked_up(
+    looks, inside, around = looked_up(
         seen.fine, seen.smooth, seen.more, shape.core, shape.rim, shape.ring, shifts
     )
-    for values in (inside, around, level):
+    for values in (inside, around):
         values.sort(axis=1)
     levels = over_plane(seen.low, *shape.thin, shifts, *shape.planes, trace.core)
-    return Figures(figured(looks, inside, around, level, levels, _SHARES, NOTHING))
+    return Figures(figured(looks, inside, around, levels, _SHARES, NOTHING))

@@ -29,7 +29,7 @@ _LEFT = 2.3
 """The same for the blemish's own form, still there."""
 _STILL_THERE, _STILL_SEEN = 0.7, 1.5
 """With more than this of the blemish's form in place, it is found out at so many deviations."""
-_ALL_THERE, _UNTOUCHED = (0.85, 1.02), 0.1
+_ALL_THERE, _UNTOUCHED = (0.93, 1.02), 0.1
 """With just the blemish's form and the place's own texture nothing was healed, however faint it is. (Clean
 skin under a faint blemish may have as much of its form by itself; then as often more.)"""
 _SAME = 0.005

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from retouch_engine.guard.figures import Bands, Figures, Shape, Trace, measure
 from retouch_engine.kernels.places import cells, clear_of, lenses
-from retouch_engine.types import Bool
+from retouch_engine.types import Bool, frozen
 
 _PLACES = 30
 _LENS = 1.4
-_TRIED = 400
+_CHANCES = frozen(np.random.default_rng(5).random((400, 2)))
+"""Where places are tried, drawn once: to seed a generator for each hole took longer than to look."""
+_GOLDEN = 0.6180339887498949
 _HERE = np.zeros((1, 2), dtype=np.intp)
 _COARSE_FROM_PX = 160
 """Crops of longer sides are searched for clean places on every fourth pixel, others on every second."""
@@ -53,20 +55,18 @@ def null_distribution(filtered: Bands, shape: Shape, trace: Trace, dirty: Bool, 
 def _clean_shifts(shape: Shape, dirty: Bool, seed: int) -> NDArray[np.intp]:
     h, w = dirty.shape
     y0, x0, y1, x1 = shape.rim_extent
-    rng = np.random.default_rng((seed, h, w))
     if y1 - y0 >= h or x1 - x0 >= w:
         return np.zeros((0, 2), dtype=np.intp)
-    shifts = np.empty((_TRIED, 2), dtype=np.intp)
-    shifts[:, 0] = rng.integers(-y0, h - y1, _TRIED)
-    shifts[:, 1] = rng.integers(-x0, w - x1, _TRIED)
-    found = _apart(shifts, shape, dirty, 4 if max(h, w) > _COARSE_FROM_PX else 2)
+    turn = seed * _GOLDEN % 1.0
+    found = _apart(turn, shape, dirty, 4 if max(h, w) > _COARSE_FROM_PX else 2)
     # Where clean skin is scarce, every pixel of it counts.
-    return found if len(found) >= _PLACES else _apart(shifts, shape, dirty, 1)
+    return found if len(found) >= _PLACES else _apart(turn, shape, dirty, 1)
 
 
-def _apart(shifts: NDArray[np.intp], shape: Shape, dirty: Bool, step: int) -> NDArray[np.intp]:
+def _apart(turn: float, shape: Shape, dirty: Bool, step: int) -> NDArray[np.intp]:
     """The first shifts that clear the nearest dirt by the place's reach: no look at each of its pixels."""
     clear = np.asarray(cv2.distanceTransform(cells(dirty, step), cv2.DIST_L2, 5))
     y0, x0, y1, x1 = shape.rim_extent
     reach = shape.reach + (step if step > 1 else 0)
-    return clear_of(shifts, clear, step, (y0 + y1) // 2, (x0 + x1) // 2, reach, _PLACES)
+    room = -y0, -x0, dirty.shape[0] - y1 + y0, dirty.shape[1] - x1 + x0
+    return clear_of(_CHANCES, turn, room, clear, step, (y0 + y1) // 2, (x0 + x1) // 2, reach, _PLACES)

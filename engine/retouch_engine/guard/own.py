@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from retouch_engine.guard.figures import FINEST, NOTHING, Bands, Shape
 from retouch_engine.imaging.bands import BAND_SIGMAS
 from retouch_engine.kernels.patches import paired
-from retouch_engine.types import Float
 
 _PLAIN, _LEAST_ZONE = 2.5, 10
 """What lies further out, in deviations of the ring, is the blemish's; and the fewest places to judge from."""
@@ -66,31 +65,20 @@ def own_texture(before: Bands, after: Bands, shape: Shape, shift: NDArray[np.int
     """
     was, now = before.more[FINEST], after.more[FINEST]
     at = int(shift[0, 0]), int(shift[0, 1])
-    told = [paired(was, now, zone, shape.ring, *at, _PLAIN, _LEAST_AROUND) for zone in shape.zones]
-    around = told[0][5]
-    sums = [(len(zone[0]), *zone[2:5]) for zone in told]
-    near, outer, deep = (_share(*these) for these in sums[1:])
-    contrasts = (_left(*these, around) for these in (sums[1], sums[0]))
-    return Own(_middle_share(*told[0][:2]), near, outer, deep, sums[1][0], *contrasts)
+    told, middle, around = paired(was, now, shape.zones, shape.ring, *at, _PLAIN, _LEAST_AROUND)
+    sums = told.tolist()
+    feather = middle if sums[0][0] >= _LEAST_ZONE else math.nan
+    near, outer, deep = (_share(count, old, both) for count, old, both, _ in sums[1:])
+    contrasts = (_left(count, old, new, around) for count, old, _, new in (sums[1], sums[0]))
+    return Own(feather, near, outer, deep, int(sums[1][0]), *contrasts)
 
 
-def _share(count: int, old: float, both: float, _: float) -> float:
+def _share(count: float, old: float, both: float) -> float:
     """The regression's slope; nan of too few places."""
     return math.nan if count < _LEAST_ZONE else both / max(old, 1e-9)
 
 
-def _middle_share(old: Float, new: Float) -> float:
-    """The same as a median: what a blemish's edge changed in some places does not count."""
-    if len(old) < _LEAST_ZONE:
-        return math.nan
-    weight = np.maximum(np.abs(old), np.float32(1e-9))
-    slope = new * np.sign(old) / weight
-    order = np.argsort(slope)
-    total = np.cumsum(weight[order])
-    return float(slope[order[np.searchsorted(total, total[-1] / 2)]])
-
-
-def _left(count: int, old: float, _: float, new: float, around: float) -> float:
+def _left(count: float, old: float, new: float, around: float) -> float:
     """The contrast of what is, over the lesser of what was and of the ring's; a logarithm."""
     usual = min(max(old, 1e-9), count * around * around)
     return 0.5 * math.log(max(new, 1e-9) / max(usual, 1e-9))

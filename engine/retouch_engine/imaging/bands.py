@@ -8,6 +8,7 @@ takes the low-band error from 8.1 to 0.7 levels at the same pore contrast.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -15,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.kernels.planes import edged
-from retouch_engine.types import Bool, Float
+from retouch_engine.types import Bool, Float, frozen
 
 _LEAST_WEIGHT = np.float32(1e-4)
 _WIDE_SIGMA = 3.0
 BAND_SIGMAS = (1.0, 2.0, 4.0)
 """Pores, furrows, and the unevenness just above them, px."""
+_AFTER_FIRST = math.sqrt(1.6**2 - 1)
+_AT_HALF = tuple(math.sqrt(b**2 - a**2) / 2 for a, b in ((1.6, 2.0), (2.0, 3.2), (3.2, 4.0), (4.0, 6.4)))
 _CELL = 8
 _COLOUR_PX = 1.2
 _SMALLEST = 2
@@ -29,10 +32,16 @@ _SMALLEST = 2
 
 def blur(values: Float, sigma: float) -> Float:
     """Gaussian blur, float32 ``(h, w)`` or ``(h, w, c)``; mirrored at the border. Cut off at 3 sigma."""
-    taps = 2 * math.ceil(3 * sigma) + 1
-    soft = cv2.GaussianBlur(values, (taps, taps), sigma, borderType=cv2.BORDER_REFLECT_101)
+    taps = _taps(sigma)
+    soft = cv2.sepFilter2D(values, -1, taps, taps, borderType=cv2.BORDER_REFLECT_101)
     # OpenCV drops a channel axis of one.
     return np.asarray(soft).reshape(values.shape)
+
+
+@lru_cache(maxsize=512)
+def _taps(sigma: float) -> Float:
+    """What ``cv2.GaussianBlur`` weighs by, and makes anew for each call."""
+    return frozen(np.asarray(cv2.getGaussianKernel(2 * math.ceil(3 * sigma) + 1, sigma, cv2.CV_32F)))
 
 
 def masked_blur(values: Float, weight: Float, sigma: float) -> Float:
@@ -155,19 +164,16 @@ def fine_bands(grey: Float) -> tuple[Float, Float]:
     """
     h, w = grey.shape
     first = blur(grey, 1.0)
-    levels = [first]
-    for now, then in ((1.6, 1.0), (2.0, 1.6)):
-        levels.append(blur(levels[-1], math.sqrt(now**2 - then**2)))
-    half = np.ascontiguousarray(levels[-1][::2, ::2])
-    small = [half]
-    for now, then in ((3.2, 2.0), (4.0, 3.2), (6.4, 4.0)):
-        small.append(blur(small[-1], math.sqrt(now**2 - then**2) / 2))
-    wide = (2 * half.shape[1], 2 * half.shape[0])
+    second = blur(first, _AFTER_FIRST)
+    small = [np.ascontiguousarray(second[::2, ::2])]
+    for sigma in _AT_HALF:
+        small.append(blur(small[-1], sigma))
+    wide = (2 * small[0].shape[1], 2 * small[0].shape[0])
     found = np.empty((3, h, w), dtype=np.float32)
-    np.subtract(first, levels[1], out=found[0])
-    for k in (0, 2):
-        between = cv2.resize(small[k] - small[k + 1], wide, interpolation=cv2.INTER_LINEAR)
-        found[1 + k // 2] = between[:h, :w]
+    np.subtract(first, second, out=found[0])
+    for k in (1, 2):
+        between = cv2.resize(small[2 * k - 1] - small[2 * k], wide, interpolation=cv2.INTER_LINEAR)
+        found[k] = between[:h, :w]
     return found, first
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retouch_engine.kernels.compiled import (
     MASK,
@@ -15,6 +14,7 @@ from retouch_engine.kernels.compiled import (
     ROWS,
     TABLE,
     WHOLE,
+    UniTuple,
     kernel,
     part,
 )
@@ -30,34 +30,77 @@ def _put(places: Places, dy: int, dx: int, halved: int, h: int, w: int, out: Pla
 
 
 @part
-def _moments(plane: NDArray[np.float32], at: Places) -> tuple[float, float]:
-    """Mean and standard deviation of a plane's values at flat positions."""
-    s0, s1, s2, s3, q0, q1, q2, q3 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    n = len(at)
-    # Four sums at once: each addition waits for the one before it.
-    for i in range(0, n - 3, 4):
-        a, b = np.float64(plane[at[i]]), np.float64(plane[at[i + 1]])
-        c, d = np.float64(plane[at[i + 2]]), np.float64(plane[at[i + 3]])
-        s0 += a
-        s1 += b
-        s2 += c
-        s3 += d
-        q0 += a * a
-        q1 += b * b
-        q2 += c * c
-        q3 += d * d
-    for i in range(n - n % 4, n):
-        a = np.float64(plane[at[i]])
-        s0 += a
-        q0 += a * a
-    mean = (s0 + s1 + s2 + s3) / n
-    return mean, np.sqrt(max((q0 + q1 + q2 + q3) / n - mean * mean, 0.0))
+def _flat(places: Places, w: int) -> tuple[Places, tuple[int, int, int, int]]:
+    """Positions in a flattened array; the least row and column, and the most."""
+    flat = np.empty(len(places), np.intp)
+    y0, x0, y1, x1 = places[0, 0], places[0, 1], places[0, 0], places[0, 1]
+    for i in range(len(places)):
+        y, x = places[i, 0], places[i, 1]
+        flat[i] = y * w + x
+        y0, x0, y1, x1 = min(y0, y), min(x0, x), max(y1, y), max(x1, x)
+    return flat, (y0, x0, y1, x1)
+
+
+@part
+def _moved(
+    places: Places,
+    flat: Places,
+    edges: tuple[int, int, int, int],
+    dy: int,
+    dx: int,
+    h: int,
+    w: int,
+    out: Places,
+) -> None:
+    """Flat positions of shifted places: one addition each where nothing sticks out."""
+    if edges[0] + dy >= 0 and edges[1] + dx >= 0 and edges[2] + dy < h and edges[3] + dx < w:
+        move = dy * w + dx
+        for i in range(len(out)):
+            out[i] = flat[i] + move
+    else:
+        _put(places, dy, dx, 0, h, w, out)
+
+
+@part
+def _spread(total: float, square: float, share: float) -> float:
+    """Standard deviation; ``share`` is one over the count."""
+    mean = total * share
+    return float(np.sqrt(max(square * share - mean * mean, 0.0)))
+
+
+@part
+def _kept(value: float, least: Float) -> None:
+    """Put a value among the least ones, which are sorted, if it is one of them."""
+    last = len(least) - 1
+    if value < least[last]:
+        while last > 0 and least[last - 1] > value:
+            least[last] = least[last - 1]
+            last -= 1
+        least[last] = value
+
+
+@part
+def _contrasts(bands: Float, others: Float, at: Places, out: Reals) -> None:
+    """Standard deviations of five planes at flat positions, all in one pass: it is the looks that cost."""
+    p, q, r, s, t = bands[0], bands[1], bands[2], others[0], others[1]
+    a0, a1, a2, a3, a4 = 0.0, 0.0, 0.0, 0.0, 0.0
+    b0, b1, b2, b3, b4 = 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(len(at)):
+        # Unsigned: an index that may be negative is looked at twice.
+        k = np.uintp(at[i])
+        v, w, x = np.float64(p[k]), np.float64(q[k]), np.float64(r[k])
+        y, z = np.float64(s[k]), np.float64(t[k])
+        a0, a1, a2, a3, a4 = a0 + v, a1 + w, a2 + x, a3 + y, a4 + z
+        b0, b1, b2, b3, b4 = b0 + v * v, b1 + w * w, b2 + x * x, b3 + y * y, b4 + z * z
+    share = 1.0 / len(at)
+    out[0], out[1], out[2] = _spread(a0, b0, share), _spread(a1, b1, share), _spread(a2, b2, share)
+    out[3], out[4] = _spread(a3, b3, share), _spread(a4, b4, share)
 
 
 @kernel(PLANES, ROWS, PLANES, PLACES, PLACES, PLACES, PLACES)
 def looked_up(
     fine: Float, smooth: Float, more: Float, core: Places, rim: Places, ring: Places, shifts: Places
-) -> tuple[Reals, Float, Float, Float]:
+) -> tuple[Reals, Float, Float]:
     """Look at a shape's places under each shift.
 
     Args:
@@ -70,45 +113,50 @@ def looked_up(
         shifts: ``(n, 2)``.
 
     Returns:
-        ``(n, 14)``: five contrasts of the core, five of the ring, the gradient's mean on rim and ring, least
-        and most of the ring's ``smooth``; ``(n, p)`` and ``(n, q)``, the finest band of core and ring, and
-        ``(n, p)``, ``smooth`` of the core.
+        ``(n, 16)``: five contrasts of the core, five of the ring, the gradient's mean on rim and ring, least
+        and most of the ring's ``smooth``, and that which a fiftieth of the core's lies below and above;
+        ``(n, p)`` and ``(n, q)``, the finest band of core and ring.
     """
     h, w = smooth.shape
     n = len(shifts)
-    found = np.empty((n, 14))
-    inside = np.empty((n, len(core)), np.float32)
-    around = np.empty((n, len(ring)), np.float32)
-    level = np.empty((n, len(core)), np.float32)
-    at_core, at_rim, at_ring = (
-        np.empty(len(core), np.intp),
-        np.empty(len(rim), np.intp),
-        np.empty(len(ring), np.intp),
-    )
+    found = np.empty((n, 16))
+    inside, around = np.empty((n, len(core)), np.float32), np.empty((n, len(ring)), np.float32)
+    least_of = np.empty(len(core) // 50 + 1, np.float32)
+    most_of = np.empty_like(least_of)
+    at_core, core_edges = _flat(core, w)
+    at_rim, rim_edges = _flat(rim, w)
+    at_ring, ring_edges = _flat(ring, w)
+    to_core, to_rim, to_ring = np.empty_like(at_core), np.empty_like(at_rim), np.empty_like(at_ring)
     bands, others, flat = fine.reshape(3, h * w), more.reshape(3, h * w), smooth.reshape(h * w)
+    finest, steep = bands[0], others[2]
     for k in range(n):
         dy, dx = shifts[k, 0], shifts[k, 1]
-        _put(core, dy, dx, 0, h, w, at_core)
-        _put(rim, dy, dx, 0, h, w, at_rim)
-        _put(ring, dy, dx, 0, h, w, at_ring)
-        for b in range(3):
-            found[k, b] = _moments(bands[b], at_core)[1]
-            found[k, 5 + b] = _moments(bands[b], at_ring)[1]
-        for b in range(2):
-            found[k, 3 + b] = _moments(others[b], at_core)[1]
-            found[k, 8 + b] = _moments(others[b], at_ring)[1]
-        found[k, 10] = _moments(others[2], at_rim)[0]
-        found[k, 11] = _moments(others[2], at_ring)[0]
-        for i in range(len(at_core)):
-            inside[k, i] = bands[0, at_core[i]]
-            level[k, i] = flat[at_core[i]]
-        least, most = flat[at_ring[0]], flat[at_ring[0]]
-        for i in range(len(at_ring)):
-            around[k, i] = bands[0, at_ring[i]]
-            value = flat[at_ring[i]]
-            least, most = min(least, value), max(most, value)
-        found[k, 12], found[k, 13] = least, most
-    return found, inside, around, level
+        _moved(core, at_core, core_edges, dy, dx, h, w, to_core)
+        _moved(rim, at_rim, rim_edges, dy, dx, h, w, to_rim)
+        _moved(ring, at_ring, ring_edges, dy, dx, h, w, to_ring)
+        _contrasts(bands, others, to_core, found[k, :5])
+        _contrasts(bands, others, to_ring, found[k, 5:10])
+        total = 0.0
+        for i in range(len(rim)):
+            total += steep[np.uintp(to_rim[i])]
+        found[k, 10] = total / len(rim)
+        here, beside = inside[k], around[k]
+        least_of[:], most_of[:] = np.inf, np.inf
+        for i in range(len(core)):
+            at = np.uintp(to_core[i])
+            here[i] = finest[at]
+            _kept(flat[at], least_of)
+            _kept(-flat[at], most_of)
+        found[k, 14], found[k, 15] = least_of[-1], -most_of[-1]
+        least, most = flat[np.uintp(to_ring[0])], flat[np.uintp(to_ring[0])]
+        total = 0.0
+        for i in range(len(ring)):
+            at = np.uintp(to_ring[i])
+            beside[i] = finest[at]
+            total += steep[at]
+            least, most = min(least, flat[at]), max(most, flat[at])
+        found[k, 11], found[k, 12], found[k, 13] = total / len(ring), least, most
+    return found, inside, around
 
 
 @kernel(PLANES, PLACES, PLACES, PLACES, ROWS, ROWS, ROWS)
@@ -136,21 +184,25 @@ def over_plane(
     for k in range(len(shifts)):
         _put(core, shifts[k, 0], shifts[k, 1], 1, h, w, at_core)
         _put(ring, shifts[k, 0], shifts[k, 1], 1, h, w, at_ring)
+        sums = np.zeros((3, 3))
+        for j in range(len(at_ring)):
+            here, a, b, d = flat[at_ring[j]], fit[0, j], fit[1, j], fit[2, j]
+            for c in range(3):
+                value = np.float64(here[c])
+                sums[0, c] += a * value
+                sums[1, c] += b * value
+                sums[2, c] += d * value
         weighted, square = 0.0, 0.0
-        for c in range(3):
-            a0, a1, a2 = 0.0, 0.0, 0.0
-            for j in range(len(at_ring)):
-                value = np.float64(flat[at_ring[j], c])
-                a0 += fit[0, j] * value
-                a1 += fit[1, j] * value
-                a2 += fit[2, j] * value
-            total = 0.0
-            for i in range(len(at_core)):
-                gap = flat[at_core[i], c] - (a0 * under[i, 0] + a1 * under[i, 1] + a2 * under[i, 2])
-                total += gap
+        total = np.zeros(3)
+        for i in range(len(at_core)):
+            here, a, b, d = flat[at_core[i]], under[i, 0], under[i, 1], under[i, 2]
+            for c in range(3):
+                gap = here[c] - (a * sums[0, c] + b * sums[1, c] + d * sums[2, c])
+                total[c] += gap
                 weighted += gap * form[c, i]
                 square += gap * gap
-            found[k, c] = total / len(at_core)
+        for c in range(3):
+            found[k, c] = total[c] / len(at_core)
         found[k, 3], found[k, 4] = weighted, np.sqrt(square / len(at_core))
     return found
 
@@ -199,16 +251,43 @@ def standing_out(
     return height, product
 
 
-@kernel(ROWS, ROWS, PLACES, PLACES, WHOLE, WHOLE, REAL, REAL)
+@part
+def _middle(old: Float, new: Float) -> float:
+    """The median of ``new`` over ``old``, each weighed by the size of ``old``; nan of none."""
+    if len(old) == 0:
+        return np.nan
+    slope, weight = np.empty(len(old), np.float32), np.empty(len(old), np.float32)
+    for i in range(len(old)):
+        weight[i] = max(abs(old[i]), np.float32(1e-9))
+        slope[i] = new[i] * np.sign(old[i]) / weight[i]
+    order = np.argsort(slope, kind="mergesort")
+    half, total = 0.0, 0.0
+    for i in range(len(weight)):
+        half += 0.5 * weight[i]
+    for k in order:
+        total += weight[k]
+        if total >= half:
+            return float(slope[k])
+    return float(slope[order[-1]])
+
+
+@kernel(ROWS, ROWS, UniTuple(PLACES, 4), PLACES, WHOLE, WHOLE, REAL, REAL)
 def paired(
-    was: Float, now: Float, zone: Places, ring: Places, dy: int, dx: int, plain: float, least: float
-) -> tuple[Float, Float, float, float, float, float]:
-    """What was and what is at a zone's places, without those that stood out.
+    was: Float,
+    now: Float,
+    zones: tuple[Places, Places, Places, Places],
+    ring: Places,
+    dy: int,
+    dx: int,
+    plain: float,
+    least: float,
+) -> tuple[Reals, float, float]:
+    """What was and what is at the places of four zones, without those that stood out.
 
     Args:
         was: ``(h, w)``.
         now: ``(h2, w2)``.
-        zone: ``(n, 2)``, in pixels of ``was``.
+        zones: each ``(n, 2)``, in pixels of ``was``.
         ring: ``(q, 2)``, the same.
         dy: rows from ``was`` to ``now``.
         dx: columns.
@@ -216,7 +295,8 @@ def paired(
         least: the least deviation.
 
     Returns:
-        Two lists float32 ``(m,)``; the sums of old by old, new by old and new by new; the ring's deviation.
+        ``(4, 4)``: how many places of a zone are left, the sums of old by old, new by old and new by new;
+        the median of new over old in the first zone, each place weighed by old; the ring's deviation.
     """
     mean, square = 0.0, 0.0
     for j in range(len(ring)):
@@ -226,24 +306,28 @@ def paired(
         off = was[ring[j, 0], ring[j, 1]] - mean
         square += off * off
     around = max(np.sqrt(square / max(len(ring), 1)), least)
-    old, new = np.empty(len(zone), np.float32), np.empty(len(zone), np.float32)
-    count = 0
-    a, b, c = 0.0, 0.0, 0.0
-    for i in range(len(zone)):
-        y, x = zone[i, 0], zone[i, 1]
-        one, other = np.float64(was[y, x]), np.float64(now[y + dy, x + dx])
-        if abs(one) < plain * around:
-            old[count], new[count] = one, other
-            a += one * one
-            b += one * other
-            c += other * other
-            count += 1
-    return old[:count], new[:count], a, b, c, around
+    found = np.zeros((4, 4))
+    old, new = np.empty(len(zones[0]), np.float32), np.empty(len(zones[0]), np.float32)
+    for z in range(4):
+        zone, count = zones[z], 0
+        for i in range(len(zone)):
+            y, x = zone[i, 0], zone[i, 1]
+            one, other = np.float64(was[y, x]), np.float64(now[y + dy, x + dx])
+            if abs(one) < plain * around:
+                if z == 0:
+                    old[count], new[count] = one, other
+                found[z, 1] += one * one
+                found[z, 2] += one * other
+                found[z, 3] += other * other
+                count += 1
+        found[z, 0] = count
+    first = int(found[0, 0])
+    return found, _middle(old[:first], new[:first]), around
 
 
-@kernel(TABLE, ROWS, ROWS, ROWS, TABLE, NUMBERS, NUMBERS)
+@kernel(TABLE, ROWS, ROWS, TABLE, NUMBERS, NUMBERS)
 def figured(
-    looks: Reals, inside: Float, around: Float, level: Float, levels: Reals, shares: Reals, nothing: Reals
+    looks: Reals, inside: Float, around: Float, levels: Reals, shares: Reals, nothing: Reals
 ) -> Reals:
     """What was looked up, as figures of each place.
 
@@ -251,7 +335,6 @@ def figured(
         looks: as of :func:`looked_up`.
         inside: the finest band's values in the core, sorted, ``(n, p)``.
         around: those of the ring, sorted.
-        level: the core's ``smooth``, sorted.
         levels: as of :func:`over_plane`.
         shares: of the sorted values that are compared.
         nothing: ``(5,)``, added to each contrast.
@@ -264,7 +347,6 @@ def figured(
     """
     n = len(looks)
     table = np.empty((n, 12))
-    edge = level.shape[1] // 50
     for k in range(n):
         for b in range(5):
             table[k, b] = np.log((looks[k, b] + nothing[b]) / (looks[k, 5 + b] + nothing[b]))
@@ -276,7 +358,7 @@ def figured(
         table[k, 6] = looks[k, 10] / (looks[k, 11] + 1e-5)
         table[k, 7] = max(abs(levels[k, 0]), abs(levels[k, 1]), abs(levels[k, 2]))
         table[k, 8] = levels[k, 1] - levels[k, 0]
-        table[k, 9] = max(level[k, level.shape[1] - 1 - edge] - looks[k, 13], looks[k, 12] - level[k, edge])
+        table[k, 9] = max(looks[k, 15] - looks[k, 13], looks[k, 12] - looks[k, 14])
         table[k, 10] = levels[k, 3]
         table[k, 11] = np.log(levels[k, 4] + 1e-5)
     return table

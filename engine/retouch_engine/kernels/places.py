@@ -11,13 +11,14 @@ from retouch_engine.kernels.compiled import (
     PLACES,
     PLANE,
     REAL,
+    TABLE,
     VALUES,
     WHOLE,
     UniTuple,
     kernel,
     part,
 )
-from retouch_engine.types import Bool, Float, Places
+from retouch_engine.types import Bool, Float, Places, Reals
 
 Zones = tuple[Places, Places, Places, Places, Places, Places, Places]
 
@@ -215,19 +216,43 @@ def cells(dirty: Bool, step: int) -> NDArray[np.uint8]:
     return found
 
 
-@kernel(PLACES, PLANE, WHOLE, WHOLE, WHOLE, REAL, WHOLE)
-def clear_of(shifts: Places, clear: Float, step: int, cy: int, cx: int, reach: float, most: int) -> Places:
-    """The first ``most`` shifts under which a centre lies further than ``reach`` from what is dirty.
+@kernel(TABLE, REAL, UniTuple(WHOLE, 4), PLANE, WHOLE, WHOLE, WHOLE, REAL, WHOLE)
+def clear_of(
+    chances: Reals,
+    turn: float,
+    room: tuple[int, int, int, int],
+    clear: Float,
+    step: int,
+    cy: int,
+    cx: int,
+    reach: float,
+    most: int,
+) -> Places:
+    """The first ``most`` shifts of many under which a centre lies further than ``reach`` from what is dirty.
 
-    ``clear`` is the distance to that, in cells of ``step`` px.
+    Args:
+        chances: ``(n, 2)``, 0 to 1: where in its room each shift lies.
+        turn: added to all of them; what is more than 1 begins at 0 again.
+        room: least row and column of a shift, and how many of each there are.
+        clear: the distance to what is dirty, in cells of ``step`` px, ``(h, w)``.
+        step: px.
+        cy: the centre's row.
+        cx: its column.
+        reach: px.
+        most: so many are enough.
+
+    Returns:
+        ``(m, 2)``.
     """
     kept = np.empty((most, 2), np.intp)
     count = 0
     h, w = clear.shape
-    for i in range(len(shifts)):
-        y, x = min((cy + shifts[i, 0]) // step, h - 1), min((cx + shifts[i, 1]) // step, w - 1)
+    for i in range(len(chances)):
+        dy = room[0] + int((chances[i, 0] + turn) % 1.0 * room[2])
+        dx = room[1] + int((chances[i, 1] + turn) % 1.0 * room[3])
+        y, x = min((cy + dy) // step, h - 1), min((cx + dx) // step, w - 1)
         if clear[y, x] * step > reach:
-            kept[count, 0], kept[count, 1] = shifts[i, 0], shifts[i, 1]
+            kept[count, 0], kept[count, 1] = dy, dx
             count += 1
             if count == most:
                 break

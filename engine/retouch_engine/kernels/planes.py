@@ -45,6 +45,26 @@ def edged(values: Float, grey: Float) -> Float:
     return found
 
 
+@kernel(PLANES)
+def halved(values: Float) -> Float:
+    """The mean of each 2 by 2 pixels, ``(h, w, 3)`` in; an odd last row or column counts twice."""
+    h, w = values.shape[:2]
+    half = (w + 1) // 2
+    found = np.empty(((h + 1) // 2, half, 3), np.float32)
+    flat, line = values.reshape(h, 3 * w), np.empty(6 * half, np.float32)
+    quarter = np.float32(0.25)
+    for y in range(len(found)):
+        upper, lower, row = flat[2 * y], flat[min(2 * y + 1, h - 1)], found[y]
+        for i in range(3 * w):
+            line[i] = upper[i] + lower[i]
+        for i in range(3 * w, 6 * half):
+            line[i] = line[i - 3]
+        for x in range(half):
+            for c in range(3):
+                row[x, c] = (line[6 * x + c] + line[6 * x + 3 + c]) * quarter
+    return found
+
+
 @kernel(PLANE, WHOLE)
 def sizes(plane: Float, every: int) -> Float:
     """Magnitudes of every so many rows and columns, ``(n,)``."""

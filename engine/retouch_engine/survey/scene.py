@@ -168,6 +168,10 @@ class Scene:
     def _most(self, field: Float, box: Box, step: int) -> Bool:
         """Where in ``box`` a map is above one half."""
         rows, columns = range(box.y0, box.y1, step), range(box.x0, box.x1, step)
+        inside = min(box.y0, box.x0) >= 0 and box.y1 <= self.height and box.x1 <= self.width
+        if step == 1 and inside and field.shape == (self.height, self.width):
+            # Maps as large as the photo: nothing lies between their cells.
+            return np.asarray(field[box.slices] > 0.5)
         near = field[self._cells(box)]
         if near.size and (near.min() > 0.5 or near.max() < 0.5):
             # Between cells that are all alike there is nothing to interpolate.

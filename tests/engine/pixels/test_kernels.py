@@ -48,34 +48,34 @@ SHIFTS = frozen(np.array([(0, 0), (5, -3), (-40, 2), (33, 60)], dtype=np.intp))
 
 def test_a_shape_is_looked_up_under_each_shift(rng: np.random.Generator) -> None:
     fine, smooth, more = noise(rng, 3, 40, 50), noise(rng, 40, 50), noise(rng, 3, 40, 50)
-    core, rim, ring = (rng.integers(10, 30, (n, 2)) for n in (31, 12, 57))
-    looks, inside, around, level = patches.looked_up(fine, smooth, more, core, rim, ring, SHIFTS)
+    core, rim, ring = (rng.integers(10, 30, (n, 2)) for n in (131, 12, 57))
+    looks, inside, around = patches.looked_up(fine, smooth, more, core, rim, ring, SHIFTS)
     for k, shift in enumerate(SHIFTS):
         at = {n: clipped(p, shift, smooth.shape) for n, p in {"core": core, "rim": rim, "ring": ring}.items()}
         for b, plane in enumerate((*fine, *more[:2])):
             assert looks[k, b] == pytest.approx(plane[at["core"]].std(), rel=1e-4, abs=1e-6)
             assert looks[k, 5 + b] == pytest.approx(plane[at["ring"]].std(), rel=1e-4, abs=1e-6)
         expected = [more[2][at["rim"]].mean(), more[2][at["ring"]].mean()]
-        expected += [smooth[at["ring"]].min(), smooth[at["ring"]].max()]
+        level = np.sort(smooth[at["core"]])
+        expected += [smooth[at["ring"]].min(), smooth[at["ring"]].max(), level[2], level[-3]]
         assert looks[k, 10:] == pytest.approx(np.array(expected), rel=1e-4, abs=1e-6)
         np.testing.assert_array_equal(inside[k], fine[0][at["core"]])
         np.testing.assert_array_equal(around[k], fine[0][at["ring"]])
-        np.testing.assert_array_equal(level[k], smooth[at["core"]])
 
 
 def test_figures_are_made_of_what_was_looked_up(rng: np.random.Generator) -> None:
-    looks = rng.uniform(0.1, 1, (4, 14))
-    inside, around, level = (np.sort(noise(rng, 4, n), axis=1) for n in (120, 200, 120))
+    looks = rng.uniform(0.1, 1, (4, 16))
+    inside, around = (np.sort(noise(rng, 4, n), axis=1) for n in (120, 200))
     levels, shares, nothing = rng.normal(size=(4, 5)), np.linspace(0.02, 0.98, 33), np.full(5, 1e-5)
     levels[:, 4] = np.abs(levels[:, 4])
-    table = patches.figured(looks, inside, around, level, levels, shares, nothing)
+    table = patches.figured(looks, inside, around, levels, shares, nothing)
     apart = np.abs(np.quantile(inside, shares, axis=1) - np.quantile(around, shares, axis=1)).mean(axis=0)
     np.testing.assert_allclose(table[:, :5], np.log((looks[:, :5] + 1e-5) / (looks[:, 5:10] + 1e-5)))
     np.testing.assert_allclose(table[:, 5] * (looks[:, 5] + 1e-5), apart, atol=0.05)
     np.testing.assert_allclose(table[:, 6], looks[:, 10] / (looks[:, 11] + 1e-5))
     np.testing.assert_allclose(table[:, 7], np.abs(levels[:, :3]).max(axis=1))
     np.testing.assert_allclose(table[:, 8], levels[:, 1] - levels[:, 0])
-    high, low = level[:, -3] - looks[:, 13], looks[:, 12] - level[:, 2]
+    high, low = looks[:, 15] - looks[:, 13], looks[:, 12] - looks[:, 14]
     np.testing.assert_allclose(table[:, 9], np.maximum(high, low))
     np.testing.assert_allclose(table[:, 10:], np.column_stack([levels[:, 3], np.log(levels[:, 4] + 1e-5)]))
 
@@ -111,13 +111,21 @@ def test_a_form_stands_out_from_the_plane_around_it(rng: np.random.Generator) ->
 
 def test_what_is_plain_is_paired(rng: np.random.Generator) -> None:
     was, now = noise(rng, 30, 30), noise(rng, 20, 20)
-    zone, ring = rng.integers(8, 22, (50, 2)), rng.integers(0, 30, (60, 2))
-    old, new, *sums, around = patches.paired(was, now, zone, ring, -4, -5, 1.0, 1e-4)
+    first, second, third, none = (rng.integers(8, 22, (n, 2)) for n in (50, 9, 20, 0))
+    ring = rng.integers(0, 30, (60, 2))
+    zones = first, second, third, none
+    found, middle, around = patches.paired(was, now, zones, ring, -4, -5, 1.0, 1e-4)
     assert around == pytest.approx(was[ring[:, 0], ring[:, 1]].std(), rel=1e-4)
-    kept = zone[np.abs(was[zone[:, 0], zone[:, 1]]) < around]
-    np.testing.assert_array_equal(old, was[kept[:, 0], kept[:, 1]])
-    np.testing.assert_array_equal(new, now[kept[:, 0] - 4, kept[:, 1] - 5])
-    assert sums == pytest.approx([float(old @ old), float(old @ new), float(new @ new)], rel=1e-4)
+    for told, zone in zip(found, zones, strict=True):
+        kept = zone[np.abs(was[zone[:, 0], zone[:, 1]]) < around]
+        old, new = was[kept[:, 0], kept[:, 1]], now[kept[:, 0] - 4, kept[:, 1] - 5]
+        assert told == pytest.approx(np.array([len(kept), old @ old, old @ new, new @ new]), rel=1e-4)
+        if zone is first:
+            less = np.abs(old[new / old <= middle]).sum()
+            assert less >= np.abs(old).sum() / 2 > np.abs(old[new / old < middle]).sum()
+    nothing = patches.paired(was, now, (none, none, none, none), ring, -4, -5, 1.0, 1e-4)
+    assert not nothing[0].any()
+    assert np.isnan(nothing[1])
 
 
 def test_a_band_is_compared_inside_and_around(rng: np.random.Generator) -> None:
@@ -175,8 +183,9 @@ def test_a_cell_is_clean_when_all_of_its_pixels_are(rng: np.random.Generator, st
 
 def test_shifts_keep_clear_of_dirt(rng: np.random.Generator) -> None:
     clear = cv2.distanceTransform((rng.random((20, 20)) > 0.02).astype(np.uint8), cv2.DIST_L2, 5)
-    shifts = rng.integers(-15, 15, (200, 2))
-    found = places.clear_of(shifts, clear, 2, 20, 20, 4.0, 30)
+    chances = rng.random((200, 2))
+    found = places.clear_of(chances, 0.3, (-15, -12, 30, 25), clear, 2, 20, 20, 4.0, 30)
+    shifts = np.floor((chances + 0.3) % 1 * (30, 25)).astype(int) + np.array([-15, -12])
     at = np.minimum((shifts + 20) // 2, 19)
     wanted = shifts[clear[at[:, 0], at[:, 1]] * 2 > 4.0][:30]
     assert 0 < len(wanted) <= 30
@@ -307,6 +316,14 @@ def test_neighbours_differ_as_in_opencv(rng: np.random.Generator, shape: tuple[i
     np.testing.assert_array_equal(blue, values[..., 2] - values[..., 0])
     dx, dy = (cv2.Sobel(grey, cv2.CV_32F, *way, ksize=1, scale=0.5) for way in ((1, 0), (0, 1)))
     np.testing.assert_allclose(steep, np.hypot(dx, dy), atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (5, 4), (20, 30)])
+def test_pixels_are_averaged_in_fours(rng: np.random.Generator, shape: tuple[int, int]) -> None:
+    values = noise(rng, *shape, 3)
+    even = np.pad(values, ((0, shape[0] % 2), (0, shape[1] % 2), (0, 0)), mode="edge")
+    wanted = even.reshape(even.shape[0] // 2, 2, even.shape[1] // 2, 2, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(planes.halved(values), wanted, atol=1e-6)
 
 
 def test_what_is_beyond_its_limit(rng: np.random.Generator) -> None:
