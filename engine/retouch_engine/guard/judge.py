@@ -27,7 +27,7 @@ _DULL_TOGETHER, _DULL_FINEST = 1.9, 1.5
 """The same when the finest bands and the colour noise are all weak at once, and when the two finest are."""
 _LEFT = 2.3
 """The same for the blemish's own form, still there."""
-_STILL_THERE, _STILL_SEEN = 0.7, 1.5
+_STILL_THERE, _STILL_SEEN = 0.8, 1.5
 """With more than this of the blemish's form in place, it is found out at so many deviations."""
 _ALL_THERE, _UNTOUCHED = (0.93, 1.02), 0.1
 """With just the blemish's form and the place's own texture nothing was healed, however faint it is. (Clean
@@ -149,7 +149,10 @@ def _blended(own: Own) -> bool:
 
     A heal has other skin's texture, and skin under a colour its own. Whoever blends them, at half opacity or
     over a wide feather, leaves a part of the own texture; that is seen long before the loss of contrast.
+    Neither leaves the rim as it was: clean skin, dimmed by a dark mark over it, looked like a blend.
     """
+    if abs(own.feather - 1) < _SAME:
+        return False
     low, high = _FEATHER if own.places < _ENOUGH else _LONG_FEATHER
     if low < own.feather < high and own.feather_contrast < _FEATHER_DULL:
         return True
