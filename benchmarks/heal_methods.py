@@ -24,7 +24,7 @@ from retouch_engine.learned import networks_run
 from retouch_engine.pool import Hands, Pool
 from retouch_engine.runtime import load
 from retouch_engine.types import HealerId, Patch, Photo, Samples
-from retouch_engine.wounds import Bench, Wounds, healed
+from retouch_engine.wounds import Bench, cases, healed
 from retouchd.models import manifest
 
 Method = Callable[[Case], Samples | None]
@@ -72,8 +72,8 @@ def ladder(case: Case, recipe: Recipe = RECIPE) -> Samples | None:
     photo = Photo(case.spoilt)
     steps = route.plan([case.spot], recipe, _TAKES, case.scene)
     steps = growth.grown(photo, case.scene, steps)
-    (wound,) = Wounds.of(photo, case.scene, steps, recipe)
-    outcome = healed(wound, recipe)
+    (cut,) = cases(photo, case.scene, steps, recipe)
+    outcome = healed(cut(), recipe)
     return None if outcome.patch is None else _laid(case.spoilt, outcome.patch)
 
 
@@ -83,7 +83,8 @@ def _alone(healer: Healer) -> Method:
     def method(case: Case) -> Samples | None:
         photo = Photo(case.spoilt)
         steps = route.plan([case.spot], RECIPE, _TAKES, case.scene)
-        (wound,) = Wounds.of(photo, case.scene, steps, RECIPE)
+        (cut,) = cases(photo, case.scene, steps, RECIPE)
+        wound = cut()
         heal = next(iter(healer.attempts(wound.wound)), None)
         patch = None if heal is None else Bench(wound).composed(heal, 1.0)
         return None if patch is None else _laid(case.spoilt, patch)
@@ -94,11 +95,11 @@ def _alone(healer: Healer) -> Method:
 def passes(case: Case, result: Samples) -> bool:
     """Whether the engine's guard would let this result through."""
     photo = Photo(case.spoilt)
-    (wound,) = Wounds.of(photo, case.scene, route.plan([case.spot], RECIPE, _TAKES, case.scene), RECIPE)
+    (cut,) = cases(photo, case.scene, route.plan([case.spot], RECIPE, _TAKES, case.scene), RECIPE)
     box = bounding_box(case.hole)
     wide = result.astype(np.uint16) * np.uint16(257 if result.dtype == np.uint8 else 1)
     patch = Patch(1, box, wide[box.slices].copy(), case.hole[box.slices].copy())
-    return Bench(wound).verdict(patch).accepted
+    return Bench(cut()).verdict(patch).accepted
 
 
 def _half(case: Case) -> Samples | None:

@@ -122,7 +122,7 @@ def _beside(own: Path, stem: str) -> Iterator[Path]:
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """So that IMG_9 comes before IMG_10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in _at_numbers(name)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in _at_numbers(name)]
 
 
 def _distance(name: str, mine: str, told: Iterable[str]) -> int:

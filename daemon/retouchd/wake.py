@@ -24,17 +24,17 @@ _TELLING_OF_FOLDERS = _TELLING - {"modified"}
 
 
 class _Handler(FileSystemEventHandler):
-    def __init__(self, root: Path, poke: Callable[[Path], None]) -> None:
-        self._root, self._poke = root, poke
+    def __init__(self, depth: int, poke: Callable[[], None]) -> None:
+        self._depth, self._poke = depth, poke
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         telling = _TELLING_OF_FOLDERS if event.is_directory else _TELLING
         paths = [os.fsdecode(p) for p in (event.src_path, event.dest_path) if p]
         if event.event_type in telling and any(self._news(path, event.is_directory) for path in paths):
-            self._poke(self._root)
+            self._poke()
 
     def _news(self, path: str, folder: bool) -> bool:
-        *above, name = ("", *Path(path).parts[len(self._root.parts) :])
+        *above, name = ("", *Path(path).parts[self._depth :])
         ignored = ignores.folder_ignored if folder else ignores.file_ignored
         return not (ignored(name) or any(map(ignores.folder_ignored, above)))
 
@@ -48,9 +48,10 @@ class Wake:
 
     def watch(self, root: Path, *, recursive: bool) -> str | None:
         """Begin to watch a root; the answer is None, or why its events are not to be had."""
-        observer = Observer()
+        observer, real = Observer(), root.resolve()  # the kernel tells nothing of what a link leads to
+        handler = _Handler(len(real.parts), lambda: self._poke(root))
         try:
-            observer.schedule(_Handler(root, self._poke), str(root), recursive=recursive)
+            observer.schedule(handler, str(real), recursive=recursive)
             observer.start()
         except OSError as error:
             return error.strerror or str(error)

@@ -8,6 +8,7 @@ output is kept aside and standard output becomes standard error.
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -220,7 +221,11 @@ def main(
             engines.append(loaded)
         say({"event": "ready", "engine": engine})
         for message in _orders():
-            say(attempt(loaded, message, say, memory))
+            answer = attempt(loaded, message, say, memory)
+            if answer["event"] == "failed":
+                # What was raised in another thread is held by what holds it, and with it the whole photo.
+                gc.collect()
+            say(answer)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from retouch_engine.sitting import Sitting
 from retouch_engine.survey import Opinions, Scene, survey
 from retouch_engine.threads import borrowed
 from retouch_engine.types import HealerId, Patch, Photo, Spot, Step
-from retouch_engine.wounds import Outcome, Wounds, apart, healed, standing
+from retouch_engine.wounds import Outcome, apart, cases, healed, standing
 
 Progress = Callable[[str], None]
 
@@ -166,11 +166,14 @@ class _Work:
         """What becomes of a plan's wounds. What stands from the plan before is taken over to the last bit."""
         kept = standing(before, steps)
         done = {outcome.spot_ids for outcome in kept}
-        wounds = Wounds.of(self.photo, self.scene, steps, self.recipe, done)
+        wounds = cases(self.photo, self.scene, steps, self.recipe, done)
         with borrowed("heal", self.crew.threads) as hands:
-            outcomes = tuple(hands.map(lambda wound: healed(wound, self.recipe, self.crew.healers), wounds))
-        again = Wounds.makers(self.photo, self.scene, steps, self.recipe, done)
-        return (*kept, *apart(again, outcomes, self.recipe, kept, self.crew.healers))
+            outcomes = tuple(
+                hands.map(
+                    lambda wound: healed(wound, self.recipe, self.crew.healers), (cut() for cut in wounds)
+                )
+            )
+        return (*kept, *apart(wounds, outcomes, self.recipe, kept, self.crew.healers))
 
 
 def _by_spot(outcomes: Sequence[Outcome], *, whole: bool = False) -> dict[int, Outcome]:

@@ -70,37 +70,22 @@ class Outcome:
     """Models that could not be used here, and why."""
 
 
-class Wounds:
-    """Makes cases from a plan."""
+def cases(
+    photo: Photo,
+    scene: Scene,
+    steps: Sequence[Step],
+    recipe: Recipe,
+    done: Collection[tuple[int, ...]] = (),
+) -> list[Callable[[], Case]]:
+    """What makes one case for each heap of touching holes of a plan, in reading order; a crop is large.
 
-    @staticmethod
-    def of(
-        photo: Photo,
-        scene: Scene,
-        steps: Sequence[Step],
-        recipe: Recipe,
-        done: Collection[tuple[int, ...]] = (),
-    ) -> Iterator[Case]:
-        """One case for each heap of touching holes, in reading order, cropped when asked for.
-
-        Heaps of the very spots that ``done`` names are left out.
-        """
-        return (make() for make in Wounds.makers(photo, scene, steps, recipe, done))
-
-    @staticmethod
-    def makers(
-        photo: Photo,
-        scene: Scene,
-        steps: Sequence[Step],
-        recipe: Recipe,
-        done: Collection[tuple[int, ...]] = (),
-    ) -> list[Callable[[], Case]]:
-        """What makes each of these cases: of the second time only few are wanted."""
-        return [
-            partial(_case, photo, scene, steps, heap, recipe)
-            for heap in _heaps([s for s in steps if s.healers])
-            if tuple(s.spot.id for s in heap) not in done
-        ]
+    Heaps of the very spots that ``done`` names are left out.
+    """
+    return [
+        partial(_case, photo, scene, steps, heap, recipe)
+        for heap in _heaps([s for s in steps if s.healers])
+        if tuple(s.spot.id for s in heap) not in done
+    ]
 
 
 def standing(outcomes: Sequence[Outcome], steps: Sequence[Step]) -> tuple[Outcome, ...]:
@@ -326,7 +311,7 @@ def _donors(wound: Wound, heal: Heal) -> tuple[Box, ...]:
 
 
 def apart(
-    cases: Iterable[Callable[[], Case]],
+    made_by: Iterable[Callable[[], Case]],
     outcomes: Sequence[Outcome],
     recipe: Recipe,
     before: Sequence[Outcome] = (),
@@ -335,7 +320,7 @@ def apart(
     """Heal again, from elsewhere, what a neighbour was healed from too: two of a kind side by side are seen.
 
     Args:
-        cases: make the wounds, in the order of ``outcomes``; asked only where something is to be done again.
+        made_by: makes the wounds, in the order of ``outcomes``, where something is to be done again.
         outcomes: what became of them.
         recipe: how to heal.
         before: what stands already and is not done again.
@@ -344,7 +329,7 @@ def apart(
     first = len(before)
     done = [*before, *outcomes]
     again = {i for i in range(first, len(done)) if any(_twins(done[i], other) for other in done[:i])}
-    for i, make in enumerate(cases, first):
+    for i, make in enumerate(made_by, first):
         if i in again:
             case = make()
             taken = [

@@ -137,6 +137,11 @@ def test_neighbours_speak_in_order_of_their_distance_and_only_when_done_alike(sh
     assert "IMG_1.tif" not in {f.photo for f in told_to(shoot, "IMG_2.tif")}
 
 
+def test_a_digit_that_is_no_number_is_a_name_like_any(shoot: Path) -> None:
+    put_record(shoot, "IMG_4\N{SUPERSCRIPT TWO}5", spot(1, 10, 40))
+    assert len(told_to(shoot, "IMG_3.tif")) == 2
+
+
 def test_a_record_on_its_way_counts_as_if_it_lay_there(shoot: Path) -> None:
     fresh = put_record(shoot, "IMG_3", spot(1, 10, 40))
     (shoot / "_retouchd/IMG_3.json").unlink()

@@ -52,11 +52,12 @@ def judged(finds: Sequence[Find], seen: View, network: Network) -> list[Find]:
 
 def verdicts(shown: Image, network: Network) -> list[dict[str, float]]:
     """The figures :data:`JUDGED` of squares ``(n, 64, 64, 3)``: the mean of each and its mirror image."""
-    said = np.zeros((len(shown), len(Verdict)), np.float32)
     batches = [shown[start : start + _BATCH] for start in range(0, len(shown), _BATCH)]
     with borrowed("looks", AT_ONCE) as hands:
-        both = hands.map(network.odds, [view for some in batches for view in (some, some[:, :, ::-1])])
-    for number, some in enumerate(batches):
-        start = number * _BATCH
-        said[start : start + len(some)] = (both[2 * number] + both[2 * number + 1]) / 2
-    return [dict(zip(JUDGED, odds, strict=False)) for odds in said.tolist()]
+        said = hands.map(network.odds, [*batches, *(some[:, :, ::-1] for some in batches)])
+    both = zip(said[: len(batches)], said[len(batches) :], strict=True)
+    return [
+        dict(zip(JUDGED, odds, strict=False))
+        for plain, mirrored in both
+        for odds in ((plain + mirrored) / 2).tolist()
+    ]

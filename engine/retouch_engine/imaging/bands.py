@@ -200,4 +200,5 @@ def steepness(grey: Float) -> Float:
     """Length of the gradient, per px; float32 ``(h, w)``."""
     dx = cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
     dy = cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
-    return np.asarray(cv2.magnitude(dx, dy))
+    # Not cv2.magnitude, whose last bit depends on where in memory its arrays lie.
+    return np.asarray(np.sqrt(dx * dx + dy * dy))

@@ -24,6 +24,8 @@ def risen(rise: Float, size: Float, skin: Bool) -> float:
     Returns the sum of the latter, in the order of :func:`numpy.sum`.
     """
     height, width = rise.shape
+    if height * width == 0:
+        return 0.0
     for y in range(height):
         for x in range(width):
             rise[y, x] -= size[y, x]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.imaging.bands import blur
-from retouch_engine.imaging.density import density, mean, tone
+from retouch_engine.imaging.density import density, tone
 from retouch_engine.imaging.masks import bounding_box
 from retouch_engine.survey.beard import beards, jaws
 from retouch_engine.survey.faces import Face
@@ -77,7 +77,7 @@ _GUARDED = (
     Guarded(Cause.EYEWEAR, Part.GLASSES, 0.4, 1.0),
 )
 _FEATURES = (Part.EYES, Part.BROWS, Part.LIPS, Part.NOSTRILS)
-_FEATURE_MAPS = slice(Part.EYES, Part.NOSTRILS + 1)
+_FEATURE_MAPS = slice(_FEATURES[0], _FEATURES[-1] + 1)
 """The same as they lie beside each other, to be read without a copy."""
 _ANY_FEATURE = 0.25
 """Between a brow and an eye neither is likely, but their sum is."""
@@ -296,7 +296,7 @@ def _skin(maps: Float, od: Float, mm: float, of_a_face: Bool) -> Float:
     """Learned skin that also has the photo's own skin colour, its border laid along the photo's edges."""
     learned = maps[Part.OTHER_SKIN] + maps[Part.EARS] + maps[Part.FACE_SKIN] * of_a_face
     named = maps[_FEATURE_MAPS].sum(axis=0) * of_a_face
-    fine = guided(np.asarray(learned + named), mean(od), max(2, round(2 * mm)))
+    fine = guided(np.asarray(learned + named), tone(od), max(2, round(2 * mm)))
     body = fine > 0.5
     sure = (maps[Part.FACE_SKIN] > 0.8) & of_a_face
     if np.count_nonzero(sure) >= 50:
