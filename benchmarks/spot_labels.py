@@ -3,7 +3,7 @@
 ``DATA_DIR`` holds ``labels/*.json`` and ``portraits/manifest.json`` with its annotations: circles
 ``blemish``, ``keep``, ``ignore`` (``fine`` counts as neither wrong nor missed), boxes ``ignore_boxes``;
 ``image`` names the photo. ``benchmarks/labels/smiling`` has the same for a second photo of some people: to
-learn from, never to measure on, so that figures compare. ``benchmarks/labels/forms.json`` names folds,
+learn from, never to measure on, so that figures compare. ``benchmarks/forms.json`` names folds,
 hollows, edges of ears and hair that were taken for blemishes: nothing is there, even where the rest is
 ignored. No photo is part of this project; the labels of the public sets are, in ``benchmarks/labels``.
 """
@@ -76,7 +76,7 @@ class Portrait:
 
 @cache
 def _forms() -> dict[str, list[dict[str, Any]]]:
-    forms: dict[str, list[dict[str, Any]]] = json.loads((LABELS / "forms.json").read_text())
+    forms: dict[str, list[dict[str, Any]]] = json.loads(LABELS.with_name("forms.json").read_text())
     return forms
 
 
