@@ -30,9 +30,9 @@ from numpy.typing import NDArray
 
 from retouch_engine.detect.finds import worth_it
 from retouch_engine.detect.learned import FRECKLED, LIKELY_PERMANENT, SURE_AMONG_FRECKLES, Bars, named_find
-from retouch_engine.detect.regression import TERMS, Regression
+from retouch_engine.detect.regression import Regression
 from retouch_engine.detect.regression import weighed as termed
-from retouch_engine.detect.risk import RISK, WEIGHED, Risk, weighed
+from retouch_engine.detect.risk import RISK, Risk, weighed
 from retouch_engine.detect.trees import FIGURES, MODEL_PATH, row
 from retouch_engine.recipe import PERMANENT
 
@@ -121,8 +121,7 @@ def regressed(told: list[Row]) -> Regression:
     """The second opinion on blemishes; a photo at a smaller size counts half."""
     table = np.array([termed(r.figures) for r in told])
     right = np.array([r.label == "blemish" for r in told])
-    weights, bias = _logistic(table, right, np.array([_often(r) for r in told]), _STIFFER)
-    return Regression(weights, bias)
+    return Regression(*_logistic(table, right, np.array([_often(r) for r in told]), _STIFFER))
 
 
 def _often(told: Row) -> float:
@@ -174,10 +173,7 @@ def written(models: Fitted, risk: Risk, path: Path, about: str) -> None:
         bases = [float(bag._baseline_prediction.ravel()[0]) for bag in bags]  # noqa: SLF001 - as its trees
         trees = [tree for bag in bags for tree in _one_of(bag)]
         content[name] = {"base": round(float(np.mean(bases)), 5), "trees": trees}
-    line = models.regression
-    names = [term.name for term in TERMS]
-    content["regression"] = {"figures": names, "weights": list(line.weights), "bias": line.bias}
-    content["risk"] = {"figures": list(WEIGHED), "weights": list(risk.weights), "bias": risk.bias}
+    content["regression"], content["risk"] = models.regression.content(), risk.content()
     path.write_text(json.dumps(content, separators=(",", ":")) + "\n")
 
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-_LEAST_ODDS = 1e-3
+from retouch_engine.detect.logistic import LEAST_ODDS, Logistic, log_odds, odds_of
+
 _MOST_LOG_ODDS = 6.0
 
 
@@ -32,14 +32,14 @@ class Term(NamedTuple):
         """The figure as it is weighed."""
         x = min(self.most, max(self.least, figures.get(self.name, self.missing)))
         if self.how == "odds":
-            return math.log(x / (1 - x))
+            return log_odds(x)
         if self.how == "log":
             return math.log(x)
         return math.log1p(x) if self.how == "count" else x
 
 
-def _odds(name: str, missing: float = _LEAST_ODDS) -> Term:
-    return Term(name, _LEAST_ODDS, 1 - _LEAST_ODDS, missing, "odds")
+def _odds(name: str, missing: float = LEAST_ODDS) -> Term:
+    return Term(name, LEAST_ODDS, 1 - LEAST_ODDS, missing, "odds")
 
 
 TERMS = (
@@ -71,30 +71,16 @@ TERMS = (
 """In the order of the weights. What has no outline is taken for a mark of middling colour."""
 
 
-@dataclass(frozen=True, slots=True)
-class Regression:
-    """Weights in the order of :data:`TERMS`."""
+class Regression(Logistic):
+    """How much speaks for a blemish."""
 
-    weights: tuple[float, ...]
-    bias: float
-
-    @classmethod
-    def parsed(cls, content: Mapping[str, Any]) -> Regression:
-        """As the fitting program wrote it.
-
-        Raises:
-            ValueError: it weighs other figures than this version computes.
-        """
-        if content["figures"] != [term.name for term in TERMS]:
-            raise ValueError("the regression was fitted on other figures: run benchmarks.fit_spots")
-        return cls(tuple(content["weights"]), content["bias"])
+    __slots__ = ()
+    figures = tuple(term.name for term in TERMS)
 
     def with_trees(self, figures: Mapping[str, float], odds: float) -> float:
         """The mean in log odds of what the trees say of a find, 0 to 1, and of what these weights say."""
-        kept = min(1 - _LEAST_ODDS, max(_LEAST_ODDS, odds))
-        total = self.bias + sum(w * x for w, x in zip(self.weights, weighed(figures), strict=True))
-        bounded = min(_MOST_LOG_ODDS, max(-_MOST_LOG_ODDS, total))
-        return 1 / (1 + math.exp(-(math.log(kept / (1 - kept)) + bounded) / 2))
+        bounded = min(_MOST_LOG_ODDS, max(-_MOST_LOG_ODDS, self.said(weighed(figures))))
+        return odds_of((log_odds(odds) + bounded) / 2)
 
 
 def weighed(figures: Mapping[str, float]) -> list[float]:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+
+from retouch_engine.detect.logistic import Logistic, log_odds, odds_of
 
 WEIGHED = (
     "log_odds_blemish",
@@ -28,7 +28,6 @@ WEIGHED = (
 )
 RISK = "risk"
 """The figure's name beside the others."""
-_LEAST_ODDS = 1e-3
 _LEAST_MM = 0.3
 _BROWN = 0.47
 _MOST_COMPANY = 4.0
@@ -36,28 +35,15 @@ _FAINT = {"melanin": 0.37, "rise_g": 0.1}
 """Taken of what has no outline of its own, and so no colour."""
 
 
-@dataclass(frozen=True, slots=True)
-class Risk:
-    """Weights in the order of :data:`WEIGHED`."""
+class Risk(Logistic):
+    """How much speaks for a permanent mark."""
 
-    weights: tuple[float, ...]
-    bias: float
-
-    @classmethod
-    def parsed(cls, content: Mapping[str, Any]) -> Risk:
-        """As the fitting program wrote it.
-
-        Raises:
-            ValueError: it weighs other figures than this version computes.
-        """
-        if tuple(content["figures"]) != WEIGHED:
-            raise ValueError("the risk was fitted on other figures: run benchmarks.fit_spots")
-        return cls(tuple(content["weights"]), content["bias"])
+    __slots__ = ()
+    figures = WEIGHED
 
     def odds(self, figures: Mapping[str, float], heal: float, keep: float) -> float:
         """Of a find with these figures and the trees' odds: 0 to 1 that it belongs to the person."""
-        total = sum(w * x for w, x in zip(self.weights, weighed(figures, heal, keep), strict=True))
-        return 1 / (1 + math.exp(-(self.bias + total)))
+        return odds_of(self.said(weighed(figures, heal, keep)))
 
 
 def weighed(figures: Mapping[str, float], heal: float, keep: float) -> list[float]:
@@ -66,11 +52,11 @@ def weighed(figures: Mapping[str, float], heal: float, keep: float) -> list[floa
     melanin = figures["melanin"] if outlined else _FAINT["melanin"]
     rise = figures["rise_g"] if outlined else _FAINT["rise_g"]
     return [
-        _log_odds(heal),
-        _log_odds(keep),
+        log_odds(heal),
+        log_odds(keep),
         # What the second network was not shown is no blemish to the first one either.
-        _log_odds(figures.get("judged_permanent", 1.0)),
-        _log_odds(figures["permanent_most"]),
+        log_odds(figures.get("judged_permanent", 1.0)),
+        log_odds(figures["permanent_most"]),
         rise,
         max(0.0, melanin - _BROWN) * rise,
         math.log(max(_LEAST_MM, figures["mm"])),
@@ -78,8 +64,3 @@ def weighed(figures: Mapping[str, float], heal: float, keep: float) -> list[floa
         math.log1p(min(_MOST_COMPANY, figures["blemishes_near"])),
         math.log1p(figures["permanents_near"]),
     ]
-
-
-def _log_odds(odds: float) -> float:
-    kept = min(1 - _LEAST_ODDS, max(_LEAST_ODDS, odds))
-    return math.log(kept / (1 - kept))
