@@ -81,3 +81,11 @@ def placed(mask: Bool, box: Box, outer: Box) -> Bool:
             y0 - box.y0 : y1 - box.y0, x0 - box.x0 : x1 - box.x0
         ]
     return canvas
+
+
+def rows_and_columns(shape: tuple[int, ...]) -> tuple[Float, Float]:
+    """Of a map ``(h, w)``: its rows ``(h, 1)`` and its columns ``(1, w)``, float32.
+
+    Not ``np.mgrid``: what is made of the two before they meet is a thousand times smaller.
+    """
+    return np.arange(shape[0], dtype=np.float32)[:, None], np.arange(shape[1], dtype=np.float32)[None]

@@ -13,6 +13,7 @@ import numpy as np
 
 from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import tone
+from retouch_engine.imaging.masks import rows_and_columns
 from retouch_engine.survey.faces import Face
 from retouch_engine.types import Bool, Float
 
@@ -76,8 +77,8 @@ def from_eyes(face: Face, shape: tuple[int, ...], cell: float, mm: float) -> tup
     (ax, ay), (bx, by) = face.eyes
     length = float(np.hypot(bx - ax, by - ay))
     right, down = (bx - ax) / length, (by - ay) / length
-    dx = np.arange(shape[1], dtype=np.float32)[None] - (ax + bx) / 2 / cell
-    dy = np.arange(shape[0], dtype=np.float32)[:, None] - (ay + by) / 2 / cell
+    ys, xs = rows_and_columns(shape)
+    dx, dy = xs - (ax + bx) / 2 / cell, ys - (ay + by) / 2 / cell
     below = dy * right - dx * down
     below /= mm
     aside = dx * right + dy * down

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from retouch_engine.imaging.masks import rows_and_columns
 from retouch_engine.survey.faces import Face
 from retouch_engine.survey.parts import Part
 from retouch_engine.types import Bool, Float
@@ -56,6 +57,6 @@ def facial(maps: Float, faces: Sequence[Face], cell: float) -> Bool:
 
 def _distance(face: Face, shape: tuple[int, int], cell: float) -> Float:
     """From the middle of a face, in its widths."""
-    ys = ((np.arange(shape[0], dtype=np.float32) + 0.5) * cell - face.centre[1])[:, None]
-    xs = ((np.arange(shape[1], dtype=np.float32) + 0.5) * cell - face.centre[0])[None]
+    rows, columns = rows_and_columns(shape)
+    ys, xs = (rows + 0.5) * cell - face.centre[1], (columns + 0.5) * cell - face.centre[0]
     return np.asarray(np.hypot(ys, xs) / np.float32(max(1.0, face.width)), dtype=np.float32)

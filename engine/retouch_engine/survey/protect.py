@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import density, tone
-from retouch_engine.imaging.masks import bounding_box
+from retouch_engine.imaging.masks import bounding_box, rows_and_columns
 from retouch_engine.survey.beard import beards, jaws
 from retouch_engine.survey.faces import Face
 from retouch_engine.survey.foreign import enclosed, foreign
@@ -260,20 +260,15 @@ def _of_the_nearest(
     """For each cell what the nearest face says."""
     if len(faces) == 1:
         return np.full(shape, values[0], dtype=np.float32)
-    ys, xs = _axes(shape)
+    ys, xs = rows_and_columns(shape)
     far = [np.hypot(xs - f.centre[0] / cell, ys - f.centre[1] / cell) / (f.width / cell) for f in faces]
     nearest = np.stack(far).argmin(axis=0)
     return np.asarray(np.array(values, dtype=np.float32)[nearest])
 
 
-def _axes(shape: tuple[int, ...]) -> tuple[Float, Float]:
-    """Rows as a column, and columns as a row: what is made of them first is a thousand times smaller."""
-    return np.arange(shape[0], dtype=np.float32)[:, None], np.arange(shape[1], dtype=np.float32)[None]
-
-
 def _of_a_face(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Bool:
     """Near enough to a face to be part of it: an orange suit further down is no cheek."""
-    ys, xs = _axes(shape)
+    ys, xs = rows_and_columns(shape)
     inside = np.zeros(shape, dtype=np.bool_)
     for face in faces:
         away = np.hypot(xs - face.centre[0] / cell, ys - face.centre[1] / cell)
@@ -283,7 +278,7 @@ def _of_a_face(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Bo
 
 def _bodies(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Bool:
     """Below a chin and under its shoulders."""
-    ys, xs = _axes(shape)
+    ys, xs = rows_and_columns(shape)
     inside = np.zeros(shape, dtype=np.bool_)
     for face in faces:
         down = (ys - face.centre[1] / cell) / (face.width / cell)
