@@ -116,7 +116,7 @@ class Bed:
             return None
         texture = rim.above(seen_from(self.wound.od, self.near, offset))
         coarse, furrows = blur(texture, _GRAIN_PX), blur(texture, _FURROWS_PX)
-        widest = min(max(5 + 0.06 * self.wound.diameter_px, 5.4), 9.6)
+        widest = min(max(8 + 0.03 * self.wound.diameter_px, 8.2), 9.8)
         wide = low_band(texture, np.ones(texture.shape[:2], np.float32), widest)
         bump = blur(self.hole.astype(np.float32), _BUMP_PX)
         shares = (*self._matched(texture, coarse, offset), _WAVE_GAIN, _WAVE_COLOUR, self._levelled())

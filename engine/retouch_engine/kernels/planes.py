@@ -169,3 +169,38 @@ def mean_in(values: Float, mask: Bool) -> tuple[Reals, int]:
                     total[c] += values[y, x, c]
                 count += 1
     return total / max(count, 1), count
+
+
+@kernel(PLANES, BLOCK, ROWS, NUMBERS, REAL, WHOLE)
+def octants(
+    values: Float, among: Bool, away: Float, colour: Reals, less: float, most: int
+) -> tuple[Reals, Reals]:
+    """How much of a colour is around a shape, less a number: by octant and by distance.
+
+    Args:
+        values: ``(h, w, 3)``; the shape lies about its middle.
+        among: bool ``(h, w)``: what counts.
+        away: ``(h, w)``, the distance from the shape, 0 in it.
+        colour: ``(3,)``.
+        less: see :func:`along`.
+        most: so far out, px.
+
+    Returns:
+        Sums and counts, ``(8, most)``: the k-th column is of what lies further away than k and no further
+        than k + 1.
+    """
+    h, w = away.shape
+    total, count = np.zeros((8, most)), np.zeros((8, most))
+    for y in range(h):
+        for x in range(w):
+            if among[y, x] and 0 < away[y, x] <= most:
+                ring = int(np.ceil(away[y, x])) - 1
+                # Twice the way from the middle: a whole number.
+                dy, dx = 2 * y - h + 1, 2 * x - w + 1
+                octant = (dy < 0) + 2 * (dx < 0) + 4 * (abs(dy) < abs(dx))
+                share = (
+                    values[y, x, 0] * colour[0] + values[y, x, 1] * colour[1] + values[y, x, 2] * colour[2]
+                )
+                total[octant, ring] += share - less
+                count[octant, ring] += 1
+    return total, count

@@ -357,6 +357,36 @@ def test_rings_of_skin(rng: np.random.Generator) -> None:
     assert count == skin.sum()
 
 
+def test_octants_of_rings(rng: np.random.Generator) -> None:
+    values, skin = noise(rng, 41, 41, 3), rng.random((41, 41)) < 0.8
+    y, x = np.mgrid[:41, :41] - 20
+    away = frozen(np.maximum(np.hypot(y, x) - 8, 0).astype(np.float32))
+    colour = np.array([0.2, -1.0, 0.5])
+    total, count = planes.octants(values, skin, away, colour, 0.3, 7)
+    share = values @ colour - 0.3
+    octant = (y < 0) + 2 * (x < 0) + 4 * (np.abs(y) < np.abs(x))
+    for side in range(8):
+        for ring in range(7):
+            kept = skin & (octant == side) & (away > ring) & (away <= ring + 1)
+            assert count[side, ring] == kept.sum()
+            assert total[side, ring] == pytest.approx(share[kept].sum(), abs=1e-4)
+
+
+def test_what_is_left_of_a_band_is_topped_up_with_another(rng: np.random.Generator) -> None:
+    new, old = noise(rng, 40, 30, 3), noise(rng, 40, 30, 3)
+    at = where(np.ones((40, 30), bool))
+    for rest in (0.9, 0.5, 0.2):
+        share = np.full(len(at), 1 - rest, np.float32)
+        mixed = mixing.topped_up(new, old, at, share, 1e-12, 0.5)
+        assert mixed.std() == pytest.approx(1, abs=0.05)
+        # A blemish in what was there is left at its rest, not one bit more, and calls for no more of the new.
+        spoilt = frozen(old + np.float32(9))
+        left = mixing.topped_up(new, spoilt, at, share, 1e-12, 0.5) - mixed
+        np.testing.assert_allclose(left, 9 * rest, atol=1e-4)
+        same = mixing.topped_up(old, old, at, share, 1e-12, 0.5)
+        np.testing.assert_allclose(same, old.reshape(-1, 3), atol=1e-4)
+
+
 def test_bands_are_blended_at_the_contrast_of_one(rng: np.random.Generator) -> None:
     support = np.zeros((30, 30), np.float32)
     support[5:25, 8:20] = rng.uniform(0.1, 1, (20, 12))
