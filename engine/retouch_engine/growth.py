@@ -10,7 +10,7 @@ soon as it lies within what the skin further out varies by anyway: nearer its mi
 
 Where the margin itself is clean skin, as around a crisp mole or under a careful person's brush, it is not
 healed: of a hole of 60 px that is a third of its area, and a quarter of its colour error. Of spots that were
-found on real faces, which are soft, one in ten has such a margin, and that by 1 or 2 px.
+found on real faces, which are soft, one in twenty has such a margin, and that by 1 or 2 px.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ streaks of single pores cancel, and on skin whose truth is known every pixel of 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +16,7 @@ import numpy as np
 from retouch_engine.heal.base import Wound
 from retouch_engine.heal.sources import seen_from
 from retouch_engine.imaging.bands import blur, low_band
+from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import dilated
 from retouch_engine.imaging.membrane import Span
 from retouch_engine.kernels.surfaces import above, contrasts, divided_at, laid, textured
@@ -36,9 +38,11 @@ _TRUSTED_PX = 120
 """Of few pixels the contrast is not known well enough to go by it all the way."""
 _WAVE_GAIN = 1.1
 """What the split below takes from the unevenness, given back: measured on portraits."""
+_LEAST_WAVES, _MOST_WAVES = 0.5, 1.3
 _WAVE_COLOUR = 0.3
 """Of a donor's unevenness in colour: the rest is an error that is seen sooner than it would be missed."""
 _LEAST_WEIGHT = np.float32(1e-4)
+_LEAST_ENERGY = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,8 @@ class Bed:
     around: Bool
     rim: Rim
     surface: Float
+    waves: float
+    """How uneven the surface is in the band of a donor's waves: the mean square of its grey."""
 
     @classmethod
     def of(cls, wound: Wound) -> Bed | None:
@@ -103,7 +109,9 @@ class Bed:
         if rim is None:
             return None
         surface = rim.spanned(wound.od[near.slices])
-        return cls(wound, near, hole, around, rim, surface)
+        grey = tone(wound.calm[near.slices])
+        grey[hole] = surface.mean(axis=1)
+        return cls(wound, near, hole, around, rim, surface, _energy(_waves(grey, wound), hole))
 
     def grafted(self, offset: tuple[int, int]) -> Float | None:
         """Skin from ``offset`` on the surface: float32 ``(h, w, 3)``, the inner box; None where unreadable.
@@ -114,12 +122,13 @@ class Bed:
         rim = self._seen_through(~seen_from(self.wound.dirty, self.near, offset))
         if rim is None:
             return None
-        texture = rim.above(seen_from(self.wound.od, self.near, offset))
+        donor = seen_from(self.wound.od, self.near, offset)
+        texture = rim.above(donor)
         coarse, furrows = blur(texture, _GRAIN_PX), blur(texture, _FURROWS_PX)
-        widest = min(max(8 + 0.03 * self.wound.diameter_px, 8.2), 9.8)
-        wide = low_band(texture, np.ones(texture.shape[:2], np.float32), widest)
+        wide = _widest(texture, self.wound)
         bump = blur(self.hole.astype(np.float32), _BUMP_PX)
-        shares = (*self._matched(texture, coarse, offset), _WAVE_GAIN, _WAVE_COLOUR, self._levelled())
+        waves = self._waved(tone(donor), tone(np.asarray(furrows - wide)))
+        shares = (*self._matched(texture, coarse, offset), waves, _WAVE_COLOUR, self._levelled())
         return self._laid(textured(texture, coarse, furrows, wide, bump, rim.span.hole, self.surface, shares))
 
     def _levelled(self) -> float:
@@ -130,6 +139,16 @@ class Bed:
         """
         share = min(1.0, _LEVEL * _SMALL_PX / (_SMALL_PX + len(self.rim.span.hole)))
         return 0.0 if share < _LEAST_LEVEL else share
+
+    def _waved(self, there: Float, waves: Float) -> float:
+        """What takes a donor's waves on this surface to the unevenness of the skin they come from.
+
+        The surface has waves of its own, from its rim. On skin whose pores have nothing to do with what is
+        coarser, as rendered skin's, it has nearly all of them, and heals were a third too uneven.
+        """
+        wanted = _energy(_waves(there, self.wound), self.hole) - self.waves
+        given = max(_energy(waves, self.hole), _LEAST_ENERGY)
+        return _WAVE_GAIN * min(max(math.sqrt(max(wanted, 0.0) / given), _LEAST_WAVES), _MOST_WAVES)
 
     def _matched(self, texture: Float, coarse: Float, offset: tuple[int, int]) -> tuple[float, float, float]:
         """What takes a donor's grain, its colour and pores to the rim's contrast: other light, other noise.
@@ -179,6 +198,23 @@ class Bed:
         """The inner box of the photo with ``rows``, ``(n, 3)``, in its hole."""
         at = self.near.within(self.wound.inner)
         return laid(self.rim.span.hole, rows, self.wound.od[self.wound.inner.slices], at.y0, at.x0)
+
+
+def _widest(values: Float, wound: Wound) -> Float:
+    """What of values, ``(h, w)`` or ``(h, w, 3)``, is coarser than a donor is believed."""
+    sigma = min(max(8 + 0.03 * wound.diameter_px, 8.2), 9.8)
+    return low_band(values, np.ones(values.shape[:2], np.float32), sigma)
+
+
+def _waves(grey: Float, wound: Wound) -> Float:
+    """What lies between furrows and that, ``(h, w)``."""
+    return np.asarray(blur(grey, _FURROWS_PX) - _widest(grey, wound))
+
+
+def _energy(values: Float, where: Bool) -> float:
+    """The mean square."""
+    seen = values[where]
+    return float(np.einsum("i,i->", seen, seen)) / max(len(seen), 1)
 
 
 def _gain(here: float, there: float) -> float:
