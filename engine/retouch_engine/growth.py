@@ -24,7 +24,7 @@ import numpy as np
 from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import density
 from retouch_engine.imaging.masks import bounding_box, dilated, distance_to, placed
-from retouch_engine.kernels.planes import along, between, mean_in, octants
+from retouch_engine.kernels.planes import along, between, clear_from, mean_in, octants
 from retouch_engine.survey import Scene
 from retouch_engine.types import Bool, Box, Float, Photo, Step
 
@@ -55,8 +55,6 @@ _CLEAN, _CLEAN_SIDE = 0.05, 0.12
 """A margin that has less of the spot's own colour than that is skin: all around, and in two octants."""
 _CLEAN_OD, _CLEAN_SIDE_OD = 0.01, 0.015
 """Less than that nobody sees, however faint the spot."""
-_AROUND = [4, 0, 2, 6, 7, 3, 1, 5]
-"""The octants in order, each beside the next."""
 
 
 def grown(photo: Photo, scene: Scene, steps: Sequence[Step]) -> tuple[Step, ...]:
@@ -144,20 +142,10 @@ def _narrowest(od: Float, skin: Bool, core: Bool, margin: int, width: int) -> in
     size = max(float(np.linalg.norm(height)), 1e-3)
     colour = height / size**2
     total, count = octants(od, skin, away, colour, float(level @ colour), margin + 1 + width)
-    beyond = count[:, margin + 1 :].sum(axis=1)
-    if beyond.min() < _LEAST_OCTANT:
+    if count[:, margin + 1 :].sum(axis=1).min() < _LEAST_OCTANT:
         return margin
-    usual = total[:, margin + 1 :].sum(axis=1) / beyond
-    all_around = max(_CLEAN, _CLEAN_OD / size)
-    on_a_side = max(_CLEAN_SIDE, _CLEAN_SIDE_OD / size, float(usual.std()))
-    for ring in range(margin - 1, _LEAST_MARGIN_PX - 1, -1):
-        here = count[:, ring : ring + 2].sum(axis=1)
-        if here.min() < 1:
-            return ring + 1
-        more = (total[:, ring : ring + 2].sum(axis=1) / here - usual)[_AROUND]
-        if abs(more.mean()) > all_around or (more + np.roll(more, 1)).max() / 2 > on_a_side:
-            return ring + 1
-    return _LEAST_MARGIN_PX
+    all_around, on_a_side = max(_CLEAN, _CLEAN_OD / size), max(_CLEAN_SIDE, _CLEAN_SIDE_OD / size)
+    return clear_from(total, count, margin, _LEAST_MARGIN_PX, all_around, on_a_side)
 
 
 def _growth(view: _View, size: float) -> int:

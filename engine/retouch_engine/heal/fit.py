@@ -111,7 +111,7 @@ class Bed:
         surface = rim.spanned(wound.od[near.slices])
         grey = tone(wound.calm[near.slices])
         grey[hole] = surface.mean(axis=1)
-        return cls(wound, near, hole, around, rim, surface, _energy(_waves(grey, wound), hole))
+        return cls(wound, near, hole, around, rim, surface, _unevenness(grey, hole, wound))
 
     def grafted(self, offset: tuple[int, int]) -> Float | None:
         """Skin from ``offset`` on the surface: float32 ``(h, w, 3)``, the inner box; None where unreadable.
@@ -125,7 +125,7 @@ class Bed:
         donor = seen_from(self.wound.od, self.near, offset)
         texture = rim.above(donor)
         coarse, furrows = blur(texture, _GRAIN_PX), blur(texture, _FURROWS_PX)
-        wide = _widest(texture, self.wound)
+        wide = low_band(texture, np.ones(texture.shape[:2], np.float32), _widest(self.wound))
         bump = blur(self.hole.astype(np.float32), _BUMP_PX)
         waves = self._waved(tone(donor), tone(np.asarray(furrows - wide)))
         shares = (*self._matched(texture, coarse, offset), waves, _WAVE_COLOUR, self._levelled())
@@ -146,7 +146,7 @@ class Bed:
         The surface has waves of its own, from its rim. On skin whose pores have nothing to do with what is
         coarser, as rendered skin's, it has nearly all of them, and heals were a third too uneven.
         """
-        wanted = _energy(_waves(there, self.wound), self.hole) - self.waves
+        wanted = _unevenness(there, self.hole, self.wound) - self.waves
         given = max(_energy(waves, self.hole), _LEAST_ENERGY)
         return _WAVE_GAIN * min(max(math.sqrt(max(wanted, 0.0) / given), _LEAST_WAVES), _MOST_WAVES)
 
@@ -200,15 +200,17 @@ class Bed:
         return laid(self.rim.span.hole, rows, self.wound.od[self.wound.inner.slices], at.y0, at.x0)
 
 
-def _widest(values: Float, wound: Wound) -> Float:
-    """What of values, ``(h, w)`` or ``(h, w, 3)``, is coarser than a donor is believed."""
-    sigma = min(max(8 + 0.03 * wound.diameter_px, 8.2), 9.8)
-    return low_band(values, np.ones(values.shape[:2], np.float32), sigma)
+def _widest(wound: Wound) -> float:
+    """Sigma, px, of what is coarser than a donor is believed."""
+    return min(max(8 + 0.03 * wound.diameter_px, 8.2), 9.8)
 
 
-def _waves(grey: Float, wound: Wound) -> Float:
-    """What lies between furrows and that, ``(h, w)``."""
-    return np.asarray(blur(grey, _FURROWS_PX) - _widest(grey, wound))
+def _unevenness(grey: Float, hole: Bool, wound: Wound) -> float:
+    """The mean square, in a hole, of what lies between furrows and that; looked at at half size."""
+    h, w = (n // 2 for n in grey.shape)
+    half = np.asarray(cv2.resize(grey[: 2 * h, : 2 * w], (w, h), interpolation=cv2.INTER_AREA))
+    waves = blur(half, _FURROWS_PX / 2) - low_band(half, np.ones_like(half), _widest(wound) / 2)
+    return _energy(np.asarray(waves), hole[: 2 * h : 2, : 2 * w : 2])
 
 
 def _energy(values: Float, where: Bool) -> float:

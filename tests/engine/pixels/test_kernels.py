@@ -362,14 +362,30 @@ def test_octants_of_rings(rng: np.random.Generator) -> None:
     y, x = np.mgrid[:41, :41] - 20
     away = frozen(np.maximum(np.hypot(y, x) - 8, 0).astype(np.float32))
     colour = np.array([0.2, -1.0, 0.5])
-    total, count = planes.octants(values, skin, away, colour, 0.3, 7)
     share = values @ colour - 0.3
-    octant = (y < 0) + 2 * (x < 0) + 4 * (np.abs(y) < np.abs(x))
+    # On an axis or a diagonal either of two will do.
+    turned = (np.degrees(np.arctan2(y, x)) % 360) / 45
+    skin = frozen(skin & (np.abs(y) != np.abs(x)) & (y != 0) & (x != 0))
+    total, count = planes.octants(values, skin, away, colour, 0.3, 7)
+    octant = turned.astype(int)
     for side in range(8):
         for ring in range(7):
             kept = skin & (octant == side) & (away > ring) & (away <= ring + 1)
             assert count[side, ring] == kept.sum()
             assert total[side, ring] == pytest.approx(share[kept].sum(), abs=1e-4)
+
+
+def test_rings_are_clear_until_one_is_not(rng: np.random.Generator) -> None:
+    count = np.full((8, 12), 10.0)
+    # Beyond the sixth ring is skin, before the third a halo: all around, or in the last and first octant.
+    for halo, side in ((0.2, slice(None)), (0.4, [0, 7])):
+        total = rng.normal(0, 0.1, (8, 12))
+        total[side, :3] += 10 * halo
+        assert planes.clear_from(total, count, 6, 1, 0.05, 0.12) == 3
+    assert planes.clear_from(np.zeros((8, 12)), count, 6, 2, 0.05, 0.12) == 2
+    some = count.copy()
+    some[4, 2:4] = 0
+    assert planes.clear_from(np.zeros((8, 12)), some, 6, 1, 0.05, 0.12) == 3
 
 
 def test_what_is_left_of_a_band_is_topped_up_with_another(rng: np.random.Generator) -> None:
