@@ -38,11 +38,11 @@ _TRUSTED_PX = 120
 """Of few pixels the contrast is not known well enough to go by it all the way."""
 _WAVE_GAIN = 1.1
 """What the split below takes from the unevenness, given back: measured on portraits."""
-_LEAST_WAVES, _MOST_WAVES = 0.5, 1.3
+_LEAST_WAVES, _MOST_WAVES = 0.6, 1.2
 _WAVE_COLOUR = 0.3
 """Of a donor's unevenness in colour: the rest is an error that is seen sooner than it would be missed."""
 _LEAST_WEIGHT = np.float32(1e-4)
-_LEAST_ENERGY = 1e-9
+_LEAST_ENERGY = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,6 @@ class Bed:
     around: Bool
     rim: Rim
     surface: Float
-    waves: float
-    """How uneven the surface is in the band of a donor's waves: the mean square of its grey."""
 
     @classmethod
     def of(cls, wound: Wound) -> Bed | None:
@@ -109,9 +107,7 @@ class Bed:
         if rim is None:
             return None
         surface = rim.spanned(wound.od[near.slices])
-        grey = tone(wound.calm[near.slices])
-        grey[hole] = surface.mean(axis=1)
-        return cls(wound, near, hole, around, rim, surface, _unevenness(grey, hole, wound))
+        return cls(wound, near, hole, around, rim, surface)
 
     def grafted(self, offset: tuple[int, int]) -> Float | None:
         """Skin from ``offset`` on the surface: float32 ``(h, w, 3)``, the inner box; None where unreadable.
@@ -125,9 +121,11 @@ class Bed:
         donor = seen_from(self.wound.od, self.near, offset)
         texture = rim.above(donor)
         coarse, furrows = blur(texture, _GRAIN_PX), blur(texture, _FURROWS_PX)
-        wide = low_band(texture, np.ones(texture.shape[:2], np.float32), _widest(self.wound))
+        wide = self._widest(texture)
         bump = blur(self.hole.astype(np.float32), _BUMP_PX)
-        waves = self._waved(tone(donor), tone(np.asarray(furrows - wide)))
+        grey = tone(donor)
+        there = blur(grey, _FURROWS_PX) - self._widest(grey)
+        waves = self._waved(there, tone(np.asarray(furrows - wide)))
         shares = (*self._matched(texture, coarse, offset), waves, _WAVE_COLOUR, self._levelled())
         return self._laid(textured(texture, coarse, furrows, wide, bump, rim.span.hole, self.surface, shares))
 
@@ -140,15 +138,23 @@ class Bed:
         share = min(1.0, _LEVEL * _SMALL_PX / (_SMALL_PX + len(self.rim.span.hole)))
         return 0.0 if share < _LEAST_LEVEL else share
 
-    def _waved(self, there: Float, waves: Float) -> float:
-        """What takes a donor's waves on this surface to the unevenness of the skin they come from.
+    def _widest(self, values: Float) -> Float:
+        """What of values, ``(h, w)`` or ``(h, w, 3)``, is coarser than a donor is believed."""
+        sigma = min(max(8 + 0.03 * self.wound.diameter_px, 8.2), 9.8)
+        return low_band(values, np.ones(values.shape[:2], np.float32), sigma)
 
-        The surface has waves of its own, from its rim. On skin whose pores have nothing to do with what is
-        coarser, as rendered skin's, it has nearly all of them, and heals were a third too uneven.
+    def _waved(self, donor: Float, waves: Float) -> float:
+        """What takes a donor's waves on a surface to the unevenness of skin.
+
+        A surface has waves of its own, from its rim. Where pores have nothing to do with what is coarser, as
+        on rendered skin, these are mere noise, and a donor's waves hold their opposite: both together were a
+        third too much. How much of that there is shows at the donor, whose own waves are known: with b of
+        these in what stands above its surface, a sum is as uneven as they are at the root of 2 b - 1.
         """
-        wanted = _unevenness(there, self.hole, self.wound) - self.waves
-        given = max(_energy(waves, self.hole), _LEAST_ENERGY)
-        return _WAVE_GAIN * min(max(math.sqrt(max(wanted, 0.0) / given), _LEAST_WAVES), _MOST_WAVES)
+        there, above = donor[self.hole], waves[self.hole]
+        both, all_of_it = float(np.einsum("i,i->", there, above)), float(np.einsum("i,i->", above, above))
+        share = math.sqrt(max(2 * both / max(all_of_it, _LEAST_ENERGY) - 1, 0.0))
+        return _WAVE_GAIN * min(max(share, _LEAST_WAVES), _MOST_WAVES)
 
     def _matched(self, texture: Float, coarse: Float, offset: tuple[int, int]) -> tuple[float, float, float]:
         """What takes a donor's grain, its colour and pores to the rim's contrast: other light, other noise.
@@ -198,25 +204,6 @@ class Bed:
         """The inner box of the photo with ``rows``, ``(n, 3)``, in its hole."""
         at = self.near.within(self.wound.inner)
         return laid(self.rim.span.hole, rows, self.wound.od[self.wound.inner.slices], at.y0, at.x0)
-
-
-def _widest(wound: Wound) -> float:
-    """Sigma, px, of what is coarser than a donor is believed."""
-    return min(max(8 + 0.03 * wound.diameter_px, 8.2), 9.8)
-
-
-def _unevenness(grey: Float, hole: Bool, wound: Wound) -> float:
-    """The mean square, in a hole, of what lies between furrows and that; looked at at half size."""
-    h, w = (n // 2 for n in grey.shape)
-    half = np.asarray(cv2.resize(grey[: 2 * h, : 2 * w], (w, h), interpolation=cv2.INTER_AREA))
-    waves = blur(half, _FURROWS_PX / 2) - low_band(half, np.ones_like(half), _widest(wound) / 2)
-    return _energy(np.asarray(waves), hole[: 2 * h : 2, : 2 * w : 2])
-
-
-def _energy(values: Float, where: Bool) -> float:
-    """The mean square."""
-    seen = values[where]
-    return float(np.einsum("i,i->", seen, seen)) / max(len(seen), 1)
 
 
 def _gain(here: float, there: float) -> float:
