@@ -78,11 +78,11 @@ def _wholly(own: Own, layers: Layers, tight: Box, places: Places, share: Float) 
 def _partly(own: Own, layers: Layers, tight: Box, places: Places, share: Float) -> Float:
     """A share of the heal and the rest of what was there, at the contrast of skin: ``(n, 3)``.
 
-    What both have in common, the surface through their rim, is theirs whatever the share. What lies on it
-    is mixed by bands. Pores and furrows keep their variance; how far they are related is measured: a heal
-    that keeps the skin's own pores needs no gain, and with it had up to 1.4 times their contrast. Of what
-    is coarser the blemish is a part, so that what was there is left at its rest, no more, and what that
-    lacks of skin's waves is taken from the heal. (Mixed by opacity, as one low band, they were at .90.)
+    What both have in common, the surface through their rim, is theirs whatever the share. Of what lies on it
+    the blemish is a part, so that what was there is left at its rest, no more, and what skin then lacks of
+    its contrast is taken from the heal, band by band. How far the two are related is measured: a heal that
+    keeps the skin's own pores is asked for no more of them. (Mixed by opacity waves were at 0.90; at the
+    variance of both, 0.63 of a mole was left at one half, and a bright ring around it.)
     """
     od, _, low = own
     low_delta, high, _ = layers
@@ -98,6 +98,6 @@ def _partly(own: Own, layers: Layers, tight: Box, places: Places, share: Float) 
     for sigma in _SPLITS_PX:
         soft = blur(new, sigma), blur(old, sigma)
         pair = new - soft[0], old - soft[1]
-        total += blended(*pair, inside, share, _LEAST_ENERGY, _LEAST_RELATED, 1.0)
+        total += topped_up(*pair, inside, share, _LEAST_ENERGY, 0.0)
         new, old = soft
     return np.asarray(total + topped_up(new, old, inside, share, _LEAST_ENERGY, _CHANCE))

@@ -114,6 +114,20 @@ def test_a_share_of_a_heal_takes_that_share_of_the_blotch(skin: Skin, strength: 
     assert left.mean() / there.mean() == pytest.approx(1 - strength, abs=0.04)
 
 
+def test_half_a_mole_has_no_bright_ring(skin: Skin) -> None:
+    rings = []
+    for seed in range(6):
+        clean = skin(240, seed=seed)
+        mole = disc_at((240, 240), 120, 120, 9)
+        wound = wound_in(clean + 0.6 * mole[..., None].astype(np.float32), disc_at((240, 240), 120, 120, 14))
+        heal = next(iter(HEALERS[HealerId("donor")].attempts(wound)))
+        half, whole = (laid(wound, heal, strength)[0] for strength in (0.5, 1.0))
+        beside = disc_at((240, 240), 120, 120, 12) & ~disc_at((240, 240), 120, 120, 10)
+        rings.append(float((half - whole)[beside].mean()))
+        assert (half - whole)[disc_at((240, 240), 120, 120, 7)].mean() == pytest.approx(0.3, abs=0.03)
+    assert abs(np.mean(rings)) < 0.01
+
+
 def test_strength_zero_changes_nothing(skin: Skin) -> None:
     od = skin(200)
     wound = wound_in(od, disc_at((200, 200), 100, 100, 10))
