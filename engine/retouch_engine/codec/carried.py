@@ -8,6 +8,10 @@ from typing import Any
 
 _COMPARED = frozenset({"ExifIFD", "InteropIFD", "GPS", "IPTC", "IFD0"})
 _NOT_MISSED = frozenset({"SourceFile", "ExifIFD:ComponentsConfiguration", "ExifIFD:CompressedBitsPerPixel"})
+_NOTHING = ("", "undef")
+"""What exiftool reads where a camera left a place or a height open."""
+_PREVIEW = "PreviewImage"
+"""Of maker notes, its start and length too: left behind on purpose, because it shows the face as it was."""
 _FRACTION = 1e-6
 """Exiftool looks for a fraction near a number, and finds another one than the camera wrote: by up to 4e-8."""
 
@@ -45,12 +49,12 @@ def _missing(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
     lost: set[str] = set()
     for key, value in before.items():
         group = key.partition(":")[0]
-        if key in _NOT_MISSED:
+        if key in _NOT_MISSED or value in _NOTHING:
             continue
         if group in _COMPARED:
             if not _alike(after.get(key), value):
                 lost.add(key)
-        elif key not in after:
+        elif key not in after and not key.partition(":")[2].startswith(_PREVIEW):
             lost.add("MakerNotes")
     return tuple(sorted(lost))
 

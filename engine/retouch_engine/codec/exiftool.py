@@ -44,7 +44,9 @@ _GROUPS = ("ExifIFD:all", "InteropIFD:all", "GPS:all", "IPTC:all")
 _COPY = (
     *(f"-{group}" for group in _GROUPS),
     # None of these is part of its group's "all"; without the last a name in UTF-8 becomes question marks.
-    *("-InteropIFD:InteropIndex", "-InteropIFD:InteropVersion", "-IPTC:CodedCharacterSet"),
+    *("-InteropIFD:InteropIndex", "-InteropIFD:InteropVersion"),
+    *("-InteropIFD:RelatedImageWidth", "-InteropIFD:RelatedImageHeight"),
+    "-IPTC:CodedCharacterSet",
     "-MakerNotes",
     "-Photoshop:all",
     *(f"-IFD0:{tag}" for tag in _FIRST_DIRECTORY),

@@ -18,6 +18,7 @@ import pytest
 from tests.engine.codec import pictures
 
 from retouch_engine.codec import exiftool as carrier_module
+from retouch_engine.codec.carried import report_of
 from retouch_engine.codec.exiftool import MetadataCarrier
 from retouch_engine.codec.read import read_photo
 from retouch_engine.codec.write import write_result
@@ -181,6 +182,18 @@ def test_a_number_that_differs_is_missed(tmp_path: Path) -> None:
         copied = carrier.copy(link, result)
         _exiftool("-q", "-n", "-overwrite_original", "-FNumber=2.80001", "-GPSAltitude=34.5", str(result))
         assert carrier.compare(link, result, copied).missing == ("ExifIFD:FNumber",)
+
+
+def test_a_makers_preview_is_not_missed_and_anything_else_of_its_notes_is() -> None:
+    preview = {"PreviewIFD:PreviewImageStart": 3230, "PreviewIFD:PreviewImageLength": 26}
+    notes = {"Nikon:Quality": "RAW", "Nikon:ISO": 200, **preview}
+    assert report_of(notes, {"Nikon:Quality": "RAW", "Nikon:ISO": 200}, "", "12.57").missing == ()
+    assert report_of(notes, {"Nikon:Quality": "RAW"}, "", "12.57").missing == ("MakerNotes",)
+
+
+def test_a_place_that_the_camera_left_open_is_not_missed() -> None:
+    before = {"GPS:GPSLatitude": "", "GPS:GPSAltitude": "undef", "GPS:GPSSpeed": 3}
+    assert report_of(before, {}, "", "12.57").missing == ("GPS:GPSSpeed",)
 
 
 @needs_exiftool
