@@ -40,12 +40,15 @@ _FIRST_DIRECTORY = (
 )
 """Of the first directory only what describes: the rest says how samples are stored, and is not the source's.
 Not Software, which names us; not ImageSourceData, which holds Photoshop's unhealed layers."""
+_INTEROPERABILITY = (
+    *("InteropIndex", "InteropVersion"),
+    *("RelatedImageFileFormat", "RelatedImageWidth", "RelatedImageHeight"),
+)
 _GROUPS = ("ExifIFD:all", "InteropIFD:all", "GPS:all", "IPTC:all")
 _COPY = (
     *(f"-{group}" for group in _GROUPS),
     # None of these is part of its group's "all"; without the last a name in UTF-8 becomes question marks.
-    *("-InteropIFD:InteropIndex", "-InteropIFD:InteropVersion"),
-    *("-InteropIFD:RelatedImageWidth", "-InteropIFD:RelatedImageHeight"),
+    *(f"-InteropIFD:{tag}" for tag in _INTEROPERABILITY),
     "-IPTC:CodedCharacterSet",
     "-MakerNotes",
     "-Photoshop:all",
