@@ -103,10 +103,12 @@ class Bars:
     def at(cls, sensitivity: int) -> Bars:
         """For a sensitivity of 0 to 100; 50 heals wrongly about once on four portraits."""
         doubt = (50 - sensitivity) / 50
+        # Who asks for more takes finds for granted that are less sure, hardly more risk of a mole: from 0.21
+        # on, the first permanent marks are healed.
         return cls(
             review=0.015 * 2.5**doubt,
             sure=0.25 + (0.5 if doubt > 0 else 0.15) * doubt,
-            risk=0.18 * 1.3**-doubt,
+            risk=0.19 * (1.3 if doubt > 0 else 1.08) ** -doubt,
         )
 
 
