@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.detect import judge, spotnet
 from retouch_engine.detect.classic import survey_outlines
-from retouch_engine.detect.finds import united, worth_it
+from retouch_engine.detect.finds import by_rules, figured, peaks, worth_it
 from retouch_engine.recipe import Recipe
 from retouch_engine.survey import survey
 from retouch_engine.types import Photo
@@ -65,8 +65,9 @@ def _rows(portrait: Portrait, network: spotnet.Network, scale: float) -> list[Ro
     seen = spotnet.view(photo, scene, network)
     if seen is None:
         return []
-    total = []
-    for find in united(photo, scene, seen, survey_outlines(photo, scene, Recipe())):
+    total, finds = [], by_rules(survey_outlines(photo, scene, Recipe()))
+    finds += peaks(photo, scene, seen, [find.box for find in finds])
+    for find in figured(scene, seen, finds):
         cy, cx = (find.box.y0 + find.box.y1) / 2 / scale, (find.box.x0 + find.box.x1) / 2 / scale
         label, mark = _mark(portrait, cx, cy, find.diameter_px / scale)
         wanted = worth_it(find.figures) or label in TOLD

@@ -18,8 +18,9 @@ import cv2
 import numpy as np
 
 from retouch_engine.budget import Plan
+from retouch_engine.codec.carried import CarryReport
 from retouch_engine.codec.contact import write_contact
-from retouch_engine.codec.exiftool import CarryReport, MetadataCarrier, linked
+from retouch_engine.codec.exiftool import MetadataCarrier, linked
 from retouch_engine.codec.layers import Marks
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.painted import read_painted_mask

@@ -22,6 +22,8 @@ from typing import Any, Self
 
 import exiftool
 
+from retouch_engine.codec.carried import CarryReport, report_of
+
 LEAST_VERSION = (12, 38)
 """Before it, a name with a pipe in it is run (CVE-2022-23935)."""
 CARRY_TIMEOUT_S = 120.0
@@ -38,10 +40,15 @@ _FIRST_DIRECTORY = (
 )
 """Of the first directory only what describes: the rest says how samples are stored, and is not the source's.
 Not Software, which names us; not ImageSourceData, which holds Photoshop's unhealed layers."""
+_INTEROPERABILITY = (
+    *("InteropIndex", "InteropVersion"),
+    *("RelatedImageFileFormat", "RelatedImageWidth", "RelatedImageHeight"),
+)
 _GROUPS = ("ExifIFD:all", "InteropIFD:all", "GPS:all", "IPTC:all")
 _COPY = (
     *(f"-{group}" for group in _GROUPS),
-    # Not part of IPTC:all, and without it a name in UTF-8 becomes question marks.
+    # None of these is part of its group's "all"; without the last a name in UTF-8 becomes question marks.
+    *(f"-InteropIFD:{tag}" for tag in _INTEROPERABILITY),
     "-IPTC:CodedCharacterSet",
     "-MakerNotes",
     "-Photoshop:all",
@@ -60,25 +67,11 @@ _COMPARE = (
     "-MakerNotes:all",
     *(f"-IFD0:{tag}" for tag in _FIRST_DIRECTORY),
 )
-_COMPARED = frozenset({"ExifIFD", "InteropIFD", "GPS", "IPTC", "IFD0"})
-_NOT_MISSED = frozenset({"SourceFile", "ExifIFD:ComponentsConfiguration", "ExifIFD:CompressedBitsPerPixel"})
 _WITHOUT_EXIFTOOL = ("ExifIFD", "GPS", "MakerNotes", "Photoshop")
 
 
 class ExiftoolError(Exception):
     """exiftool is gone, too slow, too old or refuses; the caller goes on without it."""
-
-
-@dataclass(frozen=True, slots=True)
-class CarryReport:
-    """What became of the source's metadata."""
-
-    carried_by: str
-    """``exiftool 12.57`` or ``built-in``."""
-    missing: tuple[str, ...] = ()
-    """What the source has and the result has not, by group and tag."""
-    note: str = ""
-    """In words, what a person should know; empty when all is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +215,9 @@ class MetadataCarrier:
         Raises:
             ValueError: a path that we cannot have made.
         """
-        command = ("-m", "-overwrite_original", "-tagsFromFile", _staged(source), *_COPY, _staged(result))
+        # Without -n values pass through their printed form: a lens of 4.25 mm arrived as one of 4.2.
+        how = ("-m", "-n", "-overwrite_original", "-tagsFromFile")
+        command = (*how, _staged(source), *_COPY, _staged(result))
         try:
             (said,), _ = self._asked(command)
             return Copied(said)
@@ -247,7 +242,7 @@ class MetadataCarrier:
             try:
                 answers, version = self._asked(*commands)
                 before, after = map(_tags, answers)
-                return _report(before, after, copied.said, version)
+                return report_of(before, after, copied.said, version)
             except ExiftoolError as error:
                 trouble = str(error)
         note = f"exiftool: {trouble}; exposure, date and place are carried as XMP only"
@@ -362,26 +357,3 @@ def _tags(answer: str) -> dict[str, Any]:
         return {str(name): value for name, value in tags.items()}
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ExiftoolError(f"its answer is not the JSON of one file: {answer[:80]!r}") from error
-
-
-def _report(before: dict[str, Any], after: dict[str, Any], said: str, version: str) -> CarryReport:
-    missing = _missing(before, after)
-    note = "" if not missing else f"not carried: {', '.join(missing)}"
-    if missing and "0 image files updated" in said:
-        note = f"exiftool left the result as it was; {note}"
-    return CarryReport(f"exiftool {version}", missing, note)
-
-
-def _missing(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
-    """What the source has and the result has not, or differently; maker notes as one."""
-    lost: set[str] = set()
-    for key, value in before.items():
-        group = key.partition(":")[0]
-        if key in _NOT_MISSED:
-            continue
-        if group in _COMPARED:
-            if after.get(key) != value:
-                lost.add(key)
-        elif key not in after:
-            lost.add("MakerNotes")
-    return tuple(sorted(lost))

@@ -35,6 +35,17 @@ PREFIXES = {
     "retouchd": "http://ns.retouchd.org/1.0/",
 }
 DEEPEST = 64
+_WIDE = {
+    b"\0\0\0<": "utf-32-be",
+    b"<\0\0\0": "utf-32-le",
+    b"\0<": "utf-16-be",
+    b"<\0": "utf-16-le",
+    b"\xff\xfe\0\0": "utf-32",
+    b"\0\0\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+"""How a packet begins, the longer before the shorter, and what it is written in."""
 _PADDING = (" " * 99 + "\n") * 20
 
 
@@ -51,6 +62,15 @@ def name(short: str) -> str:
 def space_of(tag: str) -> str:
     """The namespace of an ElementTree name."""
     return tag[1:].partition("}")[0] if tag.startswith("{") else ""
+
+
+def _bare(source: bytes) -> bytes:
+    """A packet without its padding, in UTF-8. Other tools write UTF-16 and 32, whose zeros are no padding."""
+    for start, encoding in _WIDE.items():
+        if source.startswith(start):
+            source = source.decode(encoding, "replace").encode()
+            break
+    return source.strip(b"\0 \r\n\t")
 
 
 class Packet:
@@ -74,9 +94,7 @@ class Packet:
         depth, root = 0, None
         try:
             events = ("start-ns", "start", "end")
-            for event, value in Safe.iterparse(
-                io.BytesIO(source.strip(b"\0 \r\n\t")), events, forbid_dtd=True
-            ):
+            for event, value in Safe.iterparse(io.BytesIO(_bare(source)), events, forbid_dtd=True):
                 if event == "start-ns":
                     prefix, uri = value
                     self._prefixes.setdefault(uri, prefix)

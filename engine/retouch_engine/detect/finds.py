@@ -52,10 +52,13 @@ class Find:
     """Its middle in the network's maps."""
 
 
-def united(photo: Photo, scene: Scene, seen: View, looked_at: Sequence[Looked]) -> list[Find]:
-    """The rules' outlines and the network's own peaks, each place once, with the figures of both."""
-    finds = [Find(box, mask, o.diameter_px, figures | {"own": 0.0}) for o, box, mask, figures in looked_at]
-    finds += _peaks(photo, scene, seen, [f.box for f in finds])
+def by_rules(looked_at: Sequence[Looked]) -> list[Find]:
+    """The rules' outlines."""
+    return [Find(box, mask, o.diameter_px, figures | {"own": 0.0}) for o, box, mask, figures in looked_at]
+
+
+def figured(scene: Scene, seen: View, finds: Sequence[Find]) -> list[Find]:
+    """The same finds with the first network's figures beside their own."""
     cells = [_cells(seen, f.box, f.mask) for f in finds]
     centres = [_middle(box, inside) for box, inside in cells]
     said = [seen.odds[(slice(None), *box.slices)][:, inside] for box, inside in cells]
@@ -87,8 +90,8 @@ def _coherence(seen: View, box: Box) -> float:
     return grain.coherence(seen.rgb, seen.skin, x - 0.5, y - 0.5, radius, seen.px_per_mm)
 
 
-def _peaks(photo: Photo, scene: Scene, seen: View, taken: Sequence[Box]) -> list[Find]:
-    """The network's peaks where no outline lies yet."""
+def peaks(photo: Photo, scene: Scene, seen: View, taken: Sequence[Box]) -> list[Find]:
+    """The network's own peaks, where nothing lies yet that is ``taken``."""
     strongest = np.where(seen.skin, seen.odds[Says.BLEMISH], 0)
     kernel = np.ones((_APART, _APART), dtype=np.uint8)
     places = np.argwhere(

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retouch_engine.kernels.trees import leaves
+
 FEATURES = (
     "z",
     "rise_r",
@@ -59,21 +61,10 @@ class Verifier:
     nodes: NDArray[np.float64]
     roots: NDArray[np.intp]
     base: float
-    depth: int
 
     def probability(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """For each row of figures ``(n, features)``, the probability, 0 to 1, that it is a blemish."""
-        if len(rows) == 0:
-            return np.zeros(0)
-        at = np.broadcast_to(self.roots, (len(rows), len(self.roots))).copy()
-        line = np.arange(len(rows))[:, None]
-        for _ in range(self.depth):
-            node = self.nodes[at]
-            feature = node[..., 0].astype(np.intp)
-            goes_left = rows[line, np.maximum(feature, 0)] <= node[..., 1]
-            below = np.where(goes_left, node[..., 2], node[..., 3]).astype(np.intp)
-            at = np.where(feature < 0, at, below)
-        raw = self.base + self.nodes[at][..., 4].sum(axis=1)
+        raw = self.base + leaves(self.nodes, self.roots, np.ascontiguousarray(rows))
         return np.asarray(1 / (1 + np.exp(-raw)))
 
 
@@ -99,5 +90,4 @@ def parsed(content: Mapping[str, Any]) -> Verifier:
         roots.append(start)
         start += len(table)
         tables.append(table)
-    deepest = max(len(t) for t in content["trees"])
-    return Verifier(np.concatenate(tables), np.array(roots, dtype=np.intp), content["base"], deepest // 2 + 1)
+    return Verifier(np.concatenate(tables), np.array(roots, dtype=np.intp), content["base"])

@@ -42,6 +42,7 @@ WIDE = _seen(types.uint16, 3, "A")
 """Samples of 16 bits, a view or not."""
 PLACES = _seen(types.intp, 2)
 """``(n, 2)``: rows and columns."""
+ORDER = _seen(types.intp, 1)
 VALUES = _seen(types.float32, 1)
 FLAGS = _seen(types.boolean, 1)
 ROWS = _seen(types.float32, 2)

@@ -19,6 +19,7 @@ import numpy as np
 from retouch_engine.imaging.bands import blur, low_band, steepness
 from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import bounding_box, dilated, disc, eroded, placed
+from retouch_engine.threads import borrowed
 from retouch_engine.types import Bool, Box, Float
 
 _LEAST_MM = 0.9
@@ -82,7 +83,8 @@ def foreign(od: Float, body: Bool, mm: float) -> Foreign:
     frame = Box(0, 0, *body.shape)
     cut = bounding_box(body).grown(round(2 * mm), frame.height, frame.width)
     relief = _relief(od[cut.slices], np.ascontiguousarray(body[cut.slices]), mm)
-    found = (_ink(relief), _jewellery(relief), _text(relief), _edges(relief))
+    with borrowed("things", 2) as hands:
+        found = hands.map(lambda look: look(relief), (_ink, _jewellery, _text, _edges))
     return Foreign(*(placed(one, cut, frame) for one in found))
 
 

@@ -97,8 +97,8 @@ def guesses(
     shrinks = [min(1.0, side / max(height, width)) for side in _COARSE]
     shrinks = shrinks[: shrinks.index(1.0) + 1] if 1.0 in shrinks else shrinks
     frame = Box(0, 0, height, width)
-    with borrowed("glances", 1) as hands:
-        # While one look is searched for faces the network is at the next.
+    with borrowed("glances", 2) as hands:
+        # While one look is searched for faces the network is at the next two.
         glances = [hands.submit(_glance, look, frame, shrink, network) for shrink in shrinks]
         for shrink, glance in zip(shrinks, glances, strict=True):
             views.append(View.told(shrink, glance.result()))

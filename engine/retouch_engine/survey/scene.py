@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
+from threading import Lock
 from typing import cast
 
 import cv2
@@ -272,24 +273,29 @@ def _suspecting(scene: Scene, suspects: tuple[Suspect, ...]) -> Scene:
 
 
 class View:
-    """Shrunken copies of a photo, as sRGB. The largest is made once and the others from it."""
+    """Shrunken copies of a photo, as sRGB. The largest is made once, whoever asks, and the others from it."""
 
     def __init__(self, photo: Photo, plain: bool) -> None:
         self.plain = plain
         self._pixels = photo.pixels
         self._profile = photo.profile
         self._kept: dict[int, Samples] = {}
+        self._making = Lock()
 
     def small(self, long_side: int) -> Samples:
         """The whole photo with this long side, or as it is when it is smaller."""
-        if long_side not in self._kept:
-            height, width = self._pixels.shape[:2]
-            shrink = min(1.0, long_side / max(height, width))
-            size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-            source = next((v for k, v in self._kept.items() if k > long_side), self._pixels)
-            small = _shrunk(source, size)
-            self._kept[long_side] = small if self.plain or source is not self._pixels else self._srgb(small)
-        return self._kept[long_side]
+        with self._making:
+            if long_side not in self._kept:
+                self._kept[long_side] = self._made(long_side)
+            return self._kept[long_side]
+
+    def _made(self, long_side: int) -> Samples:
+        height, width = self._pixels.shape[:2]
+        shrink = min(1.0, long_side / max(height, width))
+        size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+        source = next((v for k, v in self._kept.items() if k > long_side), self._pixels)
+        small = _shrunk(source, size)
+        return small if self.plain or source is not self._pixels else self._srgb(small)
 
     def look(self, box: Box, shrink: float) -> Float:
         """A part of the photo, shrunk: float32, 0 to 1."""

@@ -18,6 +18,7 @@ import pytest
 from tests.engine.codec import pictures
 
 from retouch_engine.codec import exiftool as carrier_module
+from retouch_engine.codec.carried import report_of
 from retouch_engine.codec.exiftool import MetadataCarrier
 from retouch_engine.codec.read import read_photo
 from retouch_engine.codec.write import write_result
@@ -141,6 +142,58 @@ def test_everything_is_carried_and_nothing_else_moves(tmp_path: Path, name: str)
         assert new[key] == old[key], key
     assert new["IFD0:Software"].startswith("retouchd ")
     assert not [key for key in new if "Thumbnail" in key or "Preview" in key or key.startswith("IFD1")]
+
+
+CAMERA = {
+    "ExifIFD:FocalLength": 4.25,
+    "ExifIFD:ApertureValue": 1.6993699982773,
+    "ExifIFD:ShutterSpeedValue": 0.100064351332038,
+    "ExifIFD:FocalPlaneXResolution": 3849.211789,
+    "ExifIFD:BrightnessValue": -1.0437,
+    "ExifIFD:SubjectDistance": 1.23456,
+    "ExifIFD:LensInfo": "4.25 4.25 1.75 1.75",
+    "GPS:GPSLongitude": 121.947820583333,
+    "GPS:GPSImgDirection": 251.7437,
+    "InteropIFD:InteropIndex": "R98",
+    "InteropIFD:InteropVersion": "0100",
+    "ExifIFD:ExposureCompensation": -1 / 3,
+}
+"""Finer than exiftool prints them."""
+
+
+@needs_exiftool
+def test_numbers_arrive_as_fine_as_the_camera_wrote_them(tmp_path: Path) -> None:
+    (tmp_path / "staging").mkdir()
+    source = _source(tmp_path, "s.jpg")
+    _exiftool("-q", "-n", "-overwrite_original", *(f"-{k}={v}" for k, v in CAMERA.items()), str(source))
+    link, result, _, _ = _staged(tmp_path / "staging", source)
+    with MetadataCarrier() as carrier:
+        assert carrier.carry(link, result).missing == ()
+    old, new = _tags(source), _tags(result)
+    for key in CAMERA:
+        assert new[key] == (pytest.approx(old[key], rel=1e-6) if isinstance(old[key], float) else old[key])
+
+
+@needs_exiftool
+def test_a_number_that_differs_is_missed(tmp_path: Path) -> None:
+    (tmp_path / "staging").mkdir()
+    link, result, _, _ = _staged(tmp_path / "staging", _source(tmp_path, "s.jpg"))
+    with MetadataCarrier() as carrier:
+        copied = carrier.copy(link, result)
+        _exiftool("-q", "-n", "-overwrite_original", "-FNumber=2.80001", "-GPSAltitude=34.5", str(result))
+        assert carrier.compare(link, result, copied).missing == ("ExifIFD:FNumber",)
+
+
+def test_a_makers_preview_is_not_missed_and_anything_else_of_its_notes_is() -> None:
+    preview = {"PreviewIFD:PreviewImageStart": 3230, "PreviewIFD:PreviewImageLength": 26}
+    notes = {"Nikon:Quality": "RAW", "Nikon:ISO": 200, **preview}
+    assert report_of(notes, {"Nikon:Quality": "RAW", "Nikon:ISO": 200}, "", "12.57").missing == ()
+    assert report_of(notes, {"Nikon:Quality": "RAW"}, "", "12.57").missing == ("MakerNotes",)
+
+
+def test_a_place_that_the_camera_left_open_is_not_missed() -> None:
+    before = {"GPS:GPSLatitude": "", "GPS:GPSAltitude": "undef", "GPS:GPSSpeed": 3}
+    assert report_of(before, {}, "", "12.57").missing == ("GPS:GPSSpeed",)
 
 
 @needs_exiftool

@@ -217,6 +217,11 @@ def test_a_broken_or_hostile_packet_is_reported_and_replaced(broken: bytes) -> N
     assert build_packet(broken, FACTS) == build_packet(None, FACTS)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-be", "utf-16-le", "utf-32-be", "utf-32-le", "utf-16", "utf-32"])
+def test_a_packet_in_wide_letters_is_read_as_any_other(encoding: str) -> None:
+    assert build_packet(SOURCE.decode().encode(encoding) + b"\0" * 40, FACTS) == build_packet(SOURCE, FACTS)
+
+
 def test_a_good_packet_is_no_trouble() -> None:
     assert packet_trouble(SOURCE) is None
     assert packet_trouble(None) is None

@@ -67,6 +67,18 @@ def test_patchmatch_is_the_same_in_any_thread(skin: Skin) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
+def test_patchmatch_leads_a_furrow_across_a_large_hole(skin: Skin) -> None:
+    clean = skin(260, seed=6)
+    clean += 0.3 * np.exp(-(((np.arange(260) - 130) / 9.0) ** 2) / 2).astype(np.float32)[:, None, None]
+    spoilt = clean.copy()
+    hole = disc_at(SHAPE, 130, 130, 27)
+    spoilt[hole] += np.float32(0.5)
+    after, _ = laid(wound_in(spoilt, hole), heals("patchmatch", wound_in(spoilt, hole))[0])
+    middle, above = (slice(125, 136), slice(120, 141)), (slice(104, 110), slice(125, 136))
+    deep, was = (float(od[middle].mean() - od[above].mean()) for od in (after, clean))
+    assert abs(deep - was) < 0.3 * was
+
+
 def test_no_donor_carries_a_hair(skin: Skin) -> None:
     od = skin(260, seed=1)
     hair = np.zeros(SHAPE, bool)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from retouch_engine.kernels import mixing, offsets, outlines, patches, places, planes, rises, surfaces
+from retouch_engine.kernels import mixing, offsets, outlines, patches, places, planes, rises, surfaces, trees
 from retouch_engine.types import frozen
 
 Array = NDArray[Any]
@@ -510,6 +510,15 @@ def test_peaks_are_topped_by_no_neighbour(rng: np.random.Generator) -> None:
     assert 20 < expected.sum() < 2000
     np.testing.assert_array_equal(places_found, np.argwhere(expected))
     np.testing.assert_array_equal(noises, z[expected])
+
+
+def test_each_row_falls_to_one_leaf_of_each_tree() -> None:
+    nodes = [[1, 0.5, 1, 2, 0], [-1, 0, 0, 0, 3], [0, -1, 3, 4, 0], [-1, 0, 0, 0, 5], [-1, 0, 0, 0, 7]]
+    whole = frozen(np.array([*nodes, [-1, 0, 0, 0, 100]], dtype=np.float64))
+    rows = np.array([[0, 0.5], [-1, 0.6], [np.nextafter(-1, 0), np.inf]])
+    fell = trees.leaves(whole, frozen(np.array([0, 5], np.intp)), rows)
+    np.testing.assert_array_equal(fell, [103, 105, 107])
+    assert trees.leaves(whole, frozen(np.array([0], np.intp)), rows[:0]).shape == (0,)
 
 
 def test_threads_change_no_bit(rng: np.random.Generator) -> None:

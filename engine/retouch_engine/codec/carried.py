@@ -1,0 +1,70 @@
+"""What became of the source's metadata: which of its tags are not in the result, or differ there."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+_COMPARED = frozenset({"ExifIFD", "InteropIFD", "GPS", "IPTC", "IFD0"})
+_NOT_MISSED = frozenset({"SourceFile", "ExifIFD:ComponentsConfiguration", "ExifIFD:CompressedBitsPerPixel"})
+_NOTHING = ("", "undef")
+"""What exiftool reads where a camera left a place or a height open."""
+_PREVIEW = "PreviewImage"
+"""Of maker notes, its start and length too: left behind on purpose, because it shows the face as it was."""
+_FRACTION = 1e-6
+"""Exiftool looks for a fraction near a number, and finds another one than the camera wrote: by up to 4e-8."""
+
+
+@dataclass(frozen=True, slots=True)
+class CarryReport:
+    """What became of the source's metadata."""
+
+    carried_by: str
+    """``exiftool 12.57`` or ``built-in``."""
+    missing: tuple[str, ...] = ()
+    """What the source has and the result has not, by group and tag."""
+    note: str = ""
+    """In words, what a person should know; empty when all is there."""
+
+
+def report_of(before: dict[str, Any], after: dict[str, Any], said: str, version: str) -> CarryReport:
+    """Hold what exiftool reads in the result against what it reads in the source.
+
+    Args:
+        before: the source's tags, by group and tag.
+        after: the result's.
+        said: what exiftool said when it copied.
+        version: exiftool's.
+    """
+    missing = _missing(before, after)
+    note = "" if not missing else f"not carried: {', '.join(missing)}"
+    if missing and "0 image files updated" in said:
+        note = f"exiftool left the result as it was; {note}"
+    return CarryReport(f"exiftool {version}", missing, note)
+
+
+def _missing(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
+    """What the source has and the result has not, or differently; maker notes as one."""
+    lost: set[str] = set()
+    for key, value in before.items():
+        group = key.partition(":")[0]
+        if key in _NOT_MISSED or value in _NOTHING:
+            continue
+        if group in _COMPARED:
+            if not _alike(after.get(key), value):
+                lost.add(key)
+        elif key not in after and not key.partition(":")[2].startswith(_PREVIEW):
+            lost.add("MakerNotes")
+    return tuple(sorted(lost))
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """The same, or the same numbers but for what another fraction for them leaves."""
+    if one == other:
+        return True
+    try:
+        pairs = zip(str(one).split(), str(other).split(), strict=True)
+        return all(math.isclose(float(a), float(b), rel_tol=_FRACTION) for a, b in pairs)
+    except ValueError:
+        return False
