@@ -6,9 +6,9 @@ streaks of single pores cancel, and on skin whose truth is known every pixel of 
 
 A better predictor than the membrane was looked for in holes of 60 px and not found: kriging with the skin's
 own variogram (powers of the distance from 0.5 to 1.8, 12 to 48 px of rim, with and without a trend) came 4 %
-nearer to the truth in grey and 3 % in blue over red, 7 % less near in green over both; a rim that
-is averaged wider the deeper the place lies cost 1 to 5 %. Two fifths of the error are a curved surface that no
-rim tells of.
+nearer to the truth in grey and 3 % in blue over red, and was 7 % further off in green over both; a rim that
+is averaged wider the deeper the place lies cost 1 to 5 %. Two fifths of the error are a curved surface that
+no rim tells of.
 """
 
 from __future__ import annotations
