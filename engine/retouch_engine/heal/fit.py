@@ -3,10 +3,17 @@
 Only readable rim counts: clean skin here, and clean where the filling comes from. The boundary is averaged
 along itself a little only: the donor's own rim is spanned in the same way and taken away, so that the
 streaks of single pores cancel, and on skin whose truth is known every pixel of wider averaging costs colour.
+
+A better predictor than the membrane was looked for in holes of 60 px and not found: kriging with the skin's
+own variogram (powers of the distance from 0.5 to 1.8, 12 to 48 px of rim, with and without a trend) came 4 %
+nearer to the truth in grey and 3 % in blue over red, and was 7 % further off in green over both; a rim that
+is averaged wider the deeper the place lies cost 1 to 5 %. Two fifths of the error are a curved surface that
+no rim tells of.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +22,7 @@ import numpy as np
 from retouch_engine.heal.base import Wound
 from retouch_engine.heal.sources import seen_from
 from retouch_engine.imaging.bands import blur, low_band
+from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import dilated
 from retouch_engine.imaging.membrane import Span
 from retouch_engine.kernels.surfaces import above, contrasts, divided_at, laid, textured
@@ -36,9 +44,11 @@ _TRUSTED_PX = 120
 """Of few pixels the contrast is not known well enough to go by it all the way."""
 _WAVE_GAIN = 1.1
 """What the split below takes from the unevenness, given back: measured on portraits."""
+_LEAST_WAVES, _MOST_WAVES = 0.6, 1.2
 _WAVE_COLOUR = 0.3
 """Of a donor's unevenness in colour: the rest is an error that is seen sooner than it would be missed."""
 _LEAST_WEIGHT = np.float32(1e-4)
+_LEAST_ENERGY = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +124,15 @@ class Bed:
         rim = self._seen_through(~seen_from(self.wound.dirty, self.near, offset))
         if rim is None:
             return None
-        texture = rim.above(seen_from(self.wound.od, self.near, offset))
+        donor = seen_from(self.wound.od, self.near, offset)
+        texture = rim.above(donor)
         coarse, furrows = blur(texture, _GRAIN_PX), blur(texture, _FURROWS_PX)
-        widest = min(max(5 + 0.06 * self.wound.diameter_px, 5.4), 9.6)
-        wide = low_band(texture, np.ones(texture.shape[:2], np.float32), widest)
+        wide = self._widest(texture)
         bump = blur(self.hole.astype(np.float32), _BUMP_PX)
-        shares = (*self._matched(texture, coarse, offset), _WAVE_GAIN, _WAVE_COLOUR, self._levelled())
+        grey = tone(donor)
+        there = blur(grey, _FURROWS_PX) - self._widest(grey)
+        waves = self._waved(there, tone(np.asarray(furrows - wide)))
+        shares = (*self._matched(texture, coarse, offset), waves, _WAVE_COLOUR, self._levelled())
         return self._laid(textured(texture, coarse, furrows, wide, bump, rim.span.hole, self.surface, shares))
 
     def _levelled(self) -> float:
@@ -130,6 +143,24 @@ class Bed:
         """
         share = min(1.0, _LEVEL * _SMALL_PX / (_SMALL_PX + len(self.rim.span.hole)))
         return 0.0 if share < _LEAST_LEVEL else share
+
+    def _widest(self, values: Float) -> Float:
+        """What of values, ``(h, w)`` or ``(h, w, 3)``, is coarser than a donor is believed."""
+        sigma = min(max(8 + 0.03 * self.wound.diameter_px, 8.2), 9.8)
+        return low_band(values, np.ones(values.shape[:2], np.float32), sigma)
+
+    def _waved(self, donor: Float, waves: Float) -> float:
+        """What takes a donor's waves on a surface to the unevenness of skin.
+
+        A surface has waves of its own, from its rim. Where pores have nothing to do with what is coarser, as
+        on rendered skin, these are mere noise, and a donor's waves hold their opposite: both together were a
+        third too much. How much of that there is shows at the donor, whose own waves are known: with b of
+        these in what stands above its surface, a sum is as uneven as they are at the root of 2 b - 1.
+        """
+        there, above = donor[self.hole], waves[self.hole]
+        both, all_of_it = float(np.einsum("i,i->", there, above)), float(np.einsum("i,i->", above, above))
+        share = math.sqrt(max(2 * both / max(all_of_it, _LEAST_ENERGY) - 1, 0.0))
+        return _WAVE_GAIN * min(max(share, _LEAST_WAVES), _MOST_WAVES)
 
     def _matched(self, texture: Float, coarse: Float, offset: tuple[int, int]) -> tuple[float, float, float]:
         """What takes a donor's grain, its colour and pores to the rim's contrast: other light, other noise.

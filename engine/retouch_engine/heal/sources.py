@@ -78,7 +78,8 @@ def _wide(wound: Wound) -> Places:
 
 def _lattice(wound: Wound) -> Offsets:
     """Rings of offsets around the hole, jittered by the seed so that no grid shows over a whole face."""
-    size = max(wound.hole_box.height, wound.hole_box.width)
+    # A hole may be smaller than what its spot is said to be, and by that the guard knows a twin.
+    size = max(wound.hole_box.height, wound.hole_box.width, round(wound.diameter_px))
     turn = (wound.seed * _TURNS[0] + wound.box.y0 * _TURNS[1] + wound.box.x0 * _TURNS[2]) % 1.0
     farther, turned = (_CHANCES + turn) % 1.0
     return around(_RINGS, size + 3, 0.94 + 0.12 * farther, 0.24 * turned - 0.12)

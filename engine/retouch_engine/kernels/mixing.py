@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.kernels.compiled import PLACES, PLANE, REAL, ROWS, VALUES, VIEW, WIDE, kernel
+from retouch_engine.kernels.compiled import PLACES, PLANE, REAL, ROWS, VALUES, VIEW, WIDE, kernel, part
 from retouch_engine.types import Bool, Float, Places
 
 Edges = tuple[int, int, int, int]
@@ -44,6 +44,20 @@ def moved(low: Float, delta: Float, places: Places, share: Float) -> Float:
     return found
 
 
+@part
+def _related(new: Float, old: Float, places: Places, least_energy: float) -> float:
+    """The correlation of two bands without a mean, -1 to 1."""
+    both, news, olds = 0.0, 0.0, 0.0
+    for i in range(len(places)):
+        y, x = places[i, 0], places[i, 1]
+        for c in range(3):
+            a, b = np.float64(new[y, x, c]), np.float64(old[y, x, c])
+            both += a * b
+            news += a * a
+            olds += b * b
+    return float(both / np.sqrt(max(news * olds, least_energy)))
+
+
 @kernel(VIEW, VIEW, PLACES, VALUES, REAL, REAL, REAL)
 def blended(
     new: Float,
@@ -68,15 +82,7 @@ def blended(
     Returns:
         Float32 ``(n, 3)``.
     """
-    both, news, olds = 0.0, 0.0, 0.0
-    for i in range(len(places)):
-        y, x = places[i, 0], places[i, 1]
-        for c in range(3):
-            a, b = np.float64(new[y, x, c]), np.float64(old[y, x, c])
-            both += a * b
-            news += a * a
-            olds += b * b
-    related = np.float32(max(both / np.sqrt(max(news * olds, least_energy)), least_related))
+    related = np.float32(max(_related(new, old, places, least_energy), least_related))
     found = np.empty((len(places), 3), np.float32)
     one, two = np.float32(1), np.float32(2)
     for i in range(len(places)):
@@ -87,6 +93,36 @@ def blended(
         )
         for c in range(3):
             found[i, c] = (share[i] * new[y, x, c] + rest * old[y, x, c]) / norm
+    return found
+
+
+@kernel(VIEW, VIEW, PLACES, VALUES, REAL, REAL)
+def topped_up(
+    new: Float, old: Float, places: Places, share: Float, least_energy: float, chance: float
+) -> Float:
+    """The rest of ``old``, and so much of ``new`` that the sum has the contrast of ``new``.
+
+    Args:
+        new: ``(h, w, 3)``.
+        old: ``(h, w, 3)``, which may hold more than skin: only what is skin in it counts, as much as in
+            ``new``.
+        places: ``(n, 2)``.
+        share: ``(n,)``, of the new one; the rest is the old one's.
+        least_energy: of the product of both energies.
+        chance: how far both may be related, 0 to 1, without being so.
+
+    Returns:
+        Float32 ``(n, 3)``.
+    """
+    related = (_related(new, old, places, least_energy) - chance) / (1 - chance)
+    related = min(max(related, 0.0), 1.0)
+    found = np.empty((len(places), 3), np.float32)
+    for i in range(len(places)):
+        y, x = places[i, 0], places[i, 1]
+        rest = 1 - np.float64(share[i])
+        part = np.float32(np.sqrt(1 - rest * rest * (1 - related * related)) - related * rest)
+        for c in range(3):
+            found[i, c] = part * new[y, x, c] + np.float32(rest) * old[y, x, c]
     return found
 
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from retouch_engine.kernels.compiled import BLOCK, MASK, NUMBERS, PLANE, PLANES, REAL, ROWS, WHOLE, kernel
+from retouch_engine.kernels.compiled import (
+    BLOCK,
+    MASK,
+    NUMBERS,
+    PLANE,
+    PLANES,
+    REAL,
+    ROWS,
+    TABLE,
+    WHOLE,
+    kernel,
+)
 from retouch_engine.types import Bool, Float, Reals
 
 
@@ -169,3 +180,80 @@ def mean_in(values: Float, mask: Bool) -> tuple[Reals, int]:
                     total[c] += values[y, x, c]
                 count += 1
     return total / max(count, 1), count
+
+
+@kernel(PLANES, BLOCK, ROWS, NUMBERS, REAL, WHOLE)
+def octants(
+    values: Float, among: Bool, away: Float, colour: Reals, less: float, most: int
+) -> tuple[Reals, Reals]:
+    """How much of a colour is around a shape, less a number: by octant and by distance.
+
+    Args:
+        values: ``(h, w, 3)``; the shape lies about its middle.
+        among: bool ``(h, w)``: what counts.
+        away: ``(h, w)``, the distance from the shape, 0 in it.
+        colour: ``(3,)``.
+        less: see :func:`along`.
+        most: so far out, px.
+
+    Returns:
+        Sums and counts, ``(8, most)``: octants in their order around the middle; the k-th column is of what
+        lies further away than k and no further than k + 1.
+    """
+    h, w = away.shape
+    total, count = np.zeros((8, most)), np.zeros((8, most))
+    # By the signs of both ways and which is longer.
+    order = np.array([1, 6, 2, 5, 0, 7, 3, 4])
+    for y in range(h):
+        for x in range(w):
+            if among[y, x] and 0 < away[y, x] <= most:
+                ring = int(np.ceil(away[y, x])) - 1
+                # Twice the way from the middle: a whole number.
+                dy, dx = 2 * y - h + 1, 2 * x - w + 1
+                octant = order[(dy < 0) + 2 * (dx < 0) + 4 * (abs(dy) < abs(dx))]
+                share = (
+                    values[y, x, 0] * colour[0] + values[y, x, 1] * colour[1] + values[y, x, 2] * colour[2]
+                )
+                total[octant, ring] += share - less
+                count[octant, ring] += 1
+    return total, count
+
+
+@kernel(TABLE, TABLE, WHOLE, WHOLE, REAL, REAL)
+def clear_from(total: Reals, count: Reals, last: int, least: int, all_around: float, on_a_side: float) -> int:
+    """From which ring on what :func:`octants` found is no more than what lies beyond the rings.
+
+    Args:
+        total: ``(8, n)``.
+        count: ``(8, n)``; of each octant something lies beyond.
+        last: rings before this one are looked at, two together, from it inwards; what lies beyond begins one
+            after it.
+        least: the last that is looked at.
+        all_around: the most that rings may differ by in the mean of all octants.
+        on_a_side: the most that two neighbouring octants may have more, or what those beyond vary by.
+
+    Returns:
+        The least ring with nothing more in it or beyond it; ``last`` where the first one has.
+    """
+    usual, middle, spread = np.zeros(8), 0.0, 0.0
+    for k in range(8):
+        usual[k] = total[k, last + 1 :].sum() / count[k, last + 1 :].sum()
+        middle += usual[k] / 8
+    for k in range(8):
+        spread += (usual[k] - middle) ** 2 / 8
+    side = max(on_a_side, np.sqrt(spread))
+    more = np.zeros(8)
+    for ring in range(last - 1, least - 1, -1):
+        mean = 0.0
+        for k in range(8):
+            here = count[k, ring] + count[k, ring + 1]
+            if here == 0:
+                return ring + 1
+            more[k] = (total[k, ring] + total[k, ring + 1]) / here - usual[k]
+            mean += more[k] / 8
+        most = more[0] + more[7]
+        for k in range(7):
+            most = max(most, more[k] + more[k + 1])
+        if abs(mean) > all_around or most / 2 > side:
+            return ring + 1
+    return least

@@ -14,6 +14,7 @@ from retouch_engine.heal.fit import Bed
 from retouch_engine.heal.reinject import reinjected
 from retouch_engine.heal.sources import donors
 from retouch_engine.imaging.bands import blur
+from retouch_engine.imaging.density import tone
 from retouch_engine.record import Decision
 from retouch_engine.threads import borrowed
 from retouch_engine.types import Box, HealerId, Patch, Photo
@@ -137,6 +138,24 @@ def test_texture_stays_whole_at_every_strength(skin: Skin, name: str, strength: 
             ratios.append(contrast(after, HOLE, RING, 1.0) / contrast(clean, HOLE, RING, 1.0))
     assert len(ratios) >= 2
     assert 0.95 < np.median(ratios) < 1.05
+
+
+@pytest.mark.parametrize("strength", [0.25, 0.5, 0.75, 1.0])
+@pytest.mark.parametrize("name", ["donor", "tone"])
+@pytest.mark.parametrize("radius", [11, 16])
+def test_furrows_stay_whole_at_every_strength(skin: Skin, name: str, radius: int, strength: float) -> None:
+    hole = disc_at(SHAPE, 130, 130, radius)
+    ratios = []
+    for seed in range(16):
+        clean = skin(260, seed=seed)
+        wound = wound_in(clean, hole)
+        for heal in heals(name, wound)[:1]:
+            after, _ = laid(wound, heal, strength)
+            bands = (blur(tone(od), 2.0) - blur(tone(od), 3.2) for od in (after, clean))
+            now, was = (float(band[hole].std()) for band in bands)
+            ratios.append(now / was)
+    assert len(ratios) >= 4
+    assert 0.94 < np.median(ratios) < 1.1
 
 
 def test_a_small_heal_has_the_rims_colour_and_not_its_donors(skin: Skin) -> None:

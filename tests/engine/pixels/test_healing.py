@@ -102,6 +102,32 @@ def test_strength_moves_the_blotch_and_not_the_texture(skin: Skin) -> None:
     assert left[-1] < 0.15 * left[0]
 
 
+@pytest.mark.parametrize("strength", [0.25, 0.5, 0.75])
+def test_a_share_of_a_heal_takes_that_share_of_the_blotch(skin: Skin, strength: float) -> None:
+    clean = skin(240, seed=7)
+    hole = disc_at((240, 240), 120, 120, 18)
+    blotch = 0.4 * blur(disc_at((240, 240), 120, 120, 10).astype(np.float32), 3.0)[..., None]
+    wound = wound_in(clean + blotch, hole)
+    heal = next(iter(HEALERS[HealerId("donor")].attempts(wound)))
+    left = (laid(wound, heal, strength)[0] - laid(wound, heal, 1.0)[0])[disc_at((240, 240), 120, 120, 12)]
+    there = (wound.od - laid(wound, heal, 1.0)[0])[disc_at((240, 240), 120, 120, 12)]
+    assert left.mean() / there.mean() == pytest.approx(1 - strength, abs=0.04)
+
+
+def test_half_a_mole_has_no_bright_ring(skin: Skin) -> None:
+    rings = []
+    for seed in range(6):
+        clean = skin(240, seed=seed)
+        mole = disc_at((240, 240), 120, 120, 9)
+        wound = wound_in(clean + 0.6 * mole[..., None].astype(np.float32), disc_at((240, 240), 120, 120, 14))
+        heal = next(iter(HEALERS[HealerId("donor")].attempts(wound)))
+        half, whole = (laid(wound, heal, strength)[0] for strength in (0.5, 1.0))
+        beside = disc_at((240, 240), 120, 120, 12) & ~disc_at((240, 240), 120, 120, 10)
+        rings.append(float((half - whole)[beside].mean()))
+        assert (half - whole)[disc_at((240, 240), 120, 120, 7)].mean() == pytest.approx(0.3, abs=0.03)
+    assert abs(np.mean(rings)) < 0.01
+
+
 def test_strength_zero_changes_nothing(skin: Skin) -> None:
     od = skin(200)
     wound = wound_in(od, disc_at((200, 200), 100, 100, 10))

@@ -357,6 +357,52 @@ def test_rings_of_skin(rng: np.random.Generator) -> None:
     assert count == skin.sum()
 
 
+def test_octants_of_rings(rng: np.random.Generator) -> None:
+    values, skin = noise(rng, 41, 41, 3), rng.random((41, 41)) < 0.8
+    y, x = np.mgrid[:41, :41] - 20
+    away = frozen(np.maximum(np.hypot(y, x) - 8, 0).astype(np.float32))
+    colour = np.array([0.2, -1.0, 0.5])
+    share = values @ colour - 0.3
+    # On an axis or a diagonal either of two will do.
+    turned = (np.degrees(np.arctan2(y, x)) % 360) / 45
+    skin = frozen(skin & (np.abs(y) != np.abs(x)) & (y != 0) & (x != 0))
+    total, count = planes.octants(values, skin, away, colour, 0.3, 7)
+    octant = turned.astype(int)
+    for side in range(8):
+        for ring in range(7):
+            kept = skin & (octant == side) & (away > ring) & (away <= ring + 1)
+            assert count[side, ring] == kept.sum()
+            assert total[side, ring] == pytest.approx(share[kept].sum(), abs=1e-4)
+
+
+def test_rings_are_clear_until_one_is_not(rng: np.random.Generator) -> None:
+    count = np.full((8, 12), 10.0)
+    # Beyond the sixth ring is skin, before the third a halo: all around, or in the last and first octant.
+    for halo, side in ((0.2, slice(None)), (0.4, [0, 7])):
+        total = rng.normal(0, 0.1, (8, 12))
+        total[side, :3] += 10 * halo
+        assert planes.clear_from(total, count, 6, 1, 0.05, 0.12) == 3
+    assert planes.clear_from(np.zeros((8, 12)), count, 6, 2, 0.05, 0.12) == 2
+    some = count.copy()
+    some[4, 2:4] = 0
+    assert planes.clear_from(np.zeros((8, 12)), some, 6, 1, 0.05, 0.12) == 3
+
+
+def test_what_is_left_of_a_band_is_topped_up_with_another(rng: np.random.Generator) -> None:
+    new, old = noise(rng, 40, 30, 3), noise(rng, 40, 30, 3)
+    at = where(np.ones((40, 30), bool))
+    for rest in (0.9, 0.5, 0.2):
+        share = np.full(len(at), 1 - rest, np.float32)
+        mixed = mixing.topped_up(new, old, at, share, 1e-12, 0.5)
+        assert mixed.std() == pytest.approx(1, abs=0.05)
+        # A blemish in what was there is left at its rest, not one bit more, and calls for no more of the new.
+        spoilt = frozen(old + np.float32(9))
+        left = mixing.topped_up(new, spoilt, at, share, 1e-12, 0.5) - mixed
+        np.testing.assert_allclose(left, 9 * rest, atol=1e-4)
+        same = mixing.topped_up(old, old, at, share, 1e-12, 0.5)
+        np.testing.assert_allclose(same, old.reshape(-1, 3), atol=1e-4)
+
+
 def test_bands_are_blended_at_the_contrast_of_one(rng: np.random.Generator) -> None:
     support = np.zeros((30, 30), np.float32)
     support[5:25, 8:20] = rng.uniform(0.1, 1, (20, 12))
