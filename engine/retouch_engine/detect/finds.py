@@ -68,7 +68,9 @@ def figured(scene: Scene, seen: View, finds: Sequence[Find]) -> list[Find]:
     for number, found in enumerate(finds):
         means = said[number].mean(axis=1)
         figures = dict(zip(SAID, np.stack([most[number], means], 1).ravel().tolist(), strict=True))
-        figures |= crowd[number] | {"mm": found.diameter_px * seen.zoom / seen.px_per_mm, "gain": seen.gain}
+        px_per_mm = seen.px_per_mm / seen.zoom
+        figures |= crowd[number] | {"mm": found.diameter_px / px_per_mm, "gain": seen.gain}
+        figures["px_per_mm"] = px_per_mm
         # Where no face is known, nothing is known to be a body either.
         figures["on_face"] = float(scene.facial is None or scene.face_at(found.box) is not None)
         if worth_it(figures):

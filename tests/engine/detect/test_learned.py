@@ -40,6 +40,7 @@ RED: Mapping[str, float] = {
     "ring_level": 1.0,
     "ring_spread": 0.05,
     "mm": 2.0,
+    "px_per_mm": 5.0,
     "gain": 1.0,
     "on_face": 1.0,
     "coherence": 0.1,
@@ -126,12 +127,22 @@ def test_red_and_sure_is_healed_unasked() -> None:
         {"edge": 0.2},
         {"elongation": 3.1},
         {"on_face": 0.0, "mm": 4.0, "inside_spread": 0.2},
+        {"px_per_mm": 2.9, "melanin": 0.55},
     ],
 )
 def test_a_doubt_about_colour_place_or_shape_asks_a_person(doubt: dict[str, float]) -> None:
     finding = named_find({**RED, **doubt}, 0.97, 0.01, BARS)
     assert finding is not None
     assert not finding.sure
+
+
+@pytest.mark.parametrize("change", [{"px_per_mm": 3.1, "melanin": 0.55}, {"px_per_mm": 2.0}])
+def test_on_a_small_face_red_spots_are_healed_and_on_a_large_one_brown_ones_too(
+    change: dict[str, float],
+) -> None:
+    finding = named_find({**RED, **change}, 0.97, 0.01, BARS)
+    assert finding is not None
+    assert finding.sure
 
 
 @pytest.mark.parametrize("change", [{"on_face": 1.0}, {"mm": 2.5}, {"inside_spread": 0.4}])
