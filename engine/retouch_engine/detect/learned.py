@@ -37,8 +37,8 @@ _BROWN_RISK = (0.3, 0.5)
 """Melanin share above which less risk is taken, and the share of it. Seven blemishes of 155 go unhealed by
 it, and so do three moles and a fifth of the brown spots of which the labels cannot say what they are."""
 _COARSE_PX_PER_MM, _BROWN_IF_COARSE = 3.0, 0.5
-"""A small JPEG has lost the colour of what is 5 px wide: of 12 permanent marks healed in labelled portraits at
-0.28 to 0.6 of their size, 11 were on faces below this scale, and 10 of those had such a brown share."""
+"""A small JPEG has lost the colour of what is 5 px wide: of 12 permanent marks healed in labelled portraits
+at 0.28 to 0.6 of their size, 11 were on faces below this scale, and 10 of those had such a brown share."""
 _FAINT_RISK = 0.05
 """Of the risk that is taken otherwise, what may be taken of a blotch without an outline: only the network
 says where it is. With more, the hollow of an ear was healed, and two folds, for two blemishes."""
