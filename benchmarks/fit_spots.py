@@ -251,6 +251,8 @@ def nested(rows: list[Row], odds: Odds, photos: Sequence[Portrait], fold: dict[s
         clear = [w for w, healed in ways.items() if not (healed & permanent & (which != number)).any()]
         counts = {way: _count(rows, ways[way] & mine & (which != number)) for way in clear}
         may = [way for way, count in counts.items() if count[2] <= _MOST_FALSE * len(others)]
+        if not may:
+            raise SystemExit("every pair of lines heals a permanent mark, or too much else: widen the grid")
         chosen.append(max(may, key=lambda way: (counts[way][0], -counts[way][2])))
         total |= ways[chosen[-1]] & mine & (which == number)
     blemishes, kept, false = _count(rows, total)

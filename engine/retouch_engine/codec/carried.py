@@ -49,7 +49,7 @@ def _missing(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
     lost: set[str] = set()
     for key, value in before.items():
         group = key.partition(":")[0]
-        if key in _NOT_MISSED or value in _NOTHING:
+        if key in _NOT_MISSED or (group == "GPS" and value in _NOTHING):
             continue
         if group in _COMPARED:
             if not _alike(after.get(key), value):
@@ -65,6 +65,16 @@ def _alike(one: Any, other: Any) -> bool:
         return True
     try:
         pairs = zip(str(one).split(), str(other).split(), strict=True)
-        return all(math.isclose(float(a), float(b), rel_tol=_FRACTION) for a, b in pairs)
+        return all(a == b or _close(a, b) for a, b in pairs)
     except ValueError:
         return False
+
+
+def _close(one: str, other: str) -> bool:
+    """Numbers that differ by no more than a fraction leaves; whole ones are serial numbers and counts.
+
+    Raises:
+        ValueError: one of them is no number.
+    """
+    whole = one.isdigit() and other.isdigit()
+    return not whole and math.isclose(float(one), float(other), rel_tol=_FRACTION)

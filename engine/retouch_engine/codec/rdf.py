@@ -7,6 +7,7 @@ source's own prefixes are remembered and written back.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable
 from xml.etree.ElementTree import Element, ParseError, SubElement
 
@@ -35,17 +36,16 @@ PREFIXES = {
     "retouchd": "http://ns.retouchd.org/1.0/",
 }
 DEEPEST = 64
-_WIDE = {
-    b"\0\0\0<": "utf-32-be",
-    b"<\0\0\0": "utf-32-le",
-    b"\0<": "utf-16-be",
-    b"<\0": "utf-16-le",
-    b"\xff\xfe\0\0": "utf-32",
-    b"\0\0\xfe\xff": "utf-32",
-    b"\xff\xfe": "utf-16",
-    b"\xfe\xff": "utf-16",
-}
-"""How a packet begins, the longer before the shorter, and what it is written in."""
+_WIDE = (
+    (rb"\xff\xfe\0\0|\0\0\xfe\xff", "utf-32"),
+    (rb"\0{3}<\0{3}[^\0]", "utf-32-be"),
+    (rb"<\0{3}[^\0]\0{3}", "utf-32-le"),
+    (rb"\xff\xfe|\xfe\xff", "utf-16"),
+    (rb"\0<\0[^\0]", "utf-16-be"),
+    (rb"<\0[^\0]\0", "utf-16-le"),
+)
+"""How a packet begins, two letters of it, that is written in wide ones; a zero alone is padding."""
+_DECLARED = re.compile(r"\s*<\?xml\s.*?\?>", re.DOTALL)
 _PADDING = (" " * 99 + "\n") * 20
 
 
@@ -66,9 +66,10 @@ def space_of(tag: str) -> str:
 
 def _bare(source: bytes) -> bytes:
     """A packet without its padding, in UTF-8. Other tools write UTF-16 and 32, whose zeros are no padding."""
-    for start, encoding in _WIDE.items():
-        if source.startswith(start):
-            source = source.decode(encoding, "replace").encode()
+    for start, encoding in _WIDE:
+        if re.match(start, source):
+            # A declaration would name what it is no longer written in.
+            source = _DECLARED.sub("", source.decode(encoding, "replace"), count=1).encode()
             break
     return source.strip(b"\0 \r\n\t")
 

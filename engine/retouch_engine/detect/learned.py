@@ -34,11 +34,11 @@ spot, and from which no studio's taste makes it likelier to be healed."""
 _DARK = (0.67, 0.35)
 """Melanin share and rise in green density above which a mark looks like a mole, whatever the odds say."""
 _BROWN_RISK = (0.3, 0.5)
-"""Melanin share above which less risk is taken, and the share of it. Seven blemishes of 155 go unhealed by
-it, and so do three moles and a fifth of the brown spots of which the labels cannot say what they are."""
+"""Melanin share above which less risk is taken, and the share of it. Five blemishes of 155 go unhealed by
+it, and so do four moles and a fifth of the brown spots of which the labels cannot say what they are."""
 _COARSE_PX_PER_MM, _BROWN_IF_COARSE = 3.0, 0.5
 """A small JPEG has lost the colour of what is 5 px wide: of 12 permanent marks healed in labelled portraits
-at 0.28 to 0.6 of their size, 11 were on faces below this scale, and 10 of those had such a brown share."""
+at 0.35 to 0.6 of their size, 11 were on faces below this scale, and 10 of those had such a brown share."""
 _FAINT_RISK = 0.05
 """Of the risk that is taken otherwise, what may be taken of a blotch without an outline: only the network
 says where it is. With more, the hollow of an ear was healed, and two folds, for two blemishes."""
@@ -46,7 +46,7 @@ _SEEN_AS_PERMANENT = 0.8
 _JUDGED_PERMANENT = 0.5
 _LIKELIER_PERMANENT = 0.5
 """Odds of a permanent mark, by the first network anywhere in a spot, by the second of the whole spot, and by
-the trees, above which nothing outweighs them. Two of 150 blemishes are lost by the first line; it keeps what
+the trees, above which nothing outweighs them. Two of 152 blemishes are lost by the first line; it keeps what
 the usual rendering would turn red where the skin is taken for paler than it is."""
 _SEEN_AS_BLEMISH = 0.5
 """Odds of a blemish by the first network from which what else is called permanent is offered: dark scabs."""
@@ -59,12 +59,12 @@ _LEAST_EDGE = 0.5
 """Distance from where the skin ends, in its own diameters, of a spot healed unasked."""
 _UNEVEN = 0.17
 """Spread of the skin around, in optical density, above which nothing is healed unasked: folds of ears, tufts
-of hair, shadows. Two of 150 blemishes go unhealed by it, and 6 of 33 places where there is nothing."""
+of hair, shadows. Two of 152 blemishes go unhealed by it, and 6 of 33 places where there is nothing."""
 _ALONG = 0.4
 _SURE_ALONG = (0.35, 0.8)
 """Coherence of the skin around (:mod:`retouch_engine.detect.grain`) from which a find may be a piece of a
 fold, and the odds, by all and by the second network, below either of which it then is not healed unasked.
-One of 149 blemishes goes unhealed by it, and 11 of 38 places where there is nothing."""
+One of 151 blemishes goes unhealed by it, and 11 of 38 places where there is nothing."""
 _PATCH_MM, _EVEN = 3.0, 0.25
 """On a body, wider than this and with less spread inside (of its own rise), a mark may be a birthmark: a tan
 patch on a neck was healed in both photos of a person. The evenest of 9 such blemishes has 0.27."""
@@ -254,8 +254,10 @@ def named_again(figures: Mapping[str, float], sensitivity: int, taste: Calibrati
     Raises:
         KeyError: it lacks figures: another detector, or another version, made it.
     """
-    if "px_per_mm" not in figures:
-        raise KeyError("px_per_mm")  # by a version that took small faces for large ones
+    if "on_face" not in figures:
+        raise KeyError("on_face")  # by a version that knew no folds
+    # Records from before do not say how small a face is: what they tell of a studio counts all the same.
+    figures = {"px_per_mm": math.inf, **figures}
     heal, keep = figures["odds_blemish"], figures["odds_permanent"]
     return named_find(figures, heal, keep, Bars.at(sensitivity), taste)
 

@@ -73,14 +73,12 @@ def _fill(wound: Wound) -> Float | None:
     low, scale = _range(od, ~(hole | forbid))
     shrink = min(_MOST_SHRUNK, max(1, int(wound.diameter_px / _CELLS)))
     guide = np.rint(np.clip((_shrunk(od, shrink) - low) * scale + 28, 1, 254)).astype(np.uint8)
+    lost = _touched(hole, shrink)
+    # What is forbidden is never filled: a cell of both would leave the blemish's own colour in it.
+    kept_out = np.where(lost > 0, np.uint8(0), _touched(forbid, shrink))
     with _SEEDED:
         patchmatch.set_random_seed(wound.seed % 2**31 + 1)
-        done = patchmatch.inpaint(
-            guide,
-            _touched(hole, shrink),
-            global_mask=_touched(forbid, shrink),
-            patch_size=_RADIUS,
-        )
+        done = patchmatch.inpaint(guide, lost, global_mask=kept_out, patch_size=_RADIUS)
     fill = cv2.resize(
         (done.astype(np.float32) - 28) / scale + low, od.shape[1::-1], interpolation=cv2.INTER_LINEAR
     )

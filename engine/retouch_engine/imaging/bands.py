@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from retouch_engine.kernels.planes import edged
 from retouch_engine.types import Bool, Float, frozen
@@ -186,14 +184,6 @@ def edge_planes(od: Float, grey: Float) -> Float:
     planes = edged(np.ascontiguousarray(od), grey)
     planes[1] -= blur(planes[1], _COLOUR_PX)
     return planes
-
-
-def spread(values: NDArray[Any]) -> float:
-    """Standard deviation of ``(n,)`` values: half the cost of ``std`` on so few."""
-    if len(values) == 0:
-        return 0.0
-    off = values - np.float32(np.add.reduce(values) / len(values))
-    return math.sqrt(float(np.einsum("i,i->", off, off)) / len(values))
 
 
 def steepness(grey: Float) -> Float:

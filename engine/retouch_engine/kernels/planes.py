@@ -18,6 +18,9 @@ from retouch_engine.kernels.compiled import (
 )
 from retouch_engine.types import Bool, Float, Reals
 
+_ONE_SIDE = 1.4
+"""How much more one octant may have than two together: a mean of one varies as much more."""
+
 
 @kernel(PLANES, ROWS)
 def edged(values: Float, grey: Float) -> Float:
@@ -254,6 +257,6 @@ def clear_from(total: Reals, count: Reals, last: int, least: int, all_around: fl
         most = more[0] + more[7]
         for k in range(7):
             most = max(most, more[k] + more[k + 1])
-        if abs(mean) > all_around or most / 2 > side:
+        if abs(mean) > all_around or most / 2 > side or more.max() > _ONE_SIDE * side:
             return ring + 1
     return least

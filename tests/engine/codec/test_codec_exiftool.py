@@ -191,6 +191,21 @@ def test_a_makers_preview_is_not_missed_and_anything_else_of_its_notes_is() -> N
     assert report_of(notes, {"Nikon:Quality": "RAW"}, "", "12.57").missing == ("MakerNotes",)
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "alike"),
+    [
+        ("1.539999962 6 undef", "1.54 6 undef", True),
+        (1234567890, 1234567899, False),
+        ("1 2 3", "1 2 4", False),
+        (4, 4.0000001, True),
+        ("a 1.0", "b 1.0", False),
+    ],
+)
+def test_fractions_may_differ_and_nothing_else(was: object, now: object, *, alike: bool) -> None:
+    missing = report_of({"ExifIFD:LensInfo": was}, {"ExifIFD:LensInfo": now}, "", "12.57").missing
+    assert missing == (() if alike else ("ExifIFD:LensInfo",))
+
+
 def test_a_place_that_the_camera_left_open_is_not_missed() -> None:
     before = {"GPS:GPSLatitude": "", "GPS:GPSAltitude": "undef", "GPS:GPSSpeed": 3}
     assert report_of(before, {}, "", "12.57").missing == ("GPS:GPSSpeed",)

@@ -219,7 +219,14 @@ def test_a_broken_or_hostile_packet_is_reported_and_replaced(broken: bytes) -> N
 
 @pytest.mark.parametrize("encoding", ["utf-16-be", "utf-16-le", "utf-32-be", "utf-32-le", "utf-16", "utf-32"])
 def test_a_packet_in_wide_letters_is_read_as_any_other(encoding: str) -> None:
-    assert build_packet(SOURCE.decode().encode(encoding) + b"\0" * 40, FACTS) == build_packet(SOURCE, FACTS)
+    for start in ("", f'<?xml version="1.0" encoding="{encoding[:6]}"?>\n'):
+        wide = (start + SOURCE.decode()).encode(encoding) + b"\0" * 40
+        assert build_packet(wide, FACTS) == build_packet(SOURCE, FACTS)
+
+
+@pytest.mark.parametrize("padding", [1, 2, 3])
+def test_zeros_before_a_packet_are_padding(padding: int) -> None:
+    assert build_packet(b"\0" * padding + SOURCE, FACTS) == build_packet(SOURCE, FACTS)
 
 
 def test_a_good_packet_is_no_trouble() -> None:

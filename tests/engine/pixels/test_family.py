@@ -79,6 +79,18 @@ def test_patchmatch_leads_a_furrow_across_a_large_hole(skin: Skin) -> None:
     assert abs(deep - was) < 0.3 * was
 
 
+def test_patchmatch_takes_nothing_of_a_blemish_beside_what_is_forbidden(skin: Skin) -> None:
+    beyond, left = np.broadcast_to(np.arange(260) > 146, SHAPE), []
+    hole = disc_at(SHAPE, 130, 130, 26) & ~beyond
+    beside = hole & np.broadcast_to(np.arange(260) > 143, SHAPE)
+    for seed in range(4):
+        clean = skin(260, seed=seed) + beyond[..., None].astype(np.float32)
+        wound = wound_in(clean + np.float32(0.6) * hole[..., None], hole, forbid=beyond)
+        after, _ = laid(wound, heals("patchmatch", wound)[0])
+        left.append(float((after - clean)[beside].mean()))
+    assert np.mean(left) < 0.1
+
+
 def test_no_donor_carries_a_hair(skin: Skin) -> None:
     od = skin(260, seed=1)
     hair = np.zeros(SHAPE, bool)
