@@ -85,7 +85,7 @@ def test_patchmatch_takes_nothing_of_a_blemish_beside_what_is_forbidden(skin: Sk
     beside = hole & np.broadcast_to(np.arange(260) > 143, SHAPE)
     for seed in range(4):
         clean = skin(260, seed=seed) + beyond[..., None].astype(np.float32)
-        wound = wound_in(clean + np.float32(0.6) * hole[..., None], hole, forbid=beyond)
+        wound = wound_in(clean + 0.6 * hole[..., None].astype(np.float32), hole, forbid=beyond)
         after, _ = laid(wound, heals("patchmatch", wound)[0])
         left.append(float((after - clean)[beside].mean()))
     assert np.mean(left) < 0.1
