@@ -66,7 +66,7 @@ def _rows(portrait: Portrait, network: spotnet.Network, scale: float) -> list[Ro
     if seen is None:
         return []
     total, finds = [], by_rules(survey_outlines(photo, scene, Recipe()))
-    finds += peaks(photo, scene, seen, [find.box for find in finds])
+    finds += peaks(photo, scene, seen, finds)
     for find in figured(scene, seen, finds):
         cy, cx = (find.box.y0 + find.box.y1) / 2 / scale, (find.box.x0 + find.box.x1) / 2 / scale
         label, mark = _mark(portrait, cx, cy, find.diameter_px / scale)

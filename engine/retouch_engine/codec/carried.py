@@ -48,13 +48,13 @@ def _missing(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
     """What the source has and the result has not, or differently; maker notes as one."""
     lost: set[str] = set()
     for key, value in before.items():
-        group = key.partition(":")[0]
+        group, _, tag = key.partition(":")
         if key in _NOT_MISSED or (group == "GPS" and value in _NOTHING):
             continue
         if group in _COMPARED:
             if not _alike(after.get(key), value):
                 lost.add(key)
-        elif key not in after and not key.partition(":")[2].startswith(_PREVIEW):
+        elif key not in after and not tag.startswith(_PREVIEW):
             lost.add("MakerNotes")
     return tuple(sorted(lost))
 

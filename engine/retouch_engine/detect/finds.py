@@ -64,13 +64,13 @@ def figured(scene: Scene, seen: View, finds: Sequence[Find]) -> list[Find]:
     said = [seen.odds[(slice(None), *box.slices)][:, inside] for box, inside in cells]
     most = np.array([cut.max(axis=1) for cut in said], dtype=np.float32).reshape(-1, len(Says))
     crowd = _crowds(seen, centres)
+    px_per_mm = seen.px_per_mm / seen.zoom
+    whole = {"gain": seen.gain, "px_per_mm": px_per_mm}
     total = []
     for number, found in enumerate(finds):
         means = said[number].mean(axis=1)
         figures = dict(zip(SAID, np.stack([most[number], means], 1).ravel().tolist(), strict=True))
-        px_per_mm = seen.px_per_mm / seen.zoom
-        figures |= crowd[number] | {"mm": found.diameter_px / px_per_mm, "gain": seen.gain}
-        figures["px_per_mm"] = px_per_mm
+        figures |= crowd[number] | whole | {"mm": found.diameter_px / px_per_mm}
         # Where no face is known, nothing is known to be a body either.
         figures["on_face"] = float(scene.facial is None or scene.face_at(found.box) is not None)
         if worth_it(figures):
@@ -92,15 +92,15 @@ def _coherence(seen: View, box: Box) -> float:
     return grain.coherence(seen.rgb, seen.skin, x - 0.5, y - 0.5, radius, seen.px_per_mm)
 
 
-def peaks(photo: Photo, scene: Scene, seen: View, taken: Sequence[Box]) -> list[Find]:
-    """The network's own peaks, where nothing lies yet that is ``taken``."""
+def peaks(photo: Photo, scene: Scene, seen: View, taken: Sequence[Find]) -> list[Find]:
+    """The network's own peaks, where none of the finds lies that are ``taken``."""
     strongest = np.where(seen.skin, seen.odds[Says.BLEMISH], 0)
     kernel = np.ones((_APART, _APART), dtype=np.uint8)
     places = np.argwhere(
         (strongest >= _LEAST_ODDS) & (strongest >= np.asarray(cv2.dilate(strongest, kernel)))
     )
     order = np.argsort(-strongest[places[:, 0], places[:, 1]])[:_MOST]
-    boxes, found = list(taken), []
+    boxes, found = [find.box for find in taken], []
     for y, x in places[order].tolist():
         px, py = seen.to_photo(x, y)
         at = Box(int(py), int(px), int(py) + 1, int(px) + 1)

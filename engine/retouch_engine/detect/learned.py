@@ -193,7 +193,7 @@ def found(photo: Photo, scene: Scene, recipe: Recipe, network: Network, second: 
     # The second network is at the rules' outlines while Python is at the first one's own peaks.
     with borrowed("verdicts", 1) as hands:
         verdicts = hands.submit(judge.judged, finds, seen, second)
-        more = figured(scene, seen, peaks(photo, scene, seen, [find.box for find in finds]))
+        more = figured(scene, seen, peaks(photo, scene, seen, finds))
         return [*verdicts.result(), *judge.judged(more, seen, second)]
 
 
