@@ -7,8 +7,11 @@ are a socket, a red stripe is a book; both together, in the right places, are a 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -18,6 +21,7 @@ from retouch_engine.imaging.density import density, tone
 from retouch_engine.imaging.masks import dilated
 from retouch_engine.survey.gauge import Point, centres, pupils, scale_of, yaw_hint
 from retouch_engine.survey.guesses import (
+    AT_ONCE,
     LOWER,
     UPPER,
     WIDTH,
@@ -31,6 +35,7 @@ from retouch_engine.survey.guesses import (
 from retouch_engine.survey.parts import Network, Part
 from retouch_engine.survey.suspects import Suspect, suspects
 from retouch_engine.survey.turned import FAR, completed, frame, single, turn
+from retouch_engine.threads import borrowed
 from retouch_engine.types import Bool, Box, Float, PixelScale
 
 _CROP = 320
@@ -92,17 +97,26 @@ class Found:
 
 def find(look: Look, height: int, width: int, network: Network, others: Sequence[Candidate] = ()) -> Found:
     """Find every face: largest first. ``others`` are guesses from elsewhere, for places without ours."""
-    chosen, views = guesses(look, height, width, network, others)
-    chosen = chosen[:_MOST]
-    steady = len(chosen) <= _STEADY
     faces: list[Face] = []
     crops: list[Crop] = []
-    for candidate in chosen:
-        crop = _crop(look, candidate, (height, width), network, steady=steady)
-        seen = _face(len(faces) + 1, crop, (height, width))
-        if seen is not None and not any(_same(seen[0], f) for f in faces):
-            faces.append(seen[0])
-            crops.append(seen[1])
+    with borrowed("faces", AT_ONCE) as hands:
+
+        def begun(one: Candidate, *, steady: bool = True) -> Future[Crop]:
+            return hands.submit(partial(_crop, look, one, (height, width), network, steady=steady))
+
+        early: dict[Candidate, Future[Crop]] = {}
+        chosen, views = guesses(
+            look, height, width, network, others, lambda one: early.setdefault(one, begun(one))
+        )
+        chosen = chosen[:_MOST]
+        steady = len(chosen) <= _STEADY
+        seen_so = early if steady else {}
+        looks = deque(seen_so.get(one) or begun(one, steady=steady) for one in chosen)
+        while looks:
+            seen = _face(len(faces) + 1, looks.popleft().result(), (height, width))
+            if seen is not None and not any(_same(seen[0], f) for f in faces):
+                faces.append(seen[0])
+                crops.append(seen[1])
     doubtful = suspects(views, [(face.centre, face.width) for face in faces])
     return Found(tuple(faces), tuple(crops), _fitting(views, faces), doubtful)
 
@@ -132,8 +146,11 @@ def _crop(look: Look, guess: Candidate, size: tuple[int, int], network: Network,
 
 def _twice(upright: Float, network: Network) -> Float:
     """The mean of two looks: the crop mirrored, and the crop as it is but at the size of a first look."""
-    near = network.maps(np.ascontiguousarray(upright[:, ::-1]))[:, :, ::-1]
-    far = network.maps(np.asarray(cv2.resize(upright, (_CROP, _CROP), interpolation=cv2.INTER_AREA)))
+    small = np.asarray(cv2.resize(upright, (_CROP, _CROP), interpolation=cv2.INTER_AREA))
+    with borrowed("mirrored", 1) as hands:
+        told = hands.submit(network.maps, small)
+        near = network.maps(np.ascontiguousarray(upright[:, ::-1]))[:, :, ::-1]
+        far = told.result()
     size = (near.shape[2], near.shape[1])
     for one, other in zip(near, far, strict=True):
         np.copyto(one, (one + cv2.resize(other, size, interpolation=cv2.INTER_LINEAR)) * 0.5)
