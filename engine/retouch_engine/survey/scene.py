@@ -22,12 +22,13 @@ from retouch_engine.kernels.planes import over
 from retouch_engine.survey import parts
 from retouch_engine.survey.doubt import Maps, cautious, told
 from retouch_engine.survey.faces import Crop, Face, Found, find
-from retouch_engine.survey.parts import Network
+from retouch_engine.survey.parts import Network, Part
 from retouch_engine.survey.people import facial, owners
 from retouch_engine.survey.protect import Cause, by_colour, protection
 from retouch_engine.survey.second import Opinions, Second
 from retouch_engine.survey.skin import dark_pieces, skin_mask
 from retouch_engine.survey.suspects import Suspect
+from retouch_engine.threads import borrowed
 from retouch_engine.types import Bool, Box, Float, Photo, PixelScale, Samples, frozen
 
 _COLOUR_PX = 640
@@ -220,13 +221,15 @@ def _by_faces(photo: Photo, view: View, found: Found) -> Scene:
     shown = view.small(_GRID_PX)
     cell = photo.width / shown.shape[1]
     likely = _maps(found, photo, shown.shape[:2])
-    maps = protection(likely, shown, found.faces, cell)
-    scene = _scene(photo, view, maps, found.faces[0].scale, found.faces)
-    return replace(
-        _suspecting(scene, found.suspects),
-        owner=frozen(owners(found.faces, scene.skin.shape, cell)),
-        facial=frozen(facial(likely, found.faces, cell)),
-    )
+    with borrowed("whose", 1) as hands:
+        face = hands.submit(facial, likely, found.faces, cell)
+        maps = protection(likely, shown, found.faces, cell)
+        scene = _scene(photo, view, maps, found.faces[0].scale, found.faces)
+        return replace(
+            _suspecting(scene, found.suspects),
+            owner=frozen(owners(found.faces, scene.skin.shape, cell)),
+            facial=frozen(face.result()),
+        )
 
 
 def _scene(
@@ -326,21 +329,30 @@ def _shrunk(source: Samples, size: tuple[int, int]) -> Samples:
 def _maps(found: Found, photo: Photo, grid: tuple[int, ...]) -> Float:
     """The coarse maps, each face's own laid over them; float32 ``(parts, h, w)``."""
     h, w = grid
-    total = np.empty((len(found.coarse), h, w), dtype=np.float32)
-    for whole, coarse in zip(total, found.coarse, strict=True):
-        cv2.resize(coarse, (w, h), whole, interpolation=cv2.INTER_LINEAR)
+    # Nobody asks for what is none of all parts.
+    total = np.zeros((len(found.coarse), h, w), dtype=np.float32)
     sx, sy = w / photo.width, h / photo.height
+    laid = []
     # Smallest first: where faces meet, the nearer one has the last word.
     for face, crop in reversed(list(zip(found.faces, found.crops, strict=True))):
         box = _around(face, (h, w), (sx, sy))
         affine = _to_grid(crop, box, (sx, sy))
         size = (box.width, box.height)
         known = cv2.warpAffine(_feather(crop.maps.shape[1]), affine, size, flags=cv2.INTER_LINEAR)
-        for whole, part in zip(total, crop.maps, strict=True):
-            own = cv2.warpAffine(part, affine, size, flags=cv2.INTER_LINEAR)
+        laid.append((crop.maps, box, affine, known))
+
+    def part(number: Part) -> None:
+        whole = total[number]
+        cv2.resize(found.coarse[number], (w, h), whole, interpolation=cv2.INTER_LINEAR)
+        for maps, box, affine, known in laid:
+            size = (box.width, box.height)
+            own = cv2.warpAffine(maps[number], affine, size, flags=cv2.INTER_LINEAR)
             own -= whole[box.slices]
             own *= known
             whole[box.slices] += own
+
+    with borrowed("maps", 2) as hands:
+        hands.map(part, [number for number in Part if number is not Part.BACKGROUND])
     return total
 
 
