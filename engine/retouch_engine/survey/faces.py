@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
@@ -95,25 +95,43 @@ class Found:
     """What may be a face and is none of these."""
 
 
-def find(look: Look, height: int, width: int, network: Network, others: Sequence[Candidate] = ()) -> Found:
-    """Find every face: largest first. ``others`` are guesses from elsewhere, for places without ours."""
+def find(
+    look: Look,
+    size: tuple[int, int],
+    network: Network,
+    others: Sequence[Candidate] = (),
+    nobody: Callable[[], object] = lambda: None,
+) -> Found:
+    """Find every face: largest first.
+
+    Args:
+        look: sees a part of the photo.
+        size: the photo's height and width, px.
+        network: tells the parts of faces.
+        others: guesses from elsewhere, for places without ours.
+        nobody: told while the last look is still under way that none before it saw anything like a face.
+    """
     faces: list[Face] = []
     crops: list[Crop] = []
     with borrowed("faces", AT_ONCE) as hands:
 
         def begun(one: Candidate, *, steady: bool = True) -> Future[Crop]:
-            return hands.submit(partial(_crop, look, one, (height, width), network, steady=steady))
+            return hands.submit(partial(_crop, look, one, size, network, steady=steady))
 
         early: dict[Candidate, Future[Crop]] = {}
-        chosen, views = guesses(
-            look, height, width, network, others, lambda one: early.setdefault(one, begun(one))
-        )
+
+        def foreseen(likely: list[Candidate]) -> None:
+            early.update((one, begun(one)) for one in likely[:_STEADY])
+            if not likely:
+                nobody()
+
+        chosen, views = guesses(look, size, network, others, foreseen)
         chosen = chosen[:_MOST]
         steady = len(chosen) <= _STEADY
-        seen_so = early if steady else {}
-        looks = deque(seen_so.get(one) or begun(one, steady=steady) for one in chosen)
+        known = early if steady else {}
+        looks = deque(known.get(one) or begun(one, steady=steady) for one in chosen)
         while looks:
-            seen = _face(len(faces) + 1, looks.popleft().result(), (height, width))
+            seen = _face(len(faces) + 1, looks.popleft().result(), size)
             if seen is not None and not any(_same(seen[0], f) for f in faces):
                 faces.append(seen[0])
                 crops.append(seen[1])

@@ -93,40 +93,39 @@ class View:
 
 def guesses(
     look: Look,
-    height: int,
-    width: int,
+    size: tuple[int, int],
     network: Network,
     others: Sequence[Candidate] = (),
-    foreseen: Callable[[Candidate], object] = lambda _: None,
+    foreseen: Callable[[list[Candidate]], object] = lambda _: None,
 ) -> tuple[list[Candidate], list[View]]:
     """Guesses, widest first, and the looks at the whole photo.
 
     Args:
         look: sees a part of the photo.
-        height: of the photo, px.
-        width: the same.
+        size: the photo's height and width, px.
         network: tells the parts of faces.
         others: guesses from elsewhere.
-        foreseen: told of guesses that will hardly be bettered, while the finest look is still under way.
+        foreseen: told while the finest look is still under way of the guesses that it will hardly better, if
+            there are any; of none, where there is no guess at all.
     """
     views: list[View] = []
     found = list(others)
-    shrinks = [min(1.0, side / max(height, width)) for side in _COARSE]
+    shrinks = [min(1.0, side / max(size)) for side in _COARSE]
     shrinks = shrinks[: shrinks.index(1.0) + 1] if 1.0 in shrinks else shrinks
-    frame = Box(0, 0, height, width)
+    frame = Box(0, 0, *size)
     with borrowed("glances", AT_ONCE) as hands:
         # The finest look takes as long as all others with what is searched for in them: it begins first.
         glances = [hands.submit(_glance, look, frame, shrink, network) for shrink in reversed(shrinks)]
         for shrink, glance in zip(shrinks, reversed(glances), strict=True):
-            if len(views) == len(shrinks) - 1:
-                for one in _best(found):
-                    if _hardly_bettered(one, shrink):
-                        foreseen(one)
+            if 0 < len(views) == len(shrinks) - 1:
+                likely = [one for one in _best(found) if _hardly_bettered(one, shrink)]
+                if likely or not found:
+                    foreseen(likely)
             views.append(View.told(shrink, glance.result()))
             found += _candidates(views[-1])
     if shrinks[-1] == 1.0:
         return _best(found), views
-    return _best([*found, *_nearer(look, (height, width), views[-1], _best(found), network)]), views
+    return _best([*found, *_nearer(look, size, views[-1], _best(found), network)]), views
 
 
 def _hardly_bettered(one: Candidate, shrink: float) -> bool:

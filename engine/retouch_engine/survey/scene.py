@@ -7,6 +7,7 @@ colour survey says, sizes are in pixels only, and the notes say so.
 from __future__ import annotations
 
 import math
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Lock
@@ -26,7 +27,7 @@ from retouch_engine.survey.parts import Network, Part
 from retouch_engine.survey.people import facial, owners
 from retouch_engine.survey.protect import Cause, by_colour, protection
 from retouch_engine.survey.second import Opinions, Second
-from retouch_engine.survey.skin import dark_pieces, skin_mask
+from retouch_engine.survey.skin import coloured
 from retouch_engine.survey.suspects import Suspect
 from retouch_engine.threads import borrowed
 from retouch_engine.types import Bool, Box, Float, Photo, PixelScale, Samples, frozen
@@ -41,6 +42,8 @@ NO_NETWORK = (
     "onnxruntime is not installed (extra: cpu), so faces are not known: skin was found by colour alone, "
     "and eyes, brows, lips and nostrils are protected only where they differ from skin or are large and dark"
 )
+Colours = tuple[Samples, Float, Bool]
+"""A small copy of a photo, where it has the colour of skin, and dark pieces in that."""
 _UNKNOWN = PixelScale(None, "unknown: no face is known, so sizes are in pixels only")
 NO_FACE = "no face found: skin was found by colour alone, and sizes are in pixels only"
 MAYBE_FACE = (
@@ -208,12 +211,16 @@ def survey(photo: Photo, network: Network | None = None, opinions: Opinions | No
     network = network or parts.shipped()
     second = opinions.ask(view.small) if opinions and opinions.models else None
     guesses = [s.guess(photo.height, photo.width) for s in second.faces] if second else []
-    found = None if network is None else find(view.look, photo.height, photo.width, network, guesses)
-    if found is None or not found.faces:
-        note = NO_NETWORK if network is None else NO_FACE
-        scene = _by_colour(photo, view, note, found.suspects if found else ())
-    else:
-        scene = _by_faces(photo, view, found)
+    with borrowed("colours", 1) as hands:
+        early: list[Future[Colours]] = []
+        size, begin = (photo.height, photo.width), lambda: early.append(hands.submit(_colours, photo, view))
+        found = None if network is None else find(view.look, size, network, guesses, begin)
+        if found is None or not found.faces:
+            note = NO_NETWORK if network is None else NO_FACE
+            colours = early[0].result() if early else _colours(photo, view)
+            scene = _by_colour(photo, view, colours, note, found.suspects if found else ())
+        else:
+            scene = _by_faces(photo, view, found)
     return scene if second is None else _doubted(scene, second, looked=network is not None)
 
 
@@ -258,11 +265,13 @@ def _doubted(scene: Scene, second: Second, *, looked: bool) -> Scene:
     return replace(scene, skin=frozen(skin), level=frozen(level), causes=frozen(causes), notes=notes)
 
 
-def _by_colour(photo: Photo, view: View, note: str, suspects: tuple[Suspect, ...]) -> Scene:
+def _colours(photo: Photo, view: View) -> Colours:
     shown = view.small(_COLOUR_PX)
-    od = density(shown)
-    skin = skin_mask(od, grey=photo.grey)
-    dark = dark_pieces(od, skin)
+    return shown, *coloured(density(shown), grey=photo.grey)
+
+
+def _by_colour(photo: Photo, view: View, colours: Colours, note: str, suspects: tuple[Suspect, ...]) -> Scene:
+    shown, skin, dark = colours
     if note == NO_FACE and float(skin.mean()) < _LEAST_BY_COLOUR:
         skin, dark, note, suspects = np.zeros_like(skin), np.zeros_like(dark), NO_SKIN, ()
     maps = by_colour(skin, dark, shown, suspects, photo.width / shown.shape[1])

@@ -37,6 +37,12 @@ Axes = tuple[Float, Float]
 """Two numbers of each colour, ``(n,)`` each."""
 
 
+def coloured(od: Float, *, grey: bool) -> tuple[Float, Bool]:
+    """What :func:`skin_mask` and :func:`dark_pieces` find."""
+    skin = skin_mask(od, grey=grey)
+    return skin, dark_pieces(od, skin)
+
+
 def skin_mask(od: Float, *, grey: bool) -> Float:
     """Skin on a small sRGB copy of a photo.
 
