@@ -79,8 +79,7 @@ class Network:
 @cache
 def load(path: Path) -> Network:
     """A network from a file, loaded once. Needs onnxruntime."""
-    # Two tiles at once by one thread each: two threads that share one tile take a third more time for it.
-    return Network(session(path, threads=1))
+    return Network(session(path))
 
 
 def knows_spots() -> bool:
