@@ -21,9 +21,10 @@ from tests.engine.codec import pictures
 
 from retouch_engine import PHOTO_SUFFIXES, Limits, errors, formats
 from retouch_engine.codec.claim import claimed_pixels
+from retouch_engine.codec.codepoints import display_p3
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.read import read_photo
-from retouch_engine.errors import UnreadablePhoto
+from retouch_engine.errors import UnreadablePhoto, UnsupportedPhoto
 from retouch_engine.types import Photo
 
 LIMITS = Limits(max_megapixels=1)
@@ -277,3 +278,29 @@ def test_a_document_of_another_program_is_read_exactly(tmp_path: Path, ending: s
     environment = {**os.environ, "MAGICK_THREAD_LIMIT": "1"}
     subprocess.run(["convert", source, "-depth", "16", made], check=True, env=environment)
     assert np.array_equal(read_photo(made, LIMITS).pixels, data)
+
+
+def _png(tmp_path: Path, primaries: int, transfer: int, *, profile: bytes = b"") -> Path:
+    packed = bytes(imagecodecs.png_encode(pictures.ramp(3, np.uint16)))
+    packed = pictures.with_chunk(packed, b"cICP", bytes([primaries, transfer, 0, 1]))
+    if profile:
+        packed = pictures.with_chunk(packed, b"iCCP", b"p\0\0" + zlib.compress(profile))
+    path = tmp_path / "a.png"
+    path.write_bytes(packed)
+    return path
+
+
+def test_a_png_that_tells_its_colours_by_code_points_gets_a_profile(tmp_path: Path) -> None:
+    """Without one Display P3 would be taken for sRGB: the skin would turn pale."""
+    assert read_photo(_png(tmp_path, 12, 13), LIMITS).profile == display_p3()
+    assert read_photo(_png(tmp_path, 1, 13), LIMITS).profile is None
+    own = pictures.rgb_profile()
+    assert read_photo(_png(tmp_path, 12, 13, profile=own), LIMITS).profile == own
+
+
+@pytest.mark.parametrize(("primaries", "transfer"), [(9, 16), (12, 18), (9, 1)])
+def test_a_png_of_colours_that_no_export_has_is_refused(
+    tmp_path: Path, primaries: int, transfer: int
+) -> None:
+    with pytest.raises(UnsupportedPhoto):
+        read_photo(_png(tmp_path, primaries, transfer), LIMITS)
