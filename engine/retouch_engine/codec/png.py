@@ -12,7 +12,7 @@ from typing import BinaryIO
 import imagecodecs
 import numpy as np
 
-from retouch_engine.codec.codepoints import UNSPECIFIED, profile_of
+from retouch_engine.codec.codepoints import UNSPECIFIED, of_primaries, profile_of
 from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import LARGEST_VALUE_BYTES, Span, StructureError
 from retouch_engine.codec.metadata import MOST_PACKET_BYTES, Rational, SourceMetadata, from_blocks
@@ -22,7 +22,9 @@ from retouch_engine.recipe import Limits
 
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 """Colour type: channels. 3 is a palette."""
-_KEPT = frozenset({b"iCCP", b"eXIf", b"pHYs", b"iTXt", b"zTXt", b"tEXt", b"tRNS", b"acTL", b"cICP"})
+_GREY = {0, 4}
+_COLOURS = {b"iCCP", b"cICP", b"sRGB", b"gAMA", b"cHRM"}
+_KEPT = frozenset({b"eXIf", b"pHYs", b"iTXt", b"zTXt", b"tEXt", b"tRNS", b"acTL"} | _COLOURS)
 _PACKET = b"XML:com.adobe.xmp"
 _PIECE = 1 << 20
 MOST_CHUNKS = 1 << 20
@@ -124,8 +126,24 @@ def _colours(path: Path, chunks: Chunks) -> bytes | None:
         StructureError: it does not unpack.
         UnsupportedPhoto: colours that we do not take.
     """
-    points = next(iter(chunks.kept.get(b"cICP", [])), b"").ljust(2, bytes([UNSPECIFIED]))
-    return profile_of(path, _profile(chunks), points[0], points[1])
+    points = next(iter(chunks.kept.get(b"cICP", [])), b"")
+    told = points.ljust(2, bytes([UNSPECIFIED]))
+    profile = profile_of(path, _profile(chunks), told[0], told[1])
+    # The order of precedence of the PNG specification, third edition.
+    if profile is not None or points or b"sRGB" in chunks.kept:
+        return profile
+    gamma = _hundred_thousandths(chunks, b"gAMA", 1)
+    if not gamma:
+        return None
+    return of_primaries(gamma[0], _hundred_thousandths(chunks, b"cHRM", 8), grey=chunks.colour in _GREY)
+
+
+def _hundred_thousandths(chunks: Chunks, kind: bytes, count: int) -> tuple[float, ...]:
+    """The numbers of a chunk of that many; none without one."""
+    payload = next(iter(chunks.kept.get(kind, [])), b"")
+    if len(payload) != 4 * count:
+        return ()
+    return tuple(value / 100_000 for value in struct.unpack(f">{count}L", payload))
 
 
 def _texts(chunks: Chunks) -> Iterator[tuple[bytes, bytes, bool]]:
@@ -249,6 +267,6 @@ def read_png(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
     channels = _CHANNELS[colour] + (1 if b"tRNS" in chunks.kept else 0)
     if samples.dtype != expected or samples.shape[2] not in {_CHANNELS[colour], channels}:
         raise DamagedPhoto(path, f"it unpacks to {samples.dtype} {samples.shape}")
-    colours = 1 if colour in {0, 4} else 3
+    colours = 1 if colour in _GREY else 3
     meaning = (UNASSOCIATED,) * (samples.shape[2] - colours)
     return Decoded(samples, colours, meaning, profile, lossy=False, metadata=metadata)
