@@ -38,3 +38,9 @@ def test_the_same_words_in_a_second_place_are_not_missed() -> None:
 def test_a_place_that_the_camera_left_open_is_not_missed() -> None:
     before = {"GPS:GPSLatitude": "", "GPS:GPSAltitude": "undef", "GPS:GPSSpeed": 3}
     assert report_of(before, {}, "", "12.57").missing == ("GPS:GPSSpeed",)
+
+
+def test_room_that_windows_left_and_empty_words_are_not_missed() -> None:
+    """A photo to which Windows gave a rating was said to have lost its padding."""
+    before = {"ExifIFD:Padding": "(Binary data 2060 bytes)", "ExifIFD:OffsetSchema": 4036}
+    assert report_of(before | {"ExifIFD:FlashpixVersion": ""}, {}, "", "12.57").missing == ()
