@@ -118,7 +118,7 @@ class Batch:
         try:
             signature = Signature.of(item.source.stat())
         except FileNotFoundError:
-            raise SourceGone(item.source) from None
+            raise SourceGone(item.source, "is not there") from None
         plain = overrides.recipe_for(item.source, item.top, self._wish.preset, self._settings)
         recipe = replace(plain, models=self._stock.names)
         answer = self._talk({"op": "digest", "source": str(item.source)}, lambda _: None)

@@ -336,7 +336,7 @@ class MetadataCarrier:
         tool, self._tool = self._tool, None
         if tool is None:
             return
-        if at_once or not tool.running:
+        if at_once or not tool.alive:
             tool.kill()
         else:
             tool.terminate(timeout=5)

@@ -249,6 +249,17 @@ def test_an_exiftool_that_is_killed_before_it_is_asked_raises_nothing_foreign(tm
 
 
 @needs_exiftool
+@pytest.mark.filterwarnings("error")
+def test_closing_after_ctrl_c_says_nothing() -> None:
+    """A terminal sends it to exiftool as well, and the library then wrote a warning on the screen."""
+    with MetadataCarrier() as carrier:
+        carrier.start()
+        assert carrier._tool is not None
+        os.kill(carrier._tool._process.pid, signal.SIGINT)
+        carrier._tool._process.wait()
+
+
+@needs_exiftool
 def test_an_exiftool_that_is_killed_in_the_middle_of_a_photo_is_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
