@@ -17,7 +17,14 @@ import numpy as np
 
 from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import Span, StructureError
-from retouch_engine.codec.metadata import Rational, SourceMetadata, from_blocks
+from retouch_engine.codec.metadata import (
+    GAIN_MAP_NAMESPACE,
+    MOST_PACKET_BYTES,
+    Rational,
+    SourceMetadata,
+    from_blocks,
+)
+from retouch_engine.codec.rdf import Packet, PacketError
 from retouch_engine.codec.sniff import check_size
 from retouch_engine.errors import DamagedPhoto, IncompletePhoto, UnsupportedPhoto
 from retouch_engine.recipe import Limits
@@ -29,6 +36,10 @@ _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 _SOS, _EOI, _APP1, _APP2, _APP13, _APP0 = 0xDA, 0xD9, 0xE1, 0xE2, 0xED, 0xE0
 _NEXT_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
 _ICC, _XMP, _EXIF, _IRB = b"ICC_PROFILE\0", b"http://ns.adobe.com/xap/1.0/\0", b"Exif\0\0", b"Photoshop 3.0\0"
+_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
+_EXTENDED = re.compile(rb"HasExtendedXMP(?:\s*=\s*[\"']|\s*>\s*)([0-9A-Fa-f]{32})")
+_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
+"""ISO 21496-1; Adobe's and Google's own way before it is known by its words in XMP."""
 _CHUNK = 1 << 20
 MOST_SEGMENTS = 4096
 MOST_SCANS = 256
@@ -155,16 +166,57 @@ def _density(span: Span, found: list[Segment]) -> tuple[tuple[Rational, Rational
     return (((x, 1), (y, 1)), unit + 1) if unit in {1, 2} and x and y else None
 
 
+def _extension(span: Span, found: list[Segment], guid: bytes) -> bytes:
+    """The rest of an XMP packet too long for one segment, cut up as part 3 of the XMP specification has it.
+
+    Raises:
+        PacketError: pieces of it are missing.
+    """
+    pieces: dict[int, bytes] = {}
+    whole = 0
+    for segment in found:
+        payload = span.at(segment.offset, segment.size) if segment.marker == _APP1 else b""
+        told = payload[len(_EXTENSION) :]
+        if payload.startswith(_EXTENSION) and told[:32].upper() == guid.upper() and len(told) > 40:
+            whole, at = struct.unpack_from(">LL", told, 32)
+            pieces.setdefault(at, told[40:])
+    joined = b"".join(pieces[at] for at in sorted(pieces))
+    ends = [at + len(pieces[at]) for at in sorted(pieces)]
+    if len(joined) != whole or not whole or sorted(pieces) != [0, *ends[:-1]]:
+        raise PacketError(f"{len(joined):,} of its {whole:,} bytes are there")
+    if whole > MOST_PACKET_BYTES:
+        raise PacketError(f"it is {whole:,} bytes long")
+    return joined
+
+
+def _packet(span: Span, found: list[Segment]) -> tuple[bytes | None, str]:
+    """The XMP packet with what lies in further segments, and in words what of it could not be read."""
+    main = _payload(span, found, _APP1, _XMP)
+    more = _EXTENDED.search(main) if main else None
+    if main is None or more is None:
+        return main, ""
+    try:
+        packet = Packet(main)
+        packet.absorb(Packet(_extension(span, found, more.group(1))))
+    except PacketError as trouble:
+        return main, f"the second part of the XMP was not read: {trouble}"
+    return packet.as_bytes(), ""
+
+
 def _metadata(span: Span, found: list[Segment], profile: bytes | None) -> SourceMetadata:
+    packet, trouble = _packet(span, found)
     metadata = from_blocks(
         exif=_payload(span, found, _APP1, _EXIF),
-        xmp=_payload(span, found, _APP1, _XMP),
+        xmp=packet,
         irb=_payload(span, found, _APP13, _IRB),
         density=_density(span, found),
     )
+    notes = [trouble] if trouble else []
     if profile is None and _payload(span, found, _APP2, _ICC) is not None:
-        return replace(metadata, notes=(*metadata.notes, "the ICC profile was left out: chunks are missing"))
-    return metadata
+        notes.append("the ICC profile was left out: chunks are missing")
+    if _payload(span, found, _APP2, _GAIN_MAP) is not None or GAIN_MAP_NAMESPACE.encode() in (packet or b""):
+        notes.append("the gain map (HDR) was left behind: the result is the standard picture")
+    return replace(metadata, notes=(*metadata.notes, *notes))
 
 
 def _check_frame(path: Path, frame: Frame, limits: Limits) -> None:
