@@ -118,16 +118,17 @@ def test_red_and_sure_is_healed_unasked() -> None:
     "doubt",
     [
         {"melanin": 0.8, "rise_g": 0.5},
-        {"risk": 0.25},
-        {"permanent_most": 0.81},
-        {"judged_permanent": 0.6},
+        {"risk": 0.26},
+        {"permanent_most": 0.96},
+        {"judged_permanent": 0.61},
         {"rise_red": 0.02},
         {"ring_skin": 0.8},
         {"ring_spread": 0.25},
         {"edge": 0.2},
         {"elongation": 3.1},
         {"on_face": 0.0, "mm": 4.0, "inside_spread": 0.2},
-        {"px_per_mm": 2.9, "melanin": 0.55},
+        {"px_per_mm": 2.9, "halved_colour": 1.0, "melanin": 0.45},
+        {"px_per_mm": 2.5, "melanin": 0.45},
     ],
 )
 def test_a_doubt_about_colour_place_or_shape_asks_a_person(doubt: dict[str, float]) -> None:
@@ -136,7 +137,14 @@ def test_a_doubt_about_colour_place_or_shape_asks_a_person(doubt: dict[str, floa
     assert not finding.sure
 
 
-@pytest.mark.parametrize("change", [{"px_per_mm": 3.1, "melanin": 0.55}, {"px_per_mm": 2.0}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"px_per_mm": 3.1, "halved_colour": 1.0, "melanin": 0.45},
+        {"px_per_mm": 2.7, "melanin": 0.45},
+        {"px_per_mm": 2.0, "halved_colour": 1.0},
+    ],
+)
 def test_on_a_small_face_red_spots_are_healed_and_on_a_large_one_brown_ones_too(
     change: dict[str, float],
 ) -> None:
@@ -234,8 +242,8 @@ def test_among_freckles_more_is_asked() -> None:
     [
         ({}, 0.99, True),
         ({}, 0.2, False),
-        ({"risk": 0.05}, 0.99, False),
-        ({"judged_permanent": 0.6}, 0.99, False),
+        ({"risk": 0.06}, 0.99, False),
+        ({"judged_permanent": 0.61}, 0.99, False),
         ({"company": 30.0}, 0.99, False),
     ],
 )
