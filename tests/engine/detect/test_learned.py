@@ -303,8 +303,8 @@ def test_bars_move_one_way() -> None:
     assert [b.sure for b in bars] == sorted((b.sure for b in bars), reverse=True)
     assert [b.review for b in bars] == sorted((b.review for b in bars), reverse=True)
     assert [b.risk for b in bars] == sorted(b.risk for b in bars)
-    # From 0.21 on permanent marks of people held out would be healed: no sensitivity goes there.
-    assert bars[-1].risk < 0.21
+    # From 0.3 on nearly one permanent mark in a hundred would be healed: no sensitivity goes there.
+    assert bars[-1].risk < 0.3
     assert all(0 < b.review < b.sure < 1 for b in bars)
 
 
