@@ -60,7 +60,7 @@ def test_little_evidence_changes_little() -> None:
     [
         {"odds_permanent": 0.61},
         {"risk": 0.26},
-        {"permanent_most": 0.96},
+        {"permanent_most": 0.98},
         {"judged_permanent": 0.61},
         {"melanin": 0.8, "rise_g": 0.5},
         {"melanin": 0.6, "odds_permanent": 0.97},

@@ -119,7 +119,7 @@ def test_red_and_sure_is_healed_unasked() -> None:
     [
         {"melanin": 0.8, "rise_g": 0.5},
         {"risk": 0.26},
-        {"permanent_most": 0.96},
+        {"permanent_most": 0.98},
         {"judged_permanent": 0.61},
         {"rise_red": 0.02},
         {"ring_skin": 0.8},
@@ -135,6 +135,13 @@ def test_a_doubt_about_colour_place_or_shape_asks_a_person(doubt: dict[str, floa
     finding = named_find({**RED, **doubt}, 0.97, 0.01, BARS)
     assert finding is not None
     assert not finding.sure
+
+
+def test_on_a_body_less_risk_is_taken_than_on_a_face() -> None:
+    for risk, on_face, sure in ((0.2, 1.0, True), (0.2, 0.0, False), (0.09, 0.0, True)):
+        finding = named_find({**RED, "risk": risk, "on_face": on_face, "mm": 2.0}, 0.97, 0.01, BARS)
+        assert finding is not None
+        assert finding.sure is sure
 
 
 @pytest.mark.parametrize(
@@ -251,7 +258,7 @@ def test_what_has_no_outline_is_healed_when_nothing_else_speaks_against_it(
     change: dict[str, float], heal: float, sure: bool
 ) -> None:
     faint = {"own": 2.0, "company": 0.0, "risk": 0.005, "permanent_most": 0.0, "judged_permanent": 0.0}
-    faint |= {"coherence": 0.1}
+    faint |= {"coherence": 0.1, "on_face": 1.0}
     finding = named_find({**faint, **change}, heal, 0.0, BARS)
     assert finding is not None
     assert finding.sure is sure
