@@ -271,8 +271,10 @@ def named_again(figures: Mapping[str, float], sensitivity: int, taste: Calibrati
 
 def _faint(figures: Mapping[str, float], heal: float, keep: float, bars: Bars, words: str) -> Finding:
     """What the networks see and no rule can outline."""
-    red = figures[RISK] <= _FAINT_RISK * bars.risk and figures["company"] < FRECKLED
-    if red and heal >= bars.sure and not _along(figures, heal) and not _may_be_permanent(figures, keep, bars):
+    little_risk = figures[RISK] <= _FAINT_RISK * bars.risk and figures["company"] < FRECKLED
+    # The shadow at an eye's corner, on a face of 1.2 px/mm, was healed as such a blotch.
+    may = little_risk and not _coarse(figures)
+    if may and heal >= bars.sure and not _along(figures, heal) and not _may_be_permanent(figures, keep, bars):
         return Finding(Kind.RED_SPOT, heal, sure=True, reason=f"faint, and beyond doubt ({words})")
     return Finding(Kind.UNKNOWN, heal, sure=False, reason=f"faint, without an outline of its own ({words})")
 
@@ -303,14 +305,18 @@ def _veto(figures: Mapping[str, float], heal: float, keep: float, bars: Bars) ->
         return "may belong to the person"
     if figures["melanin"] > _DARK[0] and figures["rise_g"] > _DARK[1]:
         return "as brown and dark as a mole"
-    coarse = _COARSE_IF_HALVED if figures.get("halved_colour") else _COARSE_PX_PER_MM
-    if figures["px_per_mm"] < coarse and figures["melanin"] > _BROWN_IF_COARSE:
+    if _coarse(figures) and figures["melanin"] > _BROWN_IF_COARSE:
         return "brown, on a face too small to tell a mole by"
     if figures["ring_skin"] < 0.9 or figures["edge"] < _LEAST_EDGE or figures["ring_spread"] > _UNEVEN:
         return "its place leaves a doubt"
     if not figures["on_face"] and figures["mm"] > _PATCH_MM and figures["inside_spread"] < _EVEN:
         return "an even patch on the body, perhaps a birthmark"
     return "perhaps a piece of a fold" if _along(figures, heal) else ""
+
+
+def _coarse(figures: Mapping[str, float]) -> bool:
+    """Whether a face is too small for the colour of what is a few pixels wide."""
+    return figures["px_per_mm"] < (_COARSE_IF_HALVED if figures.get("halved_colour") else _COARSE_PX_PER_MM)
 
 
 def _may_be_permanent(figures: Mapping[str, float], keep: float, bars: Bars) -> bool:

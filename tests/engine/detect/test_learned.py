@@ -252,13 +252,14 @@ def test_among_freckles_more_is_asked() -> None:
         ({"risk": 0.06}, 0.99, False),
         ({"judged_permanent": 0.61}, 0.99, False),
         ({"company": 30.0}, 0.99, False),
+        ({"px_per_mm": 2.0}, 0.99, False),
     ],
 )
 def test_what_has_no_outline_is_healed_when_nothing_else_speaks_against_it(
     change: dict[str, float], heal: float, sure: bool
 ) -> None:
     faint = {"own": 2.0, "company": 0.0, "risk": 0.005, "permanent_most": 0.0, "judged_permanent": 0.0}
-    faint |= {"coherence": 0.1, "on_face": 1.0}
+    faint |= {"coherence": 0.1, "on_face": 1.0, "px_per_mm": 5.0}
     finding = named_find({**faint, **change}, heal, 0.0, BARS)
     assert finding is not None
     assert finding.sure is sure
