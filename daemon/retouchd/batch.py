@@ -25,6 +25,7 @@ from retouchd.errors import EngineUnavailable, JobError, SourceGone
 from retouchd.jobs import Digest, Failure, Outcome, Signature
 from retouchd.publish import Parcel
 from retouchd.supervisor import Supervisor, WorkerPlan
+from retouchd.text import complaint
 
 _START_FAILURES = 2
 
@@ -110,16 +111,14 @@ class Batch:
         except JobError as error:
             return Report(item.source, failure=Failure.of(error))
         except OSError as error:
-            return Report(
-                item.source, failure=Failure("folder", error.strerror or str(error), retryable=True)
-            )
+            return Report(item.source, failure=Failure("folder", complaint(error), retryable=True))
 
     def _attempt(self, item: Item, stage: Callable[[str], None]) -> Report:
         naming.first_set(item.source, item.folder)
         try:
             signature = Signature.of(item.source.stat())
         except FileNotFoundError:
-            raise SourceGone(item.source) from None
+            raise SourceGone(item.source, "is not there") from None
         plain = overrides.recipe_for(item.source, item.top, self._wish.preset, self._settings)
         recipe = replace(plain, models=self._stock.names)
         answer = self._talk({"op": "digest", "source": str(item.source)}, lambda _: None)

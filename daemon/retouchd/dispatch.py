@@ -29,7 +29,7 @@ from retouchd.jobs import AT_REST, Digest, Failure, InstanceId, JobId, Outcome, 
 from retouchd.journal import Journal, Row
 from retouchd.publish import Parcel, Published
 from retouchd.supervisor import Supervisor
-from retouchd.text import shown
+from retouchd.text import complaint, shown
 from retouchd.verdicts import after_failure, after_publishing_failed
 
 SCRATCH = "scratch"
@@ -378,4 +378,4 @@ def _told(row: Row, published: Published) -> str:
 
 def _disk_failure(error: OSError) -> Failure:
     code = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "folder"
-    return Failure(code, error.strerror or str(error), retryable=True)
+    return Failure(code, complaint(error), retryable=True)

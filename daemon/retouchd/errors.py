@@ -268,8 +268,8 @@ class SourceGone(JobError):
 
     code = "gone"
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{shown(path.name)} was removed or renamed")
+    def __init__(self, path: Path, what: str = "was removed or renamed") -> None:
+        super().__init__(f"{shown(path.name)} {what}")
 
 
 class SourceChanged(JobError):

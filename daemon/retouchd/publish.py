@@ -77,6 +77,7 @@ def publish(parcel: Parcel) -> Published:
     """
     first = naming.first_set(parcel.source, parcel.folder)
     try:
+        _check_source(parcel)  # a folder that was renamed, or whose share is gone, would be made anew below
         with locked(first.path(RECORD).parent):
             _check_source(parcel)
             names, before = _choose(first, parcel)

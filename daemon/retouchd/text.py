@@ -27,6 +27,12 @@ def ascii_line(text: str) -> str:
     return shown(text).encode("ascii", "backslashreplace").decode("ascii")
 
 
+def complaint(error: OSError) -> str:
+    """What the system says, and of which file: ``Not a directory: /shoot/_retouchd``."""
+    words = error.strerror or shown(str(error)) or type(error).__name__
+    return f"{words}: {shown(error.filename)}" if isinstance(error.filename, (str, bytes)) else words
+
+
 def duration(seconds: float) -> str:
     """Seconds as a person says them: ``3 s``, ``4 min``, ``2.5 h``."""
     if seconds < 100:

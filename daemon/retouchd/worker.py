@@ -40,7 +40,7 @@ from retouch_engine import (
 )
 from retouchd import heap, protocol, record
 from retouchd.errors import JobError, MemoryShort, OverBudget
-from retouchd.text import shown
+from retouchd.text import complaint, shown
 
 _PR_SET_PDEATHSIG = 1
 _BEAT_S = 5.0
@@ -176,7 +176,7 @@ def attempt(engine: Engine, message: dict[str, Any], say: Say, budget_bytes: int
     except MemoryError:
         return failed("memory", "out of memory", retryable=True)
     except OSError as error:
-        return failed("io", f"{type(error).__name__}: {error}", retryable=True)
+        return failed("io", complaint(error), retryable=True)
     except Exception as error:  # noqa: BLE001 - one photo must not end the worker; the class says what it was
         return failed("internal", f"{type(error).__name__}: {error}")
 

@@ -72,6 +72,22 @@ def test_process_never_overwrites_an_edited_result(photos: Hot) -> None:
     assert (photos.folder / "a-retouched-2.tif").exists()
 
 
+def test_process_names_the_file_that_stands_in_its_way(photos: Hot) -> None:
+    (photos.folder / "_retouchd").write_bytes(b"")
+
+    done = photos.process(photos.folder / "a.tif")
+
+    assert done.returncode == 1
+    assert f"Not a directory: {photos.folder}/_retouchd" in done.stderr
+
+
+def test_process_says_of_a_misspelt_name_that_it_is_not_there(photos: Hot) -> None:
+    done = photos.process(photos.folder / "x.tif")
+
+    assert done.returncode == 1
+    assert done.stderr == f"{photos.folder / 'x.tif'}: x.tif is not there\n"
+
+
 def test_process_out_mirrors_the_folders(photos: Hot) -> None:
     out = photos.base / "out"
     assert photos.process(photos.folder, "--out", out).returncode == 0

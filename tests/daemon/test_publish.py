@@ -243,6 +243,15 @@ def test_a_source_that_is_gone_says_so(maker: Maker) -> None:
         publish.publish(parcel)
 
 
+def test_a_folder_that_was_renamed_is_not_made_anew(maker: Maker) -> None:
+    parcel = maker()
+    parcel.folder.rename(parcel.folder.with_name("wedding"))
+
+    with pytest.raises(SourceGone):
+        publish.publish(parcel)
+    assert not parcel.folder.exists()
+
+
 class Crash(BaseException):
     """The process ends here."""
 

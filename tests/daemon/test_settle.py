@@ -99,6 +99,23 @@ def test_files_that_are_taken(name: str) -> None:
     assert ignores.file_ignored(name) is None
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("@eaDir", "#recycle", "@Recycle", "@Recently-Snapshot", "@__thumb", "@tmp", "Network Trash Folder"),
+        *("$RECYCLE.BIN", "RECYCLER", "lost+found", "Temporary Items", "__MACOSX", ".Trashes"),
+    ],
+)
+def test_no_bin_of_a_nas_or_a_system_is_entered(name: str) -> None:
+    """A photo that was thrown away is not worked on, nor a NAS's own thumbnail of one."""
+    assert ignores.folder_ignored(name) is not None
+
+
+@pytest.mark.parametrize("name", ["Client", "@client", "recycle", "tmp", "lost and found"])
+def test_folders_that_are_entered(name: str) -> None:
+    assert ignores.folder_ignored(name) is None
+
+
 def test_the_scan_finds_photos_depth_first_and_nothing_else(tmp_path: Path) -> None:
     for name in (
         "b.tif",

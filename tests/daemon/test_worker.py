@@ -154,3 +154,17 @@ def test_messages_are_one_ascii_line(message: dict[str, Any]) -> None:
     assert line.isascii()
     assert line.count(b"\n") == 1
     assert protocol.decode(line) == message
+
+
+def test_what_the_system_refuses_is_told_with_its_file_and_without_python(keeper: Supervisor) -> None:
+    until_ready(keeper)
+    keeper.send({"op": "digest", "source": "/nowhere/a.tif"})
+    answers: list[Outcome | dict[str, Any]] = []
+    while not answers:
+        select.select([keeper.fd] if keeper.fd is not None else [], [], [], 0.1)
+        answers += keeper.poll()
+
+    (outcome,) = answers
+    assert isinstance(outcome, Outcome)
+    assert outcome.failure
+    assert outcome.failure.message == "No such file or directory: /nowhere/a.tif"

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.chart import Chart
 
 from retouch_engine import Correction, Corrections, Kind, Recipe, Wish, pipeline
-from retouch_engine.codec.heif import display_p3
+from retouch_engine.codec.codepoints import display_p3
 from retouch_engine.record import Decision
 from retouch_engine.route import plan
 from retouch_engine.survey import Scene, survey

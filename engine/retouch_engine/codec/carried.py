@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
 _COMPARED = frozenset({"ExifIFD", "InteropIFD", "GPS", "IPTC", "IFD0"})
-_NOT_MISSED = frozenset({"SourceFile", "ExifIFD:ComponentsConfiguration", "ExifIFD:CompressedBitsPerPixel"})
+_IPTC_AGAIN = re.compile(r"IPTC\d+")
+_NOT_MISSED = frozenset(
+    {
+        *("SourceFile", "ExifIFD:ComponentsConfiguration", "ExifIFD:CompressedBitsPerPixel"),
+        *("ExifIFD:Padding", "ExifIFD:OffsetSchema"),
+    }
+)
+"""How the source is packed, and the room that Windows leaves in it for what it may write later."""
 _NOTHING = ("", "undef")
 """What exiftool reads where a camera left a place or a height open."""
 _PREVIEW = "PreviewImage"
@@ -49,10 +57,12 @@ def _missing(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
     lost: set[str] = set()
     for key, value in before.items():
         group, _, tag = key.partition(":")
-        if key in _NOT_MISSED or (group == "GPS" and value in _NOTHING):
+        if key in _NOT_MISSED or value == "" or (group == "GPS" and value in _NOTHING):
             continue
-        if group in _COMPARED:
-            if not _alike(after.get(key), value):
+        if group in _COMPARED or _IPTC_AGAIN.fullmatch(group):
+            # A photo may hold the same IPTC in two places; it arrives in one.
+            there = f"IPTC:{tag}" if _IPTC_AGAIN.fullmatch(group) else key
+            if not _alike(after.get(there), value):
                 lost.add(key)
         elif key not in after and not tag.startswith(_PREVIEW):
             lost.add("MakerNotes")

@@ -23,6 +23,7 @@ from typing import Any, Self
 import exiftool
 
 from retouch_engine.codec.carried import CarryReport, report_of
+from retouch_engine.codec.ifd import Span, StructureError, directories
 
 LEAST_VERSION = (12, 38)
 """Before it, a name with a pipe in it is run (CVE-2022-23935)."""
@@ -36,7 +37,13 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _FIRST_DIRECTORY = (
     *("Make", "Model", "UniqueCameraModel", "HostComputer", "ModifyDate", "TimeZoneOffset"),
     *("Artist", "Copyright", "ImageDescription", "DocumentName", "Rating", "RatingPercent"),
-    *("XPTitle", "XPComment", "XPAuthor", "XPKeywords", "XPSubject"),
+    *("XPTitle", "XPComment", "XPAuthor", "XPKeywords", "XPSubject", "ProcessingSoftware"),
+    # Where scanners, and programs that know TIFF/EP, write what belongs into EXIF's own directory.
+    *("DateTimeOriginal", "CreateDate", "ExposureTime", "FNumber", "ExposureProgram", "ISO", "SerialNumber"),
+    *("ShutterSpeedValue", "ApertureValue", "ExposureCompensation", "MeteringMode", "LightSource", "Flash"),
+    *("FocalLength", "LensInfo"),
+    # All that a file without a profile says about its colours.
+    *("WhitePoint", "PrimaryChromaticities"),
 )
 """Of the first directory only what describes: the rest says how samples are stored, and is not the source's.
 Not Software, which names us; not ImageSourceData, which holds Photoshop's unhealed layers."""
@@ -46,10 +53,9 @@ _INTEROPERABILITY = (
 )
 _GROUPS = ("ExifIFD:all", "InteropIFD:all", "GPS:all", "IPTC:all")
 _COPY = (
-    *(f"-{group}" for group in _GROUPS),
-    # None of these is part of its group's "all"; without the last a name in UTF-8 becomes question marks.
+    *("-ExifIFD:all", "-InteropIFD:all", "-GPS:all"),
+    # None of these is part of its group's "all".
     *(f"-InteropIFD:{tag}" for tag in _INTEROPERABILITY),
-    "-IPTC:CodedCharacterSet",
     "-MakerNotes",
     "-Photoshop:all",
     *(f"-IFD0:{tag}" for tag in _FIRST_DIRECTORY),
@@ -62,6 +68,9 @@ _COPY = (
     "--Photoshop:DisplayedUnitsX",
     "--Photoshop:DisplayedUnitsY",
 )
+_COPY_IPTC = ("-IPTC:all", "-IPTC:CodedCharacterSet")
+"""Without the second, which is not part of "all", a name in UTF-8 becomes question marks."""
+_IPTC_TAG = 33723
 _COMPARE = (
     *(f"-{group}" for group in _GROUPS),
     "-MakerNotes:all",
@@ -206,7 +215,8 @@ class MetadataCarrier:
     def copy(self, source: Path, result: Path) -> Copied:
         """Copy what describes the photo from ``source`` into the TIFF ``result``.
 
-        Structure, orientation, profile, XMP and Software of the result stay; no thumbnail comes along.
+        Structure, orientation, profile, XMP and Software of the result stay, and so does the source's IPTC
+        block where it is there byte for byte; no thumbnail comes along.
 
         Args:
             source: a staged name of ours, usually a symbolic link to the photo.
@@ -217,7 +227,9 @@ class MetadataCarrier:
         """
         # Without -n values pass through their printed form: a lens of 4.25 mm arrived as one of 4.2.
         how = ("-m", "-n", "-overwrite_original", "-tagsFromFile")
-        command = (*how, _staged(source), *_COPY, _staged(result))
+        # Exiftool gives a time without a zone one, and takes fractions of seconds away.
+        iptc = () if _holds(result, _IPTC_TAG) else _COPY_IPTC
+        command = (*how, _staged(source), *iptc, *_COPY, _staged(result))
         try:
             (said,), _ = self._asked(command)
             return Copied(said)
@@ -324,7 +336,7 @@ class MetadataCarrier:
         tool, self._tool = self._tool, None
         if tool is None:
             return
-        if at_once or not tool.running:
+        if at_once or not tool.alive:
             tool.kill()
         else:
             tool.terminate(timeout=5)
@@ -340,6 +352,15 @@ def _staged(path: Path) -> str:
     if not path.is_absolute() or not text.isprintable() or not _SAFE_NAME.fullmatch(path.name):
         raise ValueError(f"not a staged name of ours: {text!a}")
     return text
+
+
+def _holds(result: Path, code: int) -> bool:
+    """Whether a TIFF of ours has the tag already, as the source has it."""
+    try:
+        with result.open("rb") as handle:
+            return code in next(directories(Span.of_file(handle)))
+    except (OSError, StructureError):
+        return False
 
 
 def _version(text: str) -> tuple[int, ...]:

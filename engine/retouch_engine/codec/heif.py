@@ -7,14 +7,13 @@ in a HEIF that tag is not to be obeyed. 10 and 12 bits are spread over all 16: w
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from retouch_engine.codec.codepoints import UNSPECIFIED, profile_of
 from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import Span, StructureError
 from retouch_engine.codec.iso import check_boxes
@@ -25,9 +24,6 @@ from retouch_engine.recipe import Limits
 
 _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4, "RGBa": 4}
 _ASSOCIATED, _UNASSOCIATED = 1, 2
-_PQ, _HLG = 16, 18
-_SRGB_PRIMARIES, _P3_PRIMARIES = {1, 2}, 12
-"""Code points of ITU-T H.273; 2 is "not specified"."""
 
 
 def claimed_size(handle: BinaryIO) -> tuple[int, int]:
@@ -61,7 +57,7 @@ def read_heif(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
     colours = 1 if mode == "L" else 3
     meaning = (_ASSOCIATED if mode == "RGBa" else _UNASSOCIATED,) * (shape[2] - colours)
     metadata = _metadata(picture.info)
-    return Decoded(samples.reshape(shape), colours, meaning, profile, lossy=True, metadata=metadata)
+    return Decoded(samples.reshape(shape), colours, meaning, profile, True, metadata, halved_colour=True)
 
 
 def _opened(handle: BinaryIO) -> Any:
@@ -79,34 +75,16 @@ def _spread(samples: NDArray[Any], bits: int) -> NDArray[np.uint16]:
 
 
 def _profile(path: Path, info: dict[str, Any]) -> bytes | None:
-    """The ICC profile; where there are only code points, one that means the same.
+    """The ICC profile, or what stands for it.
 
     Raises:
-        UnsupportedPhoto: code points of a colour space that no export has.
+        UnsupportedPhoto: colours that we do not take.
     """
-    profile: bytes | None = info.get("icc_profile") or None
     points = info.get("nclx_profile") or {}
-    if int(points.get("transfer_characteristics", 2)) in {_PQ, _HLG}:
-        raise UnsupportedPhoto(path, "a picture with high dynamic range (PQ or HLG)")
-    primaries = int(points.get("color_primaries", 2))
-    if profile is not None or primaries in _SRGB_PRIMARIES:
-        return profile
-    if primaries != _P3_PRIMARIES:
-        raise UnsupportedPhoto(path, f"in the colour space {primaries} of H.273 without a profile")
-    return display_p3()
-
-
-@cache
-def display_p3() -> bytes:
-    """Display P3: the primaries of SMPTE EG 432-1, white of D65, the curve of sRGB."""
-    ramp = np.linspace(0, 1, 4096)
-    curve = np.where(ramp <= 0.04045, ramp / 12.92, ((ramp + 0.055) / 1.055) ** 2.4)
-    primaries = (0.680, 0.320, 1.0, 0.265, 0.690, 1.0, 0.150, 0.060, 1.0)
-    table = np.rint(curve * 65535).astype(np.uint16)
-    white = (0.3127, 0.3290, 1.0)
-    return bytes(
-        imagecodecs.cms_profile("rgb", whitepoint=white, primaries=primaries, transferfunction=table)
+    primaries, transfer = (
+        int(points.get(what, UNSPECIFIED)) for what in ("color_primaries", "transfer_characteristics")
     )
+    return profile_of(path, info.get("icc_profile") or None, primaries, transfer)
 
 
 def _metadata(info: dict[str, Any]) -> SourceMetadata:

@@ -17,7 +17,14 @@ import numpy as np
 
 from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import Span, StructureError
-from retouch_engine.codec.metadata import Rational, SourceMetadata, from_blocks
+from retouch_engine.codec.metadata import (
+    GAIN_MAP_NAMESPACE,
+    MOST_PACKET_BYTES,
+    Rational,
+    SourceMetadata,
+    from_blocks,
+)
+from retouch_engine.codec.rdf import Packet, PacketError
 from retouch_engine.codec.sniff import check_size
 from retouch_engine.errors import DamagedPhoto, IncompletePhoto, UnsupportedPhoto
 from retouch_engine.recipe import Limits
@@ -26,10 +33,18 @@ _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _DECODABLE_SOF = frozenset({0xC0, 0xC1, 0xC2})
 """Baseline, extended and progressive Huffman: what every camera and editor writes."""
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
+_DQT = 0xDB
 _SOS, _EOI, _APP1, _APP2, _APP13, _APP0 = 0xDA, 0xD9, 0xE1, 0xE2, 0xED, 0xE0
 _NEXT_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
 _ICC, _XMP, _EXIF, _IRB = b"ICC_PROFILE\0", b"http://ns.adobe.com/xap/1.0/\0", b"Exif\0\0", b"Photoshop 3.0\0"
+_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
+_EXTENDED = re.compile(rb"HasExtendedXMP(?:\s*=\s*[\"']|\s*>\s*)([0-9A-Fa-f]{32})")
+_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
+"""ISO 21496-1; Adobe's and Google's own way before it is known by its words in XMP."""
 _CHUNK = 1 << 20
+_COARSEST, _ROUNDED = 9, 1.5
+"""So many of a table's coarsest waves, and their mean step above which colour counts as rounded: quality 98
+and more of libjpeg's lies below."""
 MOST_SEGMENTS = 4096
 MOST_SCANS = 256
 """A progressive JPEG has about ten; each goes over the whole picture, and thousands would take hours."""
@@ -147,6 +162,35 @@ def _payload(span: Span, found: list[Segment], marker: int, name: bytes) -> byte
     return b"".join(named if marker == _APP13 else named[:1]) or None
 
 
+def _halved_colour(span: Span, found: list[Segment]) -> bool:
+    """Whether colour is kept at less than full size and rounded as well.
+
+    At quality 100 and little below hardly anything is rounded. A file without tables counts as rounded.
+    """
+    frame = next(s for s in found if s.marker in _SOF)
+    parts = span.at(frame.offset + 6, frame.size - 6)
+    kinds = [(parts[i + 1], parts[i + 2]) for i in range(0, len(parts) - 2, 3)]
+    if len(kinds) < 3 or kinds[1][0] == kinds[0][0]:
+        return False
+    steps = _quantisation(span, found).get(kinds[1][1])
+    return steps is None or sum(steps[1 : 1 + _COARSEST]) > _ROUNDED * _COARSEST
+
+
+def _quantisation(span: Span, found: list[Segment]) -> dict[int, tuple[int, ...]]:
+    """The tables of steps by their numbers, each in zigzag order."""
+    tables = {}
+    for segment in (s for s in found if s.marker == _DQT):
+        data, at = span.at(segment.offset, segment.size), 0
+        while at < len(data):
+            wide, number = data[at] >> 4, data[at] & 15
+            shape = ">64H" if wide else ">64B"
+            if at + 1 + struct.calcsize(shape) > len(data):
+                break
+            tables[number] = struct.unpack_from(shape, data, at + 1)
+            at += 1 + struct.calcsize(shape)
+    return tables
+
+
 def _density(span: Span, found: list[Segment]) -> tuple[tuple[Rational, Rational], int] | None:
     jfif = _payload(span, found, _APP0, b"JFIF\0")
     if jfif is None or len(jfif) < 7:
@@ -155,16 +199,57 @@ def _density(span: Span, found: list[Segment]) -> tuple[tuple[Rational, Rational
     return (((x, 1), (y, 1)), unit + 1) if unit in {1, 2} and x and y else None
 
 
+def _extension(span: Span, found: list[Segment], guid: bytes) -> bytes:
+    """The rest of an XMP packet too long for one segment, cut up as part 3 of the XMP specification has it.
+
+    Raises:
+        PacketError: pieces of it are missing.
+    """
+    pieces: dict[int, bytes] = {}
+    whole = 0
+    for segment in found:
+        payload = span.at(segment.offset, segment.size) if segment.marker == _APP1 else b""
+        told = payload[len(_EXTENSION) :]
+        if payload.startswith(_EXTENSION) and told[:32].upper() == guid.upper() and len(told) > 40:
+            whole, at = struct.unpack_from(">LL", told, 32)
+            pieces.setdefault(at, told[40:])
+    joined = b"".join(pieces[at] for at in sorted(pieces))
+    ends = [at + len(pieces[at]) for at in sorted(pieces)]
+    if len(joined) != whole or not whole or sorted(pieces) != [0, *ends[:-1]]:
+        raise PacketError(f"{len(joined):,} of its {whole:,} bytes are there")
+    if whole > MOST_PACKET_BYTES:
+        raise PacketError(f"it is {whole:,} bytes long")
+    return joined
+
+
+def _packet(span: Span, found: list[Segment]) -> tuple[bytes | None, str]:
+    """The XMP packet with what lies in further segments, and in words what of it could not be read."""
+    main = _payload(span, found, _APP1, _XMP)
+    more = _EXTENDED.search(main) if main else None
+    if main is None or more is None:
+        return main, ""
+    try:
+        packet = Packet(main)
+        packet.absorb(Packet(_extension(span, found, more.group(1))))
+    except PacketError as trouble:
+        return main, f"the second part of the XMP was not read: {trouble}"
+    return packet.as_bytes(), ""
+
+
 def _metadata(span: Span, found: list[Segment], profile: bytes | None) -> SourceMetadata:
+    packet, trouble = _packet(span, found)
     metadata = from_blocks(
         exif=_payload(span, found, _APP1, _EXIF),
-        xmp=_payload(span, found, _APP1, _XMP),
+        xmp=packet,
         irb=_payload(span, found, _APP13, _IRB),
         density=_density(span, found),
     )
+    notes = [trouble] if trouble else []
     if profile is None and _payload(span, found, _APP2, _ICC) is not None:
-        return replace(metadata, notes=(*metadata.notes, "the ICC profile was left out: chunks are missing"))
-    return metadata
+        notes.append("the ICC profile was left out: chunks are missing")
+    if _payload(span, found, _APP2, _GAIN_MAP) is not None or GAIN_MAP_NAMESPACE.encode() in (packet or b""):
+        notes.append("the gain map (HDR) was left behind: the result is the standard picture")
+    return replace(metadata, notes=(*metadata.notes, *notes))
 
 
 def _check_frame(path: Path, frame: Frame, limits: Limits) -> None:
@@ -220,4 +305,5 @@ def read_jpeg(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
     if samples.shape[:2] != (frame.height, frame.width) or samples.dtype != np.uint8:
         raise DamagedPhoto(path, f"it unpacks to {samples.dtype} {samples.shape}")
     samples = samples.reshape(frame.height, frame.width, -1)
-    return Decoded(samples, frame.channels, (), profile, lossy=True, metadata=metadata)
+    halved = _halved_colour(span, found)
+    return Decoded(samples, frame.channels, (), profile, True, metadata, halved_colour=halved)

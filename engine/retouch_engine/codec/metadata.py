@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -21,7 +21,11 @@ ESSENTIAL_TEXTS = (270, 271, 272, 306, 315, 33432)
 """ImageDescription, Make, Model, DateTime, Artist, Copyright."""
 
 MOST_PACKET_BYTES = 16 << 20
+GAIN_MAP_NAMESPACE = "http://ns.adobe.com/hdr-gain-map/1.0/"
+_RESOURCES = (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR")
+"""How an image resource begins: Photoshop's, ImageReady's and those of older programs."""
 _EXIF_IFD, _GPS_IFD, _IPTC, _IRB, _XMP = 34665, 34853, 33723, 34377, 700
+_IIM, _DATASET = 0x0404, 0x1C
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -127,25 +131,50 @@ def _resolution(first: Directory) -> tuple[tuple[Rational, Rational] | None, int
     return ((int(x[0]), int(x[1])), (int(y[0]), int(y[1]))), unit if unit in {1, 2, 3} else 1
 
 
-def iptc_of_irb(irb: bytes) -> bytes | None:
-    """The IPTC-IIM block among Photoshop's image resources, or None."""
+def image_resources(block: bytes) -> Iterator[tuple[int, bytes]]:
+    """Photoshop's image resources: number and content of each, as far as the block holds together."""
     at = 0
-    while at + 12 <= len(irb) and irb[at : at + 4] == b"8BIM":
-        code = struct.unpack_from(">H", irb, at + 4)[0]
-        at += 6 + (irb[at + 6] + 2) // 2 * 2  # a counted name, padded to even
-        if at + 4 > len(irb):
-            return None
-        size = struct.unpack_from(">L", irb, at)[0]
-        at += 4
-        if code == 0x0404:
-            return irb[at : at + size] or None
-        at += size + size % 2
-    return None
+    while at + 12 <= len(block) and block[at : at + 4] in _RESOURCES:
+        (number,) = struct.unpack_from(">H", block, at + 4)
+        at += 6 + (block[at + 6] + 2) // 2 * 2  # a counted name, padded to even
+        if at + 4 > len(block):
+            return
+        (size,) = struct.unpack_from(">L", block, at)
+        yield number, block[at + 4 : at + 4 + size]
+        at += 4 + size + size % 2
+
+
+def iptc_of_irb(irb: bytes) -> bytes | None:
+    """The IPTC-IIM block among Photoshop's image resources, or None; the first that is not empty."""
+    return next((data for number, data in image_resources(irb) if number == _IIM and _is_iptc(data)), None)
+
+
+def _is_iptc(block: bytes | None) -> bool:
+    """Whether a block is IPTC-IIM to its end, but for padding.
+
+    Some programs store Photoshop's resources under IPTC's tag, and ImageMagick 6 only a quarter of the block.
+    """
+    at, data = 0, block or b""
+    while at + 5 <= len(data) and data[at] == _DATASET:
+        (size,) = struct.unpack_from(">H", data, at + 3)
+        if size & 0x8000:  # its length has more bytes: nothing that a photo's words need
+            return False
+        at += 5 + size
+    return 0 < at <= len(data) and not data[at:].strip(b"\0")
 
 
 def _block(first: Directory, code: int) -> bytes | None:
     entry = first.entries.get(code)
     return first.raw(code) if entry is not None and entry.count <= MOST_PACKET_BYTES else None
+
+
+def _iptc_in(block: bytes | None) -> bytes | None:
+    """IPTC-IIM from image resources, or from a block that is nothing else."""
+    return block if _is_iptc(block) else iptc_of_irb((block or b"").removeprefix(b"Photoshop 3.0\0"))
+
+
+def _iptc(first: Directory) -> bytes | None:
+    return _iptc_in(_block(first, _IPTC)) or _iptc_in(_block(first, _IRB))
 
 
 def from_directory(first: Directory) -> SourceMetadata:
@@ -162,7 +191,7 @@ def from_directory(first: Directory) -> SourceMetadata:
     orientation = kept("orientation", lambda: first.number(274, 1))
     resolution = kept("resolution", lambda: _resolution(first))
     xmp = kept("XMP", lambda: _block(first, _XMP))
-    iptc = kept("IPTC", lambda: _block(first, _IPTC) or iptc_of_irb(_block(first, _IRB) or b""))
+    iptc = kept("IPTC", lambda: _iptc(first))
     texts = {code: kept(f"tag {code}", lambda code=code: first.text(code)) for code in ESSENTIAL_TEXTS}  # type: ignore[misc]
     density, unit = resolution if isinstance(resolution, tuple) else (None, 1)
     return SourceMetadata(
@@ -204,7 +233,7 @@ def from_blocks(
         resolution=resolution,
         resolution_unit=unit,
         xmp=xmp if xmp and len(xmp) <= MOST_PACKET_BYTES else base.xmp,
-        iptc=iptc_of_irb(irb) if irb else base.iptc,
+        iptc=_iptc_in(irb) or base.iptc,
         essentials=base.essentials,
         fallback=base.fallback,
         notes=base.notes,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import LARGEST_VALUE_BYTES, Span, StructureError
-from retouch_engine.codec.metadata import Rational, SourceMetadata, from_blocks
+from retouch_engine.codec.metadata import Rational, SourceMetadata, from_blocks, image_resources
 from retouch_engine.codec.sniff import check_size
 from retouch_engine.errors import DamagedPhoto, IncompletePhoto, UnsupportedPhoto
 from retouch_engine.recipe import Limits
@@ -133,20 +133,7 @@ def _examined(span: Span, header: Header) -> _Document:
         (info,) = wide.unpack(span.at(at, wide.size))
         # A negative number of layers says that the first extra channel holds the transparency.
         transparent = info >= 2 and struct.unpack(">h", span.at(at + wide.size, 2))[0] < 0
-    return _Document(header, dict(_resources(block)), block, transparent, at + layers)
-
-
-def _resources(block: bytes) -> list[tuple[int, bytes]]:
-    found, at = [], 0
-    while at + 12 <= len(block) and block[at : at + 4] in {b"8BIM", b"MeSa"}:
-        (number,) = struct.unpack_from(">H", block, at + 4)
-        at += 6 + (block[at + 6] + 2) // 2 * 2  # a counted name, padded to even
-        if at + 4 > len(block):
-            break
-        (size,) = struct.unpack_from(">I", block, at)
-        found.append((number, block[at + 4 : at + 4 + size]))
-        at += 4 + size + size % 2
-    return found
+    return _Document(header, dict(image_resources(block)), block, transparent, at + layers)
 
 
 def _planes(span: Span, document: _Document) -> NDArray[Any]:

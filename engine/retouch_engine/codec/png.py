@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
 
+from retouch_engine.codec.codepoints import UNSPECIFIED, of_primaries, profile_of
 from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import LARGEST_VALUE_BYTES, Span, StructureError
 from retouch_engine.codec.metadata import MOST_PACKET_BYTES, Rational, SourceMetadata, from_blocks
@@ -20,7 +22,9 @@ from retouch_engine.recipe import Limits
 
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 """Colour type: channels. 3 is a palette."""
-_KEPT = frozenset({b"iCCP", b"eXIf", b"pHYs", b"iTXt", b"tRNS", b"acTL"})
+_GREY = {0, 4}
+_COLOURS = {b"iCCP", b"cICP", b"sRGB", b"gAMA", b"cHRM"}
+_KEPT = frozenset({b"eXIf", b"pHYs", b"iTXt", b"zTXt", b"tEXt", b"tRNS", b"acTL"} | _COLOURS)
 _PACKET = b"XML:com.adobe.xmp"
 _PIECE = 1 << 20
 MOST_CHUNKS = 1 << 20
@@ -115,13 +119,80 @@ def _profile(chunks: Chunks) -> bytes | None:
     return None
 
 
-def _packet(chunks: Chunks) -> bytes | None:
+def _colours(path: Path, chunks: Chunks) -> bytes | None:
+    """The ICC profile, or what stands for it.
+
+    Raises:
+        StructureError: it does not unpack.
+        UnsupportedPhoto: colours that we do not take.
+    """
+    points = next(iter(chunks.kept.get(b"cICP", [])), b"")
+    told = points.ljust(2, bytes([UNSPECIFIED]))
+    profile = profile_of(path, _profile(chunks), told[0], told[1])
+    # The order of precedence of the PNG specification, third edition.
+    if profile is not None or points or b"sRGB" in chunks.kept:
+        return profile
+    gamma = _hundred_thousandths(chunks, b"gAMA", 1)
+    if not gamma:
+        return None
+    return of_primaries(gamma[0], _hundred_thousandths(chunks, b"cHRM", 8), grey=chunks.colour in _GREY)
+
+
+def _hundred_thousandths(chunks: Chunks, kind: bytes, count: int) -> tuple[float, ...]:
+    """The numbers of a chunk of that many; none without one."""
+    payload = next(iter(chunks.kept.get(kind, [])), b"")
+    if len(payload) != 4 * count:
+        return ()
+    return tuple(value / 100_000 for value in struct.unpack(f">{count}L", payload))
+
+
+def _texts(chunks: Chunks) -> Iterator[tuple[bytes, bytes, bool]]:
+    """What may hold metadata: keyword, text, and whether the text is packed."""
     for payload in chunks.kept.get(b"iTXt", []):
         key, _, rest = payload.partition(b"\0")
-        if key == _PACKET and len(rest) > 2:
-            text = rest[2:].split(b"\0", 2)[-1]
-            return _inflated(text, MOST_PACKET_BYTES) if rest[0] else text
+        if len(rest) > 2:
+            yield key, rest[2:].split(b"\0", 2)[-1], bool(rest[0])
+    for kind in (b"zTXt", b"tEXt"):
+        for payload in chunks.kept.get(kind, []):
+            key, _, text = payload.partition(b"\0")
+            yield key, text[1:] if kind == b"zTXt" else text, kind == b"zTXt"
+
+
+def _text(chunks: Chunks, *wanted: bytes) -> bytes | None:
+    """The first text under one of these keywords, unpacked.
+
+    Raises:
+        StructureError: it does not unpack.
+    """
+    for key, text, packed in _texts(chunks):
+        if key in wanted:
+            return _inflated(text, MOST_PACKET_BYTES) if packed else text
     return None
+
+
+def _raw_profile(chunks: Chunks, name: bytes) -> bytes | None:
+    """A block as ImageMagick writes it into a text: a name, a length, and the bytes in hexadecimal digits.
+
+    Raises:
+        StructureError: it does not unpack, or holds something else.
+    """
+    text = _text(chunks, b"Raw profile type " + name)
+    if text is None:
+        return None
+    try:
+        return bytes.fromhex(text.split(b"\n", 3)[3].decode("ascii"))
+    except (IndexError, ValueError) as error:
+        raise StructureError(f"its {name.decode()} profile is no hexadecimal text") from error
+
+
+def _packet(chunks: Chunks) -> bytes | None:
+    # libvips packs the text under the same keyword, ImageMagick writes it as a profile of its own.
+    return _text(chunks, _PACKET) or _raw_profile(chunks, b"xmp")
+
+
+def _exif(chunks: Chunks) -> bytes | None:
+    block = next(iter(chunks.kept.get(b"eXIf", [])), None) or _raw_profile(chunks, b"exif")
+    return block.removeprefix(b"Exif\0\0") if block else None
 
 
 def _metadata(chunks: Chunks) -> SourceMetadata:
@@ -131,19 +202,22 @@ def _metadata(chunks: Chunks) -> SourceMetadata:
             x, y = struct.unpack(">LL", payload[:8])
             # Pixels a metre, exactly, as pixels a centimetre.
             density = ((x, 100), (y, 100)), 3
-    exif = next(iter(chunks.kept.get(b"eXIf", [])), None)
-    try:
-        return from_blocks(exif=exif, xmp=_packet(chunks), density=density)
-    except StructureError as trouble:
-        base = from_blocks(exif=exif, xmp=None, density=density)
-        return SourceMetadata(
-            base.orientation,
-            base.resolution,
-            base.resolution_unit,
-            essentials=base.essentials,
-            fallback=base.fallback,
-            notes=(*base.notes, f"XMP was not read: {trouble}"),
-        )
+    notes: list[str] = []
+
+    def kept(what: str, read: Callable[[], bytes | None]) -> bytes | None:
+        try:
+            return read()
+        except StructureError as trouble:
+            notes.append(f"{what} was not read: {trouble}")
+            return None
+
+    found = from_blocks(
+        exif=kept("EXIF", lambda: _exif(chunks)),
+        xmp=kept("XMP", lambda: _packet(chunks)),
+        irb=kept("IPTC", lambda: _raw_profile(chunks, b"iptc")),
+        density=density,
+    )
+    return replace(found, notes=(*found.notes, *notes))
 
 
 def _check_kind(path: Path, bits: int, colour: int) -> None:
@@ -182,7 +256,7 @@ def read_png(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
     span = Span.of_file(handle)
     try:
         chunks = _examine(path, span, limits)
-        profile, metadata = _profile(chunks), _metadata(chunks)
+        profile, metadata = _colours(path, chunks), _metadata(chunks)
     except StructureError as trouble:
         raise (IncompletePhoto if trouble.incomplete else DamagedPhoto)(path, str(trouble)) from trouble
     samples = np.asarray(imagecodecs.png_decode(span.at(0, span.size)))
@@ -193,6 +267,6 @@ def read_png(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
     channels = _CHANNELS[colour] + (1 if b"tRNS" in chunks.kept else 0)
     if samples.dtype != expected or samples.shape[2] not in {_CHANNELS[colour], channels}:
         raise DamagedPhoto(path, f"it unpacks to {samples.dtype} {samples.shape}")
-    colours = 1 if colour in {0, 4} else 3
+    colours = 1 if colour in _GREY else 3
     meaning = (UNASSOCIATED,) * (samples.shape[2] - colours)
     return Decoded(samples, colours, meaning, profile, lossy=False, metadata=metadata)

@@ -27,6 +27,7 @@ PREFIXES = {
     "stEvt": "http://ns.adobe.com/xap/1.0/sType/ResourceEvent#",
     "stRef": "http://ns.adobe.com/xap/1.0/sType/ResourceRef#",
     "dc": "http://purl.org/dc/elements/1.1/",
+    "dcterms": "http://purl.org/dc/terms/",
     "lr": "http://ns.adobe.com/lightroom/1.0/",
     "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
     "photoshop": "http://ns.adobe.com/photoshop/1.0/",
@@ -110,6 +111,17 @@ class Packet:
         if not isinstance(root, Element):
             raise PacketError("it holds no rdf:RDF")
         return root
+
+    def absorb(self, other: Packet) -> None:
+        """Take over the properties of ``other`` that are not here yet, with their prefixes."""
+        mine = {key for top in self._tops for key in (*top.attrib, *(child.tag for child in top))}
+        for uri, prefix in other._prefixes.items():
+            self._prefixes.setdefault(uri, prefix)
+        for top in other._tops:
+            for key, value in top.attrib.items():
+                if key not in mine:
+                    self._tops[0].set(key, value)
+            self._tops[0].extend(child for child in top if child.tag not in mine)
 
     def drop(self, short: str) -> None:
         """Remove a property, as attribute and as element."""

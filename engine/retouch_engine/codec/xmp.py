@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
-from retouch_engine.codec.metadata import MOST_PACKET_BYTES
+from retouch_engine.codec.metadata import GAIN_MAP_NAMESPACE, MOST_PACKET_BYTES
 from retouch_engine.codec.rdf import Packet, PacketError
 from retouch_engine.codec.sniff import OWN_NAMESPACE
 from retouch_engine.version import __version__
@@ -26,10 +26,18 @@ _DEVELOP_SETTINGS = (
 )
 """The pixels contain them already; an editor that reads them would apply them twice."""
 
+_LEFT_BEHIND = (
+    GAIN_MAP_NAMESPACE,
+    "http://ns.google.com/photos/1.0/container/",  # further pictures behind the photo
+    "http://ns.google.com/photos/1.0/image/",  # the face as it was, before the camera blurred its background
+)
+"""Of what lay in the source's file beside the photo, and does not lie in ours."""
+
 _STALE = (
     "photoshop:SidecarForExtension",
     "xmp:Thumbnails",  # shows the face as it was
-    "xmpNote:HasExtendedXMP",  # the extension stays behind in the JPEG
+    "xmpNote:HasExtendedXMP",  # what it names is part of this packet now
+    "dcterms:provenance",  # where the source's content credentials are: of this file they would not be true
     "tiff:NativeDigest",
     "exif:NativeDigest",
     "tiff:BitsPerSample",
@@ -94,7 +102,7 @@ def build_packet(source_xmp: bytes | None, facts: XmpFacts) -> bytes:
         packet = _parse(source_xmp)
     except PacketError:
         packet = Packet()
-    packet.drop_namespace(*_DEVELOP_SETTINGS, OWN_NAMESPACE)
+    packet.drop_namespace(*_DEVELOP_SETTINGS, *_LEFT_BEHIND, OWN_NAMESPACE)
     for short in _STALE:
         packet.drop(short)
     _identify(packet, facts)

@@ -65,7 +65,7 @@ def figured(scene: Scene, seen: View, finds: Sequence[Find]) -> list[Find]:
     most = np.array([cut.max(axis=1) for cut in said], dtype=np.float32).reshape(-1, len(Says))
     crowd = _crowds(seen, centres)
     px_per_mm = seen.px_per_mm / seen.zoom
-    whole = {"gain": seen.gain, "px_per_mm": px_per_mm}
+    whole = {"gain": seen.gain, "px_per_mm": px_per_mm, "halved_colour": float(seen.halved_colour)}
     total = []
     for number, found in enumerate(finds):
         means = said[number].mean(axis=1)

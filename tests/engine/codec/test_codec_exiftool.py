@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -18,7 +19,6 @@ import pytest
 from tests.engine.codec import pictures
 
 from retouch_engine.codec import exiftool as carrier_module
-from retouch_engine.codec.carried import report_of
 from retouch_engine.codec.exiftool import MetadataCarrier
 from retouch_engine.codec.read import read_photo
 from retouch_engine.codec.write import write_result
@@ -184,31 +184,40 @@ def test_a_number_that_differs_is_missed(tmp_path: Path) -> None:
         assert carrier.compare(link, result, copied).missing == ("ExifIFD:FNumber",)
 
 
-def test_a_makers_preview_is_not_missed_and_anything_else_of_its_notes_is() -> None:
-    preview = {"PreviewIFD:PreviewImageStart": 3230, "PreviewIFD:PreviewImageLength": 26}
-    notes = {"Nikon:Quality": "RAW", "Nikon:ISO": 200, **preview}
-    assert report_of(notes, {"Nikon:Quality": "RAW", "Nikon:ISO": 200}, "", "12.57").missing == ()
-    assert report_of(notes, {"Nikon:Quality": "RAW"}, "", "12.57").missing == ("MakerNotes",)
-
-
-@pytest.mark.parametrize(
-    ("was", "now", "alike"),
-    [
-        ("1.539999962 6 undef", "1.54 6 undef", True),
-        (1234567890, 1234567899, False),
-        ("1 2 3", "1 2 4", False),
-        (4, 4.0000001, True),
-        ("a 1.0", "b 1.0", False),
-    ],
+IIM = b"".join(
+    b"\x1c\x02" + struct.pack(">BH", number, len(text)) + text
+    for number, text in ((80, b"Zo\x91 M\x9fller"), (60, b"135926"), (63, b"135926.054-0600"))
 )
-def test_fractions_may_differ_and_nothing_else(was: object, now: object, *, alike: bool) -> None:
-    missing = report_of({"ExifIFD:LensInfo": was}, {"ExifIFD:LensInfo": now}, "", "12.57").missing
-    assert missing == (() if alike else ("ExifIFD:LensInfo",))
+"""By-line in the letters of an old Macintosh, a time without a zone, another with fractions."""
 
 
-def test_a_place_that_the_camera_left_open_is_not_missed() -> None:
-    before = {"GPS:GPSLatitude": "", "GPS:GPSAltitude": "undef", "GPS:GPSSpeed": 3}
-    assert report_of(before, {}, "", "12.57").missing == ("GPS:GPSSpeed",)
+@needs_exiftool
+@pytest.mark.parametrize("name", ["s.jpg", "s.tif"])
+def test_iptc_arrives_byte_for_byte(tmp_path: Path, name: str) -> None:
+    (tmp_path / "staging").mkdir()
+    source, block = _source(tmp_path, name), tmp_path / "block"
+    block.write_bytes(IIM)
+    _exiftool("-q", "-overwrite_original", f"-IPTC<={block}", str(source))
+    link, result, photo, _ = _staged(tmp_path / "staging", source)
+    assert photo.metadata.iptc.rstrip(b"\0") == IIM
+    with MetadataCarrier() as carrier:
+        assert carrier.carry(link, result).note == ""
+    assert read_photo(result, Limits(), ours=True).metadata.iptc == photo.metadata.iptc
+
+
+@needs_exiftool
+def test_what_a_scanner_writes_into_the_first_directory_arrives(tmp_path: Path) -> None:
+    (tmp_path / "staging").mkdir()
+    source = pictures.write_tiff(tmp_path / "s.tif", pictures.ramp())
+    told = {"DateTimeOriginal": "2006:05:27 12:37:03", "ExposureTime": 3.2, "ISO": 250}
+    told |= {"WhitePoint": "0.313 0.329", "PrimaryChromaticities": "0.64 0.33 0.21 0.71 0.15 0.06"}
+    written = (f"-IFD0:{key}={value}" for key, value in told.items())
+    _exiftool("-q", "-n", "-overwrite_original", *written, str(source))
+    link, result, _, _ = _staged(tmp_path / "staging", source)
+    with MetadataCarrier() as carrier:
+        assert carrier.carry(link, result).missing == ()
+    tags = _tags(result)
+    assert {key: tags[f"IFD0:{key}"] for key in told} == told
 
 
 @needs_exiftool
@@ -237,6 +246,17 @@ def test_an_exiftool_that_is_killed_before_it_is_asked_raises_nothing_foreign(tm
         carrier._tool._process.wait()
         assert carrier.version == version
         assert carrier.available
+
+
+@needs_exiftool
+@pytest.mark.filterwarnings("error")
+def test_closing_after_ctrl_c_says_nothing() -> None:
+    """A terminal sends it to exiftool as well, and the library then wrote a warning on the screen."""
+    with MetadataCarrier() as carrier:
+        carrier.start()
+        assert carrier._tool is not None
+        os.kill(carrier._tool._process.pid, signal.SIGINT)
+        carrier._tool._process.wait()
 
 
 @needs_exiftool

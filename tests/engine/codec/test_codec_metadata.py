@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 
 import imagecodecs
@@ -12,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.engine.codec import pictures
 
-from retouch_engine.codec.metadata import iptc_of_irb
+from retouch_engine.codec.metadata import GAIN_MAP_NAMESPACE, iptc_of_irb
+from retouch_engine.codec.rdf import Packet
 from retouch_engine.codec.read import read_photo
 from retouch_engine.recipe import Limits
 
@@ -179,3 +181,127 @@ def test_broken_metadata_never_fails_a_photo(
 @given(noise=st.binary(max_size=80))
 def test_broken_resources_are_only_without_iptc(noise: bytes) -> None:
     assert iptc_of_irb(b"8BIM" + noise) is None or noise
+
+
+def _packet(properties: str) -> bytes:
+    spaces = {
+        "dc": "http://purl.org/dc/elements/1.1/",
+        "xmpNote": "http://ns.adobe.com/xmp/note/",
+        "studio": "https://studio.example/ns/",
+    }
+    told = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in spaces.items())
+    rdf = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+    return (
+        f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{rdf}">'
+        f'<rdf:Description rdf:about="" {told} {properties}/></rdf:RDF></x:xmpmeta>'
+    ).encode()
+
+
+GUID = b"375C9508CCB7690FEA318CBE7979FBBE"
+LONG = "x" * 70000
+REST = _packet(f'studio:Long="{LONG}" dc:source="other"')
+
+
+def _extended(pieces: list[tuple[int, bytes]], main: str = "") -> bytes:
+    """A JPEG whose packet goes on in further segments."""
+    packed = bytes(imagecodecs.jpeg8_encode(pictures.ramp(3, np.uint8)))
+    first = _packet(f'dc:source="first" xmpNote:HasExtendedXMP="{GUID.decode()}" {main}')
+    more = b"".join(
+        _segment(
+            0xE1,
+            b"http://ns.adobe.com/xmp/extension/\0" + GUID + struct.pack(">LL", len(REST), at) + piece,
+        )
+        for at, piece in pieces
+    )
+    return packed[:2] + _segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + first) + more + packed[2:]
+
+
+def test_a_packet_that_goes_on_in_further_segments_is_read_whole(tmp_path: Path) -> None:
+    """Lightroom and Photoshop move what is long there: face regions, captions, an image's history."""
+    pieces = [(40000, REST[40000:]), (0, REST[:40000])]
+    (tmp_path / "a.jpg").write_bytes(_extended(pieces))
+    found = read_photo(tmp_path / "a.jpg", LIMITS).metadata
+    packet = Packet(found.xmp)
+    assert found.notes == ()
+    assert packet.text("dc:source") == "first"
+    assert f'studio:Long="{LONG}"'.encode() in found.xmp
+
+
+@pytest.mark.parametrize("pieces", [[(0, REST[:40000])], [(0, REST[:40000]), (40001, REST[40001:])], []])
+def test_a_packet_of_which_a_piece_is_missing_is_told(
+    tmp_path: Path, pieces: list[tuple[int, bytes]]
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(_extended(pieces))
+    found = read_photo(tmp_path / "a.jpg", LIMITS).metadata
+    assert Packet(found.xmp).text("dc:source") == "first"
+    (note,) = found.notes
+    assert note.startswith("the second part of the XMP was not read: ")
+
+
+def test_a_gain_map_that_stays_behind_is_told(tmp_path: Path) -> None:
+    pieces = [(0, REST[:40000]), (40000, REST[40000:])]
+    (tmp_path / "a.jpg").write_bytes(_extended(pieces, f'xmlns:g="{GAIN_MAP_NAMESPACE}" g:Version="1.0"'))
+    found = read_photo(tmp_path / "a.jpg", LIMITS).metadata
+    assert found.notes == ("the gain map (HDR) was left behind: the result is the standard picture",)
+
+
+def _raw(name: bytes, block: bytes) -> bytes:
+    """A block as ImageMagick writes it into a PNG."""
+    digits = block.hex().encode()
+    lines = b"\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
+    return b"\n" + name + b"\n%8d\n" % len(block) + lines + b"\n"
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"tEXt"])
+def test_a_png_of_imagemagick_tells_all_in_texts(tmp_path: Path, kind: bytes) -> None:
+    packed = bytes(imagecodecs.png_encode(pictures.ramp(3, np.uint8)))
+    blocks = {b"exif": b"Exif\0\0" + exif("<"), b"iptc": irb(), b"xmp": XMP}
+    for name, block in blocks.items():
+        text = _raw(name, block)
+        body = b"\0" + zlib.compress(text) if kind == b"zTXt" else text
+        packed = pictures.with_chunk(packed, kind, b"Raw profile type " + name + b"\0" + body)
+    (tmp_path / "a.png").write_bytes(packed)
+    found = read_photo(tmp_path / "a.png", LIMITS).metadata
+    assert found.notes == ()
+    assert (found.orientation, found.xmp, found.iptc) == (6, XMP, IPTC)
+
+
+def test_a_png_of_libvips_packs_its_xmp(tmp_path: Path) -> None:
+    packed = bytes(imagecodecs.png_encode(pictures.ramp(3, np.uint8)))
+    body = b"XML:com.adobe.xmp\0\0" + zlib.compress(XMP)
+    (tmp_path / "a.png").write_bytes(pictures.with_chunk(packed, b"zTXt", body))
+    assert read_photo(tmp_path / "a.png", LIMITS).metadata.xmp == XMP
+
+
+def test_a_text_that_is_no_profile_is_told(tmp_path: Path) -> None:
+    packed = bytes(imagecodecs.png_encode(pictures.ramp(3, np.uint8)))
+    body = b"Raw profile type iptc\0\niptc\n 2\nno digits"
+    (tmp_path / "a.png").write_bytes(pictures.with_chunk(packed, b"tEXt", body))
+    found = read_photo(tmp_path / "a.png", LIMITS).metadata
+    assert found.notes == ("IPTC was not read: its iptc profile is no hexadecimal text",)
+
+
+@pytest.mark.parametrize("signature", [b"AgHg", b"PHUT", b"DCSR", b"MeSa"])
+def test_resources_of_older_programs_hide_no_iptc(signature: bytes) -> None:
+    assert iptc_of_irb(irb().replace(b"8BIM", signature, 1)) == IPTC
+
+
+def test_an_empty_block_of_iptc_hides_no_other() -> None:
+    empty = b"8BIM" + struct.pack(">H", 0x0404) + b"\0\0" + struct.pack(">L", 0)
+    assert iptc_of_irb(empty + irb()) == IPTC
+
+
+@pytest.mark.parametrize("cut", [IPTC[:-1], IPTC + IPTC[:2], b"\x1c", b""])
+def test_a_block_of_iptc_that_is_cut_off_gives_way_to_a_whole_one(tmp_path: Path, cut: bytes) -> None:
+    """ImageMagick 6 writes a quarter of the block under its tag, and all of it among the resources."""
+    tags = [(33723, 7, len(cut), cut, True), (34377, 7, len(irb()), irb(), True)]
+    path = pictures.write_tiff(tmp_path / "a.tif", pictures.ramp(), extratags=tags[not cut :])
+    assert read_photo(path, LIMITS).metadata.iptc == IPTC
+
+
+def test_resources_under_the_tag_of_iptc_are_seen_through(tmp_path: Path) -> None:
+    """So libvips writes them; as they are, readers complain of the whole file."""
+    block = b"Photoshop 3.0\0" + irb()
+    tags = [(33723, 7, len(block), block, True)]
+    path = pictures.write_tiff(tmp_path / "a.tif", pictures.ramp(), extratags=tags)
+    assert read_photo(path, LIMITS).metadata.iptc == IPTC

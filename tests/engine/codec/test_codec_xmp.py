@@ -242,3 +242,17 @@ def test_text_that_xml_cannot_hold_does_not_break_the_packet() -> None:
 def test_a_date_needs_its_zone() -> None:
     with pytest.raises(ValueError, match="time zone"):
         replace(FACTS, when=datetime(2026, 5, 1))  # noqa: DTZ001
+
+
+def test_of_what_stays_behind_in_the_source_nothing_is_said() -> None:
+    """A gain map, further pictures, content credentials: a file without them must not claim them."""
+    told = (
+        'xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0" '
+        'xmlns:Container="http://ns.google.com/photos/1.0/container/" Container:Directory="x" '
+        'xmlns:dcterms="http://purl.org/dc/terms/" dcterms:provenance="https://credentials.example/1" '
+        'dcterms:created="2026" crs:Version="15"'
+    )
+    packet = build_packet(SOURCE.replace(b'crs:Version="15"', told.encode()), FACTS)
+    assert _value(packet, "dcterms:created") == "2026"
+    for gone in (b"hdrgm", b"Container", b"provenance"):
+        assert gone not in packet

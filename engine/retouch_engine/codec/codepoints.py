@@ -1,0 +1,75 @@
+"""Colours that a file tells without a profile, as a profile that means the same.
+
+HEIF and PNG (cICP) may name code points of ITU-T H.273; a PNG may also give a gamma and its primaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+
+from retouch_engine.errors import UnsupportedPhoto
+
+UNSPECIFIED = 2
+_PQ, _HLG = 16, 18
+_SRGB_PRIMARIES, _P3_PRIMARIES = {1, UNSPECIFIED}, 12
+_SRGB_GAMMA, _SRGB_CORNERS = 1 / 2.2, (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
+_SAME = 0.01
+"""sRGB's own curve and 2.2 are one to those who write these."""
+_SLIGHTEST, _SMALLEST = 0.2, 0.01
+
+
+def profile_of(path: Path, profile: bytes | None, primaries: int, transfer: int) -> bytes | None:
+    """The ICC profile; where there are only code points, one that means the same. None means sRGB.
+
+    Raises:
+        UnsupportedPhoto: code points of a colour space that no export has, or of high dynamic range.
+    """
+    if transfer in {_PQ, _HLG}:
+        raise UnsupportedPhoto(path, "a picture with high dynamic range (PQ or HLG)")
+    if profile is not None or primaries in _SRGB_PRIMARIES:
+        return profile
+    if primaries != _P3_PRIMARIES:
+        raise UnsupportedPhoto(path, f"in the colour space {primaries} of H.273 without a profile")
+    return display_p3()
+
+
+def of_primaries(gamma: float, corners: Sequence[float], *, grey: bool) -> bytes | None:
+    """A profile of a power curve between primaries; None where sRGB is meant, or nothing that makes sense.
+
+    Args:
+        gamma: the file's, 1 over the display's (PNG's gAMA).
+        corners: x and y of white, red, green and blue (PNG's cHRM), or nothing for those of sRGB.
+        grey: for a picture of one channel, whose profile has no primaries.
+    """
+    given = tuple(corners) if len(corners) == len(_SRGB_CORNERS) else _SRGB_CORNERS
+    wx, wy, rx, ry, gx, gy, bx, by = given
+    area = abs((gx - rx) * (by - ry) - (bx - rx) * (gy - ry)) / 2
+    if not (_SLIGHTEST <= gamma <= 1 / _SLIGHTEST and area > _SMALLEST and min(wx, wy) > _SMALLEST):
+        return None
+    usual = all(abs(a - b) < _SAME for a, b in zip(given, _SRGB_CORNERS, strict=True))
+    if abs(gamma - _SRGB_GAMMA) < _SAME and (usual or grey):
+        return None
+    if grey:
+        return bytes(imagecodecs.cms_profile("gray", gamma=1 / gamma))
+    primaries = (rx, ry, 1.0, gx, gy, 1.0, bx, by, 1.0)
+    return bytes(
+        imagecodecs.cms_profile("rgb", whitepoint=(wx, wy, 1.0), primaries=primaries, gamma=1 / gamma)
+    )
+
+
+@cache
+def display_p3() -> bytes:
+    """Display P3: the primaries of SMPTE EG 432-1, white of D65, the curve of sRGB."""
+    ramp = np.linspace(0, 1, 4096)
+    curve = np.where(ramp <= 0.04045, ramp / 12.92, ((ramp + 0.055) / 1.055) ** 2.4)
+    primaries = (0.680, 0.320, 1.0, 0.265, 0.690, 1.0, 0.150, 0.060, 1.0)
+    table = np.rint(curve * 65535).astype(np.uint16)
+    white = (0.3127, 0.3290, 1.0)
+    return bytes(
+        imagecodecs.cms_profile("rgb", whitepoint=white, primaries=primaries, transferfunction=table)
+    )
