@@ -46,7 +46,8 @@ _MOST_PX = 7_000_000
 """More skin than this at the network's scale is looked at smaller."""
 _MOST_BOX_PX = 24_000_000
 """More than this around all skin, with what is no skin, is held smaller: memory."""
-_TILE, _HALO, _MULTIPLE = 512, 48, 16
+_LARGEST, _HALO, _MULTIPLE = 640, 48, 16
+"""Of what is looked at at once: its side, and how much of that lies around what is asked about."""
 _ROOM_PX = 16
 """Around all skin, in pixels of the photo."""
 AT_ONCE = 2
@@ -159,9 +160,19 @@ def _eight(samples: Samples) -> Image:
 
 
 def _tiles(h: int, w: int) -> Iterator[tuple[slice, slice]]:
-    for y in range(0, h, _TILE):
-        for x in range(0, w, _TILE):
-            yield slice(y, min(h, y + _TILE)), slice(x, min(w, x + _TILE))
+    """As few as may be, all as large: what lies around each is looked at twice."""
+    for rows in _cuts(h):
+        for columns in _cuts(w):
+            yield rows, columns
+
+
+def _cuts(length: int) -> list[slice]:
+    """A side in pieces, none of which with what lies around it is longer than the network takes."""
+    count, step = 1, length
+    while step + _HALO * min(2, count - 1) > _LARGEST:
+        count += 1
+        step = -(-length // (count * _MULTIPLE)) * _MULTIPLE
+    return [slice(at, min(length, at + step)) for at in range(0, length, step)]
 
 
 def _in_cells(tile: tuple[slice, slice]) -> tuple[slice, slice]:

@@ -76,11 +76,6 @@ class View:
     """The pieces of face in it."""
 
     @classmethod
-    def of(cls, look: Look, box: Box, shrink: float, network: Network) -> View:
-        """Look at ``box``."""
-        return cls.told(shrink, _glance(look, box, shrink, network))
-
-    @classmethod
     def told(cls, shrink: float, maps: Float) -> View:
         """What the network said, with its pieces of face."""
         return cls(shrink, maps, tuple(regions(maps)))
@@ -180,13 +175,16 @@ def _nearer(
     """
     cell, nearer = view.cell, min(1.0, 2 * view.shrink)
 
-    def looked(box: Box) -> list[Candidate]:
-        there = _candidates(View.of(look, box, nearer, network))
-        return [replace(one, x=one.x + box.x0, y=one.y + box.y0) for one in there]
-
     def seen(boxes: Iterable[Box]) -> list[Candidate]:
-        with borrowed("glances", AT_ONCE) as hands:
-            return [one for there in hands.map(looked, boxes) for one in there]
+        every = list(boxes)
+        # One at a time, since each is as large as the finest look, and two take 70 MB more.
+        with borrowed("nearer", 1) as hands:
+            looks = [hands.submit(_glance, look, box, nearer, network) for box in every]
+            return [
+                replace(one, x=one.x + box.x0, y=one.y + box.y0)
+                for box, maps in zip(every, looks, strict=True)
+                for one in _candidates(View.told(nearer, maps.result()))
+            ]
 
     side, around = _COARSE[-1] / nearer, _OVERLAP / nearer
     windows = _windows(_specks(view.maps, known, cell), cell, size, around)

@@ -89,6 +89,23 @@ def test_a_maps_cell_lies_where_the_photos_pixel_is(zoom: float) -> None:
     assert np.allclose(seen.to_cell(px, py), (xs.mean(), ys.mean()), atol=0.01)
 
 
+@pytest.mark.parametrize("size", [(300, 641), (640, 640), (700, 1500), (1181, 1999)])
+def test_all_skin_is_looked_at_in_pieces_that_the_network_takes(size: tuple[int, int]) -> None:
+    shown = np.full((*size, 3), (200, 150, 120), np.uint8)
+    given: list[tuple[int, ...]] = []
+
+    def run(_names: Any, feeds: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        given.append(feeds["rgb"].shape)
+        n, _, h, w = feeds["rgb"].shape
+        return [np.ones((n, len(Says), h // 2, w // 2), np.float32)]
+
+    seen = spotnet.view(*all_skin(shown, spotnet.PX_PER_MM), Network(SimpleNamespace(run=run)))
+    assert seen is not None
+    assert (seen.odds == 1).all()
+    assert all(side <= 640 and side % 16 == 0 for _, _, *sides in given for side in sides)
+    assert sum(h * w for _, _, h, w in given) < 1.45 * size[0] * size[1]
+
+
 def test_without_a_scale_nothing_is_looked_at() -> None:
     photo = Photo(np.full((300, 400, 3), (200, 150, 120), np.uint8))
     assert spotnet.view(photo, scene_of(photo, None), NETWORK) is None
