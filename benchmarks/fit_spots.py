@@ -7,7 +7,9 @@ for each fold. Every photo is looked at with the networks that have not seen its
 trees are then fitted without each fold in turn, so that the figures printed are of people whom none had seen,
 and once on everybody, which is what ships. The risk is fitted on odds by trees that had not seen the person.
 Second photos of the same people teach, and are counted apart. The lines of ``learned`` are drawn with all
-finds in view; what is printed at last are lines drawn on two folds and counted on the third.
+finds in view, and those in five further looks at every photo (``benchmarks.spot_looks``), which teach
+nothing; what is printed at last are lines drawn on two folds and counted on the third
+(``benchmarks.spot_lines``).
 Writes ``DIR/spots.FOLD.json`` for ``benchmarks.detect --held-out``. Needs scikit-learn; seeds are fixed.
 """
 
@@ -15,26 +17,26 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise, product
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from benchmarks.fit_verifier import exported
 from benchmarks.spot_finds import SCALES, Row, looked_at, with_verdicts
-from benchmarks.spot_labels import FOLDS, Portrait, folds, portraits, second_photos
+from benchmarks.spot_labels import FOLDS, folds, portraits, second_photos
+from benchmarks.spot_lines import SORTS, Judged, Odds, company_of, fates_of, nested, report
+from benchmarks.spot_looks import looked_at_again, looks_at_permanent
 from numpy.typing import NDArray
 
+from retouch_engine.detect import trees
 from retouch_engine.detect.finds import worth_it
-from retouch_engine.detect.learned import FRECKLED, LIKELY_PERMANENT, SURE_AMONG_FRECKLES, Bars, named_find
+from retouch_engine.detect.learned import FRECKLED, SURE_AMONG_FRECKLES, Bars
 from retouch_engine.detect.regression import Regression
 from retouch_engine.detect.regression import weighed as termed
-from retouch_engine.detect.risk import RISK, Risk, weighed
+from retouch_engine.detect.risk import Risk, weighed
 from retouch_engine.detect.trees import FIGURES, MODEL_PATH, row
-from retouch_engine.recipe import PERMANENT
 
 ROUNDS = 100
 BAGS = 6
@@ -48,21 +50,6 @@ _SHRUNK = 0.5
 _STIFF = 0.3
 _STIFFER = 0.1
 """The inverses of the risk's and of the regression's penalty, at figures of unit deviation."""
-_SURE_FROM = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
-_RISK_TO = (0.05, 0.08, 0.1, 0.12, 0.14, 0.16, 0.17, 0.18, 0.19, 0.2, 0.21, 0.22, 0.25, 0.3)
-_MOST_FALSE = 0.43
-"""False heals a photo that lines may cost, a little under the bar."""
-SORTS = {"blemish": "blemish", "keep": "permanent"}
-Judged = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Odds:
-    """Of each row: would be healed, belongs to the person, and the risk of healing it."""
-
-    heal: Judged
-    keep: Judged
-    risk: Judged
 
 
 @dataclass(frozen=True)
@@ -148,7 +135,7 @@ def weighing(rows: list[Row], heal: Judged, keep: Judged) -> Risk:
 
     Among freckles little is healed whatever the risk; one such face would tell half of what is told here.
     """
-    company = _company(rows, keep)
+    company = company_of(rows, keep)
     told = [
         (weighed(r.figures, h, k), r.label == "keep", _often(r))
         for r, h, k in zip(rows, heal.tolist(), keep.tolist(), strict=True)
@@ -177,6 +164,18 @@ def written(models: Fitted, risk: Risk, path: Path, about: str) -> None:
     path.write_text(json.dumps(content, separators=(",", ":")) + "\n")
 
 
+def judged_again(rows: list[Row], fold: dict[str, int], networks: Path) -> Odds:
+    """The same of rows that nothing was fitted on, by the folds' models as they were written."""
+    heal, keep, risk = (np.zeros(len(rows)) for _ in range(3))
+    for number in range(FOLDS):
+        models = trees.read(networks / f"spots.{number}.json")
+        mine = [i for i, r in enumerate(rows) if fold[r.person] == number]
+        heal[mine], keep[mine] = trees.odds(models, [rows[i].figures for i in mine])
+        for i in mine:
+            risk[i] = models.risk.odds(rows[i].figures, float(heal[i]), float(keep[i]))
+    return Odds(heal, keep, risk)
+
+
 def judged(rows: list[Row], fold: dict[str, int], networks: Path) -> Odds:
     """For each row the odds by models that never saw its person; the folds' models are written beside."""
     heal, keep, risk = (np.zeros(len(rows)) for _ in range(3))
@@ -195,76 +194,6 @@ def judged(rows: list[Row], fold: dict[str, int], networks: Path) -> Odds:
         about = f"{int(seen.sum())} finds, without fold {number}"
         written(model, line, networks / f"spots.{number}.json", about)
     return Odds(heal, keep, risk)
-
-
-def _company(rows: list[Row], keep: Judged) -> Counter[tuple[str, float]]:
-    # One person a photo: whatever is likely permanent there is company.
-    return Counter((r.photo, r.scale) for r, k in zip(rows, keep, strict=True) if k >= LIKELY_PERMANENT)
-
-
-def fates_of(rows: list[Row], odds: Odds, bars: Bars) -> list[str]:
-    """What becomes of each row: ``healed``, ``offered`` or ``left``."""
-    fates, company = [], _company(rows, odds.keep)
-    columns = (column.tolist() for column in (odds.heal, odds.keep, odds.risk))
-    for r, h, k, risk in zip(rows, *columns, strict=True):
-        figures = r.figures | {"company": float(company[r.photo, r.scale]), RISK: risk}
-        finding = named_find(figures, h, k, bars)
-        fate = "left" if finding is None or finding.kind in PERMANENT else "offered"
-        fates.append("healed" if finding is not None and finding.sure else fate)
-    return fates
-
-
-def report(rows: list[Row], fates: list[str], photos: Sequence[Portrait]) -> str:
-    """What becomes of marks and finds in these photos at their own size."""
-    text, n, names = "", len(photos), {p.path.name for p in photos}
-    sorts = {sort: sum(len(p.marks(sort)) for p in photos) for sort in ("blemish", "keep")}
-    for fate in ("healed", "offered"):
-        mine = [
-            r for r, f in zip(rows, fates, strict=True) if r.scale == 1 and f == fate and r.photo in names
-        ]
-        marks = {s: len({(r.photo, r.mark) for r in mine if r.label == s}) for s in sorts}
-        false, doubtful = (sum(r.label == label for r in mine) / n for label in ("nothing", "ignore"))
-        text += (
-            f"{fate}: {marks['blemish']} of {sorts['blemish']} blemishes, {marks['keep']} of {sorts['keep']}"
-        )
-        text += f" permanent marks; a photo {false:.2f} false, {doubtful:.2f} doubtful\n"
-    return text
-
-
-def nested(rows: list[Row], odds: Odds, photos: Sequence[Portrait], fold: dict[str, int]) -> str:
-    """What lines are worth that are drawn without the people they are then used on.
-
-    For each fold the two lines (odds to heal from, largest risk) that heal the most blemishes of the other
-    folds, with no more false heals than may be and no permanent mark, not in the second photos nor at the
-    smaller size either.
-    """
-    which, names = np.array([fold[r.person] for r in rows]), {p.path.name for p in photos}
-    mine = np.array([r.scale == 1 and r.photo in names for r in rows])
-    permanent = np.array([r.label == "keep" for r in rows])
-    ways = {}
-    for sure, risk in product(_SURE_FROM, _RISK_TO):
-        fates = fates_of(rows, odds, replace(Bars.at(50), sure=sure, risk=risk))
-        ways[sure, risk] = np.array([f == "healed" for f in fates])
-    total, chosen = np.zeros(len(rows), dtype=bool), []
-    for number in range(FOLDS):
-        others = [p for p in photos if fold[p.person] != number]
-        clear = [w for w, healed in ways.items() if not (healed & permanent & (which != number)).any()]
-        counts = {way: _count(rows, ways[way] & mine & (which != number)) for way in clear}
-        may = [way for way, count in counts.items() if count[2] <= _MOST_FALSE * len(others)]
-        if not may:
-            raise SystemExit("every pair of lines heals a permanent mark, or too much else: widen the grid")
-        chosen.append(max(may, key=lambda way: (counts[way][0], -counts[way][2])))
-        total |= ways[chosen[-1]] & mine & (which == number)
-    blemishes, kept, false = _count(rows, total)
-    text = f"lines drawn on two folds, counted on the third: {blemishes} blemishes and {kept} permanent marks"
-    return f"{text} healed, {false / len(photos):.2f} false heals a photo; {chosen}\n"
-
-
-def _count(rows: list[Row], healed: NDArray[np.bool_]) -> tuple[int, int, int]:
-    """Blemishes, permanent marks, and finds of nothing."""
-    some = [rows[i] for i in np.flatnonzero(healed).tolist()]
-    marks = [len({(r.photo, r.mark) for r in some if r.label == sort}) for sort in SORTS]
-    return marks[0], marks[1], sum(r.label == "nothing" for r in some)
 
 
 def calibration(rows: list[Row], heal: Judged) -> str:
@@ -295,7 +224,9 @@ def main() -> None:
         print(f"sensitivity {sensitivity}\n{report(rows, fates, photos)}", flush=True)
         print(f"second photos, none of them measured on\n{report(rows, fates, second)}", flush=True)
     print(calibration(rows, odds.heal))
-    print(nested(rows, odds, photos, fold))
+    again = with_verdicts(looked_at_again([*photos, *second], fold, given.networks), fold, given.networks)
+    both = odds.and_of(judged_again(again, fold, given.networks))
+    print(nested([*rows, *again], both, photos, fold, looks_at_permanent(photos, second, fold)))
     if given.write:
         free = {p.path.name for p in [*photos, *second] if p.free}
         allowed = np.array([r.photo in free for r in rows])

@@ -7,7 +7,7 @@ in files beside the networks, since looking at all photos takes minutes.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -81,7 +81,12 @@ def _rows(portrait: Portrait, network: spotnet.Network, scale: float) -> list[Ro
 
 
 def collect(
-    photos: Sequence[Portrait], fold: dict[str, int], networks: Path, name: str, scales: Sequence[float]
+    photos: Sequence[Portrait],
+    fold: dict[str, int],
+    networks: Path,
+    name: str,
+    scales: Sequence[float],
+    shown: Callable[[Portrait], Portrait] = lambda photo: photo,
 ) -> list[Row]:
     """All finds in these photos at these scales, and the labelled circles; kept as ``name.FOLD.pkl``.
 
@@ -91,6 +96,7 @@ def collect(
         networks: holds ``spots.FOLD.onnx``.
         name: of the files.
         scales: at which each photo is looked at.
+        shown: changes each photo before.
     """
     total = []
     for number in range(FOLDS):
@@ -98,7 +104,8 @@ def collect(
         if not cache.exists():
             network = spotnet.load(networks / f"spots.{number}.onnx")
             mine = [p for p in photos if fold[p.person] == number]
-            cache.write_bytes(pickle.dumps([r for p in mine for s in scales for r in _rows(p, network, s)]))
+            found = [r for p in mine for s in scales for r in _rows(shown(p), network, s)]
+            cache.write_bytes(pickle.dumps(found))
             print(f"fold {number}: {len(mine)} photos looked at", flush=True)
         total += pickle.loads(cache.read_bytes())
     return total

@@ -111,6 +111,8 @@ class Photo:
     """SHA-256 of the source file."""
     lossy: bool = False
     """The source was a JPEG: its own blocks look like spots of 3 to 8 px."""
+    halved_colour: bool = False
+    """It keeps colour at half its size, and rounds it: what is 5 px wide has hardly any of its own."""
     metadata: Any = None
     strips: Any = None
     """Where its samples lie in the file, if results are packed alike; the codec's business as well."""

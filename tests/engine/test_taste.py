@@ -58,10 +58,10 @@ def test_little_evidence_changes_little() -> None:
 @pytest.mark.parametrize(
     "veto",
     [
-        {"odds_permanent": 0.6},
-        {"risk": 0.25},
-        {"permanent_most": 0.81},
-        {"judged_permanent": 0.6},
+        {"odds_permanent": 0.61},
+        {"risk": 0.26},
+        {"permanent_most": 0.98},
+        {"judged_permanent": 0.61},
         {"melanin": 0.8, "rise_g": 0.5},
         {"melanin": 0.6, "odds_permanent": 0.97},
         {"ring_skin": 0.8},

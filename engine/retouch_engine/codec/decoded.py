@@ -27,3 +27,5 @@ class Decoded:
     metadata: SourceMetadata
     strips: SourceStrips | None = None
     """Of a file that is packed as results are."""
+    halved_colour: bool = False
+    """See :class:`retouch_engine.types.Photo`; where a lossy file does not say, it counts as halved."""

@@ -57,7 +57,7 @@ def read_heif(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
     colours = 1 if mode == "L" else 3
     meaning = (_ASSOCIATED if mode == "RGBa" else _UNASSOCIATED,) * (shape[2] - colours)
     metadata = _metadata(picture.info)
-    return Decoded(samples.reshape(shape), colours, meaning, profile, lossy=True, metadata=metadata)
+    return Decoded(samples.reshape(shape), colours, meaning, profile, True, metadata, halved_colour=True)
 
 
 def _opened(handle: BinaryIO) -> Any:

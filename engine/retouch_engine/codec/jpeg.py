@@ -33,6 +33,7 @@ _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _DECODABLE_SOF = frozenset({0xC0, 0xC1, 0xC2})
 """Baseline, extended and progressive Huffman: what every camera and editor writes."""
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
+_DQT = 0xDB
 _SOS, _EOI, _APP1, _APP2, _APP13, _APP0 = 0xDA, 0xD9, 0xE1, 0xE2, 0xED, 0xE0
 _MARKER = re.compile(rb"\xff[^\x00]", re.DOTALL)
 _NEXT_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
@@ -42,6 +43,9 @@ _EXTENDED = re.compile(rb"HasExtendedXMP(?:\s*=\s*[\"']|\s*>\s*)([0-9A-Fa-f]{32}
 _GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
 """ISO 21496-1; Adobe's and Google's own way before it is known by its words in XMP."""
 _CHUNK = 1 << 20
+_COARSEST, _ROUNDED = 9, 1.5
+"""So many of a table's coarsest waves, and their mean step above which colour counts as rounded: quality 98
+and more of libjpeg's lies below."""
 MOST_SEGMENTS = 4096
 MOST_PADDING = 64
 """Bytes between two segments that belong to neither; the files that were seen had two and three."""
@@ -174,6 +178,35 @@ def _payload(span: Span, found: list[Segment], marker: int, name: bytes) -> byte
     return b"".join(named if marker == _APP13 else named[:1]) or None
 
 
+def _halved_colour(span: Span, found: list[Segment]) -> bool:
+    """Whether colour is kept at less than full size and rounded as well.
+
+    At quality 100 and little below hardly anything is rounded. A file without tables counts as rounded.
+    """
+    frame = next(s for s in found if s.marker in _SOF)
+    parts = span.at(frame.offset + 6, frame.size - 6)
+    kinds = [(parts[i + 1], parts[i + 2]) for i in range(0, len(parts) - 2, 3)]
+    if len(kinds) < 3 or kinds[1][0] == kinds[0][0]:
+        return False
+    steps = _quantisation(span, found).get(kinds[1][1])
+    return steps is None or sum(steps[1 : 1 + _COARSEST]) > _ROUNDED * _COARSEST
+
+
+def _quantisation(span: Span, found: list[Segment]) -> dict[int, tuple[int, ...]]:
+    """The tables of steps by their numbers, each in zigzag order."""
+    tables = {}
+    for segment in (s for s in found if s.marker == _DQT):
+        data, at = span.at(segment.offset, segment.size), 0
+        while at < len(data):
+            wide, number = data[at] >> 4, data[at] & 15
+            shape = ">64H" if wide else ">64B"
+            if at + 1 + struct.calcsize(shape) > len(data):
+                break
+            tables[number] = struct.unpack_from(shape, data, at + 1)
+            at += 1 + struct.calcsize(shape)
+    return tables
+
+
 def _density(span: Span, found: list[Segment]) -> tuple[tuple[Rational, Rational], int] | None:
     jfif = _payload(span, found, _APP0, b"JFIF\0")
     if jfif is None or len(jfif) < 7:
@@ -288,4 +321,5 @@ def read_jpeg(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
     if samples.shape[:2] != (frame.height, frame.width) or samples.dtype != np.uint8:
         raise DamagedPhoto(path, f"it unpacks to {samples.dtype} {samples.shape}")
     samples = samples.reshape(frame.height, frame.width, -1)
-    return Decoded(samples, frame.channels, (), profile, lossy=True, metadata=metadata)
+    halved = _halved_colour(span, found)
+    return Decoded(samples, frame.channels, (), profile, True, metadata, halved_colour=halved)

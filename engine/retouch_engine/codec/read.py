@@ -150,6 +150,7 @@ def _photo(decoded: Decoded, digest: str) -> Photo:
         profile=decoded.profile,
         digest=digest,
         lossy=decoded.lossy,
+        halved_colour=decoded.halved_colour,
         metadata=decoded.metadata,
         strips=decoded.strips,
     )

@@ -283,6 +283,7 @@ def read_tiff(
         extra_meaning=_meanings(header),
         profile=profile or None,
         lossy=header.compression == JPEG,
+        halved_colour=header.compression == JPEG,
         metadata=metadata,
         strips=_strips(path, handle, header),
     )

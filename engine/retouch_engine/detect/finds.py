@@ -65,7 +65,7 @@ def figured(scene: Scene, seen: View, finds: Sequence[Find]) -> list[Find]:
     most = np.array([cut.max(axis=1) for cut in said], dtype=np.float32).reshape(-1, len(Says))
     crowd = _crowds(seen, centres)
     px_per_mm = seen.px_per_mm / seen.zoom
-    whole = {"gain": seen.gain, "px_per_mm": px_per_mm}
+    whole = {"gain": seen.gain, "px_per_mm": px_per_mm, "halved_colour": float(seen.halved_colour)}
     total = []
     for number, found in enumerate(finds):
         means = said[number].mean(axis=1)
@@ -100,20 +100,20 @@ def peaks(photo: Photo, scene: Scene, seen: View, taken: Sequence[Find]) -> list
         (strongest >= _LEAST_ODDS) & (strongest >= np.asarray(cv2.dilate(strongest, kernel)))
     )
     order = np.argsort(-strongest[places[:, 0], places[:, 1]])[:_MOST]
-    boxes, found = [find.box for find in taken], []
+    covered, found = np.zeros((photo.height, photo.width), np.bool_), []
+    for find in taken:
+        covered[find.box.slices] = True
     for y, x in places[order].tolist():
-        px, py = seen.to_photo(x, y)
-        at = Box(int(py), int(px), int(py) + 1, int(px) + 1)
-        if any(at.meets(b) for b in boxes):
+        px, py = (int(at) for at in seen.to_photo(x, y))
+        if covered[py : py + 1, px : px + 1].any():
             continue
         rough = _as_seen(photo, seen, strongest, (y, x))
         if rough is None:
             continue
         one = _outlined(photo, scene, seen, (y, x), rough) or rough
-        if any(one.box.meets(b) for b in boxes):
-            continue
-        boxes.append(one.box)
-        found.append(one)
+        if not covered[one.box.slices].any():
+            covered[one.box.slices] = True
+            found.append(one)
     return found
 
 
@@ -206,7 +206,10 @@ def _in_photo(photo: Photo, seen: View, mask: Bool, corner: tuple[int, int], ste
     xs = ((np.arange(box.x0, box.x1) + 0.5 - x0) / per - 0.5).astype(np.float32)
     ys = ((np.arange(box.y0, box.y1) + 0.5 - y0) / per - 0.5).astype(np.float32)
     cut = mask[small.slices].astype(np.float32)
-    large = cv2.remap(cut, *np.meshgrid(xs, ys), cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    size = (box.height, box.width)
+    # Not np.meshgrid, which takes as long as all else here.
+    columns, rows = (np.ascontiguousarray(np.broadcast_to(at, size)) for at in (xs, ys[:, None]))
+    large = cv2.remap(cut, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     inside = np.asarray(large) > 0.5
     if not inside.any():
         return box, inside
@@ -246,10 +249,10 @@ def _crowds(seen: View, centres: Sequence[tuple[float, float]]) -> list[dict[str
     for map_, name in _COMPANY.items():
         odds = np.where(seen.skin, seen.odds[map_], 0)
         places[name] = np.argwhere((odds > _LIKELY) & (odds >= np.asarray(cv2.dilate(odds, kernel))))
-    found = []
-    for x, y in centres:
-        near = {
-            f"{n}_near": float((np.hypot(p[:, 0] - y, p[:, 1] - x) < reach).sum()) for n, p in places.items()
-        }
-        found.append(near)
-    return found
+    at = np.array(centres, dtype=np.float64).reshape(-1, 2, 1)
+    counts = [
+        np.count_nonzero(np.hypot(p[:, 0] - at[:, 1], p[:, 1] - at[:, 0]) < reach, axis=1).astype(np.float64)
+        for p in places.values()
+    ]
+    names = [f"{name}_near" for name in places]
+    return [dict(zip(names, near, strict=True)) for near in zip(*(c.tolist() for c in counts), strict=True)]

@@ -48,7 +48,7 @@ def coherence(rgb: Image, skin: Bool, x: float, y: float, radius: float, px_per_
     h, w = shown.shape[:2]
     if h < 2 or w < 2:
         return 0.0
-    green = cv2.GaussianBlur(np.ascontiguousarray(density(shown)[..., 1]), (0, 0), _FINE)
+    green = cv2.GaussianBlur(density(np.ascontiguousarray(shown[..., 1])), (0, 0), _FINE)
     down, across = np.ogrid[:h, :w]
     away = (down + (y0 - y)) ** 2 + (across + (x0 - x)) ** 2
     ring = (away > inner**2) & (away < outer**2)

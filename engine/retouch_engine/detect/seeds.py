@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from retouch_engine.detect.planes import Planes, darkness, redness
@@ -23,8 +22,8 @@ SIGMAS = (1.0, 1.5)
 _LEVELS = 7
 _LEAST_SIDE = 24
 _CHANNELS = {"red": redness, "dark": darkness}
-_NOISE_WINDOW = 49
-"""Side, in pixels of the level, of the square that a response is compared with."""
+_NOISE_REACH = 24
+"""To each side, in pixels of the level: the square that a response is compared with."""
 _LEAST_RESPONSE = 0.012
 _STRONG_Z = 4.2
 """On skin as even as a wall, a response of this many OD counts as this many noises and no more: a rise that
@@ -65,8 +64,7 @@ class _Level:
 
     @classmethod
     def of(cls, planes: Planes) -> _Level:
-        weight = planes.skin.astype(np.float32)
-        return cls(planes, _mean(weight, weight))
+        return cls(planes, rises.around(planes.skin.astype(np.float32), 1.0, _NOISE_REACH))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +112,5 @@ def _response(plane: Float, level: _Level, sigma: float) -> _Response:
     rise, size, skin = blur(plane, sigma), blur(plane, 1.6 * sigma), level.planes.skin
     usual = rises.risen(rise, size, skin) / max(1.0, float(np.count_nonzero(skin)))
     # Clipped, so that a great spot does not raise the bar for itself and its neighbours.
-    clipped = np.minimum(size, 4 * usual, out=size)
-    return _Response(
-        rise, _mean(clipped, clipped), level.share, max(0.75 * usual, _LEAST_RESPONSE / _STRONG_Z)
-    )
-
-
-def _mean(values: Float, out: Float) -> Float:
-    window = (_NOISE_WINDOW, _NOISE_WINDOW)
-    return np.asarray(cv2.blur(values, window, dst=out, borderType=cv2.BORDER_REFLECT))
+    around = rises.around(size, 4 * usual, _NOISE_REACH)
+    return _Response(rise, around, level.share, max(0.75 * usual, _LEAST_RESPONSE / _STRONG_Z))

@@ -79,8 +79,7 @@ class Network:
 @cache
 def load(path: Path) -> Network:
     """A network from a file, loaded once. Needs onnxruntime."""
-    # Two tiles at once by one thread each: two threads that share one tile take a third more time for it.
-    return Network(session(path, threads=1))
+    return Network(session(path))
 
 
 def knows_spots() -> bool:
@@ -110,6 +109,8 @@ class View:
     px_per_mm: float
     gain: float = 1.0
     """How much more colourful the usual rendering is (:mod:`retouch_engine.detect.rendering`)."""
+    halved_colour: bool = False
+    """As the photo's."""
 
     def to_photo(self, x: float, y: float) -> tuple[float, float]:
         """The photo's pixel under the middle of a map's cell."""
@@ -147,7 +148,7 @@ def view(photo: Photo, scene: Scene, network: Network) -> View | None:
         gain = rendering.gain(rgb, np.asarray(skin))
         for look in looks:
             look.result()
-    return View(rgb, odds, np.asarray(skin), zoom, box.x0, box.y0, scale * zoom, gain)
+    return View(rgb, odds, np.asarray(skin), zoom, box.x0, box.y0, scale * zoom, gain, photo.halved_colour)
 
 
 def _eight(samples: Samples) -> Image:

@@ -13,6 +13,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from retouch_engine.kernels import fills
 from retouch_engine.kernels.planes import edged
 from retouch_engine.types import Bool, Float, frozen
 
@@ -24,8 +25,6 @@ _AFTER_FIRST = math.sqrt(1.6**2 - 1)
 _AT_HALF = tuple(math.sqrt(b**2 - a**2) / 2 for a, b in ((1.6, 2.0), (2.0, 3.2), (3.2, 4.0), (4.0, 6.4)))
 _CELL = 8
 _COLOUR_PX = 1.2
-_SMALLEST = 2
-"""Side, in cells, of a plane that is not halved any more."""
 
 
 def blur(values: Float, sigma: float) -> Float:
@@ -89,43 +88,14 @@ def filled(values: Float, known: Bool) -> Float:
 
     Args:
         values: float32 ``(h, w)`` or ``(h, w, c)``.
-        known: bool ``(h, w)``.
+        known: bool ``(h, w)``; where it is nowhere True the values stay as they are.
     """
     if known.all() or not known.any():
         return values
-    h, w = known.shape
-    flat = values.reshape(h, w, -1)
-    weight = known.astype(np.float32)
-    weighted = flat * weight[..., None]
-    # What is known stays: here only what was pulled has to be seen, and no weight is needed any more.
-    coarse = weighted if min(h, w) <= _SMALLEST else _pulled(weighted, weight)
-    whole = cv2.copyTo(flat, known.view(np.uint8), coarse)
-    return np.asarray(whole, dtype=np.float32).reshape(values.shape)
-
-
-def _pull_push(weighted: Float, weight: Float) -> Float:
-    """``weighted`` is values times weight; the result has a value everywhere. Overwrites what it is given."""
-    if min(weight.shape) <= _SMALLEST or float(weight.min()) > 0:
-        weighted /= np.maximum(weight, _LEAST_WEIGHT)[..., None]
-        return weighted
-    pulled = _pulled(weighted, weight)
-    pulled *= np.subtract(1, weight, out=weight)[..., None]
-    pulled += weighted
-    return pulled
-
-
-def _pulled(weighted: Float, weight: Float) -> Float:
-    """What cells around know, everywhere: from half the size, where everything is known in the end."""
-    h, w = weight.shape
-    half = (max(1, (w + 1) // 2), max(1, (h + 1) // 2))
-    small_weight = np.asarray(cv2.resize(weight, half, interpolation=cv2.INTER_AREA))
-    small = np.asarray(cv2.resize(weighted, half, interpolation=cv2.INTER_AREA))
-    small = small.reshape(half[1], half[0], -1)
-    # A cell that knows anything knows enough: without this the weight of lone pixels fades level by level.
-    known = np.minimum(small_weight * 4, 1)
-    small *= np.divide(known, np.maximum(small_weight, _LEAST_WEIGHT), out=small_weight)[..., None]
-    below = _pull_push(small, known)
-    return np.asarray(cv2.resize(below, (w, h), interpolation=cv2.INTER_LINEAR)).reshape(weighted.shape)
+    among = np.ascontiguousarray(known)
+    if values.ndim == 2:
+        return np.asarray(fills.filled(values, among))
+    return np.dstack([fills.filled(np.asarray(plane), among) for plane in cv2.split(values)])
 
 
 def levelled(values: Float, known: Bool) -> Float:

@@ -6,6 +6,7 @@ alike, and nothing is claimed there. A pimple is redder than skin and a mole is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -13,14 +14,14 @@ import numpy as np
 
 from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import tone
-from retouch_engine.imaging.masks import rows_and_columns
 from retouch_engine.survey.faces import Face
-from retouch_engine.types import Bool, Float
+from retouch_engine.survey.gauge import Point
+from retouch_engine.types import Bool, Box, Float
 
 _DARK_SKIN = 1.5
 """Mean optical density of skin on which hair hardly stands out."""
 _DARKER, _LESS_RED = 0.34, 0.04
-_BELOW_EYES_MM = (36.0, 125.0)
+_ABOVE_EYES_MM, _BELOW_EYES_MM = -60.0, (36.0, 125.0)
 _NECK_MM = 160.0
 _ASIDE_MM = 80.0
 _LEAST_MM2 = 70.0
@@ -37,8 +38,9 @@ def beards(od: Float, face_skin: Float, faces: Sequence[Face], cell: float) -> B
     """
     found = np.zeros(face_skin.shape, dtype=np.bool_)
     for face in faces:
-        if len(face.eyes) == 2 and face.scale.px_per_mm:
-            found |= _beard(od, face_skin, face, cell)
+        box = band(face, found.shape, cell, (_ABOVE_EYES_MM, _BELOW_EYES_MM[1]), _ASIDE_MM)
+        if box is not None:
+            found[box.slices] |= _beard(od, face_skin, face, box, cell)
     return found
 
 
@@ -46,21 +48,27 @@ def jaws(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Bool:
     """Where beards can be: below the nose, down the neck. Thin dark strokes there are stubble."""
     found = np.zeros(shape, dtype=np.bool_)
     for face in faces:
-        if len(face.eyes) == 2 and face.scale.px_per_mm:
-            below, aside = from_eyes(face, shape, cell, float(face.scale.px_per_mm) / cell)
-            found |= (below > _BELOW_EYES_MM[0]) & (below < _NECK_MM) & (aside < _ASIDE_MM)
+        box = band(face, shape, cell, (_BELOW_EYES_MM[0], _NECK_MM), _ASIDE_MM)
+        if box is not None:
+            below, aside = from_eyes(face, box, cell)
+            near = (below > _BELOW_EYES_MM[0]) & (below < _NECK_MM) & (aside < _ASIDE_MM)
+            found[box.slices] |= near
     return found
 
 
-def _beard(od: Float, face_skin: Float, face: Face, cell: float) -> Bool:
+def _beard(od: Float, face_skin: Float, face: Face, box: Box, cell: float) -> Bool:
+    """Inside ``box``, which holds all of the face where a beard can be or its skin is measured."""
     mm = float(face.scale.px_per_mm or 1.0) / cell
-    nothing = np.zeros(face_skin.shape, dtype=np.bool_)
-    below, aside = from_eyes(face, face_skin.shape, cell, mm)
-    own = (face_skin > 0.5) & (below > -60) & (below < _BELOW_EYES_MM[1]) & (aside < _ASIDE_MM)
+    nothing = np.zeros((box.height, box.width), dtype=np.bool_)
+    below, aside = from_eyes(face, box, cell)
+    own = (face_skin[box.slices] > 0.5) & (below > _ABOVE_EYES_MM) & (below < _BELOW_EYES_MM[1])
+    own &= aside < _ASIDE_MM
     bare = own & (below < _BELOW_EYES_MM[0])
     if np.count_nonzero(bare) < 50:
         return nothing
-    soft = blur(od, max(0.8, 1.5 * mm))
+    sigma = max(0.8, 1.5 * mm)
+    around = box.grown(math.ceil(3 * sigma), *face_skin.shape)
+    soft = blur(od[around.slices], sigma)[box.within(around).slices]
     dark, red = tone(soft), soft[..., 1] - soft[..., 0]
     skin_dark, skin_red = float(np.median(dark[bare])), float(np.median(red[bare]))
     if skin_dark > _DARK_SKIN:
@@ -72,16 +80,44 @@ def _beard(od: Float, face_skin: Float, face: Face, cell: float) -> Bool:
     return np.asarray(field[labels]) if total > 1 else nothing
 
 
-def from_eyes(face: Face, shape: tuple[int, ...], cell: float, mm: float) -> tuple[Float, Float]:
-    """Millimetres below the line of the eyes, and aside of its middle, for each cell."""
-    (ax, ay), (bx, by) = face.eyes
-    length = float(np.hypot(bx - ax, by - ay))
-    right, down = (bx - ax) / length, (by - ay) / length
-    ys, xs = rows_and_columns(shape)
-    dx, dy = xs - (ax + bx) / 2 / cell, ys - (ay + by) / 2 / cell
+def band(
+    face: Face, shape: tuple[int, ...], cell: float, below: tuple[float, float], aside: float
+) -> Box | None:
+    """What holds all cells that lie so many mm below the line of the eyes and so many aside of its middle.
+
+    None where there are no such cells, or both eyes or the millimetre are not known.
+    """
+    if len(face.eyes) != 2 or not face.scale.px_per_mm:
+        return None
+    (x, y), right, down = _axes(face, cell)
+    mm = float(face.scale.px_per_mm) / cell
+    corners = [
+        (x + mm * (along * right - away * down), y + mm * (along * down + away * right))
+        for along in (-aside, aside)
+        for away in below
+    ]
+    xs, ys = zip(*corners, strict=True)
+    x0, y0 = max(0, math.floor(min(xs))), max(0, math.floor(min(ys)))
+    x1, y1 = min(shape[1], math.ceil(max(xs)) + 1), min(shape[0], math.ceil(max(ys)) + 1)
+    return Box(y0, x0, y1, x1) if x0 < x1 and y0 < y1 else None
+
+
+def from_eyes(face: Face, box: Box, cell: float) -> tuple[Float, Float]:
+    """Millimetres below the line of the eyes, and aside of its middle, for each cell of ``box``."""
+    (x, y), right, down = _axes(face, cell)
+    mm = float(face.scale.px_per_mm or 1.0) / cell
+    ys, xs = (np.arange(a, b, dtype=np.float32) for a, b in ((box.y0, box.y1), (box.x0, box.x1)))
+    dx, dy = xs[None] - x, ys[:, None] - y
     below = dy * right - dx * down
     below /= mm
     aside = dx * right + dy * down
     np.abs(aside, out=aside)
     aside /= mm
     return below, aside
+
+
+def _axes(face: Face, cell: float) -> tuple[Point, float, float]:
+    """The middle of the eyes in cells, and the way from the left one to the right one, of length 1."""
+    (ax, ay), (bx, by) = face.eyes
+    length = float(np.hypot(bx - ax, by - ay))
+    return ((ax + bx) / 2 / cell, (ay + by) / 2 / cell), (bx - ax) / length, (by - ay) / length

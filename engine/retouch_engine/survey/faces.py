@@ -7,8 +7,11 @@ are a socket, a red stripe is a book; both together, in the right places, are a 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -18,6 +21,7 @@ from retouch_engine.imaging.density import density, tone
 from retouch_engine.imaging.masks import dilated
 from retouch_engine.survey.gauge import Point, centres, pupils, scale_of, yaw_hint
 from retouch_engine.survey.guesses import (
+    AT_ONCE,
     LOWER,
     UPPER,
     WIDTH,
@@ -31,6 +35,7 @@ from retouch_engine.survey.guesses import (
 from retouch_engine.survey.parts import Network, Part
 from retouch_engine.survey.suspects import Suspect, suspects
 from retouch_engine.survey.turned import FAR, completed, frame, single, turn
+from retouch_engine.threads import borrowed
 from retouch_engine.types import Bool, Box, Float, PixelScale
 
 _CROP = 320
@@ -90,19 +95,46 @@ class Found:
     """What may be a face and is none of these."""
 
 
-def find(look: Look, height: int, width: int, network: Network, others: Sequence[Candidate] = ()) -> Found:
-    """Find every face: largest first. ``others`` are guesses from elsewhere, for places without ours."""
-    chosen, views = guesses(look, height, width, network, others)
-    chosen = chosen[:_MOST]
-    steady = len(chosen) <= _STEADY
+def find(
+    look: Look,
+    size: tuple[int, int],
+    network: Network,
+    others: Sequence[Candidate] = (),
+    nobody: Callable[[], object] = lambda: None,
+) -> Found:
+    """Find every face: largest first.
+
+    Args:
+        look: sees a part of the photo.
+        size: the photo's height and width, px.
+        network: tells the parts of faces.
+        others: guesses from elsewhere, for places without ours.
+        nobody: told while the last look is still under way that none before it saw anything like a face.
+    """
     faces: list[Face] = []
     crops: list[Crop] = []
-    for candidate in chosen:
-        crop = _crop(look, candidate, (height, width), network, steady=steady)
-        seen = _face(len(faces) + 1, crop, (height, width))
-        if seen is not None and not any(_same(seen[0], f) for f in faces):
-            faces.append(seen[0])
-            crops.append(seen[1])
+    with borrowed("faces", AT_ONCE) as hands:
+
+        def begun(one: Candidate, *, steady: bool = True) -> Future[Crop]:
+            return hands.submit(partial(_crop, look, one, size, network, steady=steady))
+
+        early: dict[Candidate, Future[Crop]] = {}
+
+        def foreseen(likely: list[Candidate]) -> None:
+            early.update((one, begun(one)) for one in likely[:_STEADY])
+            if not likely:
+                nobody()
+
+        chosen, views = guesses(look, size, network, others, foreseen)
+        chosen = chosen[:_MOST]
+        steady = len(chosen) <= _STEADY
+        known = early if steady else {}
+        looks = deque(known.get(one) or begun(one, steady=steady) for one in chosen)
+        while looks:
+            seen = _face(len(faces) + 1, looks.popleft().result(), size)
+            if seen is not None and not any(_same(seen[0], f) for f in faces):
+                faces.append(seen[0])
+                crops.append(seen[1])
     doubtful = suspects(views, [(face.centre, face.width) for face in faces])
     return Found(tuple(faces), tuple(crops), _fitting(views, faces), doubtful)
 
@@ -132,8 +164,11 @@ def _crop(look: Look, guess: Candidate, size: tuple[int, int], network: Network,
 
 def _twice(upright: Float, network: Network) -> Float:
     """The mean of two looks: the crop mirrored, and the crop as it is but at the size of a first look."""
-    near = network.maps(np.ascontiguousarray(upright[:, ::-1]))[:, :, ::-1]
-    far = network.maps(np.asarray(cv2.resize(upright, (_CROP, _CROP), interpolation=cv2.INTER_AREA)))
+    small = np.asarray(cv2.resize(upright, (_CROP, _CROP), interpolation=cv2.INTER_AREA))
+    with borrowed("mirrored", 1) as hands:
+        told = hands.submit(network.maps, small)
+        near = network.maps(np.ascontiguousarray(upright[:, ::-1]))[:, :, ::-1]
+        far = told.result()
     size = (near.shape[2], near.shape[1])
     for one, other in zip(near, far, strict=True):
         np.copyto(one, (one + cv2.resize(other, size, interpolation=cv2.INTER_LINEAR)) * 0.5)

@@ -14,6 +14,7 @@ import math
 import cv2
 import numpy as np
 
+from retouch_engine.imaging.masks import bounding_box
 from retouch_engine.types import Bool, Float, PixelScale
 
 Point = tuple[float, float]
@@ -37,15 +38,18 @@ _TURNED = 0.3
 
 def centres(likely: Float, share: float, most: int) -> list[Point]:
     """Centres ``(x, y)`` of the pieces above one half, the largest first; small ones are left out."""
-    above = (likely > 0.5).view(np.uint8)
-    total, labels, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
-    if total < 2:
+    above = likely > 0.5
+    if not above.any():
         return []
+    box = bounding_box(above)
+    near = np.ascontiguousarray(above[box.slices]).view(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(near, connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
     order = [int(i) for i in np.argsort(-areas) if areas[i] >= share * areas.max()][:most]
     found = []
     for i in order:
         ys, xs = np.nonzero(labels == i + 1)
+        ys, xs = ys + box.y0, xs + box.x0
         weight = likely[ys, xs]
         found.append((float((xs * weight).sum() / weight.sum()), float((ys * weight).sum() / weight.sum())))
     return found

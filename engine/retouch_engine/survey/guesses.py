@@ -46,6 +46,9 @@ _OVERLAP = 128
 """Of the tiles of the nearer look, and around specks, in its px: more than the width of a face that is looked
 for there."""
 
+AT_ONCE = 2
+"""So many looks beside each other."""
+
 Look = Callable[[Box, float], Float]
 """A part of the photo, shrunk by a factor: sRGB, 0 to 1."""
 
@@ -89,23 +92,50 @@ class View:
 
 
 def guesses(
-    look: Look, height: int, width: int, network: Network, others: Sequence[Candidate] = ()
+    look: Look,
+    size: tuple[int, int],
+    network: Network,
+    others: Sequence[Candidate] = (),
+    foreseen: Callable[[list[Candidate]], object] = lambda _: None,
 ) -> tuple[list[Candidate], list[View]]:
-    """Guesses, widest first, and the looks at the whole photo. ``others`` come from elsewhere."""
+    """Guesses, widest first, and the looks at the whole photo.
+
+    Args:
+        look: sees a part of the photo.
+        size: the photo's height and width, px.
+        network: tells the parts of faces.
+        others: guesses from elsewhere.
+        foreseen: told while the finest look is still under way of the guesses that it will hardly better, if
+            there are any; of none, where there is no guess at all.
+    """
     views: list[View] = []
     found = list(others)
-    shrinks = [min(1.0, side / max(height, width)) for side in _COARSE]
+    shrinks = [min(1.0, side / max(size)) for side in _COARSE]
     shrinks = shrinks[: shrinks.index(1.0) + 1] if 1.0 in shrinks else shrinks
-    frame = Box(0, 0, height, width)
-    with borrowed("glances", 2) as hands:
-        # While one look is searched for faces the network is at the next two.
-        glances = [hands.submit(_glance, look, frame, shrink, network) for shrink in shrinks]
-        for shrink, glance in zip(shrinks, glances, strict=True):
+    frame = Box(0, 0, *size)
+    with borrowed("glances", AT_ONCE) as hands:
+        # The finest look takes as long as all others with what is searched for in them: it begins first.
+        glances = [hands.submit(_glance, look, frame, shrink, network) for shrink in reversed(shrinks)]
+        for shrink, glance in zip(shrinks, reversed(glances), strict=True):
+            if 0 < len(views) == len(shrinks) - 1:
+                likely = [one for one in _best(found) if _hardly_bettered(one, shrink)]
+                if likely or not found:
+                    foreseen(likely)
             views.append(View.told(shrink, glance.result()))
             found += _candidates(views[-1])
     if shrinks[-1] == 1.0:
         return _best(found), views
-    return _best([*found, *_nearer(look, (height, width), views[-1], _best(found), network)]), views
+    return _best([*found, *_nearer(look, size, views[-1], _best(found), network)]), views
+
+
+def _hardly_bettered(one: Candidate, shrink: float) -> bool:
+    """Whether a look with this shrink is unlikely to speak more for the same face: it is too large there."""
+    return one.evidence > _fit(one.width * shrink / 2)
+
+
+def _fit(width: float) -> float:
+    """How well faces so many cells wide are known, at most 1: best at 120 px; others are poor guesses."""
+    return math.exp(-((math.log(2 * width / 120) / 1.2) ** 2))
 
 
 def _glance(look: Look, box: Box, shrink: float, network: Network) -> Float:
@@ -136,9 +166,7 @@ def _candidates(view: View) -> Iterator[Candidate]:
         upper, lower, speaks = seen
         x, y = (float(v) for v in np.argwhere(region).mean(axis=0)[::-1])
         tilt = math.atan2(lower[0] - upper[0], lower[1] - upper[1])
-        # Known best at 120 px; a face outside what was taught is a poor guess.
-        fit = math.exp(-((math.log(2 * width / 120) / 1.2) ** 2))
-        yield Candidate((x + 0.5) * cell, (y + 0.5) * cell, width * cell, -tilt, speaks * fit)
+        yield Candidate((x + 0.5) * cell, (y + 0.5) * cell, width * cell, -tilt, speaks * _fit(width))
 
 
 def _nearer(
@@ -152,12 +180,13 @@ def _nearer(
     """
     cell, nearer = view.cell, min(1.0, 2 * view.shrink)
 
+    def looked(box: Box) -> list[Candidate]:
+        there = _candidates(View.of(look, box, nearer, network))
+        return [replace(one, x=one.x + box.x0, y=one.y + box.y0) for one in there]
+
     def seen(boxes: Iterable[Box]) -> list[Candidate]:
-        return [
-            replace(one, x=one.x + box.x0, y=one.y + box.y0)
-            for box in boxes
-            for one in _candidates(View.of(look, box, nearer, network))
-        ]
+        with borrowed("glances", AT_ONCE) as hands:
+            return [one for there in hands.map(looked, boxes) for one in there]
 
     side, around = _COARSE[-1] / nearer, _OVERLAP / nearer
     windows = _windows(_specks(view.maps, known, cell), cell, size, around)

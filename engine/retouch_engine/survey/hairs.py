@@ -16,10 +16,10 @@ import numpy as np
 from retouch_engine.imaging.bands import blur, low_band
 from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import bounding_box, dilated, eroded
-from retouch_engine.survey.beard import from_eyes
+from retouch_engine.survey.beard import band, from_eyes
 from retouch_engine.survey.faces import Face
 from retouch_engine.survey.parts import Part
-from retouch_engine.types import Bool, Float
+from retouch_engine.types import Bool, Box, Float
 
 _REACH_MM = 3.5
 _AROUND_MM = 5.0
@@ -106,14 +106,18 @@ def shaved(maps: Float, od: Float, faces: Sequence[Face], cell: float) -> Bool:
     """
     found = np.zeros(od.shape[:2], dtype=np.bool_)
     for face in faces:
-        if len(face.eyes) == 2 and face.scale.px_per_mm:
-            found |= _shaved(maps, od, face, cell)
+        box = band(face, found.shape, cell, _FOREHEAD_MM, _TEMPLES_MM)
+        if box is not None:
+            mm = float(face.scale.px_per_mm or 1.0) / cell
+            cut = box.grown(math.ceil(9 * max(0.6, mm)) + 4, *od.shape[:2])
+            found[cut.slices] |= _shaved(maps[(slice(None), *cut.slices)], od[cut.slices], face, cut, cell)
     return found
 
 
-def _shaved(maps: Float, od: Float, face: Face, cell: float) -> Bool:
+def _shaved(maps: Float, od: Float, face: Face, box: Box, cell: float) -> Bool:
+    """Inside ``box``, which holds the forehead and all that its blurs see."""
     mm = float(face.scale.px_per_mm or 1.0) / cell
-    below, aside = from_eyes(face, od.shape[:2], cell, mm)
+    below, aside = from_eyes(face, box, cell)
     forehead = (below < _FOREHEAD_MM[1]) & (below > _FOREHEAD_MM[0]) & (aside < _TEMPLES_MM)
     sure = forehead & (maps[Part.FACE_SKIN] > _SURE_SKIN)
     if np.count_nonzero(sure) < _LEAST_SURE_MM2 * mm * mm:

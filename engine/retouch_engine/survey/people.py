@@ -12,10 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.imaging.masks import rows_and_columns
 from retouch_engine.survey.faces import Face
 from retouch_engine.survey.parts import Part
-from retouch_engine.types import Bool, Float
+from retouch_engine.types import Bool, Box, Float
 
 _FACIAL = (Part.FACE_SKIN, Part.EARS, Part.EYES, Part.BROWS, Part.LIPS, Part.NOSTRILS, Part.GLASSES)
 _REACH = 1.2
@@ -32,7 +31,7 @@ def owners(faces: Sequence[Face], shape: tuple[int, int], cell: float) -> NDArra
     """
     if len(faces) == 1:
         return np.full(shape, faces[0].id, dtype=np.uint8)
-    distances = np.stack([_distance(face, shape, cell) for face in faces])
+    distances = np.stack([_distance(face, Box(0, 0, *shape), cell) for face in faces])
     ids = np.array([face.id for face in faces], dtype=np.uint8)
     return np.asarray(ids[distances.argmin(axis=0)])
 
@@ -48,15 +47,28 @@ def facial(maps: Float, faces: Sequence[Face], cell: float) -> Bool:
     shape = (maps.shape[1], maps.shape[2])
     near = np.zeros(shape, dtype=np.bool_)
     for face in faces:
-        near |= _distance(face, shape, cell) < _REACH
-    likely = maps[_FACIAL[0]].copy()
-    for part in _FACIAL[1:]:
-        likely += maps[part]
-    return np.asarray(near & (likely >= maps[Part.OTHER_SKIN]))
+        box = _around(face, shape, cell)
+        own = maps[(slice(None), *box.slices)]
+        likely = own[_FACIAL[0]].copy()
+        for part in _FACIAL[1:]:
+            likely += own[part]
+        near[box.slices] |= (_distance(face, box, cell) < _REACH) & (likely >= own[Part.OTHER_SKIN])
+    return near
 
 
-def _distance(face: Face, shape: tuple[int, int], cell: float) -> Float:
-    """From the middle of a face, in its widths."""
-    rows, columns = rows_and_columns(shape)
-    ys, xs = (rows + 0.5) * cell - face.centre[1], (columns + 0.5) * cell - face.centre[0]
+def _around(face: Face, shape: tuple[int, int], cell: float) -> Box:
+    """The cells that may be part of a face, at least one."""
+    reach = _REACH * max(1.0, face.width)
+    sides = []
+    for at, length in zip(face.centre, shape[::-1], strict=True):
+        first, last = int((at - reach) / cell) - 1, int((at + reach) / cell) + 2
+        sides.append((max(0, min(length - 1, first)), max(1, min(length, last))))
+    (x0, x1), (y0, y1) = sides
+    return Box(y0, x0, y1, x1)
+
+
+def _distance(face: Face, box: Box, cell: float) -> Float:
+    """From the middle of a face, in its widths, for each cell of ``box``."""
+    rows, columns = (np.arange(a, b, dtype=np.float32) for a, b in ((box.y0, box.y1), (box.x0, box.x1)))
+    ys, xs = (rows[:, None] + 0.5) * cell - face.centre[1], (columns[None] + 0.5) * cell - face.centre[0]
     return np.asarray(np.hypot(ys, xs) / np.float32(max(1.0, face.width)), dtype=np.float32)

@@ -27,6 +27,7 @@ from retouch_engine.survey.parts import Part
 from retouch_engine.survey.skin import near_colour, side_of
 from retouch_engine.survey.suspects import Suspect
 from retouch_engine.survey.turned import FAR
+from retouch_engine.threads import borrowed
 from retouch_engine.types import Bool, Float, Samples
 
 
@@ -120,15 +121,17 @@ def protection(
     mm = _cells_per_mm(faces, maps.shape[1:], cell)
     od = density(shown)
     maps = _bared(maps, shaved(maps, od, faces, cell))
-    skin = _skin(maps, od, float(mm.max()), _of_a_face(faces, maps.shape[1:], cell))
+    with borrowed("hairs", 1) as hands:
+        # None of these asks where skin is, which takes longer than all of them.
+        beside = hands.submit(_without_skin, maps, od, shown, faces, cell)
+        skin = _skin(maps, od, float(mm.max()), _of_a_face(faces, maps.shape[1:], cell))
+        wider, hairy = beside.result()
     level = np.zeros(skin.shape, dtype=np.float32)
     causes = np.zeros(skin.shape, dtype=np.uint16)
-    wide = mm * _wider(maps, od) * _aslant(faces, maps.shape[1:], cell)
-    _protect_parts(level, causes, maps, wide, _coarse(faces, maps.shape[1:], cell), skin > 0.5)
-    _protect(level, causes, _hairs(maps, od, wide), 0.2 * mm, Cause.BROW)
-    _protect(level, causes, lashes(maps[Part.EYES] > 0.25, od, mm), 0.1 * mm, Cause.EYE)
-    _protect(level, causes, beards(od, maps[Part.FACE_SKIN], faces, cell), 0.5 * mm, Cause.STUBBLE)
-    _protect(level, causes, _clipped(shown), 0.3 * mm, Cause.CLIPPED)
+    least = _coarse(faces, maps.shape[1:], cell)
+    _protect_parts(level, causes, maps, mm * wider, least, skin > 0.5)
+    for what, margin, cause in hairy:
+        _protect(level, causes, what, (margin, mm, 0.0), cause)
     things = foreign(od, (skin > 0.5) & (level < 0.5), float(mm.max()))
     jaw = jaws(faces, skin.shape, cell)
     for what, margin, cause in (
@@ -138,7 +141,7 @@ def protection(
         ((things.ink | things.text) & jaw, 0.3, Cause.STUBBLE),
         (things.edge, 0.4, Cause.EDGE),
     ):
-        _protect(level, causes, what, margin * mm, cause)
+        _protect(level, causes, what, (margin, mm, 0.0), cause)
     bare = np.asarray(1 - skin, dtype=np.float32)
     unnamed = (bare > 0.4) & (causes == 0)
     causes[bare > 0.4] |= np.uint16(Cause.NOT_SKIN)
@@ -146,6 +149,20 @@ def protection(
     causes[enclosed(unnamed, skin > 0.5, float(mm.max()))] |= np.uint16(Cause.INK)
     level = np.maximum(level, bare)
     return np.minimum(skin, 1 - level), level, causes
+
+
+def _without_skin(
+    maps: Float, od: Float, shown: Samples, faces: Sequence[Face], cell: float
+) -> tuple[Float, list[tuple[Bool, float, Cause]]]:
+    """How much wider margins are at each cell; hairs, beards and what is clipped, each with its margin."""
+    mm = _cells_per_mm(faces, maps.shape[1:], cell)
+    wider = _wider(maps, od) * _aslant(faces, maps.shape[1:], cell)
+    return wider, [
+        (_hairs(maps, od, mm * wider), 0.2, Cause.BROW),
+        (lashes(maps[Part.EYES] > 0.25, od, mm), 0.1, Cause.EYE),
+        (beards(od, maps[Part.FACE_SKIN], faces, cell), 0.5, Cause.STUBBLE),
+        (_clipped(shown), 0.3, Cause.CLIPPED),
+    ]
 
 
 def _bared(maps: Float, bare: Bool) -> Float:
@@ -161,7 +178,7 @@ def _bared(maps: Float, bare: Bool) -> Float:
 def _protect_parts(level: Float, causes: Causes, maps: Float, mm: Float, least: Float, speck: Bool) -> None:
     """What the network knows. Hair and glasses on a speck of skin are a spot."""
     some = maps[_FEATURE_MAPS].sum(axis=0) > _ANY_FEATURE
-    strongest = np.full(some.shape, -1)
+    strongest = np.full(some.shape, -1, np.int8)
     strongest[some] = maps[_FEATURE_MAPS, some].argmax(axis=0)
     for guarded in _GUARDED:
         believed = maps[guarded.part] > guarded.least
@@ -169,7 +186,7 @@ def _protect_parts(level: Float, causes: Causes, maps: Float, mm: Float, least: 
             believed |= strongest == _FEATURES.index(guarded.part)
         else:
             believed &= ~speck
-        _protect(level, causes, believed, np.maximum(guarded.mm * mm, least), guarded.cause)
+        _protect(level, causes, believed, (guarded.mm, mm, least), guarded.cause)
 
 
 def _wider(maps: Float, od: Float) -> float:
@@ -185,13 +202,19 @@ def _hairs(maps: Float, od: Float, mm: Float) -> Bool:
     return hairs(brow > 0.25, brow > 0.6, bare, od, mm)
 
 
-def _protect(level: Float, causes: Causes, what: Bool, radius: Float, cause: Cause) -> None:
+def _protect(
+    level: Float, causes: Causes, what: Bool, margin: tuple[float, Float, float | Float], cause: Cause
+) -> None:
+    """Protect something with a margin: so many times the second, cells, at each cell, at least the third."""
     if not what.any():
         return
+    times, unit, least = margin
     # Nothing changes further off than the largest radius and the blur: most things are small.
-    cut = bounding_box(what).grown(math.ceil(float(radius.max())) + _SOFT, *what.shape).slices
+    most = max(np.float32(times) * unit.max(), np.max(least))
+    cut = bounding_box(what).grown(math.ceil(float(most)) + _SOFT, *what.shape).slices
     distance = np.asarray(cv2.distanceTransform((~what[cut]).view(np.uint8), cv2.DIST_L2, 5))
-    grown = np.asarray(np.clip(0.5 + (radius[cut] - distance) / 2, 0, 1), dtype=np.float32)
+    radius = np.maximum(times * unit[cut], least if isinstance(least, float) else least[cut])
+    grown = np.asarray(np.clip(0.5 + (radius - distance) / 2, 0, 1), dtype=np.float32)
     np.maximum(level[cut], blur(grown, 0.8), out=level[cut])
     causes[cut][grown > 0.05] |= np.uint16(cause)
 
@@ -217,13 +240,14 @@ def by_colour(
     level = np.zeros(shown.shape[:2], dtype=np.float32)
     causes = np.zeros(shown.shape[:2], dtype=np.uint16)
     side = side_of(skin)
-    _protect(level, causes, dark, np.full(skin.shape, _ASIDE * side, np.float32), Cause.NOT_SKIN)
+    cells = np.ones(skin.shape, np.float32)
+    _protect(level, causes, dark, (_ASIDE * side, cells, 0.0), Cause.NOT_SKIN)
     for suspect in suspects:
-        mm = np.full(skin.shape, suspect.width / _SUSPECT_MM / cell, np.float32)
+        mm = cells * np.float32(suspect.width / _SUSPECT_MM / cell)
         for guarded in _GUARDED[: len(_FEATURES)]:
             what = suspect.where(guarded.part, guarded.least, skin.shape)
-            _protect(level, causes, what, guarded.mm * mm, guarded.cause)
-    _protect(level, causes, _clipped(shown), np.full(skin.shape, 0.5, np.float32), Cause.CLIPPED)
+            _protect(level, causes, what, (guarded.mm, mm, 0.0), guarded.cause)
+    _protect(level, causes, _clipped(shown), (0.5, cells, 0.0), Cause.CLIPPED)
     causes[skin < 0.6] |= np.uint16(Cause.NOT_SKIN)
     level = np.maximum(level, np.asarray(1 - skin, dtype=np.float32))
     return np.minimum(skin, 1 - level), level, causes
@@ -271,8 +295,10 @@ def _of_a_face(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Bo
     ys, xs = rows_and_columns(shape)
     inside = np.zeros(shape, dtype=np.bool_)
     for face in faces:
-        away = np.hypot(xs - face.centre[0] / cell, ys - face.centre[1] / cell)
-        inside |= away < _REACH * face.width / cell
+        (x, y), reach = (at / cell for at in face.centre), _REACH * face.width / cell
+        # As far as the face reaches: a portrait's is a third of the photo, one in a group a hundredth.
+        cut = tuple(slice(max(0, int(at - reach)), max(0, int(at + reach) + 2)) for at in (y, x))
+        inside[cut] |= np.hypot(xs[:, cut[1]] - x, ys[cut[0]] - y) < reach
     return inside
 
 

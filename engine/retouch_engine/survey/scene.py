@@ -7,6 +7,7 @@ colour survey says, sizes are in pixels only, and the notes say so.
 from __future__ import annotations
 
 import math
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import cached_property
 from threading import Lock
@@ -22,12 +23,13 @@ from retouch_engine.kernels.planes import over
 from retouch_engine.survey import parts
 from retouch_engine.survey.doubt import Maps, cautious, told
 from retouch_engine.survey.faces import Crop, Face, Found, find
-from retouch_engine.survey.parts import Network
+from retouch_engine.survey.parts import Network, Part
 from retouch_engine.survey.people import facial, owners
 from retouch_engine.survey.protect import Cause, by_colour, protection
 from retouch_engine.survey.second import Opinions, Second
-from retouch_engine.survey.skin import dark_pieces, skin_mask
+from retouch_engine.survey.skin import coloured
 from retouch_engine.survey.suspects import Suspect
+from retouch_engine.threads import borrowed
 from retouch_engine.types import Bool, Box, Float, Photo, PixelScale, Samples, frozen
 
 _COLOUR_PX = 640
@@ -40,6 +42,8 @@ NO_NETWORK = (
     "onnxruntime is not installed (extra: cpu), so faces are not known: skin was found by colour alone, "
     "and eyes, brows, lips and nostrils are protected only where they differ from skin or are large and dark"
 )
+Colours = tuple[Samples, Float, Bool]
+"""A small copy of a photo, where it has the colour of skin, and dark pieces in that."""
 _UNKNOWN = PixelScale(None, "unknown: no face is known, so sizes are in pixels only")
 NO_FACE = "no face found: skin was found by colour alone, and sizes are in pixels only"
 MAYBE_FACE = (
@@ -207,12 +211,16 @@ def survey(photo: Photo, network: Network | None = None, opinions: Opinions | No
     network = network or parts.shipped()
     second = opinions.ask(view.small) if opinions and opinions.models else None
     guesses = [s.guess(photo.height, photo.width) for s in second.faces] if second else []
-    found = None if network is None else find(view.look, photo.height, photo.width, network, guesses)
-    if found is None or not found.faces:
-        note = NO_NETWORK if network is None else NO_FACE
-        scene = _by_colour(photo, view, note, found.suspects if found else ())
-    else:
-        scene = _by_faces(photo, view, found)
+    with borrowed("colours", 1) as hands:
+        early: list[Future[Colours]] = []
+        size, begin = (photo.height, photo.width), lambda: early.append(hands.submit(_colours, photo, view))
+        found = None if network is None else find(view.look, size, network, guesses, begin)
+        if found is None or not found.faces:
+            note = NO_NETWORK if network is None else NO_FACE
+            colours = early[0].result() if early else _colours(photo, view)
+            scene = _by_colour(photo, view, colours, note, found.suspects if found else ())
+        else:
+            scene = _by_faces(photo, view, found)
     return scene if second is None else _doubted(scene, second, looked=network is not None)
 
 
@@ -220,13 +228,15 @@ def _by_faces(photo: Photo, view: View, found: Found) -> Scene:
     shown = view.small(_GRID_PX)
     cell = photo.width / shown.shape[1]
     likely = _maps(found, photo, shown.shape[:2])
-    maps = protection(likely, shown, found.faces, cell)
-    scene = _scene(photo, view, maps, found.faces[0].scale, found.faces)
-    return replace(
-        _suspecting(scene, found.suspects),
-        owner=frozen(owners(found.faces, scene.skin.shape, cell)),
-        facial=frozen(facial(likely, found.faces, cell)),
-    )
+    with borrowed("whose", 1) as hands:
+        face = hands.submit(facial, likely, found.faces, cell)
+        maps = protection(likely, shown, found.faces, cell)
+        scene = _scene(photo, view, maps, found.faces[0].scale, found.faces)
+        return replace(
+            _suspecting(scene, found.suspects),
+            owner=frozen(owners(found.faces, scene.skin.shape, cell)),
+            facial=frozen(face.result()),
+        )
 
 
 def _scene(
@@ -255,11 +265,13 @@ def _doubted(scene: Scene, second: Second, *, looked: bool) -> Scene:
     return replace(scene, skin=frozen(skin), level=frozen(level), causes=frozen(causes), notes=notes)
 
 
-def _by_colour(photo: Photo, view: View, note: str, suspects: tuple[Suspect, ...]) -> Scene:
+def _colours(photo: Photo, view: View) -> Colours:
     shown = view.small(_COLOUR_PX)
-    od = density(shown)
-    skin = skin_mask(od, grey=photo.grey)
-    dark = dark_pieces(od, skin)
+    return shown, *coloured(density(shown), grey=photo.grey)
+
+
+def _by_colour(photo: Photo, view: View, colours: Colours, note: str, suspects: tuple[Suspect, ...]) -> Scene:
+    shown, skin, dark = colours
     if note == NO_FACE and float(skin.mean()) < _LEAST_BY_COLOUR:
         skin, dark, note, suspects = np.zeros_like(skin), np.zeros_like(dark), NO_SKIN, ()
     maps = by_colour(skin, dark, shown, suspects, photo.width / shown.shape[1])
@@ -326,21 +338,30 @@ def _shrunk(source: Samples, size: tuple[int, int]) -> Samples:
 def _maps(found: Found, photo: Photo, grid: tuple[int, ...]) -> Float:
     """The coarse maps, each face's own laid over them; float32 ``(parts, h, w)``."""
     h, w = grid
-    total = np.empty((len(found.coarse), h, w), dtype=np.float32)
-    for whole, coarse in zip(total, found.coarse, strict=True):
-        cv2.resize(coarse, (w, h), whole, interpolation=cv2.INTER_LINEAR)
+    # Nobody asks for what is none of all parts.
+    total = np.zeros((len(found.coarse), h, w), dtype=np.float32)
     sx, sy = w / photo.width, h / photo.height
+    laid = []
     # Smallest first: where faces meet, the nearer one has the last word.
     for face, crop in reversed(list(zip(found.faces, found.crops, strict=True))):
         box = _around(face, (h, w), (sx, sy))
         affine = _to_grid(crop, box, (sx, sy))
         size = (box.width, box.height)
         known = cv2.warpAffine(_feather(crop.maps.shape[1]), affine, size, flags=cv2.INTER_LINEAR)
-        for whole, part in zip(total, crop.maps, strict=True):
-            own = cv2.warpAffine(part, affine, size, flags=cv2.INTER_LINEAR)
+        laid.append((crop.maps, box, affine, known))
+
+    def part(number: Part) -> None:
+        whole = total[number]
+        cv2.resize(found.coarse[number], (w, h), whole, interpolation=cv2.INTER_LINEAR)
+        for maps, box, affine, known in laid:
+            size = (box.width, box.height)
+            own = cv2.warpAffine(maps[number], affine, size, flags=cv2.INTER_LINEAR)
             own -= whole[box.slices]
             own *= known
             whole[box.slices] += own
+
+    with borrowed("maps", 2) as hands:
+        hands.map(part, [number for number in Part if number is not Part.BACKGROUND])
     return total
 
 

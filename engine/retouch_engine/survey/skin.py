@@ -37,6 +37,12 @@ Axes = tuple[Float, Float]
 """Two numbers of each colour, ``(n,)`` each."""
 
 
+def coloured(od: Float, *, grey: bool) -> tuple[Float, Bool]:
+    """What :func:`skin_mask` and :func:`dark_pieces` find."""
+    skin = skin_mask(od, grey=grey)
+    return skin, dark_pieces(od, skin)
+
+
 def skin_mask(od: Float, *, grey: bool) -> Float:
     """Skin on a small sRGB copy of a photo.
 
@@ -54,7 +60,7 @@ def skin_mask(od: Float, *, grey: bool) -> Float:
     core = _core(_opened(plausible, 2), tone)
     if not core.any():
         return np.zeros(od.shape[:2], dtype=np.float32)
-    axes = _axes(tone, plausible)
+    (axes,) = _axes(tone, plausible)
     close = core[plausible]
     for _ in range(_ROUNDS):
         close = _near(axes, (axes[0][close], axes[1][close]))
@@ -96,7 +102,7 @@ def _core(mask: Bool, tone: Float) -> Bool:
     By colour and not by connection: a face in front of a warm wall touches it.
     """
     best, most = np.zeros_like(mask), 0.0
-    axes = _axes(tone, mask)
+    (axes,) = _axes(tone, mask)
     for own in _colours(axes, mask.size):
         region = np.zeros_like(mask)
         region[mask] = own
@@ -128,10 +134,14 @@ def _colours(axes: Axes, total: int) -> Iterator[Bool]:
             yield own
 
 
-def _axes(tone: Float, where: Bool) -> Axes:
+def _axes(tone: Float, *wheres: Bool) -> list[Axes]:
     """``log R/G`` and ``log G/B`` of some pixels, ``(n,)`` each: a colour without the light's strength."""
-    red, green, blue = (np.ascontiguousarray(tone[..., k])[where] for k in range(3))
-    return green - red, blue - green
+    planes = cv2.split(tone)
+    found = []
+    for where in wheres:
+        red, green, blue = (plane[where] for plane in planes)
+        found.append((green - red, blue - green))
+    return found
 
 
 def _without_islands(mask: Bool) -> Bool:
@@ -150,7 +160,7 @@ def _without_holes(mask: Bool) -> Bool:
 
 def near_colour(tone: Float, core: Bool, where: Bool) -> Bool:
     """Which pixels ``where``, ``(n,)``, are within reach of the core's colour, see :func:`_near`."""
-    return _near(_axes(tone, where), _axes(tone, core))
+    return _near(*_axes(tone, where, core))
 
 
 def _near(axes: Axes, core: Axes) -> Bool:

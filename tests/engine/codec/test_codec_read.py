@@ -109,6 +109,18 @@ def test_a_jpeg_in_a_tiff_is_rgb_and_lossy(tmp_path: Path, space: dict[str, str]
     assert np.abs(photo.pixels.astype(int) - data).max() <= 4
 
 
+@pytest.mark.parametrize(
+    ("level", "sampling", "halved"),
+    [(85, "420", True), (95, "422", True), (85, "444", False), (99, "420", False)],
+)
+def test_a_jpeg_says_whether_it_keeps_colour_halved_and_rounded(
+    tmp_path: Path, level: int, sampling: str, halved: bool
+) -> None:
+    packed = imagecodecs.jpeg8_encode(pictures.ramp(3, np.uint8), level=level, subsampling=sampling)
+    (tmp_path / "a.jpg").write_bytes(bytes(packed))
+    assert read_photo(tmp_path / "a.jpg", LIMITS).halved_colour == halved
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_jpeg_gives_what_libjpeg_gives(tmp_path: Path, channels: int) -> None:
     data = np.squeeze(pictures.ramp(channels, np.uint8))

@@ -53,6 +53,17 @@ def test_filling_keeps_what_is_known_and_stays_within_it() -> None:
     assert whole.max() <= 3.02
 
 
+@pytest.mark.parametrize("size", [(1, 5), (3, 2), (17, 64), (101, 40)])
+def test_filling_is_linear_and_leaves_what_is_known(size: tuple[int, int]) -> None:
+    y, x = np.mgrid[: size[0], : size[1]].astype(np.float32)
+    known = x < size[1] / 2
+    whole = filled(y, known)
+    assert np.array_equal(whole[known], y[known])
+    assert 0 <= whole.min() <= whole.max() <= size[0] - 1
+    assert np.allclose(filled(np.dstack([y, 2 * y]), known), np.dstack([whole, 2 * whole]), atol=1e-4)
+    assert np.array_equal(filled(y, np.zeros_like(known)), y)
+
+
 def test_the_membrane_through_a_plane_is_the_plane() -> None:
     y, x = np.mgrid[:80, :80].astype(np.float32)
     plane = np.stack([0.02 * x - 0.01 * y, 0.01 * x, 0.03 * y], axis=-1)

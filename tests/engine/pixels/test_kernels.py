@@ -499,6 +499,20 @@ def test_rises_are_numpys_to_the_last_bit(rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(size, np.abs(fine - wide) * skin)
 
 
+@pytest.mark.parametrize("size", [(211, 97), (26, 31), (24, 9), (5, 140)])
+def test_means_around_are_opencvs_to_the_last_bit(rng: np.random.Generator, size: tuple[int, int]) -> None:
+    values = frozen(np.abs(noise(rng, *size)))
+    expected = cv2.blur(np.minimum(values, np.float32(0.9)), (49, 49), borderType=cv2.BORDER_REFLECT)
+    np.testing.assert_array_equal(rises.around(values, 0.9, 24), expected)
+
+
+def test_more_peaks_than_there_is_room_for_at_first(rng: np.random.Generator) -> None:
+    rise, flat = np.zeros((90, 90), np.float32), np.ones((90, 90), np.float32)
+    rise[::2, ::2] = 1 + rng.random((45, 45), np.float32)
+    places_found, _ = rises.peaks(frozen(rise), frozen(flat), frozen(flat), flat > 0, 0.5, 0.1, 0.5)
+    np.testing.assert_array_equal(places_found, np.argwhere(rise > 0))
+
+
 def test_peaks_are_topped_by_no_neighbour(rng: np.random.Generator) -> None:
     rise, usual, share = noise(rng, 60, 80), np.abs(noise(rng, 60, 80)), rng.random((60, 80), np.float32)
     skin = rng.random((60, 80)) < 0.8
