@@ -234,7 +234,7 @@ class Intake:
     def _settled(self, root: Root, tracker: SettleTracker, row: Row) -> None:
         """The file stands still. Three more reasons to wait, then it is queued."""
         now = self._journal.now()
-        if now < row.not_before:
+        if row.pauses(now):
             return
         waits = ""
         if row.sig.size == 0 and now - row.seen_at < self._settings.scan.incomplete_grace_s:

@@ -61,6 +61,10 @@ class Row:
         """The photo."""
         return Path(os.fsdecode(self.path))
 
+    def pauses(self, now: float) -> bool:
+        """Whether its pause lasts; none does that began before the clock was set back."""
+        return self.changed_at <= now < self.not_before
+
     def as_json(self) -> dict[str, object]:
         """What programs are told of a photo: ``list --json`` and the page alike."""
         return {
@@ -237,8 +241,10 @@ class Journal:
 
     def _next(self, states: tuple[State, State], roots: Sequence[bytes]) -> Row | None:
         marks = ", ".join("?" * len(roots))
-        where = f"WHERE state IN (?, ?) AND not_before <= ? AND root IN ({marks})"
-        return self._one(_SELECT + where + " ORDER BY not_before, id LIMIT 1", *states, self._clock(), *roots)
+        # What was decided in the future was decided before the clock was set back: its pause means nothing.
+        where = f"WHERE state IN (?, ?) AND (not_before <= ? OR changed_at > ?) AND root IN ({marks})"
+        now = self._clock()
+        return self._one(_SELECT + where + " ORDER BY not_before, id LIMIT 1", *states, now, now, *roots)
 
     def claim(self, row: Row, owner: InstanceId) -> Row | None:
         """Take a photo in hand, with a lease."""

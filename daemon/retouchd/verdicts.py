@@ -64,7 +64,7 @@ def _again(row: Row, settings: Settings, now: float, jitter: float) -> Row:
         return replace(
             row, state=State.QUARANTINED, attempts=tries, reason=f"{row.reason}; tried {tries} times"
         )
-    pause = _FIRST_PAUSE_S * 4**row.attempts * (1 + jitter / 4)
+    pause = min(_FIRST_PAUSE_S * 4**row.attempts, _RARELY_S) * (1 + jitter / 4)
     return replace(row, state=State.RETRY, attempts=tries, not_before=now + pause)
 
 

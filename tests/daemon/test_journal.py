@@ -87,6 +87,18 @@ def test_queued_photos_come_in_order_and_not_before_their_time(journal: Journal,
     assert found.path == b"/r/late.tif"
 
 
+@pytest.mark.parametrize("state", [State.QUEUED, State.RETRY])
+def test_no_photo_waits_for_a_clock_that_was_set_back(journal: Journal, clock: Clock, state: State) -> None:
+    """A night's queue stood still for as long as the clock had gone wrong."""
+    saved = journal.save(replace(seen(journal, state=state), not_before=1010.0))
+    assert saved
+    assert journal.next_queued([b"/r"]) is None
+    assert saved.pauses(clock.now)
+    clock.now -= 600
+    assert journal.next_queued([b"/r"]) == saved
+    assert not saved.pauses(clock.now)
+
+
 def test_what_a_dead_daemon_had_in_hand_is_queued_again(journal: Journal) -> None:
     journal.claim(seen(journal), InstanceId("dead"))
     published = seen(journal, b"/r/b.tif", State.PUBLISHING)

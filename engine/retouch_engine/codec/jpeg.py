@@ -35,6 +35,7 @@ _DECODABLE_SOF = frozenset({0xC0, 0xC1, 0xC2})
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 _DQT = 0xDB
 _SOS, _EOI, _APP1, _APP2, _APP13, _APP0 = 0xDA, 0xD9, 0xE1, 0xE2, 0xED, 0xE0
+_MARKER = re.compile(rb"\xff[^\x00]", re.DOTALL)
 _NEXT_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
 _ICC, _XMP, _EXIF, _IRB = b"ICC_PROFILE\0", b"http://ns.adobe.com/xap/1.0/\0", b"Exif\0\0", b"Photoshop 3.0\0"
 _EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
@@ -46,6 +47,8 @@ _COARSEST, _ROUNDED = 9, 1.5
 """So many of a table's coarsest waves, and their mean step above which colour counts as rounded: quality 98
 and more of libjpeg's lies below."""
 MOST_SEGMENTS = 4096
+MOST_PADDING = 64
+"""Bytes between two segments that belong to neither; the files that were seen had two and three."""
 MOST_SCANS = 256
 """A progressive JPEG has about ten; each goes over the whole picture, and thousands would take hours."""
 
@@ -81,8 +84,9 @@ def segments(span: Span) -> Iterator[Segment]:
     at = 2
     for _ in range(MOST_SEGMENTS):
         lead, marker = span.at(at, 2)
-        if lead != 0xFF:
-            raise StructureError(f"no marker at byte {at:,}")
+        if lead != 0xFF or marker == 0:
+            at = _past_padding(span, at)
+            continue
         if marker == 0xFF:
             at += 1
             continue
@@ -101,6 +105,18 @@ def segments(span: Span) -> Iterator[Segment]:
             return
         at += 2 + size
     raise StructureError("its header does not end")
+
+
+def _past_padding(span: Span, at: int) -> int:
+    """Where the next marker begins: some programs pad between segments, and libjpeg reads over it.
+
+    Raises:
+        StructureError: there is none within :data:`MOST_PADDING`.
+    """
+    ahead = _MARKER.search(span.at(at, min(MOST_PADDING, span.size - at)))
+    if ahead is None:
+        raise StructureError(f"no marker at byte {at:,}")
+    return at + ahead.start()
 
 
 def _frame(span: Span, segment: Segment) -> Frame:

@@ -16,6 +16,7 @@ from tests.engine.codec import pictures
 from retouch_engine.codec.metadata import GAIN_MAP_NAMESPACE, iptc_of_irb
 from retouch_engine.codec.rdf import Packet
 from retouch_engine.codec.read import read_photo
+from retouch_engine.errors import DamagedPhoto
 from retouch_engine.recipe import Limits
 
 LIMITS = Limits()
@@ -236,6 +237,25 @@ def test_a_packet_of_which_a_piece_is_missing_is_told(
     assert Packet(found.xmp).text("dc:source") == "first"
     (note,) = found.notes
     assert note.startswith("the second part of the XMP was not read: ")
+
+
+@pytest.mark.parametrize("padding", [b"\0\0\0", b"\0\xff\0\xff", b"\0" * 60])
+def test_padding_between_segments_is_read_over(tmp_path: Path, padding: bytes) -> None:
+    """As libjpeg does; without that such a photo was refused."""
+    whole = jpeg(exif("<"))
+    at = whole.index(b"\xff\xed")
+    (tmp_path / "a.jpg").write_bytes(whole[:at] + padding + whole[at:])
+    found = read_photo(tmp_path / "a.jpg", LIMITS)
+    assert found.metadata.iptc == IPTC
+    assert np.array_equal(found.pixels, imagecodecs.jpeg8_decode(whole))
+
+
+def test_more_than_padding_between_segments_is_damage(tmp_path: Path) -> None:
+    whole = jpeg(exif("<"))
+    at = whole.index(b"\xff\xed")
+    (tmp_path / "a.jpg").write_bytes(whole[:at] + bytes(500) + whole[at:])
+    with pytest.raises(DamagedPhoto, match="no marker"):
+        read_photo(tmp_path / "a.jpg", LIMITS)
 
 
 def test_a_gain_map_that_stays_behind_is_told(tmp_path: Path) -> None:
