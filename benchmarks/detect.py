@@ -85,7 +85,7 @@ def measured(photos: Iterable[Portrait], ways: dict[str, Find]) -> dict[str, Tal
     takes = {healer_id: healer.spec.takes for healer_id, healer in HEALERS.items()}
     tallies = {name: Tally() for name in ways}
     for portrait in photos:
-        photo = Photo(portrait.pixels, lossy=portrait.path.suffix in {".jpg", ".jpeg"})
+        photo = portrait.photo()
         scene = _scaled(survey(photo), portrait)
         tone = tone_of(portrait.pixels[::4, ::4], scene.skin_at(photo.frame, 4))
         for name, way in ways.items():

@@ -21,7 +21,6 @@ from retouch_engine.detect.classic import survey_outlines
 from retouch_engine.detect.finds import by_rules, figured, peaks, worth_it
 from retouch_engine.recipe import Recipe
 from retouch_engine.survey import survey
-from retouch_engine.types import Photo
 
 SCALES = (1.0, 0.6)
 SIDE = 96
@@ -60,7 +59,7 @@ def _rows(portrait: Portrait, network: spotnet.Network, scale: float) -> list[Ro
     if scale != 1:
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         pixels = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=how), np.uint8)
-    photo = Photo(np.ascontiguousarray(pixels), lossy=portrait.path.suffix == ".jpg")
+    photo = portrait.photo(pixels)
     scene, whose = survey(photo), (portrait.person, portrait.path.name, scale)
     seen = spotnet.view(photo, scene, network)
     if seen is None:

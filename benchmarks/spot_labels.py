@@ -22,6 +22,10 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from retouch_engine.codec.read import read_photo
+from retouch_engine.recipe import Limits
+from retouch_engine.types import Photo
+
 FOLDS = 3
 LABELS = Path(__file__).with_name("labels")
 FORM = "form"
@@ -35,7 +39,9 @@ class Portrait:
     path: Path
     labels: dict[str, Any]
     samples: NDArray[np.uint8] | None = None
-    """A rendered one's pixels; its path then is only a name."""
+    """Other pixels than the file's: of a rendered one, whose path is only a name, or of another look."""
+    halved: bool | None = None
+    """Whether these keep colour halved and rounded; None: as the file."""
     free: bool = True
     """Its licence allows to ship what was learned from it."""
 
@@ -59,6 +65,19 @@ class Portrait:
             return self.samples
         decode = imagecodecs.png_decode if self.path.suffix == ".png" else imagecodecs.jpeg8_decode
         return np.ascontiguousarray(decode(self.path.read_bytes())[..., :3])
+
+    @cached_property
+    def halved_colour(self) -> bool:
+        """As the engine reads it."""
+        if self.halved is not None or not self.path.exists():
+            return bool(self.halved)
+        return read_photo(self.path, Limits()).halved_colour
+
+    def photo(self, pixels: NDArray[np.uint8] | None = None) -> Photo:
+        """What the engine is shown; ``pixels`` are the same at another size."""
+        shown = np.ascontiguousarray(self.pixels if pixels is None else pixels)
+        lossy = self.path.suffix in {".jpg", ".jpeg"}
+        return Photo(shown, lossy=lossy, halved_colour=self.halved_colour)
 
     def marks(self, name: str) -> list[dict[str, Any]]:
         """Circles of one sort: ``cx``, ``cy``, ``r`` in pixels, often ``cls``."""

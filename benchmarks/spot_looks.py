@@ -44,7 +44,8 @@ class Look:
         packed = _packed(curve[coloured], self.jpeg)
         labels = _mirrored(photo.labels, packed.shape[1]) if self.mirrored else photo.labels
         pixels = packed[:, ::-1] if self.mirrored else packed
-        return replace(photo, labels=labels, samples=np.ascontiguousarray(pixels))
+        halved = None if self.jpeg is None else True
+        return replace(photo, labels=labels, samples=np.ascontiguousarray(pixels), halved=halved)
 
 
 LOOKS = (

@@ -16,7 +16,7 @@ from benchmarks.spot_labels import Portrait
 from numpy.typing import NDArray
 
 from retouch_engine.survey import survey
-from retouch_engine.types import Box, Photo
+from retouch_engine.types import Box
 
 PX_PER_MM = 5.0
 """Faces of 430 px across have 3, of 800 px 6: this is near their own resolution."""
@@ -46,7 +46,7 @@ def sheet(photo: Portrait) -> Sheet | None:
     """Cut out, resampled, labelled; None where the photo has no skin."""
     cv2.setNumThreads(1)
     pixels = photo.pixels
-    seen = Photo(pixels, lossy=photo.path.suffix == ".jpg")
+    seen = photo.photo()
     scene = survey(seen)
     rows, columns = np.flatnonzero((scene.skin > 0.5).any(1)), np.flatnonzero((scene.skin > 0.5).any(0))
     if rows.size == 0:

@@ -7,6 +7,7 @@ a night of 2,000.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait  # noqa: TID251 - these stay
 from contextlib import contextmanager
@@ -41,6 +42,26 @@ class Borrowed:
     def map(self, act: Callable[[_Given], _Made], given: Iterable[_Given]) -> list[_Made]:
         """Have it done for each of the given; the results in their order."""
         return [future.result() for future in [self.submit(act, one) for one in given]]
+
+    def in_order(
+        self, act: Callable[[_Given], _Made], given: Iterable[_Given], ahead: int
+    ) -> Iterator[tuple[_Given, _Made]]:
+        """Each of the given with its result, at most ``ahead`` more of them begun or done and waiting.
+
+        A future holds its result for as long as it lives: for large ones :meth:`map` holds them all.
+        """
+        pending: deque[tuple[_Given, Future[_Made]]] = deque()
+
+        def first() -> tuple[_Given, _Made]:
+            one, future = pending.popleft()
+            return one, future.result()
+
+        for one in given:
+            pending.append((one, self.submit(act, one)))
+            if len(pending) > ahead:
+                yield first()
+        while pending:
+            yield first()
 
     def end(self) -> None:
         """Give up what has not begun and wait for the rest: nothing may write where its caller cleans up."""

@@ -37,6 +37,20 @@ def test_results_come_in_the_order_of_what_was_given() -> None:
         assert hands.map(lambda n: n * n, range(50)) == [n * n for n in range(50)]
 
 
+def test_no_more_is_begun_than_may_wait() -> None:
+    begun: list[int] = []
+
+    def act(number: int) -> int:
+        begun.append(number)
+        return -number
+
+    with borrowed("test ahead", 2) as hands:
+        for count, (number, made) in enumerate(hands.in_order(act, range(20), 3)):
+            assert (number, made) == (count, -count)
+            assert len(begun) <= count + 4
+    assert sorted(begun) == list(range(20))
+
+
 def test_after_the_block_nothing_runs_and_nothing_begins() -> None:
     goes_on, ended = threading.Event(), threading.Event()
     begun: list[Future[None]] = []

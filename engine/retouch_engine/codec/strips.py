@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -80,13 +78,8 @@ def packed_strips(
         return empty[y1 - y0]
 
     with borrowed("pack", threads) as packers:
-        pending: deque[Future[bytes]] = deque()
-        for y0 in range(0, height, rows):
-            pending.append(packers.submit(make, y0))
-            if len(pending) > 2 * threads + 2:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+        for _, strip in packers.in_order(make, range(0, height, rows), 2 * threads + 2):
+            yield strip
 
 
 def counted(strips: Iterator[bytes], path: Path, total: int = 0) -> Iterator[bytes]:

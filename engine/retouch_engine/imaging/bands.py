@@ -94,7 +94,7 @@ def filled(values: Float, known: Bool) -> Float:
         return values
     among = np.ascontiguousarray(known)
     if values.ndim == 2:
-        return np.asarray(fills.filled(values, among))
+        return np.asarray(fills.filled(np.ascontiguousarray(values), among))
     return np.dstack([fills.filled(np.asarray(plane), among) for plane in cv2.split(values)])
 
 

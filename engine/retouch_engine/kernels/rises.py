@@ -120,6 +120,8 @@ def around(size: Float, most: float, reach: int) -> Float:
     cap, side = np.float32(most), 2 * reach + 1
     share = 1 / np.float64(side * side)
     found = np.empty((h, w), np.float32)
+    if found.size == 0:
+        return found
     down, wide = np.zeros(w), np.zeros((4, w + side))
     for y in range(-reach, reach):
         row = size[_mirrored(y, h)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -176,14 +177,14 @@ def _nearer(
     cell, nearer = view.cell, min(1.0, 2 * view.shrink)
 
     def seen(boxes: Iterable[Box]) -> list[Candidate]:
-        every = list(boxes)
-        # One at a time, since each is as large as the finest look, and two take 70 MB more.
+        # One at a time and the next while its maps are searched: each is as large as the finest look, and two
+        # at once take 70 MB more.
         with borrowed("nearer", 1) as hands:
-            looks = [hands.submit(_glance, look, box, nearer, network) for box in every]
+            look_at = partial(_glance, look, shrink=nearer, network=network)
             return [
                 replace(one, x=one.x + box.x0, y=one.y + box.y0)
-                for box, maps in zip(every, looks, strict=True)
-                for one in _candidates(View.told(nearer, maps.result()))
+                for box, maps in hands.in_order(look_at, boxes, 1)
+                for one in _candidates(View.told(nearer, maps))
             ]
 
     side, around = _COARSE[-1] / nearer, _OVERLAP / nearer
