@@ -325,3 +325,34 @@ def test_resources_under_the_tag_of_iptc_are_seen_through(tmp_path: Path) -> Non
     tags = [(33723, 7, len(block), block, True)]
     path = pictures.write_tiff(tmp_path / "a.tif", pictures.ramp(), extratags=tags)
     assert read_photo(path, LIMITS).metadata.iptc == IPTC
+
+
+def _under_its_tag(tmp_path: Path, *blocks: tuple[int, bytes]) -> bytes | None:
+    tags = [(code, 7, len(block), block, True) for code, block in blocks]
+    path = pictures.write_tiff(tmp_path / "a.tif", pictures.ramp(), extratags=tags)
+    found: bytes | None = read_photo(path, LIMITS).metadata.iptc
+    return found
+
+
+def test_a_long_text_in_iptc_is_stepped_over(tmp_path: Path) -> None:
+    """IIM tells a size above 32,767 in further bytes; such a block was dropped with by-line and caption."""
+    long = b"\x1c\x02\x78\x80\x04" + struct.pack(">L", 40000) + b"c" * 40000
+    whole = long + IPTC
+    assert _under_its_tag(tmp_path, (33723, whole)) == whole
+    assert _under_its_tag(tmp_path, (33723, long[:-1]), (34377, irb())) == IPTC
+    assert iptc_of_irb(b"8BIM" + struct.pack(">H", 0x0404) + _sized(whole)) == whole
+
+
+def _sized(block: bytes) -> bytes:
+    return b"\0\0" + struct.pack(">L", len(block)) + block
+
+
+@pytest.mark.parametrize("stray", [b"\n", b" \0", b"\x1c\x02"])
+def test_iptc_with_a_stray_byte_behind_it_is_kept_where_there_is_no_other(
+    tmp_path: Path, stray: bytes
+) -> None:
+    assert _under_its_tag(tmp_path, (33723, IPTC + stray)) == IPTC + stray
+    assert _under_its_tag(tmp_path, (33723, IPTC + stray), (34377, irb())) == IPTC
+    resource = b"8BIM" + struct.pack(">H", 0x0404) + _sized(IPTC + stray)
+    assert iptc_of_irb(resource) == IPTC + stray
+    assert iptc_of_irb(resource + b"\0" * (len(stray) % 2) + irb()) == IPTC
