@@ -17,6 +17,8 @@ from retouch_engine.errors import UnsupportedPhoto
 UNSPECIFIED = 2
 _PQ, _HLG = 16, 18
 _SRGB_PRIMARIES, _P3_PRIMARIES = {1, UNSPECIFIED}, 12
+_SRGB_CURVES = {1, 6, 13, 14, 15, UNSPECIFIED}
+"""sRGB's own, and the cameras' of BT.601, 709 and 2020, which are taken for it."""
 _SRGB_GAMMA, _SRGB_CORNERS = 1 / 2.2, (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 _SAME = 0.01
 """sRGB's own curve and 2.2 are one to those who write these."""
@@ -26,13 +28,20 @@ _SLIGHTEST, _SMALLEST = 0.2, 0.01
 def profile_of(path: Path, profile: bytes | None, primaries: int, transfer: int) -> bytes | None:
     """The ICC profile; where there are only code points, one that means the same. None means sRGB.
 
+    Any other curve (linear, a pure gamma, a logarithm) is refused rather than guessed:
+    taken for sRGB's it would show wrong tones.
+
     Raises:
-        UnsupportedPhoto: code points of a colour space that no export has, or of high dynamic range.
+        UnsupportedPhoto: a curve or a colour space that no export has, or high dynamic range.
     """
     if transfer in {_PQ, _HLG}:
         raise UnsupportedPhoto(path, "a picture with high dynamic range (PQ or HLG)")
-    if profile is not None or primaries in _SRGB_PRIMARIES:
+    if profile is not None:
         return profile
+    if transfer not in _SRGB_CURVES:
+        raise UnsupportedPhoto(path, f"with the tone curve {transfer} of H.273 without a profile")
+    if primaries in _SRGB_PRIMARIES:
+        return None
     if primaries != _P3_PRIMARIES:
         raise UnsupportedPhoto(path, f"in the colour space {primaries} of H.273 without a profile")
     return display_p3()

@@ -130,7 +130,7 @@ def _colours(path: Path, chunks: Chunks) -> bytes | None:
     told = points.ljust(2, bytes([UNSPECIFIED]))
     profile = profile_of(path, _profile(chunks), told[0], told[1])
     # The order of precedence of the PNG specification, third edition.
-    if profile is not None or points or b"sRGB" in chunks.kept:
+    if profile is not None or told[1] != UNSPECIFIED or b"sRGB" in chunks.kept:
         return profile
     gamma = _hundred_thousandths(chunks, b"gAMA", 1)
     if not gamma:
