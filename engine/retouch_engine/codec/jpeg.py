@@ -245,11 +245,23 @@ def _packet(span: Span, found: list[Segment]) -> tuple[bytes | None, str]:
     if main is None or more is None:
         return main, ""
     try:
-        packet = Packet(main)
-        packet.absorb(Packet(_extension(span, found, more.group(1))))
+        return _joined(main, _extension(span, found, more.group(1))), ""
     except PacketError as trouble:
         return main, f"the second part of the XMP was not read: {trouble}"
-    return packet.as_bytes(), ""
+
+
+def _joined(main: bytes, rest: bytes) -> bytes:
+    """One packet of both parts.
+
+    Raises:
+        PacketError: one does not parse, or they make a packet that is too long.
+    """
+    packet = Packet(main)
+    packet.absorb(Packet(rest))
+    joined = packet.as_bytes()
+    if len(joined) > MOST_PACKET_BYTES:  # escaped and indented anew it can be many times as long
+        raise PacketError(f"with it the packet is {len(joined):,} bytes long")
+    return joined
 
 
 def _metadata(span: Span, found: list[Segment], profile: bytes | None) -> SourceMetadata:

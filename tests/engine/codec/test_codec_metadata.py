@@ -203,14 +203,14 @@ LONG = "x" * 70000
 REST = _packet(f'studio:Long="{LONG}" dc:source="other"')
 
 
-def _extended(pieces: list[tuple[int, bytes]], main: str = "") -> bytes:
-    """A JPEG whose packet goes on in further segments."""
+def _extended(pieces: list[tuple[int, bytes]], main: str = "", size: int = len(REST)) -> bytes:
+    """A JPEG whose packet goes on in further segments, ``size`` bytes in all."""
     packed = bytes(imagecodecs.jpeg8_encode(pictures.ramp(3, np.uint8)))
     first = _packet(f'dc:source="first" xmpNote:HasExtendedXMP="{GUID.decode()}" {main}')
     more = b"".join(
         _segment(
             0xE1,
-            b"http://ns.adobe.com/xmp/extension/\0" + GUID + struct.pack(">LL", len(REST), at) + piece,
+            b"http://ns.adobe.com/xmp/extension/\0" + GUID + struct.pack(">LL", size, at) + piece,
         )
         for at, piece in pieces
     )
@@ -237,6 +237,21 @@ def test_a_packet_of_which_a_piece_is_missing_is_told(
     assert Packet(found.xmp).text("dc:source") == "first"
     (note,) = found.notes
     assert note.startswith("the second part of the XMP was not read: ")
+
+
+def _cut_up(rest: bytes) -> bytes:
+    pieces = [(at, rest[at : at + 60000]) for at in range(0, len(rest), 60000)]
+    return _extended(pieces, size=len(rest))
+
+
+def test_a_packet_that_grows_too_long_when_joined_keeps_its_first_part(tmp_path: Path) -> None:
+    """A quote takes six bytes when it is written again: the whole packet was dropped, and nothing told."""
+    grown = _packet("studio:Long='" + '"' * 3_000_000 + "'")
+    (tmp_path / "a.jpg").write_bytes(_cut_up(grown))
+    found = read_photo(tmp_path / "a.jpg", LIMITS).metadata
+    assert Packet(found.xmp).text("dc:source") == "first"
+    (note,) = found.notes
+    assert note.startswith("the second part of the XMP was not read: with it the packet is 18,0")
 
 
 @pytest.mark.parametrize("padding", [b"\0\0\0", b"\0\xff\0\xff", b"\0" * 60])
