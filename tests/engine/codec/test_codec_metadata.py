@@ -254,6 +254,14 @@ def test_a_packet_that_grows_too_long_when_joined_keeps_its_first_part(tmp_path:
     assert note.startswith("the second part of the XMP was not read: with it the packet is 18,0")
 
 
+def test_a_second_part_of_many_megabytes_is_left_out_and_told(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(_cut_up(_packet(f'studio:Long="{"x" * (4 << 20)}"')))
+    found = read_photo(tmp_path / "a.jpg", LIMITS).metadata
+    assert Packet(found.xmp).text("dc:source") == "first"
+    (note,) = found.notes
+    assert note.startswith("the second part of the XMP was not read: it is 4,194,")
+
+
 @pytest.mark.parametrize("padding", [b"\0\0\0", b"\0\xff\0\xff", b"\0" * 60])
 def test_padding_between_segments_is_read_over(tmp_path: Path, padding: bytes) -> None:
     """As libjpeg does; without that such a photo was refused."""
