@@ -50,6 +50,8 @@ def profile_of(path: Path, profile: bytes | None, primaries: int, transfer: int)
 def of_primaries(gamma: float, corners: Sequence[float], *, grey: bool) -> bytes | None:
     """A profile of a power curve between primaries; None where sRGB is meant, or nothing that makes sense.
 
+    Sensible are chromaticities of at most 1, and a white that the primaries can mix.
+
     Args:
         gamma: the file's, 1 over the display's (PNG's gAMA).
         corners: x and y of white, red, green and blue (PNG's cHRM), or nothing for those of sRGB.
@@ -57,8 +59,12 @@ def of_primaries(gamma: float, corners: Sequence[float], *, grey: bool) -> bytes
     """
     given = tuple(corners) if len(corners) == len(_SRGB_CORNERS) else _SRGB_CORNERS
     wx, wy, rx, ry, gx, gy, bx, by = given
-    area = abs((gx - rx) * (by - ry) - (bx - rx) * (gy - ry)) / 2
-    if not (_SLIGHTEST <= gamma <= 1 / _SLIGHTEST and area > _SMALLEST and min(wx, wy) > _SMALLEST):
+    red, green, blue, white = (rx, ry), (gx, gy), (bx, by), (wx, wy)
+    # Twice the triangles between white and each side, all turned alike where white lies within.
+    parts = [_twice_area(white, *side) for side in ((red, green), (green, blue), (blue, red))]
+    within = min(parts) > 0 or max(parts) < 0
+    sensible = within and abs(sum(parts)) / 2 > _SMALLEST and min(white) > _SMALLEST and max(given) <= 1
+    if not (sensible and _SLIGHTEST <= gamma <= 1 / _SLIGHTEST):
         return None
     usual = all(abs(a - b) < _SAME for a, b in zip(given, _SRGB_CORNERS, strict=True))
     if abs(gamma - _SRGB_GAMMA) < _SAME and (usual or grey):
@@ -69,6 +75,11 @@ def of_primaries(gamma: float, corners: Sequence[float], *, grey: bool) -> bytes
     return bytes(
         imagecodecs.cms_profile("rgb", whitepoint=(wx, wy, 1.0), primaries=primaries, gamma=1 / gamma)
     )
+
+
+def _twice_area(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> float:
+    """Twice a triangle's area, negative where its corners go round clockwise."""
+    return (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])
 
 
 @cache

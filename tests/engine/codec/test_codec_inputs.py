@@ -333,6 +333,8 @@ def test_a_png_that_tells_its_colours_by_gamma_and_primaries_gets_a_profile(tmp_
     adobe, skin = bytes(imagecodecs.cms_profile("adobergb")), np.full((1, 1, 3), 14024, np.uint16)
     shown = imagecodecs.cms_transform(skin, linear, adobe, colorspace="rgb", outcolorspace="rgb")
     assert shown.ravel() / 65535 == pytest.approx([(14024 / 65535) ** (256 / 563)] * 3, abs=0.003)
+    turned = _corners(*ADOBE[:2], *ADOBE[4:6], *ADOBE[2:4], *ADOBE[6:])
+    assert _told(tmp_path, 3, gAMA=_corners(1.0), cHRM=turned), "whichever way round they go"
     unsaid = {"cICP": b"\2\2\0\1", "gAMA": _corners(1.0), "cHRM": _corners(*ADOBE)}
     assert _told(tmp_path, 3, **unsaid) == linear, "code points that leave the curve open leave it to gAMA"
     grey = _told(tmp_path, 1, gAMA=_corners(1.0))
@@ -352,6 +354,9 @@ def test_a_png_that_tells_its_colours_by_gamma_and_primaries_gets_a_profile(tmp_
         {"gAMA": b"\xff\xff\xff\xff", "cHRM": bytes(32)},
         {"gAMA": _corners(1.0), "cHRM": bytes(32)},
         {"gAMA": b"", "cHRM": b"short"},
+        {"gAMA": _corners(1.0), "cHRM": _corners(*ADOBE[:2], 1.2, *ADOBE[3:])},
+        {"gAMA": _corners(1.0), "cHRM": _corners(0.7, 0.25, *ADOBE[2:])},
+        {"gAMA": _corners(1.0), "cHRM": _corners(0.7, 0.25, *ADOBE[4:6], *ADOBE[2:4], *ADOBE[6:])},
     ],
 )
 def test_a_png_that_means_srgb_or_nothing_sensible_has_no_profile(
