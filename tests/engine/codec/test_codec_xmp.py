@@ -253,11 +253,14 @@ def test_of_what_stays_behind_in_the_source_nothing_is_said() -> None:
         'xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0" '
         'xmlns:Container="http://ns.google.com/photos/1.0/container/" Container:Directory="x" '
         'xmlns:dcterms="http://purl.org/dc/terms/" dcterms:provenance="https://credentials.example/1" '
-        'dcterms:created="2026" crs:Version="15"'
+        'dcterms:created="2026" crs:Version="15" '
+        'xmlns:GDepth="http://ns.google.com/photos/1.0/depthmap/" GDepth:Data="/9j/4AAQ" '
+        'xmlns:GAudio="http://ns.google.com/photos/1.0/audio/" GAudio:Data="AAAA" '
+        'xmlns:GCamera="http://ns.google.com/photos/1.0/camera/" GCamera:MotionPhoto="1"'
     )
     packet = build_packet(SOURCE.replace(b'crs:Version="15"', told.encode()), FACTS)
     assert _value(packet, "dcterms:created") == "2026"
-    for gone in (b"hdrgm", b"Container", b"provenance"):
+    for gone in (b"hdrgm", b"Container", b"provenance", b"GDepth", b"GAudio", b"GCamera"):
         assert gone not in packet
 
 
