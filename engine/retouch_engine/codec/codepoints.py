@@ -5,6 +5,7 @@ HEIF and PNG (cICP) may name code points of ITU-T H.273; a PNG may also give a g
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -70,9 +71,9 @@ def of_primaries(gamma: float, corners: Sequence[float], *, grey: bool) -> bytes
     if abs(gamma - _SRGB_GAMMA) < _SAME and (usual or grey):
         return None
     if grey:
-        return bytes(imagecodecs.cms_profile("gray", gamma=1 / gamma))
+        return _undated(imagecodecs.cms_profile("gray", gamma=1 / gamma))
     primaries = (rx, ry, 1.0, gx, gy, 1.0, bx, by, 1.0)
-    return bytes(
+    return _undated(
         imagecodecs.cms_profile("rgb", whitepoint=(wx, wy, 1.0), primaries=primaries, gamma=1 / gamma)
     )
 
@@ -80,6 +81,11 @@ def of_primaries(gamma: float, corners: Sequence[float], *, grey: bool) -> bytes
 def _twice_area(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> float:
     """Twice a triangle's area, negative where its corners go round clockwise."""
     return (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])
+
+
+def _undated(profile: bytes) -> bytes:
+    """A profile made on a fixed day, not now (ICC.1, 7.2.8): one photo gives one result, whenever read."""
+    return bytes(profile[:24]) + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + bytes(profile[36:])
 
 
 @cache
@@ -90,6 +96,6 @@ def display_p3() -> bytes:
     primaries = (0.680, 0.320, 1.0, 0.265, 0.690, 1.0, 0.150, 0.060, 1.0)
     table = np.rint(curve * 65535).astype(np.uint16)
     white = (0.3127, 0.3290, 1.0)
-    return bytes(
+    return _undated(
         imagecodecs.cms_profile("rgb", whitepoint=white, primaries=primaries, transferfunction=table)
     )

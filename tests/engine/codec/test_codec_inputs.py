@@ -340,6 +340,8 @@ def test_a_png_that_tells_its_colours_by_gamma_and_primaries_gets_a_profile(tmp_
     grey = _told(tmp_path, 1, gAMA=_corners(1.0))
     assert grey
     assert grey[16:20] == b"GRAY"
+    for made in (linear, grey, display_p3()):
+        assert made[24:36] == struct.pack(">6H", 2000, 1, 1, 0, 0, 0), "no profile tells when it was read"
 
 
 @pytest.mark.parametrize(
