@@ -47,6 +47,8 @@ _COARSEST, _ROUNDED = 9, 1.5
 """So many of a table's coarsest waves, and their mean step above which colour counts as rounded: quality 98
 and more of libjpeg's lies below."""
 MOST_SEGMENTS = 4096
+MOST_EXTENSION_BYTES = 4 << 20
+"""Of a packet's second part; what is longer is depth and sound, hardly words, and far larger as a tree."""
 MOST_PADDING = 64
 """Bytes between two segments that belong to neither; the files that were seen had two and three."""
 MOST_SCANS = 256
@@ -219,7 +221,7 @@ def _extension(span: Span, found: list[Segment], guid: bytes) -> bytes:
     """The rest of an XMP packet too long for one segment, cut up as part 3 of the XMP specification has it.
 
     Raises:
-        PacketError: pieces of it are missing.
+        PacketError: pieces of it are missing, or it is too long.
     """
     pieces: dict[int, bytes] = {}
     whole = 0
@@ -229,13 +231,13 @@ def _extension(span: Span, found: list[Segment], guid: bytes) -> bytes:
         if payload.startswith(_EXTENSION) and told[:32].upper() == guid.upper() and len(told) > 40:
             whole, at = struct.unpack_from(">LL", told, 32)
             pieces.setdefault(at, told[40:])
-    joined = b"".join(pieces[at] for at in sorted(pieces))
+    there = sum(map(len, pieces.values()))
+    if max(whole, there) > MOST_EXTENSION_BYTES:
+        raise PacketError(f"it is {max(whole, there):,} bytes long")
     ends = [at + len(pieces[at]) for at in sorted(pieces)]
-    if len(joined) != whole or not whole or sorted(pieces) != [0, *ends[:-1]]:
-        raise PacketError(f"{len(joined):,} of its {whole:,} bytes are there")
-    if whole > MOST_PACKET_BYTES:
-        raise PacketError(f"it is {whole:,} bytes long")
-    return joined
+    if there != whole or not whole or sorted(pieces) != [0, *ends[:-1]]:
+        raise PacketError(f"{there:,} of its {whole:,} bytes are there")
+    return b"".join(pieces[at] for at in sorted(pieces))
 
 
 def _packet(span: Span, found: list[Segment]) -> tuple[bytes | None, str]:
@@ -245,11 +247,23 @@ def _packet(span: Span, found: list[Segment]) -> tuple[bytes | None, str]:
     if main is None or more is None:
         return main, ""
     try:
-        packet = Packet(main)
-        packet.absorb(Packet(_extension(span, found, more.group(1))))
+        return _joined(main, _extension(span, found, more.group(1))), ""
     except PacketError as trouble:
         return main, f"the second part of the XMP was not read: {trouble}"
-    return packet.as_bytes(), ""
+
+
+def _joined(main: bytes, rest: bytes) -> bytes:
+    """One packet of both parts.
+
+    Raises:
+        PacketError: one does not parse, or they make a packet that is too long.
+    """
+    packet = Packet(main)
+    packet.absorb(Packet(rest))
+    joined = packet.as_bytes()
+    if len(joined) > MOST_PACKET_BYTES:  # escaped and indented anew it can be many times as long
+        raise PacketError(f"with it the packet is {len(joined):,} bytes long")
+    return joined
 
 
 def _metadata(span: Span, found: list[Segment], profile: bytes | None) -> SourceMetadata:

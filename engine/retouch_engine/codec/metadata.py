@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -25,7 +25,7 @@ GAIN_MAP_NAMESPACE = "http://ns.adobe.com/hdr-gain-map/1.0/"
 _RESOURCES = (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR")
 """How an image resource begins: Photoshop's, ImageReady's and those of older programs."""
 _EXIF_IFD, _GPS_IFD, _IPTC, _IRB, _XMP = 34665, 34853, 33723, 34377, 700
-_IIM, _DATASET = 0x0404, 0x1C
+_IIM, _DATASET, _EXTENDED = 0x0404, 0x1C, 0x8000
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -145,21 +145,38 @@ def image_resources(block: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def iptc_of_irb(irb: bytes) -> bytes | None:
-    """The IPTC-IIM block among Photoshop's image resources, or None; the first that is not empty."""
-    return next((data for number, data in image_resources(irb) if number == _IIM and _is_iptc(data)), None)
+    """The IPTC-IIM block among Photoshop's image resources, or None; the first that is whole, else begun."""
+    return _best_iptc(data for number, data in image_resources(irb) if number == _IIM)
 
 
-def _is_iptc(block: bytes | None) -> bool:
+def _best_iptc(blocks: Iterable[bytes]) -> bytes | None:
+    """The first block that is IPTC-IIM to its end, else the first that begins as one.
+
+    By-line and caption lie in front: a stray byte behind them is no reason to lose them.
+    """
+    begun = None
+    for block in blocks:
+        if block[:1] != bytes([_DATASET]):
+            continue
+        if _is_iptc(block):
+            return block
+        begun = begun or block
+    return begun
+
+
+def _is_iptc(data: bytes) -> bool:
     """Whether a block is IPTC-IIM to its end, but for padding.
 
     Some programs store Photoshop's resources under IPTC's tag, and ImageMagick 6 only a quarter of the block.
     """
-    at, data = 0, block or b""
+    at = 0
     while at + 5 <= len(data) and data[at] == _DATASET:
         (size,) = struct.unpack_from(">H", data, at + 3)
-        if size & 0x8000:  # its length has more bytes: nothing that a photo's words need
-            return False
-        at += 5 + size
+        at += 5
+        if size & _EXTENDED:  # IIM 4.2, 1.6: the other bits count the bytes that hold the size
+            behind = at + (size & ~_EXTENDED)
+            size, at = int.from_bytes(data[at:behind]), behind
+        at += size
     return 0 < at <= len(data) and not data[at:].strip(b"\0")
 
 
@@ -168,13 +185,16 @@ def _block(first: Directory, code: int) -> bytes | None:
     return first.raw(code) if entry is not None and entry.count <= MOST_PACKET_BYTES else None
 
 
-def _iptc_in(block: bytes | None) -> bytes | None:
-    """IPTC-IIM from image resources, or from a block that is nothing else."""
-    return block if _is_iptc(block) else iptc_of_irb((block or b"").removeprefix(b"Photoshop 3.0\0"))
+def _iptc_blocks(block: bytes | None) -> Iterator[bytes]:
+    """What may be IPTC-IIM: the block itself, and those among the image resources that it may be instead."""
+    if block:
+        yield block
+        resources = image_resources(block.removeprefix(b"Photoshop 3.0\0"))
+        yield from (data for number, data in resources if number == _IIM)
 
 
 def _iptc(first: Directory) -> bytes | None:
-    return _iptc_in(_block(first, _IPTC)) or _iptc_in(_block(first, _IRB))
+    return _best_iptc(data for code in (_IPTC, _IRB) for data in _iptc_blocks(_block(first, code)))
 
 
 def from_directory(first: Directory) -> SourceMetadata:
@@ -233,7 +253,7 @@ def from_blocks(
         resolution=resolution,
         resolution_unit=unit,
         xmp=xmp if xmp and len(xmp) <= MOST_PACKET_BYTES else base.xmp,
-        iptc=_iptc_in(irb) or base.iptc,
+        iptc=_best_iptc((*_iptc_blocks(irb), *_iptc_blocks(base.iptc))),
         essentials=base.essentials,
         fallback=base.fallback,
         notes=base.notes,

@@ -27,6 +27,8 @@ _COLOURS = {b"iCCP", b"cICP", b"sRGB", b"gAMA", b"cHRM"}
 _KEPT = frozenset({b"eXIf", b"pHYs", b"iTXt", b"zTXt", b"tEXt", b"tRNS", b"acTL"} | _COLOURS)
 _PACKET = b"XML:com.adobe.xmp"
 _PIECE = 1 << 20
+_POINTS = 4
+"""Bytes of a cICP: primaries, transfer, matrix and range."""
 MOST_CHUNKS = 1 << 20
 UNASSOCIATED = 2
 
@@ -126,11 +128,12 @@ def _colours(path: Path, chunks: Chunks) -> bytes | None:
         StructureError: it does not unpack.
         UnsupportedPhoto: colours that we do not take.
     """
-    points = next(iter(chunks.kept.get(b"cICP", [])), b"")
-    told = points.ljust(2, bytes([UNSPECIFIED]))
-    profile = profile_of(path, _profile(chunks), told[0], told[1])
-    # The order of precedence of the PNG specification, third edition.
-    if profile is not None or points or b"sRGB" in chunks.kept:
+    points = [told for told in chunks.kept.get(b"cICP", []) if len(told) == _POINTS]
+    primaries, transfer = points[0][:2] if points else (UNSPECIFIED, UNSPECIFIED)
+    # The PNG specification, third edition, but for one thing: there cICP comes before iCCP. A profile is what
+    # the photo's editor made, and goes on into the TIFF to the byte; older programs show it by that.
+    profile = profile_of(path, _profile(chunks), primaries, transfer)
+    if profile is not None or transfer != UNSPECIFIED or b"sRGB" in chunks.kept:
         return profile
     gamma = _hundred_thousandths(chunks, b"gAMA", 1)
     if not gamma:

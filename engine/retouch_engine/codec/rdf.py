@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable
+from itertools import chain, count
 from xml.etree.ElementTree import Element, ParseError, SubElement
 
 import defusedxml.ElementTree as Safe
@@ -211,11 +212,10 @@ class Packet:
         used |= {space_of(k) for e in self._rdf.iter() for k in e.attrib}
         usual = {uri: prefix for prefix, uri in PREFIXES.items()}
         taken: dict[str, str] = {"rdf": RDF, "x": META, "xml": XML}
-        for uri in sorted(used - {""}):
-            if uri in taken.values():
-                continue
-            wanted = [p for p in (self._prefixes.get(uri), usual.get(uri)) if p]
-            wanted += [f"ns{i}" for i in range(len(used) + 1)]
+        # One run of numbers for all: begun anew for each, 8,000 namespaces took ten seconds.
+        numbered = (f"ns{i}" for i in count())
+        for uri in sorted(used - {"", *taken.values()}):
+            wanted = chain(filter(None, (self._prefixes.get(uri), usual.get(uri))), numbered)
             taken[next(p for p in wanted if p not in taken)] = uri
         return {uri: prefix for prefix, uri in taken.items()}
 

@@ -30,8 +30,11 @@ _LEFT_BEHIND = (
     GAIN_MAP_NAMESPACE,
     "http://ns.google.com/photos/1.0/container/",  # further pictures behind the photo
     "http://ns.google.com/photos/1.0/image/",  # the face as it was, before the camera blurred its background
+    "http://ns.google.com/photos/1.0/depthmap/",
+    "http://ns.google.com/photos/1.0/audio/",
+    "http://ns.google.com/photos/1.0/camera/",  # the film behind the photo, and the camera's own notes
 )
-"""Of what lay in the source's file beside the photo, and does not lie in ours."""
+"""Of what lay in the source's file beside the photo or as megabytes in its packet: not in ours."""
 
 _STALE = (
     "photoshop:SidecarForExtension",

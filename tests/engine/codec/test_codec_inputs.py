@@ -293,12 +293,16 @@ def _png(tmp_path: Path, primaries: int, transfer: int, *, profile: bytes = b"")
 def test_a_png_that_tells_its_colours_by_code_points_gets_a_profile(tmp_path: Path) -> None:
     """Without one Display P3 would be taken for sRGB: the skin would turn pale."""
     assert read_photo(_png(tmp_path, 12, 13), LIMITS).profile == display_p3()
-    assert read_photo(_png(tmp_path, 1, 13), LIMITS).profile is None
+    for curve in (1, 2, 6, 13, 14, 15):
+        assert read_photo(_png(tmp_path, 1, curve), LIMITS).profile is None
     own = pictures.rgb_profile()
-    assert read_photo(_png(tmp_path, 12, 13, profile=own), LIMITS).profile == own
+    for curve in (8, 13):
+        assert read_photo(_png(tmp_path, 12, curve, profile=own), LIMITS).profile == own
 
 
-@pytest.mark.parametrize(("primaries", "transfer"), [(9, 16), (12, 18), (9, 1)])
+@pytest.mark.parametrize(
+    ("primaries", "transfer"), [(9, 16), (12, 18), (9, 1), (1, 8), (12, 8), (1, 4), (2, 5), (1, 0)]
+)
 def test_a_png_of_colours_that_no_export_has_is_refused(
     tmp_path: Path, primaries: int, transfer: int
 ) -> None:
@@ -329,9 +333,15 @@ def test_a_png_that_tells_its_colours_by_gamma_and_primaries_gets_a_profile(tmp_
     adobe, skin = bytes(imagecodecs.cms_profile("adobergb")), np.full((1, 1, 3), 14024, np.uint16)
     shown = imagecodecs.cms_transform(skin, linear, adobe, colorspace="rgb", outcolorspace="rgb")
     assert shown.ravel() / 65535 == pytest.approx([(14024 / 65535) ** (256 / 563)] * 3, abs=0.003)
+    turned = _corners(*ADOBE[:2], *ADOBE[4:6], *ADOBE[2:4], *ADOBE[6:])
+    assert _told(tmp_path, 3, gAMA=_corners(1.0), cHRM=turned), "whichever way round they go"
+    unsaid = {"cICP": b"\2\2\0\1", "gAMA": _corners(1.0), "cHRM": _corners(*ADOBE)}
+    assert _told(tmp_path, 3, **unsaid) == linear, "code points that leave the curve open leave it to gAMA"
     grey = _told(tmp_path, 1, gAMA=_corners(1.0))
     assert grey
     assert grey[16:20] == b"GRAY"
+    for made in (linear, grey, display_p3()):
+        assert made[24:36] == struct.pack(">6H", 2000, 1, 1, 0, 0, 0), "no profile tells when it was read"
 
 
 @pytest.mark.parametrize(
@@ -342,10 +352,16 @@ def test_a_png_that_tells_its_colours_by_gamma_and_primaries_gets_a_profile(tmp_
         {"gAMA": _corners(0.45455)},
         {"gAMA": _corners(1.0), "sRGB": b"\0"},
         {"gAMA": _corners(1.0), "cICP": b"\1\x0d\0\1"},
+        {"cICP": b"\x0c"},
+        {"cICP": b"\x09\x10\0"},
+        {"cICP": b"\x0c\x0d\0\1\0"},
         {"gAMA": _corners(0)},
         {"gAMA": b"\xff\xff\xff\xff", "cHRM": bytes(32)},
         {"gAMA": _corners(1.0), "cHRM": bytes(32)},
         {"gAMA": b"", "cHRM": b"short"},
+        {"gAMA": _corners(1.0), "cHRM": _corners(*ADOBE[:2], 1.2, *ADOBE[3:])},
+        {"gAMA": _corners(1.0), "cHRM": _corners(0.7, 0.25, *ADOBE[2:])},
+        {"gAMA": _corners(1.0), "cHRM": _corners(0.7, 0.25, *ADOBE[4:6], *ADOBE[2:4], *ADOBE[6:])},
     ],
 )
 def test_a_png_that_means_srgb_or_nothing_sensible_has_no_profile(

@@ -203,14 +203,14 @@ LONG = "x" * 70000
 REST = _packet(f'studio:Long="{LONG}" dc:source="other"')
 
 
-def _extended(pieces: list[tuple[int, bytes]], main: str = "") -> bytes:
-    """A JPEG whose packet goes on in further segments."""
+def _extended(pieces: list[tuple[int, bytes]], main: str = "", size: int = len(REST)) -> bytes:
+    """A JPEG whose packet goes on in further segments, ``size`` bytes in all."""
     packed = bytes(imagecodecs.jpeg8_encode(pictures.ramp(3, np.uint8)))
     first = _packet(f'dc:source="first" xmpNote:HasExtendedXMP="{GUID.decode()}" {main}')
     more = b"".join(
         _segment(
             0xE1,
-            b"http://ns.adobe.com/xmp/extension/\0" + GUID + struct.pack(">LL", len(REST), at) + piece,
+            b"http://ns.adobe.com/xmp/extension/\0" + GUID + struct.pack(">LL", size, at) + piece,
         )
         for at, piece in pieces
     )
@@ -237,6 +237,29 @@ def test_a_packet_of_which_a_piece_is_missing_is_told(
     assert Packet(found.xmp).text("dc:source") == "first"
     (note,) = found.notes
     assert note.startswith("the second part of the XMP was not read: ")
+
+
+def _cut_up(rest: bytes) -> bytes:
+    pieces = [(at, rest[at : at + 60000]) for at in range(0, len(rest), 60000)]
+    return _extended(pieces, size=len(rest))
+
+
+def test_a_packet_that_grows_too_long_when_joined_keeps_its_first_part(tmp_path: Path) -> None:
+    """A quote takes six bytes when it is written again: the whole packet was dropped, and nothing told."""
+    grown = _packet("studio:Long='" + '"' * 3_000_000 + "'")
+    (tmp_path / "a.jpg").write_bytes(_cut_up(grown))
+    found = read_photo(tmp_path / "a.jpg", LIMITS).metadata
+    assert Packet(found.xmp).text("dc:source") == "first"
+    (note,) = found.notes
+    assert note.startswith("the second part of the XMP was not read: with it the packet is 18,0")
+
+
+def test_a_second_part_of_many_megabytes_is_left_out_and_told(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(_cut_up(_packet(f'studio:Long="{"x" * (4 << 20)}"')))
+    found = read_photo(tmp_path / "a.jpg", LIMITS).metadata
+    assert Packet(found.xmp).text("dc:source") == "first"
+    (note,) = found.notes
+    assert note.startswith("the second part of the XMP was not read: it is 4,194,")
 
 
 @pytest.mark.parametrize("padding", [b"\0\0\0", b"\0\xff\0\xff", b"\0" * 60])
@@ -325,3 +348,34 @@ def test_resources_under_the_tag_of_iptc_are_seen_through(tmp_path: Path) -> Non
     tags = [(33723, 7, len(block), block, True)]
     path = pictures.write_tiff(tmp_path / "a.tif", pictures.ramp(), extratags=tags)
     assert read_photo(path, LIMITS).metadata.iptc == IPTC
+
+
+def _under_its_tag(tmp_path: Path, *blocks: tuple[int, bytes]) -> bytes | None:
+    tags = [(code, 7, len(block), block, True) for code, block in blocks]
+    path = pictures.write_tiff(tmp_path / "a.tif", pictures.ramp(), extratags=tags)
+    found: bytes | None = read_photo(path, LIMITS).metadata.iptc
+    return found
+
+
+def test_a_long_text_in_iptc_is_stepped_over(tmp_path: Path) -> None:
+    """IIM tells a size above 32,767 in further bytes; such a block was dropped with by-line and caption."""
+    long = b"\x1c\x02\x78\x80\x04" + struct.pack(">L", 40000) + b"c" * 40000
+    whole = long + IPTC
+    assert _under_its_tag(tmp_path, (33723, whole)) == whole
+    assert _under_its_tag(tmp_path, (33723, long[:-1]), (34377, irb())) == IPTC
+    assert iptc_of_irb(b"8BIM" + struct.pack(">H", 0x0404) + _sized(whole)) == whole
+
+
+def _sized(block: bytes) -> bytes:
+    return b"\0\0" + struct.pack(">L", len(block)) + block
+
+
+@pytest.mark.parametrize("stray", [b"\n", b" \0", b"\x1c\x02"])
+def test_iptc_with_a_stray_byte_behind_it_is_kept_where_there_is_no_other(
+    tmp_path: Path, stray: bytes
+) -> None:
+    assert _under_its_tag(tmp_path, (33723, IPTC + stray)) == IPTC + stray
+    assert _under_its_tag(tmp_path, (33723, IPTC + stray), (34377, irb())) == IPTC
+    resource = b"8BIM" + struct.pack(">H", 0x0404) + _sized(IPTC + stray)
+    assert iptc_of_irb(resource) == IPTC + stray
+    assert iptc_of_irb(resource + b"\0" * (len(stray) % 2) + irb()) == IPTC

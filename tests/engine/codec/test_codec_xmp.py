@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import FrameType
+from typing import Any
 from xml.etree.ElementTree import Element
 
 import defusedxml.ElementTree as Safe
 import pytest
 
-from retouch_engine.codec.rdf import PREFIXES, name
+from retouch_engine.codec.rdf import PREFIXES, Packet, name
 from retouch_engine.codec.xmp import ALGORITHMIC, XmpFacts, build_packet, packet_trouble
 
 FACTS = XmpFacts(
@@ -250,9 +253,43 @@ def test_of_what_stays_behind_in_the_source_nothing_is_said() -> None:
         'xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0" '
         'xmlns:Container="http://ns.google.com/photos/1.0/container/" Container:Directory="x" '
         'xmlns:dcterms="http://purl.org/dc/terms/" dcterms:provenance="https://credentials.example/1" '
-        'dcterms:created="2026" crs:Version="15"'
+        'dcterms:created="2026" crs:Version="15" '
+        'xmlns:GDepth="http://ns.google.com/photos/1.0/depthmap/" GDepth:Data="/9j/4AAQ" '
+        'xmlns:GAudio="http://ns.google.com/photos/1.0/audio/" GAudio:Data="AAAA" '
+        'xmlns:GCamera="http://ns.google.com/photos/1.0/camera/" GCamera:MotionPhoto="1"'
     )
     packet = build_packet(SOURCE.replace(b'crs:Version="15"', told.encode()), FACTS)
     assert _value(packet, "dcterms:created") == "2026"
-    for gone in (b"hdrgm", b"Container", b"provenance"):
+    for gone in (b"hdrgm", b"Container", b"provenance", b"GDepth", b"GAudio", b"GCamera"):
         assert gone not in packet
+
+
+def _spaced(count: int) -> bytes:
+    """A packet of so many namespaces, all written with the same prefix: each but one needs a number."""
+    some = "".join(f'<n:a xmlns:n="https://studio.example/{i:05}/">{i}</n:a>' for i in range(count))
+    return SOURCE.replace(b"<crs:ToneCurve>", f"{some}<crs:ToneCurve>".encode())
+
+
+def _lines_run(packet: Packet) -> int:
+    """How many lines of Python it takes to write a packet; unlike a time it is always the same."""
+    run, before = [0], sys.gettrace()
+
+    def counted(_frame: FrameType, event: str, _what: object) -> Any:
+        run[0] += event == "line"
+        return counted
+
+    sys.settrace(counted)
+    try:
+        packet.as_bytes()
+    finally:
+        sys.settrace(before)
+    return run[0]
+
+
+def test_many_namespaces_take_one_prefix_each_and_no_more_than_their_share_of_work() -> None:
+    packet = build_packet(_spaced(40), FACTS)
+    assert [f"ns{i}" in packet.decode() for i in (0, 38, 39)] == [True, True, False]
+    tags = [child.tag for child in _rdf(packet)[0] if child.tag.startswith("{https://studio.example/0")]
+    assert tags == [f"{{https://studio.example/{i:05}/}}a" for i in range(40)]
+    few, many = (_lines_run(Packet(_spaced(count))) for count in (200, 800))
+    assert many < 5 * few
