@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from skimage import data
 
 from retouch_engine import Kind, Recipe, explain, pipeline
+from retouch_engine.imaging.masks import dilated
 from retouch_engine.record import Decision
 from retouch_engine.route import plan, spared
 from retouch_engine.survey import Cause, faces, parts, survey
@@ -340,6 +341,15 @@ def test_explain_writes_the_overlay_and_the_maps(tmp_path: Path, monkeypatch: py
     protected = read_png(told["files"][1])
     assert protected.shape == read_photo(source).shape[:2]
     assert set(np.unique(protected)) == {0, 255}
+
+
+def test_words_in_the_overlay_have_their_rim_around_them_and_nowhere_else(tmp_path: Path) -> None:
+    source = tmp_path / "grey.tif"
+    write_photo(source, np.full((1200, 1800, 3), 128, np.uint8))
+    drawn = read_png(explain(source, tmp_path / "out")["files"][0])
+    black, white = drawn.max(axis=2) < 40, drawn.min(axis=2) > 150
+    assert black.any()
+    assert not (black & ~dilated(white, 3)).any()
 
 
 def test_the_network_is_small_and_known() -> None:
