@@ -66,15 +66,14 @@ def report(rows: list[Row], fates: list[str], photos: Sequence[Portrait]) -> str
     text, n, names = "", len(photos), {p.path.name for p in photos}
     sorts = {sort: sum(len(p.marks(sort)) for p in photos) for sort in ("blemish", "keep")}
     for fate in ("healed", "offered"):
-        mine = [
-            r for r, f in zip(rows, fates, strict=True) if r.scale == 1 and f == fate and r.photo in names
-        ]
-        marks = {s: len({(r.photo, r.mark) for r in mine if r.label == s}) for s in sorts}
-        false, doubtful = (sum(r.label == label for r in mine) / n for label in ("nothing", "ignore"))
+        pairs = zip(rows, fates, strict=True)
+        mine = np.array([r.scale == 1 and f == fate and r.photo in names for r, f in pairs])
+        found = counted(rows, mine)
+        doubtful = sum(rows[i].label == "ignore" for i in np.flatnonzero(mine).tolist()) / n
         text += (
-            f"{fate}: {marks['blemish']} of {sorts['blemish']} blemishes, {marks['keep']} of {sorts['keep']}"
+            f"{fate}: {found.blemishes} of {sorts['blemish']} blemishes, {found.permanent} of {sorts['keep']}"
         )
-        text += f" permanent marks; a photo {false:.2f} false, {doubtful:.2f} doubtful\n"
+        text += f" permanent marks; a photo {found.false / n:.2f} false, {doubtful:.2f} doubtful\n"
     return text
 
 

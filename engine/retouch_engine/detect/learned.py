@@ -264,7 +264,7 @@ def named_again(figures: Mapping[str, float], sensitivity: int, taste: Calibrati
     if "on_face" not in figures:
         raise KeyError("on_face")  # by a version that knew no folds
     # Records from before do not say how small a face is: what they tell of a studio counts all the same.
-    figures = {"px_per_mm": math.inf, **figures}
+    figures = {"px_per_mm": math.inf, "halved_colour": 0.0, **figures}
     heal, keep = figures["odds_blemish"], figures["odds_permanent"]
     return named_find(figures, heal, keep, Bars.at(sensitivity), taste)
 
@@ -316,7 +316,7 @@ def _veto(figures: Mapping[str, float], heal: float, keep: float, bars: Bars) ->
 
 def _coarse(figures: Mapping[str, float]) -> bool:
     """Whether a face is too small for the colour of what is a few pixels wide."""
-    return figures["px_per_mm"] < (_COARSE_IF_HALVED if figures.get("halved_colour") else _COARSE_PX_PER_MM)
+    return figures["px_per_mm"] < (_COARSE_IF_HALVED if figures["halved_colour"] else _COARSE_PX_PER_MM)
 
 
 def _may_be_permanent(figures: Mapping[str, float], keep: float, bars: Bars) -> bool:

@@ -83,9 +83,10 @@ def placed(mask: Bool, box: Box, outer: Box) -> Bool:
     return canvas
 
 
-def rows_and_columns(shape: tuple[int, ...]) -> tuple[Float, Float]:
-    """Of a map ``(h, w)``: its rows ``(h, 1)`` and its columns ``(1, w)``, float32.
+def rows_and_columns(box: Box) -> tuple[Float, Float]:
+    """Of a box of cells: its rows ``(h, 1)`` and its columns ``(1, w)``, float32.
 
     Not ``np.mgrid``: what is made of the two before they meet is a thousand times smaller.
     """
-    return np.arange(shape[0], dtype=np.float32)[:, None], np.arange(shape[1], dtype=np.float32)[None]
+    rows, columns = np.arange(box.y0, box.y1, dtype=np.float32), np.arange(box.x0, box.x1, dtype=np.float32)
+    return rows[:, None], columns[None]

@@ -14,6 +14,7 @@ import numpy as np
 
 from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import tone
+from retouch_engine.imaging.masks import rows_and_columns
 from retouch_engine.survey.faces import Face
 from retouch_engine.survey.gauge import Point
 from retouch_engine.types import Bool, Box, Float
@@ -106,8 +107,8 @@ def from_eyes(face: Face, box: Box, cell: float) -> tuple[Float, Float]:
     """Millimetres below the line of the eyes, and aside of its middle, for each cell of ``box``."""
     (x, y), right, down = _axes(face, cell)
     mm = float(face.scale.px_per_mm or 1.0) / cell
-    ys, xs = (np.arange(a, b, dtype=np.float32) for a, b in ((box.y0, box.y1), (box.x0, box.x1)))
-    dx, dy = xs[None] - x, ys[:, None] - y
+    ys, xs = rows_and_columns(box)
+    dx, dy = xs - x, ys - y
     below = dy * right - dx * down
     below /= mm
     aside = dx * right + dy * down

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from retouch_engine.imaging.masks import rows_and_columns
 from retouch_engine.survey.faces import Face
 from retouch_engine.survey.parts import Part
 from retouch_engine.types import Bool, Box, Float
@@ -69,6 +70,6 @@ def _around(face: Face, shape: tuple[int, int], cell: float) -> Box:
 
 def _distance(face: Face, box: Box, cell: float) -> Float:
     """From the middle of a face, in its widths, for each cell of ``box``."""
-    rows, columns = (np.arange(a, b, dtype=np.float32) for a, b in ((box.y0, box.y1), (box.x0, box.x1)))
-    ys, xs = (rows[:, None] + 0.5) * cell - face.centre[1], (columns[None] + 0.5) * cell - face.centre[0]
+    rows, columns = rows_and_columns(box)
+    ys, xs = (rows + 0.5) * cell - face.centre[1], (columns + 0.5) * cell - face.centre[0]
     return np.asarray(np.hypot(ys, xs) / np.float32(max(1.0, face.width)), dtype=np.float32)

@@ -28,7 +28,7 @@ from retouch_engine.survey.skin import near_colour, side_of
 from retouch_engine.survey.suspects import Suspect
 from retouch_engine.survey.turned import FAR
 from retouch_engine.threads import borrowed
-from retouch_engine.types import Bool, Float, Samples
+from retouch_engine.types import Bool, Box, Float, Samples
 
 
 class Cause(IntFlag):
@@ -284,7 +284,7 @@ def _of_the_nearest(
     """For each cell what the nearest face says."""
     if len(faces) == 1:
         return np.full(shape, values[0], dtype=np.float32)
-    ys, xs = rows_and_columns(shape)
+    ys, xs = rows_and_columns(Box(0, 0, shape[0], shape[1]))
     far = [np.hypot(xs - f.centre[0] / cell, ys - f.centre[1] / cell) / (f.width / cell) for f in faces]
     nearest = np.stack(far).argmin(axis=0)
     return np.asarray(np.array(values, dtype=np.float32)[nearest])
@@ -292,7 +292,7 @@ def _of_the_nearest(
 
 def _of_a_face(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Bool:
     """Near enough to a face to be part of it: an orange suit further down is no cheek."""
-    ys, xs = rows_and_columns(shape)
+    ys, xs = rows_and_columns(Box(0, 0, shape[0], shape[1]))
     inside = np.zeros(shape, dtype=np.bool_)
     for face in faces:
         (x, y), reach = (at / cell for at in face.centre), _REACH * face.width / cell
@@ -304,7 +304,7 @@ def _of_a_face(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Bo
 
 def _bodies(faces: Sequence[Face], shape: tuple[int, ...], cell: float) -> Bool:
     """Below a chin and under its shoulders."""
-    ys, xs = rows_and_columns(shape)
+    ys, xs = rows_and_columns(Box(0, 0, shape[0], shape[1]))
     inside = np.zeros(shape, dtype=np.bool_)
     for face in faces:
         down = (ys - face.centre[1] / cell) / (face.width / cell)

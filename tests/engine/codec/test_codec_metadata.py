@@ -232,11 +232,17 @@ def test_a_packet_that_goes_on_in_further_segments_is_read_whole(tmp_path: Path)
 def test_a_packet_of_which_a_piece_is_missing_is_told(
     tmp_path: Path, pieces: list[tuple[int, bytes]]
 ) -> None:
-    (tmp_path / "a.jpg").write_bytes(_extended(pieces))
-    found = read_photo(tmp_path / "a.jpg", LIMITS).metadata
+    note = _told_of(tmp_path / "a.jpg", _extended(pieces))
+    assert note.startswith("the second part of the XMP was not read: ")
+
+
+def _told_of(path: Path, content: bytes) -> str:
+    """The one note of a JPEG of whose packet the first part alone is kept."""
+    path.write_bytes(content)
+    found = read_photo(path, LIMITS).metadata
     assert Packet(found.xmp).text("dc:source") == "first"
     (note,) = found.notes
-    assert note.startswith("the second part of the XMP was not read: ")
+    return str(note)
 
 
 def _cut_up(rest: bytes) -> bytes:
@@ -247,18 +253,12 @@ def _cut_up(rest: bytes) -> bytes:
 def test_a_packet_that_grows_too_long_when_joined_keeps_its_first_part(tmp_path: Path) -> None:
     """A quote takes six bytes when it is written again: the whole packet was dropped, and nothing told."""
     grown = _packet("studio:Long='" + '"' * 3_000_000 + "'")
-    (tmp_path / "a.jpg").write_bytes(_cut_up(grown))
-    found = read_photo(tmp_path / "a.jpg", LIMITS).metadata
-    assert Packet(found.xmp).text("dc:source") == "first"
-    (note,) = found.notes
+    note = _told_of(tmp_path / "a.jpg", _cut_up(grown))
     assert note.startswith("the second part of the XMP was not read: with it the packet is 18,0")
 
 
 def test_a_second_part_of_many_megabytes_is_left_out_and_told(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_bytes(_cut_up(_packet(f'studio:Long="{"x" * (4 << 20)}"')))
-    found = read_photo(tmp_path / "a.jpg", LIMITS).metadata
-    assert Packet(found.xmp).text("dc:source") == "first"
-    (note,) = found.notes
+    note = _told_of(tmp_path / "a.jpg", _cut_up(_packet(f'studio:Long="{"x" * (4 << 20)}"')))
     assert note.startswith("the second part of the XMP was not read: it is 4,194,")
 
 

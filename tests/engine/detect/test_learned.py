@@ -41,6 +41,7 @@ RED: Mapping[str, float] = {
     "ring_spread": 0.05,
     "mm": 2.0,
     "px_per_mm": 5.0,
+    "halved_colour": 0.0,
     "gain": 1.0,
     "on_face": 1.0,
     "coherence": 0.1,
@@ -276,7 +277,7 @@ def test_what_has_no_outline_is_healed_when_nothing_else_speaks_against_it(
     change: dict[str, float], heal: float, sure: bool
 ) -> None:
     faint = {"own": 2.0, "company": 0.0, "risk": 0.005, "permanent_most": 0.0, "judged_permanent": 0.0}
-    faint |= {"coherence": 0.1, "on_face": 1.0, "px_per_mm": 5.0}
+    faint |= {"coherence": 0.1, "on_face": 1.0, "px_per_mm": 5.0, "halved_colour": 0.0}
     finding = named_find({**faint, **change}, heal, 0.0, BARS)
     assert finding is not None
     assert finding.sure is sure
