@@ -29,6 +29,8 @@ _PACKET = b"XML:com.adobe.xmp"
 _PIECE = 1 << 20
 _POINTS = 4
 """Bytes of a cICP: primaries, transfer, matrix and range."""
+_NARROW = 0
+"""Range in which black and white are 16 and 235 of 255, as in video."""
 MOST_CHUNKS = 1 << 20
 UNASSOCIATED = 2
 
@@ -130,6 +132,9 @@ def _colours(path: Path, chunks: Chunks) -> bytes | None:
     """
     points = [told for told in chunks.kept.get(b"cICP", []) if len(told) == _POINTS]
     primaries, transfer = points[0][:2] if points else (UNSPECIFIED, UNSPECIFIED)
+    if points and points[0][3] == _NARROW:
+        # A TIFF cannot say so: black would be shown as grey.
+        raise UnsupportedPhoto(path, "a picture in the narrow range of video (cICP), not full range")
     # The PNG specification, third edition, but for one thing: there cICP comes before iCCP. A profile is what
     # the photo's editor made, and goes on into the TIFF to the byte; older programs show it by that.
     profile = profile_of(path, _profile(chunks), primaries, transfer)

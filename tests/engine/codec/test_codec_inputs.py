@@ -280,9 +280,9 @@ def test_a_document_of_another_program_is_read_exactly(tmp_path: Path, ending: s
     assert np.array_equal(read_photo(made, LIMITS).pixels, data)
 
 
-def _png(tmp_path: Path, primaries: int, transfer: int, *, profile: bytes = b"") -> Path:
+def _png(tmp_path: Path, primaries: int, transfer: int, *, profile: bytes = b"", full_range: int = 1) -> Path:
     packed = bytes(imagecodecs.png_encode(pictures.ramp(3, np.uint16)))
-    packed = pictures.with_chunk(packed, b"cICP", bytes([primaries, transfer, 0, 1]))
+    packed = pictures.with_chunk(packed, b"cICP", bytes([primaries, transfer, 0, full_range]))
     if profile:
         packed = pictures.with_chunk(packed, b"iCCP", b"p\0\0" + zlib.compress(profile))
     path = tmp_path / "a.png"
@@ -308,6 +308,13 @@ def test_a_png_of_colours_that_no_export_has_is_refused(
 ) -> None:
     with pytest.raises(UnsupportedPhoto):
         read_photo(_png(tmp_path, primaries, transfer), LIMITS)
+
+
+@pytest.mark.parametrize("profile", [b"", pictures.rgb_profile()], ids=["bare", "profile"])
+def test_a_png_in_the_narrow_range_of_video_is_refused(tmp_path: Path, profile: bytes) -> None:
+    """Its black is 16 and its white 235 of 255, and a TIFF cannot say so: it came out grey in grey."""
+    with pytest.raises(UnsupportedPhoto, match="narrow range"):
+        read_photo(_png(tmp_path, 1, 13, profile=profile, full_range=0), LIMITS)
 
 
 def _corners(*numbers: float) -> bytes:
