@@ -49,6 +49,22 @@ class SourceMetadata:
     """What could not be read, in words."""
 
 
+def not_carried(what: str, why: object) -> str:
+    """The note on metadata that could not be read. Of XMP what to do, too: nothing else carries it."""
+    if what != "XMP":
+        return f"{what} was not read: {why}"
+    lost = "keywords, ratings and labels that it alone held are missing"
+    return (
+        f"the source's XMP was not carried on: {why}; {lost}: "
+        "have your editor write the metadata anew, and do the photo again"
+    )
+
+
+def too_long(size: int) -> str:
+    """Why a packet of so many bytes is not read."""
+    return f"it is {size:,} bytes long, of at most {MOST_PACKET_BYTES:,}"
+
+
 def _rational(d: Directory, code: int) -> str | None:
     pair = d.numbers(code)
     return f"{pair[0]}/{pair[1]}" if pair.size >= 2 and pair[1] else None
@@ -185,6 +201,13 @@ def _block(first: Directory, code: int) -> bytes | None:
     return first.raw(code) if entry is not None and entry.count <= MOST_PACKET_BYTES else None
 
 
+def _packet(first: Directory) -> bytes | None:
+    entry = first.entries.get(_XMP)
+    if entry is not None and entry.count > MOST_PACKET_BYTES:
+        raise StructureError(too_long(entry.count))
+    return first.raw(_XMP)
+
+
 def _iptc_blocks(block: bytes | None) -> Iterator[bytes]:
     """What may be IPTC-IIM: the block itself, and those among the image resources that it may be instead."""
     if block:
@@ -205,12 +228,12 @@ def from_directory(first: Directory) -> SourceMetadata:
         try:
             return read()
         except StructureError as trouble:
-            notes.append(f"{what} was not read: {trouble}")
+            notes.append(not_carried(what, trouble))
             return None
 
     orientation = kept("orientation", lambda: first.number(274, 1))
     resolution = kept("resolution", lambda: _resolution(first))
-    xmp = kept("XMP", lambda: _block(first, _XMP))
+    xmp = kept("XMP", lambda: _packet(first))
     iptc = kept("IPTC", lambda: _iptc(first))
     texts = {code: kept(f"tag {code}", lambda code=code: first.text(code)) for code in ESSENTIAL_TEXTS}  # type: ignore[misc]
     density, unit = resolution if isinstance(resolution, tuple) else (None, 1)
@@ -244,19 +267,22 @@ def from_blocks(
         try:
             base = from_directory(next(directories(Span(io.BytesIO(exif), 0, len(exif)))))
         except StructureError as trouble:
-            base = SourceMetadata(notes=(f"EXIF was not read: {trouble}",))
+            base = SourceMetadata(notes=(not_carried("EXIF", trouble),))
     resolution, unit = base.resolution, base.resolution_unit
     if resolution is None and density is not None:
         resolution, unit = density
+    notes = base.notes
+    if xmp and len(xmp) > MOST_PACKET_BYTES:
+        notes, xmp = (*notes, not_carried("XMP", too_long(len(xmp)))), None
     return SourceMetadata(
         orientation=base.orientation,
         resolution=resolution,
         resolution_unit=unit,
-        xmp=xmp if xmp and len(xmp) <= MOST_PACKET_BYTES else base.xmp,
+        xmp=xmp or base.xmp,
         iptc=_best_iptc((*_iptc_blocks(irb), *_iptc_blocks(base.iptc))),
         essentials=base.essentials,
         fallback=base.fallback,
-        notes=base.notes,
+        notes=notes,
     )
 
 

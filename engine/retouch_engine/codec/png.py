@@ -15,7 +15,13 @@ import numpy as np
 from retouch_engine.codec.codepoints import UNSPECIFIED, of_primaries, profile_of
 from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import LARGEST_VALUE_BYTES, Span, StructureError
-from retouch_engine.codec.metadata import MOST_PACKET_BYTES, Rational, SourceMetadata, from_blocks
+from retouch_engine.codec.metadata import (
+    MOST_PACKET_BYTES,
+    Rational,
+    SourceMetadata,
+    from_blocks,
+    not_carried,
+)
 from retouch_engine.codec.sniff import check_size
 from retouch_engine.errors import DamagedPhoto, IncompletePhoto, UnsupportedPhoto
 from retouch_engine.recipe import Limits
@@ -216,7 +222,7 @@ def _metadata(chunks: Chunks) -> SourceMetadata:
         try:
             return read()
         except StructureError as trouble:
-            notes.append(f"{what} was not read: {trouble}")
+            notes.append(not_carried(what, trouble))
             return None
 
     found = from_blocks(

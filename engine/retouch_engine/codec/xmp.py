@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
-from retouch_engine.codec.metadata import GAIN_MAP_NAMESPACE, MOST_PACKET_BYTES
+from retouch_engine.codec.metadata import GAIN_MAP_NAMESPACE, MOST_PACKET_BYTES, not_carried, too_long
 from retouch_engine.codec.rdf import Packet, PacketError
 from retouch_engine.codec.sniff import OWN_NAMESPACE
 from retouch_engine.version import __version__
@@ -90,7 +90,7 @@ def packet_trouble(source_xmp: bytes | None) -> str | None:
     try:
         _parse(source_xmp)
     except PacketError as error:
-        return f"the source's XMP was not carried on: {error}"
+        return not_carried("XMP", error)
     return None
 
 
@@ -124,7 +124,7 @@ def build_packet(source_xmp: bytes | None, facts: XmpFacts) -> bytes:
 
 def _parse(source: bytes | None) -> Packet:
     if source is not None and len(source) > MOST_PACKET_BYTES:
-        raise PacketError(f"it is {len(source):,} bytes long")
+        raise PacketError(too_long(len(source)))
     return Packet(source)
 
 
