@@ -24,7 +24,7 @@ MOST_PACKET_BYTES = 16 << 20
 GAIN_MAP_NAMESPACE = "http://ns.adobe.com/hdr-gain-map/1.0/"
 _RESOURCES = (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR")
 """How an image resource begins: Photoshop's, ImageReady's and those of older programs."""
-_EXIF_IFD, _GPS_IFD, _IPTC, _IRB, _XMP = 34665, 34853, 33723, 34377, 700
+_EXIF_IFD, _GPS_IFD, _IPTC, _IRB, _XMP, _CREDENTIALS = 34665, 34853, 33723, 34377, 700, 52545
 _IIM, _DATASET, _EXTENDED = 0x0404, 0x1C, 0x8000
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -47,6 +47,8 @@ class SourceMetadata:
     """Exposure, lens, date and place as XMP properties (``exif:FNumber``: ``28/10``)."""
     notes: tuple[str, ...] = ()
     """What could not be read, in words."""
+    credentials: bool = False
+    """Content credentials (C2PA) lie in the file."""
 
 
 def not_carried(what: str, why: object) -> str:
@@ -248,6 +250,7 @@ def from_directory(first: Directory) -> SourceMetadata:
             _properties(first, _EXIF_IFD, _EXPOSURE) | _properties(first, _GPS_IFD, _PLACE)
         ),
         notes=tuple(notes),
+        credentials=_CREDENTIALS in first,
     )
 
 

@@ -31,6 +31,8 @@ _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 _GREY = {0, 4}
 _COLOURS = {b"iCCP", b"cICP", b"sRGB", b"gAMA", b"cHRM"}
 _KEPT = frozenset({b"eXIf", b"pHYs", b"iTXt", b"zTXt", b"tEXt", b"tRNS", b"acTL"} | _COLOURS)
+_CREDENTIALS = b"caBX"
+"""Holds content credentials (C2PA); whether it is there is all that is asked."""
 _PACKET = b"XML:com.adobe.xmp"
 _PIECE = 1 << 20
 _POINTS = 4
@@ -43,7 +45,7 @@ UNASSOCIATED = 2
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
-    """A PNG's chunks: the header's fields and those that hold something we carry."""
+    """A PNG's chunks: the header's fields and those that hold something we carry or tell of."""
 
     width: int
     height: int
@@ -97,6 +99,8 @@ def walk(span: Span) -> Chunks:
         payload = _checked(span, at + 8, kind, size)
         if kind in _KEPT:
             kept.setdefault(kind, []).append(payload)
+        elif kind == _CREDENTIALS:
+            kept.setdefault(kind, [])
         pixels = pixels or kind == b"IDAT"
         at += 12 + size
         if kind == b"IEND":
@@ -231,7 +235,7 @@ def _metadata(chunks: Chunks) -> SourceMetadata:
         irb=kept("IPTC", lambda: _raw_profile(chunks, b"iptc")),
         density=density,
     )
-    return replace(found, notes=(*found.notes, *notes))
+    return replace(found, notes=(*found.notes, *notes), credentials=_CREDENTIALS in chunks.kept)
 
 
 def _check_kind(path: Path, bits: int, colour: int) -> None:

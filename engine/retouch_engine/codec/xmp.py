@@ -94,6 +94,14 @@ def packet_trouble(source_xmp: bytes | None) -> str | None:
     return None
 
 
+def names_credentials(source_xmp: bytes | None) -> bool:
+    """Whether the source's packet says where content credentials are: in the file, or on a server."""
+    try:
+        return _parse(source_xmp).has("dcterms:provenance")
+    except PacketError:
+        return False
+
+
 def build_packet(source_xmp: bytes | None, facts: XmpFacts) -> bytes:
     """The result's packet, UTF-8 with its wrapper. A broken source packet counts as none.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.engine.codec.test_codec_inputs import psd
 from tests.engine.codec.test_codec_metadata import IPTC, exif, jpeg
 
 from retouch_engine import Finish, Order, Recipe, Rendered, Role, open_engine
+from retouch_engine.codec.rdf import Packet
 
 LONG = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>" + b" " * (16 << 20) + b"</x:xmpmeta>"
 
@@ -35,6 +37,56 @@ def _notes(source: Path, about: str) -> list[str]:
 def _tags(rendered: Rendered) -> Any:
     with tifffile.TiffFile(rendered.files[Role.RESULT]) as tif:
         return {tag.code: tag.value for tag in tif.pages[0].tags}
+
+
+def _box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def _manifests(kind: bytes = b"c2pa") -> bytes:
+    """A JUMBF box as content credentials begin with, or of another kind."""
+    uuid = kind + bytes.fromhex("00110010800000aa00389b71")
+    return _box(b"jumb", _box(b"jumd", uuid + b"\3" + kind + b"\0"))
+
+
+def _credited(folder: Path, name: str, boxes: bytes) -> Path:
+    """A photo with these boxes where its format holds content credentials."""
+    path, samples = folder / name, pictures.ramp(3, np.uint8)
+    if name.endswith(".tif"):
+        return pictures.write_tiff(path, samples, extratags=[(52545, 7, len(boxes), boxes, True)])
+    if name.endswith(".heic"):
+        heif = pytest.importorskip("pillow_heif")
+        heif.from_bytes("RGB", samples.shape[1::-1], samples.tobytes()).save(path)
+        uuid = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+        path.write_bytes(
+            path.read_bytes() + _box(b"uuid", uuid + bytes(4) + b"manifest\0" + bytes(8) + boxes)
+        )
+    elif name.endswith(".png"):
+        path.write_bytes(pictures.with_chunk(bytes(imagecodecs.png_encode(samples)), b"caBX", boxes))
+    else:
+        segment = b"JP\0\1\0\0\0\1" + boxes
+        packed = bytes(imagecodecs.jpeg8_encode(samples))
+        head = b"\xff\xeb" + struct.pack(">H", len(segment) + 2)
+        path.write_bytes(packed[:2] + head + segment + packed[2:])
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.heic"])
+def test_content_credentials_that_stay_behind_are_told(tmp_path: Path, name: str) -> None:
+    (note,) = _notes(_credited(tmp_path, name, _manifests()), "C2PA")
+    assert "were left behind" in note
+
+
+def test_other_boxes_in_a_jpeg_are_no_content_credentials(tmp_path: Path) -> None:
+    assert not _notes(_credited(tmp_path, "a.jpg", _manifests(b"json")), "C2PA")
+
+
+def test_content_credentials_on_a_server_are_told_once(tmp_path: Path) -> None:
+    """The packet alone says where they are, and ours may not say so of another file."""
+    packet = Packet()
+    packet.put("dcterms:provenance", "https://example.com/manifests/1")
+    (note,) = _notes(_of_format(tmp_path, "a.png", packet.as_bytes()), "C2PA")
+    assert "were left behind" in note
 
 
 def _of_format(folder: Path, name: str, packet: bytes) -> Path:
