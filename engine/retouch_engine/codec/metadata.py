@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from retouch_engine.codec.ifd import Directory, Span, StructureError, directories, sub_directory
@@ -24,7 +24,8 @@ MOST_PACKET_BYTES = 16 << 20
 GAIN_MAP_NAMESPACE = "http://ns.adobe.com/hdr-gain-map/1.0/"
 _RESOURCES = (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR")
 """How an image resource begins: Photoshop's, ImageReady's and those of older programs."""
-_EXIF_IFD, _GPS_IFD, _IPTC, _IRB, _XMP, _CREDENTIALS = 34665, 34853, 33723, 34377, 700, 52545
+_ORIENTATION, _EXIF_IFD, _GPS_IFD = 274, 34665, 34853
+_XMP, _IPTC, _IRB, _CREDENTIALS = 700, 33723, 34377, 52545
 _IIM, _DATASET, _EXTENDED = 0x0404, 0x1C, 0x8000
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -233,7 +234,7 @@ def from_directory(first: Directory) -> SourceMetadata:
             notes.append(not_carried(what, trouble))
             return None
 
-    orientation = kept("orientation", lambda: first.number(274, 1))
+    orientation = kept("orientation", lambda: first.number(_ORIENTATION, 1))
     resolution = kept("resolution", lambda: _resolution(first))
     xmp = kept("XMP", lambda: _packet(first))
     iptc = kept("IPTC", lambda: _iptc(first))
@@ -260,17 +261,21 @@ def from_blocks(
     xmp: bytes | None,
     irb: bytes | None = None,
     density: tuple[tuple[Rational, Rational], int] | None = None,
+    orientation: int = 1,
 ) -> SourceMetadata:
     """The metadata of a JPEG or PNG from its blocks; ``exif`` begins with the TIFF header.
 
-    ``density`` is the format's own resolution, used when EXIF has none.
+    ``density`` is the format's own resolution, ``orientation`` its own, 1 to 8; used when EXIF has none.
     """
-    base = SourceMetadata()
+    base = SourceMetadata(orientation=orientation)
     if exif:
         try:
-            base = from_directory(next(directories(Span(io.BytesIO(exif), 0, len(exif)))))
+            first = next(directories(Span(io.BytesIO(exif), 0, len(exif))))
+            base = from_directory(first)
+            if _ORIENTATION not in first:
+                base = replace(base, orientation=orientation)
         except StructureError as trouble:
-            base = SourceMetadata(notes=(not_carried("EXIF", trouble),))
+            base = replace(base, notes=(not_carried("EXIF", trouble),))
     resolution, unit = base.resolution, base.resolution_unit
     if resolution is None and density is not None:
         resolution, unit = density

@@ -22,6 +22,7 @@ from retouch_engine.codec.metadata import (
     from_blocks,
     not_carried,
 )
+from retouch_engine.codec.rdf import Packet, PacketError
 from retouch_engine.codec.sniff import check_size
 from retouch_engine.errors import DamagedPhoto, IncompletePhoto, UnsupportedPhoto
 from retouch_engine.recipe import Limits
@@ -208,6 +209,19 @@ def _packet(chunks: Chunks) -> bytes | None:
     return _text(chunks, _PACKET) or _raw_profile(chunks, b"xmp")
 
 
+def _orientation(packet: bytes | None) -> int:
+    """How the picture is turned by its packet's word, 1 to 8; 1 where it has none.
+
+    For a PNG that is where editors write it: EXIF came to the format late. In other formats EXIF's tag counts
+    alone, as the Metadata Working Group has it.
+    """
+    try:
+        told = Packet(packet).text("tiff:Orientation") if len(packet or b"") <= MOST_PACKET_BYTES else None
+    except PacketError:
+        return 1
+    return int(told) if told in set("12345678") else 1
+
+
 def _exif(chunks: Chunks) -> bytes | None:
     block = next(iter(chunks.kept.get(b"eXIf", [])), None) or _raw_profile(chunks, b"exif")
     return block.removeprefix(b"Exif\0\0") if block else None
@@ -229,11 +243,13 @@ def _metadata(chunks: Chunks) -> SourceMetadata:
             notes.append(not_carried(what, trouble))
             return None
 
+    packet = kept("XMP", lambda: _packet(chunks))
     found = from_blocks(
         exif=kept("EXIF", lambda: _exif(chunks)),
-        xmp=kept("XMP", lambda: _packet(chunks)),
+        xmp=packet,
         irb=kept("IPTC", lambda: _raw_profile(chunks, b"iptc")),
         density=density,
+        orientation=_orientation(packet),
     )
     return replace(found, notes=(*found.notes, *notes), credentials=_CREDENTIALS in chunks.kept)
 
