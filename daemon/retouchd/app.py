@@ -148,6 +148,7 @@ class Service:
             alive=self.notifier.alive,
             done=self.hooks.done,
             failed=self.hooks.failed,
+            clock=self.clock,
         )
         self.dispatcher = Dispatcher(self.settings, desk)
         self.dispatcher.recover()
