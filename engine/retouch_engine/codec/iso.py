@@ -9,7 +9,7 @@ from retouch_engine.codec.ifd import Span, StructureError
 _MOST_BOXES = 4096
 _LARGE, _TO_THE_END = 1, 0
 CREDENTIALS = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
-"""The kind of the box that holds content credentials (C2PA, 11.3.5)."""
+"""The kind of the box that holds content credentials (C2PA)."""
 
 
 def brand_of(head: bytes) -> bytes:

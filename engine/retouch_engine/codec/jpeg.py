@@ -43,7 +43,7 @@ _EXTENDED = re.compile(rb"HasExtendedXMP(?:\s*=\s*[\"']|\s*>\s*)([0-9A-Fa-f]{32}
 _GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
 """ISO 21496-1; Adobe's and Google's own way before it is known by its words in XMP."""
 _CREDENTIALS = b"jumdc2pa"
-"""In the description of a JUMBF box that holds a C2PA manifest store (C2PA, 11.1.4)."""
+"""In the description of a JUMBF box that holds content credentials (C2PA)."""
 _CHUNK = 1 << 20
 _COARSEST, _ROUNDED = 9, 1.5
 """So many of a table's coarsest waves, and their mean step above which colour counts as rounded: quality 98

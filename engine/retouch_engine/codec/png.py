@@ -212,8 +212,8 @@ def _packet(chunks: Chunks) -> bytes | None:
 def _orientation(packet: bytes | None) -> int:
     """How the picture is turned by its packet's word, 1 to 8; 1 where it has none.
 
-    For a PNG that is where editors write it: EXIF came to the format late. In other formats EXIF's tag counts
-    alone, as the Metadata Working Group has it.
+    A PNG may have no other word for it: EXIF came to the format late. In other formats its tag alone counts,
+    as the Metadata Working Group has it.
     """
     try:
         told = Packet(packet).text("tiff:Orientation") if len(packet or b"") <= MOST_PACKET_BYTES else None

@@ -134,7 +134,7 @@ def _turned(tmp_path: Path, told: str, *blocks: bytes) -> int:
 
 
 def test_a_png_is_turned_by_the_word_of_its_packet_where_exif_has_none(tmp_path: Path) -> None:
-    """Editors turn a PNG by nothing else: its result lay on its side."""
+    """EXIF came to the format late; the result of such a PNG lay on its side."""
     untold = pictures.hostile_tiff(1, 1)
     assert _turned(tmp_path, "6") == 6
     assert _turned(tmp_path, "8", untold) == 8
