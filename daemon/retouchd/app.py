@@ -98,6 +98,8 @@ class Service:
     dispatcher: Dispatcher = field(init=False)
     control: Control = field(init=False)
     hooks: Hooks = field(init=False)
+    trouble: log.Trouble = field(init=False)
+    """With writing the journal."""
     amends: Amends = field(init=False)
     web: Web | None = None
     _told_ready: bool = False
@@ -132,6 +134,7 @@ class Service:
         )
         self.intake = Intake(self.settings, self.journal, clock=self.clock, wake=wake)
         self.hooks = Hooks(self.settings.hooks, self.clock)
+        self.trouble = log.Trouble("journal", self.clock)
         self.amends = Amends(self.settings, self.journal, self.clock)
         self.pages = Pages(self.journal.id, self.clock)
         desk = Desk(
@@ -145,6 +148,7 @@ class Service:
             alive=self.notifier.alive,
             done=self.hooks.done,
             failed=self.hooks.failed,
+            clock=self.clock,
         )
         self.dispatcher = Dispatcher(self.settings, desk)
         self.dispatcher.recover()
@@ -214,7 +218,7 @@ class Service:
             with schema.readable(self.settings.state_dir / FILE_NAME):
                 self._turn()
         except sqlite3.OperationalError as error:
-            log.get().error("journal", why=str(error))
+            self.trouble.met(f"{error}; work waits until {shown(self.settings.state_dir)} can be written")
             self.notifier.status(f"degraded: {error}")
             self.notifier.alive()
             time.sleep(_TURN_S)
@@ -265,6 +269,7 @@ class Service:
             self._beat_s = now
             self.journal.requeue_lost(self.instance, [row.id for _, row in self.dispatcher.current])
             self.journal.beat(self.instance, os.getpid(), status)
+            self.trouble.absent()
         if self.crew.ready and not self._told_ready and not self.dispatcher.draining:
             self._told_ready = True
             self.notifier.ready(status)

@@ -14,6 +14,7 @@ import os
 import random
 import shutil
 import stat
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,6 +57,8 @@ class Desk:
     done: Callable[[dict[str, Any]], None] = lambda _: None
     failed: Callable[[dict[str, Any]], None] = lambda _: None
     """Told of each photo that came to rest."""
+    clock: Callable[[], float] = time.monotonic
+    """For pauses that are over with this run: the journal's may be set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class Dispatcher:
         self.draining = False
         self._desk = desk
         self._hands: dict[Supervisor, InHand] = {}
-        self._paused_until = 0.0
+        self._paused_until_s = 0.0
 
     @property
     def current(self) -> list[tuple[Supervisor, Row]]:
@@ -124,9 +127,8 @@ class Dispatcher:
         (self._desk.state_dir / SCRATCH).mkdir()
 
     def _feed(self, keeper: Supervisor) -> bool:
-        now = self._desk.journal.now()
         free = keeper.ready and not keeper.busy and not keeper.outdated
-        if not free or keeper in self._hands or now < self._paused_until:
+        if not free or keeper in self._hands or self._desk.clock() < self._paused_until_s:
             return False
         row = self._desk.journal.next_queued(self._desk.online())
         if row is None:
@@ -270,7 +272,7 @@ class Dispatcher:
         after = after_failure(row, failure, self.settings, now, random.random())  # noqa: S311 - spreads retries
         self._desk.journal.save(after)
         if failure.code == "disk-full":
-            self._paused_until = now + _FULL_PAUSE_S
+            self._paused_until_s = self._desk.clock() + _FULL_PAUSE_S
         say = log.get().info if after.state in {State.SETTLING, State.SKIPPED} else log.get().warning
         say = log.get().error if failure.code == "loop" else say
         if after.state in AT_REST:

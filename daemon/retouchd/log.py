@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import structlog
@@ -13,6 +15,8 @@ from retouchd.text import shown
 
 Format = Literal["auto", "json", "console"]
 
+_AGAIN_S = 600.0
+_CALM_S = 60.0
 _PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 
 
@@ -59,3 +63,28 @@ def get() -> structlog.typing.FilteringBoundLogger:
     """The logger."""
     log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
     return log
+
+
+@dataclass(slots=True)
+class Trouble:
+    """Trouble that may come back each second: said when it changes, then rarely, and when it has passed."""
+
+    event: str
+    clock: Callable[[], float]
+    """Monotonic seconds."""
+    _why: str = ""
+    _said_s: float = 0.0
+    _met_s: float = 0.0
+
+    def met(self, why: str) -> None:
+        """It is there, now."""
+        self._met_s = self.clock()
+        if why != self._why or self._met_s - self._said_s >= _AGAIN_S:
+            self._why, self._said_s = why, self._met_s
+            get().error(self.event, why=why)
+
+    def absent(self) -> None:
+        """It is not there, now; it has passed when it was not met for a minute."""
+        if self._why and self.clock() - self._met_s >= _CALM_S:
+            self._why = ""
+            get().info(self.event, why="well again")

@@ -29,7 +29,13 @@ from retouch_engine.codec.provenance import sign
 from retouch_engine.codec.psd import write_psd
 from retouch_engine.codec.read import read_photo
 from retouch_engine.codec.write import write_heal_layer, write_mask, write_result
-from retouch_engine.codec.xmp import XmpFacts, build_packet, packet_trouble, source_type
+from retouch_engine.codec.xmp import (
+    XmpFacts,
+    build_packet,
+    names_credentials,
+    packet_trouble,
+    source_type,
+)
 from retouch_engine.errors import UnusableName, shown
 from retouch_engine.pipeline import Beside, Crew, Progress, Retouched, Stopwatch, retouch
 from retouch_engine.prove import prove_heal_layer, prove_merged, prove_result
@@ -57,6 +63,11 @@ _NAMES = {
     Role.VIEW: "view.jpg",
     Role.PSD: "layers.psd",
 }
+
+_NO_CREDENTIALS = (
+    "the source's content credentials (C2PA) were left behind: they hold for its pixels alone. "
+    "A signed result keeps inside its own those that lie in a TIFF, JPEG or PNG"
+)
 
 
 class RetouchEngine:
@@ -95,7 +106,7 @@ class RetouchEngine:
         record["proof"] = asdict(proof)
         record["metadata"] = asdict(carried.result())
         record |= signed
-        record["notes"] += _metadata_notes(photo, carried.result()) + warnings(made)
+        record["notes"] += _metadata_notes(photo, carried.result(), signed) + warnings(made)
         record["contact"] = {"rows": rows}
         return Rendered(staged, record)
 
@@ -325,7 +336,10 @@ def _plain(spot: SpotRecord) -> dict[str, Any]:
     return values if spot.model else {k: v for k, v in values.items() if k != "model"}
 
 
-def _metadata_notes(photo: Photo, carried: CarryReport) -> list[str]:
+def _metadata_notes(photo: Photo, carried: CarryReport, signed: Mapping[str, Any]) -> list[str]:
     source = metadata_of(photo.metadata)
-    trouble = packet_trouble(source.xmp)
-    return [*source.notes, *([trouble] if trouble else []), *([carried.note] if carried.note else [])]
+    told = source.credentials or names_credentials(source.xmp)
+    # A signed result keeps them, as those of the photo that it was made from.
+    left = told and not signed.get("c2pa", {}).get("source")
+    notes = [*source.notes, packet_trouble(source.xmp), carried.note, _NO_CREDENTIALS if left else ""]
+    return [note for note in notes if note]

@@ -34,6 +34,8 @@ def _refuse(path: Path, data: bytes, *, own_output: bool) -> None:
         raise errors.NotAPhoto(path, "an empty file")
     if b"INCOMPLETE" in data:
         raise errors.IncompletePhoto(path, "strip 3 of 9 lies past the end")
+    if b"FULL" in data:
+        raise errors.StagingFull(path.parent, "no space left")
     if b"DAMAGED" in data:
         raise errors.DamagedPhoto(path, "bad block")
     if b"RAISE" in data:

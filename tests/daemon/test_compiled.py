@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -90,3 +92,56 @@ def test_a_loop_that_cannot_be_kept_is_compiled_all_the_same(tmp_path: Path) -> 
     """Numba knows no place for what comes from no file, as for a program that nobody may write beside."""
     assert run("-c", LOOP, folder=tmp_path / "compiled") == "3.0"
     assert not list(tmp_path.rglob("*.nbi"))
+
+
+def earlier(place: Path, name: str, days: float, kept: str = "loop.total-5.py311.nbi") -> Path:
+    """The folder of another version that was last started so many days ago."""
+    folder = place / name
+    (folder / "loop_0123").mkdir(parents=True)
+    (folder / "loop_0123" / kept).write_bytes(b"code")
+    then = time.time() - days * 86_400
+    os.utime(folder, (then, then))
+    return folder
+
+
+def test_what_earlier_versions_compiled_is_removed_when_none_was_started_for_a_month(tmp_path: Path) -> None:
+    """Each update left 13 MB behind."""
+    place = tmp_path / "compiled"
+    old = earlier(place, "0123456789abcdef", 31)
+    kept = [
+        earlier(place, "0123456789abcde0", 29),
+        earlier(place, "0123456789abcde1", 31, kept="diary.txt"),
+        earlier(place, "numba_of_others", 31),
+    ]
+    elsewhere = earlier(tmp_path, "elsewhere", 31)
+    (place / "0123456789abcde2").symlink_to(elsewhere)
+    running = earlier(place, "0123456789abcde3", 31)
+    held = os.open(running, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_SH)
+    (tmp_path / "loop.py").write_text(LOOP, "utf-8")
+    for _ in range(2):
+        assert run(str(tmp_path / "loop.py"), folder=place) == "3.0"
+        assert not old.exists()
+        assert all(list(folder.rglob("*.*")) for folder in (*kept, running, elsewhere))
+    os.close(held)
+    assert run(str(tmp_path / "loop.py"), folder=place) == "3.0"
+    assert not running.exists()
+
+
+def test_a_process_holds_what_it_compiled_and_shows_that_it_is_used(tmp_path: Path) -> None:
+    asks = """
+import fcntl, os, numba
+folder = os.open(numba.config.CACHE_DIR, os.O_RDONLY)
+try:
+    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    print("held")
+"""
+    (tmp_path / "loop.py").write_text(LOOP + asks, "utf-8")
+    run(str(tmp_path / "loop.py"), folder=tmp_path / "compiled")
+    (folder,) = (tmp_path / "compiled").iterdir()
+    files = {path: path.stat().st_ino for path in folder.rglob("*.nb?")}
+    os.utime(folder, (0, 0))
+    assert run(str(tmp_path / "loop.py"), folder=tmp_path / "compiled") == "3.0\nheld"
+    assert {path: path.stat().st_ino for path in folder.rglob("*.nb?")} == files, "its own is read, not swept"
+    assert folder.stat().st_mtime > 0

@@ -155,6 +155,39 @@ def test_a_full_state_folder_is_waited_for(counted: Hot, space: Space) -> None:
     end(process)
 
 
+def _hour_fast(until: Path) -> str:
+    """Said before the service starts: its clock is an hour fast until a file is there."""
+    return (
+        "import os, time; right = time.time; "
+        f"time.time = lambda: right() + (0 if os.path.exists({str(until)!r}) else 3600)"
+    )
+
+
+def test_no_photo_waits_for_a_clock_that_is_set_back_while_the_service_runs(counted: Hot) -> None:
+    """As on a machine that learns the time late: tries that were seconds away came an hour later."""
+    hot, right = counted, counted.base / "right"
+    process = hot.start(
+        before=f"{_hour_fast(right)}; from retouchd import dispatch; dispatch._FULL_PAUSE_S = 2"
+    )
+    hot.drop("cut.tif", b"INCOMPLETE")
+    wait_for(lambda: [r for r in hot.rows("settling") if r["attempts"] == 1])
+    in_the_way = hot.drop("_retouchd", b"a file where the folder of results belongs")
+    hot.drop("a.tif")
+    wait_for(lambda: [r for r in hot.rows("retry") if r["code"] == "folder"])
+    assert calls(hot) == ["cut.tif"]
+    in_the_way.unlink()
+    full = hot.drop("full.tif", b"FULL")
+    wait_for(lambda: [r for r in hot.rows("retry") if r["code"] == "disk-full"])
+    right.touch()
+    hot.drop("new.tif", b"another photo")
+    wait_for(lambda: len(hot.rows("done")) == 2)
+    wait_for(lambda: min(calls(hot).count(name) for name in ("cut.tif", full.name)) >= 2)
+    end(process)
+    names = sorted(p.name for p in hot.folder.glob("*-retouched*.tif"))
+    assert names == ["a-retouched.tif", "new-retouched.tif"]
+    assert [calls(hot).count(name) for name in ("a.tif", "new.tif")] == [1, 1]
+
+
 def test_every_photo_is_found_without_a_single_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hot folders that live on events find none of these 2,000; 20,000 are in ``benchmarks.soak``."""
     monkeypatch.setattr(Wake, "watch", lambda *_, **__: "suppressed")

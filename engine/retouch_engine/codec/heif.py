@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from retouch_engine.codec.codepoints import UNSPECIFIED, profile_of
 from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import Span, StructureError
-from retouch_engine.codec.iso import check_boxes
+from retouch_engine.codec.iso import CREDENTIALS, check_boxes
 from retouch_engine.codec.metadata import SourceMetadata, from_blocks
 from retouch_engine.codec.sniff import check_size
 from retouch_engine.errors import DamagedPhoto, IncompletePhoto, UnsupportedPhoto
@@ -39,7 +39,7 @@ def read_heif(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
         IncompletePhoto, DamagedPhoto, UnsupportedPhoto, PhotoTooLarge, PhotoTooSmall.
     """
     try:
-        check_boxes(Span.of_file(handle))
+        boxes = check_boxes(Span.of_file(handle))
     except StructureError as trouble:
         raise (IncompletePhoto if trouble.incomplete else DamagedPhoto)(path, str(trouble)) from trouble
     picture = _opened(handle)
@@ -56,7 +56,7 @@ def read_heif(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
     samples = _spread(samples.reshape(shape), int(picture.info["bit_depth"])) if wide else samples
     colours = 1 if mode == "L" else 3
     meaning = (_ASSOCIATED if mode == "RGBa" else _UNASSOCIATED,) * (shape[2] - colours)
-    metadata = _metadata(picture.info)
+    metadata = replace(_metadata(picture.info), credentials=CREDENTIALS in boxes)
     return Decoded(samples.reshape(shape), colours, meaning, profile, True, metadata, halved_colour=True)
 
 

@@ -34,7 +34,7 @@ _DECODABLE_SOF = frozenset({0xC0, 0xC1, 0xC2})
 """Baseline, extended and progressive Huffman: what every camera and editor writes."""
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 _DQT = 0xDB
-_SOS, _EOI, _APP1, _APP2, _APP13, _APP0 = 0xDA, 0xD9, 0xE1, 0xE2, 0xED, 0xE0
+_SOS, _EOI, _APP1, _APP2, _APP11, _APP13, _APP0 = 0xDA, 0xD9, 0xE1, 0xE2, 0xEB, 0xED, 0xE0
 _MARKER = re.compile(rb"\xff[^\x00]", re.DOTALL)
 _NEXT_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
 _ICC, _XMP, _EXIF, _IRB = b"ICC_PROFILE\0", b"http://ns.adobe.com/xap/1.0/\0", b"Exif\0\0", b"Photoshop 3.0\0"
@@ -42,6 +42,8 @@ _EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 _EXTENDED = re.compile(rb"HasExtendedXMP(?:\s*=\s*[\"']|\s*>\s*)([0-9A-Fa-f]{32})")
 _GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
 """ISO 21496-1; Adobe's and Google's own way before it is known by its words in XMP."""
+_CREDENTIALS = b"jumdc2pa"
+"""In the description of a JUMBF box that holds content credentials (C2PA)."""
 _CHUNK = 1 << 20
 _COARSEST, _ROUNDED = 9, 1.5
 """So many of a table's coarsest waves, and their mean step above which colour counts as rounded: quality 98
@@ -279,7 +281,9 @@ def _metadata(span: Span, found: list[Segment], profile: bytes | None) -> Source
         notes.append("the ICC profile was left out: chunks are missing")
     if _payload(span, found, _APP2, _GAIN_MAP) is not None or GAIN_MAP_NAMESPACE.encode() in (packet or b""):
         notes.append("the gain map (HDR) was left behind: the result is the standard picture")
-    return replace(metadata, notes=(*metadata.notes, *notes))
+    boxes = (span.at(s.offset, s.size) for s in found if s.marker == _APP11)
+    signed = any(_CREDENTIALS in box for box in boxes)
+    return replace(metadata, notes=(*metadata.notes, *notes), credentials=signed)
 
 
 def _check_frame(path: Path, frame: Frame, limits: Limits) -> None:

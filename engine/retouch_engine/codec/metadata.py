@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from retouch_engine.codec.ifd import Directory, Span, StructureError, directories, sub_directory
@@ -24,7 +24,8 @@ MOST_PACKET_BYTES = 16 << 20
 GAIN_MAP_NAMESPACE = "http://ns.adobe.com/hdr-gain-map/1.0/"
 _RESOURCES = (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR")
 """How an image resource begins: Photoshop's, ImageReady's and those of older programs."""
-_EXIF_IFD, _GPS_IFD, _IPTC, _IRB, _XMP = 34665, 34853, 33723, 34377, 700
+_ORIENTATION, _EXIF_IFD, _GPS_IFD = 274, 34665, 34853
+_XMP, _IPTC, _IRB, _CREDENTIALS = 700, 33723, 34377, 52545
 _IIM, _DATASET, _EXTENDED = 0x0404, 0x1C, 0x8000
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -47,6 +48,24 @@ class SourceMetadata:
     """Exposure, lens, date and place as XMP properties (``exif:FNumber``: ``28/10``)."""
     notes: tuple[str, ...] = ()
     """What could not be read, in words."""
+    credentials: bool = False
+    """Content credentials (C2PA) lie in the file."""
+
+
+def not_carried(what: str, why: object) -> str:
+    """The note on metadata that could not be read. Of XMP what to do, too: nothing else carries it."""
+    if what != "XMP":
+        return f"{what} was not read: {why}"
+    lost = "keywords, ratings and labels that it alone held are missing"
+    return (
+        f"the source's XMP was not carried on: {why}; {lost}: "
+        "have your editor write the metadata anew, and do the photo again"
+    )
+
+
+def too_long(size: int) -> str:
+    """Why a packet of so many bytes is not read."""
+    return f"it is {size:,} bytes long, of at most {MOST_PACKET_BYTES:,}"
 
 
 def _rational(d: Directory, code: int) -> str | None:
@@ -185,6 +204,13 @@ def _block(first: Directory, code: int) -> bytes | None:
     return first.raw(code) if entry is not None and entry.count <= MOST_PACKET_BYTES else None
 
 
+def _packet(first: Directory) -> bytes | None:
+    entry = first.entries.get(_XMP)
+    if entry is not None and entry.count > MOST_PACKET_BYTES:
+        raise StructureError(too_long(entry.count))
+    return first.raw(_XMP)
+
+
 def _iptc_blocks(block: bytes | None) -> Iterator[bytes]:
     """What may be IPTC-IIM: the block itself, and those among the image resources that it may be instead."""
     if block:
@@ -205,12 +231,12 @@ def from_directory(first: Directory) -> SourceMetadata:
         try:
             return read()
         except StructureError as trouble:
-            notes.append(f"{what} was not read: {trouble}")
+            notes.append(not_carried(what, trouble))
             return None
 
-    orientation = kept("orientation", lambda: first.number(274, 1))
+    orientation = kept("orientation", lambda: first.number(_ORIENTATION, 1))
     resolution = kept("resolution", lambda: _resolution(first))
-    xmp = kept("XMP", lambda: _block(first, _XMP))
+    xmp = kept("XMP", lambda: _packet(first))
     iptc = kept("IPTC", lambda: _iptc(first))
     texts = {code: kept(f"tag {code}", lambda code=code: first.text(code)) for code in ESSENTIAL_TEXTS}  # type: ignore[misc]
     density, unit = resolution if isinstance(resolution, tuple) else (None, 1)
@@ -225,6 +251,7 @@ def from_directory(first: Directory) -> SourceMetadata:
             _properties(first, _EXIF_IFD, _EXPOSURE) | _properties(first, _GPS_IFD, _PLACE)
         ),
         notes=tuple(notes),
+        credentials=_CREDENTIALS in first,
     )
 
 
@@ -234,29 +261,36 @@ def from_blocks(
     xmp: bytes | None,
     irb: bytes | None = None,
     density: tuple[tuple[Rational, Rational], int] | None = None,
+    orientation: int = 1,
 ) -> SourceMetadata:
     """The metadata of a JPEG or PNG from its blocks; ``exif`` begins with the TIFF header.
 
-    ``density`` is the format's own resolution, used when EXIF has none.
+    ``density`` is the format's own resolution, ``orientation`` its own, 1 to 8; used when EXIF has none.
     """
-    base = SourceMetadata()
+    base = SourceMetadata(orientation=orientation)
     if exif:
         try:
-            base = from_directory(next(directories(Span(io.BytesIO(exif), 0, len(exif)))))
+            first = next(directories(Span(io.BytesIO(exif), 0, len(exif))))
+            base = from_directory(first)
+            if _ORIENTATION not in first:
+                base = replace(base, orientation=orientation)
         except StructureError as trouble:
-            base = SourceMetadata(notes=(f"EXIF was not read: {trouble}",))
+            base = replace(base, notes=(not_carried("EXIF", trouble),))
     resolution, unit = base.resolution, base.resolution_unit
     if resolution is None and density is not None:
         resolution, unit = density
+    notes = base.notes
+    if xmp and len(xmp) > MOST_PACKET_BYTES:
+        notes, xmp = (*notes, not_carried("XMP", too_long(len(xmp)))), None
     return SourceMetadata(
         orientation=base.orientation,
         resolution=resolution,
         resolution_unit=unit,
-        xmp=xmp if xmp and len(xmp) <= MOST_PACKET_BYTES else base.xmp,
+        xmp=xmp or base.xmp,
         iptc=_best_iptc((*_iptc_blocks(irb), *_iptc_blocks(base.iptc))),
         essentials=base.essentials,
         fallback=base.fallback,
-        notes=base.notes,
+        notes=notes,
     )
 
 

@@ -15,7 +15,14 @@ import numpy as np
 from retouch_engine.codec.codepoints import UNSPECIFIED, of_primaries, profile_of
 from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import LARGEST_VALUE_BYTES, Span, StructureError
-from retouch_engine.codec.metadata import MOST_PACKET_BYTES, Rational, SourceMetadata, from_blocks
+from retouch_engine.codec.metadata import (
+    MOST_PACKET_BYTES,
+    Rational,
+    SourceMetadata,
+    from_blocks,
+    not_carried,
+)
+from retouch_engine.codec.rdf import Packet, PacketError
 from retouch_engine.codec.sniff import check_size
 from retouch_engine.errors import DamagedPhoto, IncompletePhoto, UnsupportedPhoto
 from retouch_engine.recipe import Limits
@@ -25,17 +32,21 @@ _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 _GREY = {0, 4}
 _COLOURS = {b"iCCP", b"cICP", b"sRGB", b"gAMA", b"cHRM"}
 _KEPT = frozenset({b"eXIf", b"pHYs", b"iTXt", b"zTXt", b"tEXt", b"tRNS", b"acTL"} | _COLOURS)
+_CREDENTIALS = b"caBX"
+"""Holds content credentials (C2PA); whether it is there is all that is asked."""
 _PACKET = b"XML:com.adobe.xmp"
 _PIECE = 1 << 20
 _POINTS = 4
 """Bytes of a cICP: primaries, transfer, matrix and range."""
+_NARROW = 0
+"""Range in which black and white are 16 and 235 of 255, as in video."""
 MOST_CHUNKS = 1 << 20
 UNASSOCIATED = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
-    """A PNG's chunks: the header's fields and those that hold something we carry."""
+    """A PNG's chunks: the header's fields and those that hold something we carry or tell of."""
 
     width: int
     height: int
@@ -89,6 +100,8 @@ def walk(span: Span) -> Chunks:
         payload = _checked(span, at + 8, kind, size)
         if kind in _KEPT:
             kept.setdefault(kind, []).append(payload)
+        elif kind == _CREDENTIALS:
+            kept.setdefault(kind, [])
         pixels = pixels or kind == b"IDAT"
         at += 12 + size
         if kind == b"IEND":
@@ -130,6 +143,9 @@ def _colours(path: Path, chunks: Chunks) -> bytes | None:
     """
     points = [told for told in chunks.kept.get(b"cICP", []) if len(told) == _POINTS]
     primaries, transfer = points[0][:2] if points else (UNSPECIFIED, UNSPECIFIED)
+    if points and points[0][3] == _NARROW:
+        # A TIFF cannot say so: black would be shown as grey.
+        raise UnsupportedPhoto(path, "a picture in the narrow range of video (cICP), not full range")
     # The PNG specification, third edition, but for one thing: there cICP comes before iCCP. A profile is what
     # the photo's editor made, and goes on into the TIFF to the byte; older programs show it by that.
     profile = profile_of(path, _profile(chunks), primaries, transfer)
@@ -193,6 +209,19 @@ def _packet(chunks: Chunks) -> bytes | None:
     return _text(chunks, _PACKET) or _raw_profile(chunks, b"xmp")
 
 
+def _orientation(packet: bytes | None) -> int:
+    """How the picture is turned by its packet's word, 1 to 8; 1 where it has none.
+
+    A PNG may have no other word for it: EXIF came to the format late. In other formats its tag alone counts,
+    as the Metadata Working Group has it.
+    """
+    try:
+        told = Packet(packet).text("tiff:Orientation") if len(packet or b"") <= MOST_PACKET_BYTES else None
+    except PacketError:
+        return 1
+    return int(told) if told in set("12345678") else 1
+
+
 def _exif(chunks: Chunks) -> bytes | None:
     block = next(iter(chunks.kept.get(b"eXIf", [])), None) or _raw_profile(chunks, b"exif")
     return block.removeprefix(b"Exif\0\0") if block else None
@@ -211,16 +240,18 @@ def _metadata(chunks: Chunks) -> SourceMetadata:
         try:
             return read()
         except StructureError as trouble:
-            notes.append(f"{what} was not read: {trouble}")
+            notes.append(not_carried(what, trouble))
             return None
 
+    packet = kept("XMP", lambda: _packet(chunks))
     found = from_blocks(
         exif=kept("EXIF", lambda: _exif(chunks)),
-        xmp=kept("XMP", lambda: _packet(chunks)),
+        xmp=packet,
         irb=kept("IPTC", lambda: _raw_profile(chunks, b"iptc")),
         density=density,
+        orientation=_orientation(packet),
     )
-    return replace(found, notes=(*found.notes, *notes))
+    return replace(found, notes=(*found.notes, *notes), credentials=_CREDENTIALS in chunks.kept)
 
 
 def _check_kind(path: Path, bits: int, colour: int) -> None:

@@ -26,6 +26,7 @@ from retouch_engine.version import __version__
 
 _TIFF = "image/tiff"
 _FORMATS = {".tif": _TIFF, ".tiff": _TIFF, ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
+"""What the library looks for a photo's own credentials in."""
 _OTHER = "application/octet-stream"
 _ALONE: Mapping[str, Any] = {
     # A thumbnail costs a second decoding of the photo, and shows the face to whoever reads only manifests.
@@ -48,7 +49,8 @@ def sign(result: Path, source: Path, signing: Signing, facts: Mapping[str, Any])
         facts: ``title``, ``source_title``, ``source_type`` (IPTC), ``healed``.
 
     Returns:
-        For the record: ``label`` of the manifest, ``state`` (Valid or Trusted), ``issuer``, ``notes``.
+        For the record: ``label`` of the manifest, ``state`` (Valid or Trusted), ``issuer``, ``notes``; and
+        ``source``, the label of the photo's own manifest, which is kept inside, empty without one.
 
     Raises:
         NotSigned: there is no valid signature, and why. The file is then not to be published.
@@ -161,10 +163,11 @@ def _verified(path: Path, c2pa: Any, context: Any) -> dict[str, Any]:
     notes = sorted({str(entry["code"]) for entry in told.get("validation_status") or ()})
     if told.get("validation_state") not in {"Valid", "Trusted"} or set(notes) - {_UNTRUSTED}:
         raise NotSigned(f"the signature does not hold: {', '.join(notes) or told.get('validation_state')}")
-    issuer = told["manifests"][told["active_manifest"]].get("signature_info", {}).get("issuer", "")
+    manifest = told["manifests"][told["active_manifest"]]
     return {
         "label": told["active_manifest"],
         "state": told["validation_state"],
-        "issuer": issuer,
+        "issuer": manifest.get("signature_info", {}).get("issuer", ""),
         "notes": notes,
+        "source": next((i["active_manifest"] for i in manifest["ingredients"] if "active_manifest" in i), ""),
     }

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import logging
 import math
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
@@ -32,6 +35,7 @@ LOSSLESS = frozenset({1, 5, 8, 32773, 32946, 34925, 34926, 50000})
 """None, LZW, Deflate, PackBits, old Deflate, LZMA, ZSTD."""
 JPEG = 7
 _DEFLATE, _DIFFERENCES = 8, 2
+_DEFLATED = frozenset({_DEFLATE, 32946})
 _PACKED_MORE = 1024
 """Bytes that a packed strip may have over its samples and a 64th of them: noise gets no shorter."""
 _READ_AHEAD_BYTES = 16 << 20
@@ -213,13 +217,59 @@ def _read_header(path: Path, span: Span, limits: Limits) -> Header:
     return header
 
 
-def _decode(handle: BufferedReader, header: Header, threads: int) -> NDArray[Any]:
-    """The page's samples, ``(H, W, S)``, native byte order."""
+def _decode(handle: BufferedReader, header: Header, threads: int) -> tuple[NDArray[Any], bool]:
+    """The page's samples, ``(H, W, S)``, native byte order; whether a last strip held more than its rows."""
+    try:
+        return _decoded(handle, header, threads, {}), False
+    except imagecodecs.DeflateError as error:
+        trouble = error.with_traceback(None)  # its frames hold all that was unpacked so far
+    filled_up = _filled_up(header)
+    if not filled_up:
+        raise trouble
+    return _decoded(handle, header, threads, filled_up), True
+
+
+def _filled_up(header: Header) -> dict[int, bytes]:
+    """Last strips that hold RowsPerStrip rows where fewer are left: number, and the bytes of those rows.
+
+    Some programs write them so; libtiff leaves the surplus unread, tifffile refuses the strip. Empty where
+    one does not unpack, its checksum included, to a full strip or less: nothing is unpacked beyond that.
+    """
+    page = header.directory
+    rows = min(page.number(278, header.height), header.height)
+    if header.compression not in _DEFLATED or 322 in page or not header.height % rows:
+        return {}
+    count, full = _segments(header)
+    a_plane, wanted = -(-header.height // rows), full // rows * (header.height % rows)
+    found = {}
+    for last in range(a_plane - 1, count, a_plane):
+        packed = page.span.at(int(page.numbers(273)[last]), int(page.numbers(279)[last]))
+        stream = zlib.decompressobj()
+        try:
+            samples = stream.decompress(packed, full + 1)
+        except zlib.error:
+            return {}
+        if len(samples) > full or not stream.eof:
+            return {}
+        if len(samples) > wanted:
+            found[last] = samples[:wanted]
+    return found
+
+
+def _decoded(
+    handle: BufferedReader, header: Header, threads: int, instead: Mapping[int, bytes]
+) -> NDArray[Any]:
+    """As :func:`_decode`, some strips being given unpacked."""
     handle.seek(0)
     with tifffile.TiffFile(handle) as tif:
         page = tif.pages[header.index]
         if (page.imagewidth, page.imagelength) != (header.width, header.height):
             raise ValueError("its directories contradict each other")
+        if instead:
+            decode = page.decode
+            # Stored, not packed: what comes after unpacking is tifffile's business as for every strip.
+            stored = {number: zlib.compress(data, 0) for number, data in instead.items()}
+            page.decode = lambda data, number, **how: decode(stored.get(number, data), number, **how)
         data = np.asarray(page.asarray(maxworkers=threads, buffersize=_READ_AHEAD_BYTES))
     shape = (header.height, header.width)
     if header.planar and header.samples > 1:
@@ -273,7 +323,7 @@ def read_tiff(
         metadata = from_directory(header.directory)
     except StructureError as trouble:
         raise (IncompletePhoto if trouble.incomplete else DamagedPhoto)(path, str(trouble)) from trouble
-    samples = _decode(handle, header, threads)
+    samples, filled_up = _decode(handle, header, threads)
     expected = np.dtype(np.uint8 if header.bits == 8 else np.uint16)
     if samples.dtype != expected:
         raise DamagedPhoto(path, f"it unpacks to {samples.dtype}, its header says {expected}")
@@ -285,5 +335,6 @@ def read_tiff(
         lossy=header.compression == JPEG,
         halved_colour=header.compression == JPEG,
         metadata=metadata,
-        strips=_strips(path, handle, header),
+        # Taken over, the surplus would go on into the result.
+        strips=None if filled_up else _strips(path, handle, header),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
-from retouch_engine.codec.metadata import GAIN_MAP_NAMESPACE, MOST_PACKET_BYTES
+from retouch_engine.codec.metadata import GAIN_MAP_NAMESPACE, MOST_PACKET_BYTES, not_carried, too_long
 from retouch_engine.codec.rdf import Packet, PacketError
 from retouch_engine.codec.sniff import OWN_NAMESPACE
 from retouch_engine.version import __version__
@@ -90,8 +90,16 @@ def packet_trouble(source_xmp: bytes | None) -> str | None:
     try:
         _parse(source_xmp)
     except PacketError as error:
-        return f"the source's XMP was not carried on: {error}"
+        return not_carried("XMP", error)
     return None
+
+
+def names_credentials(source_xmp: bytes | None) -> bool:
+    """Whether the source's packet says where content credentials are: in the file, or on a server."""
+    try:
+        return _parse(source_xmp).has("dcterms:provenance")
+    except PacketError:
+        return False
 
 
 def build_packet(source_xmp: bytes | None, facts: XmpFacts) -> bytes:
@@ -124,7 +132,7 @@ def build_packet(source_xmp: bytes | None, facts: XmpFacts) -> bytes:
 
 def _parse(source: bytes | None) -> Packet:
     if source is not None and len(source) > MOST_PACKET_BYTES:
-        raise PacketError(f"it is {len(source):,} bytes long")
+        raise PacketError(too_long(len(source)))
     return Packet(source)
 
 

@@ -21,10 +21,9 @@ from tests.engine.codec import pictures
 
 from retouch_engine import PHOTO_SUFFIXES, Limits, errors, formats
 from retouch_engine.codec.claim import claimed_pixels
-from retouch_engine.codec.codepoints import display_p3
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.read import read_photo
-from retouch_engine.errors import UnreadablePhoto, UnsupportedPhoto
+from retouch_engine.errors import UnreadablePhoto
 from retouch_engine.types import Photo
 
 LIMITS = Limits(max_megapixels=1)
@@ -278,93 +277,3 @@ def test_a_document_of_another_program_is_read_exactly(tmp_path: Path, ending: s
     environment = {**os.environ, "MAGICK_THREAD_LIMIT": "1"}
     subprocess.run(["convert", source, "-depth", "16", made], check=True, env=environment)
     assert np.array_equal(read_photo(made, LIMITS).pixels, data)
-
-
-def _png(tmp_path: Path, primaries: int, transfer: int, *, profile: bytes = b"") -> Path:
-    packed = bytes(imagecodecs.png_encode(pictures.ramp(3, np.uint16)))
-    packed = pictures.with_chunk(packed, b"cICP", bytes([primaries, transfer, 0, 1]))
-    if profile:
-        packed = pictures.with_chunk(packed, b"iCCP", b"p\0\0" + zlib.compress(profile))
-    path = tmp_path / "a.png"
-    path.write_bytes(packed)
-    return path
-
-
-def test_a_png_that_tells_its_colours_by_code_points_gets_a_profile(tmp_path: Path) -> None:
-    """Without one Display P3 would be taken for sRGB: the skin would turn pale."""
-    assert read_photo(_png(tmp_path, 12, 13), LIMITS).profile == display_p3()
-    for curve in (1, 2, 6, 13, 14, 15):
-        assert read_photo(_png(tmp_path, 1, curve), LIMITS).profile is None
-    own = pictures.rgb_profile()
-    for curve in (8, 13):
-        assert read_photo(_png(tmp_path, 12, curve, profile=own), LIMITS).profile == own
-
-
-@pytest.mark.parametrize(
-    ("primaries", "transfer"), [(9, 16), (12, 18), (9, 1), (1, 8), (12, 8), (1, 4), (2, 5), (1, 0)]
-)
-def test_a_png_of_colours_that_no_export_has_is_refused(
-    tmp_path: Path, primaries: int, transfer: int
-) -> None:
-    with pytest.raises(UnsupportedPhoto):
-        read_photo(_png(tmp_path, primaries, transfer), LIMITS)
-
-
-def _corners(*numbers: float) -> bytes:
-    return struct.pack(f">{len(numbers)}L", *(round(n * 100_000) for n in numbers))
-
-
-ADOBE = (0.3127, 0.3290, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
-SRGB = (*ADOBE[:4], 0.30, 0.60, *ADOBE[6:])
-
-
-def _told(tmp_path: Path, channels: int, **chunks: bytes) -> bytes | None:
-    packed = bytes(imagecodecs.png_encode(pictures.ramp(channels, np.uint16)))
-    for kind, payload in chunks.items():
-        packed = pictures.with_chunk(packed, kind.encode(), payload)
-    (tmp_path / "a.png").write_bytes(packed)
-    return read_photo(tmp_path / "a.png", LIMITS).profile
-
-
-def test_a_png_that_tells_its_colours_by_gamma_and_primaries_gets_a_profile(tmp_path: Path) -> None:
-    """A linear picture came out as one without a profile, and was shown far too dark."""
-    linear = _told(tmp_path, 3, gAMA=_corners(1.0), cHRM=_corners(*ADOBE))
-    assert linear
-    adobe, skin = bytes(imagecodecs.cms_profile("adobergb")), np.full((1, 1, 3), 14024, np.uint16)
-    shown = imagecodecs.cms_transform(skin, linear, adobe, colorspace="rgb", outcolorspace="rgb")
-    assert shown.ravel() / 65535 == pytest.approx([(14024 / 65535) ** (256 / 563)] * 3, abs=0.003)
-    turned = _corners(*ADOBE[:2], *ADOBE[4:6], *ADOBE[2:4], *ADOBE[6:])
-    assert _told(tmp_path, 3, gAMA=_corners(1.0), cHRM=turned), "whichever way round they go"
-    unsaid = {"cICP": b"\2\2\0\1", "gAMA": _corners(1.0), "cHRM": _corners(*ADOBE)}
-    assert _told(tmp_path, 3, **unsaid) == linear, "code points that leave the curve open leave it to gAMA"
-    grey = _told(tmp_path, 1, gAMA=_corners(1.0))
-    assert grey
-    assert grey[16:20] == b"GRAY"
-    for made in (linear, grey, display_p3()):
-        assert made[24:36] == struct.pack(">6H", 2000, 1, 1, 0, 0, 0), "no profile tells when it was read"
-
-
-@pytest.mark.parametrize(
-    "chunks",
-    [
-        {},
-        {"gAMA": _corners(0.45455), "cHRM": _corners(*SRGB)},
-        {"gAMA": _corners(0.45455)},
-        {"gAMA": _corners(1.0), "sRGB": b"\0"},
-        {"gAMA": _corners(1.0), "cICP": b"\1\x0d\0\1"},
-        {"cICP": b"\x0c"},
-        {"cICP": b"\x09\x10\0"},
-        {"cICP": b"\x0c\x0d\0\1\0"},
-        {"gAMA": _corners(0)},
-        {"gAMA": b"\xff\xff\xff\xff", "cHRM": bytes(32)},
-        {"gAMA": _corners(1.0), "cHRM": bytes(32)},
-        {"gAMA": b"", "cHRM": b"short"},
-        {"gAMA": _corners(1.0), "cHRM": _corners(*ADOBE[:2], 1.2, *ADOBE[3:])},
-        {"gAMA": _corners(1.0), "cHRM": _corners(0.7, 0.25, *ADOBE[2:])},
-        {"gAMA": _corners(1.0), "cHRM": _corners(0.7, 0.25, *ADOBE[4:6], *ADOBE[2:4], *ADOBE[6:])},
-    ],
-)
-def test_a_png_that_means_srgb_or_nothing_sensible_has_no_profile(
-    tmp_path: Path, chunks: dict[str, bytes]
-) -> None:
-    assert _told(tmp_path, 3, **chunks) is None

@@ -14,6 +14,8 @@ import tifffile
 from benchmarks.chart import Chart
 
 from retouch_engine import Finish, Order, Recipe, Role, Signing, errors, open_engine, signing_trouble
+from retouch_engine.codec.provenance import sign
+from retouch_engine.codec.xmp import ALGORITHMIC
 
 c2pa = pytest.importorskip("c2pa", reason="the extra c2pa is not installed")
 x509 = pytest.importorskip("cryptography.x509", reason="cryptography is not installed")
@@ -114,6 +116,21 @@ def test_a_signed_result_reads_back_as_valid_with_the_pixels_of_an_unsigned_one(
         assert 52545 in ours.pages[0].tags
     size = signed.files[Role.RESULT].stat().st_size
     assert size - plain.files[Role.RESULT].stat().st_size < 50_000, "no thumbnail is put in"
+
+
+def test_a_photos_own_credentials_are_kept_inside_those_of_a_signed_result(photo: Path) -> None:
+    signing = make(photo.parent)
+    plain = photo.with_name("plain.tif")
+    plain.write_bytes(photo.read_bytes())
+    facts = {"title": "a", "source_title": "b", "source_type": ALGORITHMIC, "healed": 0}
+    label = sign(photo, plain, signing, facts)["label"]
+    with open_engine() as engine:
+        unsigned = engine.retouch(order(photo, "unsigned", None), lambda _: None)
+        signed = engine.retouch(order(photo, "signed", signing), lambda _: None)
+    assert any("C2PA" in note for note in unsigned.record["notes"])
+    assert not any("C2PA" in note for note in signed.record["notes"])
+    assert signed.record["c2pa"]["source"] == label
+    assert label in read(signed.files[Role.RESULT])["manifests"]
 
 
 def test_a_later_write_is_seen(photo: Path) -> None:

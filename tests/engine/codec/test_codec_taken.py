@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -148,3 +150,77 @@ def test_strips_that_lie_over_each_other_are_packed_anew(tmp_path: Path) -> None
     photo = read_photo(path, Limits())
     assert photo.strips is None
     assert prove_result(_written(tmp_path, photo), photo, [pictures.patch(y=40)], Finish(), XMP)
+
+
+def _filled_up(
+    path: Path, data: np.ndarray[Any, Any], strip_bytes: int | None = None, **options: Any
+) -> Path:
+    """A TIFF whose last strip is filled up to RowsPerStrip, or to so many bytes. Planes come one by one."""
+    rows = 64
+    planes = data if options.get("planarconfig") else data[np.newaxis]
+    spare = -planes.shape[1] % rows
+    full = np.pad(planes, [(0, 0), (0, spare), *[(0, 0)] * (planes.ndim - 2)], constant_values=7)
+    strips = []
+    for plane in full:
+        for y in range(0, plane.shape[0], rows):
+            band = plane[y : y + rows]
+            if options.get("predictor"):
+                band = np.diff(band, axis=1, prepend=band.dtype.type(0))
+            raw = band.tobytes()
+            strips.append(zlib.compress(raw))
+    if strip_bytes is not None:
+        strips[-1] = zlib.compress(raw + bytes(strip_bytes - len(raw)))
+    tifffile.imwrite(
+        path,
+        iter(strips),
+        shape=data.shape,
+        dtype=data.dtype,
+        rowsperstrip=rows,
+        photometric="rgb",
+        compression="zlib",
+        metadata=None,
+        **options,
+    )
+    return path
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize(
+    "options", [{}, {"predictor": True}, {"planarconfig": "separate", "predictor": True}], ids=str
+)
+def test_a_last_strip_that_is_filled_up_is_read_and_not_taken_over(
+    tmp_path: Path, dtype: type, options: dict[str, Any]
+) -> None:
+    """Some programs write RowsPerStrip rows where fewer are left; editors read it, and it was refused."""
+    data = pictures.ramp(3, dtype)
+    stored = np.ascontiguousarray(np.moveaxis(data, -1, 0)) if "planarconfig" in options else data
+    photo = read_photo(_filled_up(tmp_path / "a.tif", stored, **options), Limits())
+    assert np.array_equal(photo.pixels, data)
+    result = _written(tmp_path, photo)
+    assert prove_result(result, photo, [pictures.patch(y=40)], Finish(), XMP)
+
+
+@pytest.mark.parametrize("strip_bytes", [64 * 130 * 3 + 1, 60 << 20])
+def test_a_last_strip_of_more_than_a_full_one_is_damage_and_not_unpacked(
+    tmp_path: Path, strip_bytes: int
+) -> None:
+    path = _filled_up(tmp_path / "a.tif", pictures.ramp(3, np.uint8), strip_bytes)
+    tracemalloc.start()
+    try:
+        with pytest.raises(errors.DamagedPhoto):
+            read_photo(path, Limits())
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_last_strip_that_is_filled_up_and_damaged_is_damage(tmp_path: Path) -> None:
+    path = _filled_up(tmp_path / "a.tif", pictures.ramp(3, np.uint8))
+    with tifffile.TiffFile(path) as tif:
+        page = tif.pages[0]
+        behind = page.dataoffsets[-1] + page.databytecounts[-1]
+    whole = bytearray(path.read_bytes())
+    whole[behind - 1] ^= 1  # of its checksum
+    path.write_bytes(whole)
+    with pytest.raises(errors.DamagedPhoto):
+        read_photo(path, Limits())
