@@ -26,8 +26,8 @@ from retouch_engine.imaging.masks import dilated
 from retouch_engine.record import Decision
 from retouch_engine.route import plan, spared
 from retouch_engine.survey import Cause, faces, parts, survey
-from retouch_engine.survey.guesses import evidence
 from retouch_engine.survey.parts import MODEL_PATH, Network, Part
+from retouch_engine.survey.pieces import Piece, evidence
 from retouch_engine.types import Box, HealerId, Photo, Spot, Takes
 
 COLOURS = {
@@ -375,9 +375,8 @@ def test_things_have_no_face(name: str) -> None:
 @pytest.mark.parametrize(("certain", "known"), [(0.99, True), (0.9, False)])
 def test_thin_lips_make_a_face_only_when_they_are_certain(certain: float, known: bool) -> None:
     maps = np.zeros((10, 120, 120), np.float32)
-    region = np.zeros((120, 120), np.bool_)
-    region[10:110, 10:110] = True
-    maps[Part.FACE_SKIN, region] = 1
+    face = Piece(Box(10, 10, 110, 110), np.ones((100, 100), np.bool_))
+    maps[Part.FACE_SKIN][face.box.slices] = 1
     maps[Part.BROWS, 30:40, 30:90] = 1
     maps[Part.LIPS, 85:90, 38:82] = certain  # 2.2 % of the face
-    assert (evidence(maps, region, first=False) is not None) == known
+    assert (evidence(maps, face, first=False) is not None) == known

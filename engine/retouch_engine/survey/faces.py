@@ -22,17 +22,14 @@ from retouch_engine.imaging.masks import dilated
 from retouch_engine.survey.gauge import Point, centres, pupils, scale_of, yaw_hint
 from retouch_engine.survey.guesses import (
     AT_ONCE,
-    LOWER,
-    UPPER,
     WIDTH,
     Candidate,
     Look,
     View,
-    evidence,
     guesses,
-    regions,
 )
 from retouch_engine.survey.parts import Network, Part
+from retouch_engine.survey.pieces import LOWER, UPPER, Piece, evidence, pieces
 from retouch_engine.survey.suspects import Suspect, suspects
 from retouch_engine.survey.turned import FAR, completed, frame, single, turn
 from retouch_engine.threads import borrowed
@@ -78,8 +75,8 @@ class Crop:
 
     maps: Float
     to_photo: Float
-    inside: Bool
-    """The face in the middle, without its neighbours."""
+    middle: Piece | None
+    """The face in the middle, without its neighbours; None: there is none."""
     dark: Float
     """Mean optical density of the crop itself, at its full size."""
 
@@ -157,9 +154,10 @@ def _crop(look: Look, guess: Candidate, size: tuple[int, int], network: Network,
     side = _CLOSER if steady else _CROP
     upright, to_photo = _upright(look, guess, size, side)
     maps = _twice(upright, network) if steady else network.maps(upright)
-    tidy, inside = _tidied(maps)
+    middle = _middle(maps)
+    tidy = maps if middle is None else _tidied(maps, middle.on(maps.shape[1:]))
     dark = tone(density(np.asarray(upright * 255 + 0.5, dtype=np.uint8)))
-    return Crop(tidy, to_photo, inside, blur(dark, 1.2))
+    return Crop(tidy, to_photo, middle, blur(dark, 1.2))
 
 
 def _twice(upright: Float, network: Network) -> Float:
@@ -207,9 +205,8 @@ def _upright(look: Look, guess: Candidate, size: tuple[int, int], side: int) -> 
     return np.asarray(shown, dtype=np.float32), to_photo
 
 
-def _tidied(maps: Float) -> tuple[Float, Bool]:
+def _tidied(maps: Float, inside: Bool) -> Float:
     """Drop specks of eye, brow, mouth and nostril: on a face they are spots, and spots are what we heal."""
-    inside = _middle(maps)
     tidy = maps.copy()
     for part, most in ((Part.EYES, 2), (Part.BROWS, 2), (Part.LIPS, 2), (Part.NOSTRILS, 2)):
         above = ((maps[part] > 0.2) & inside).view(np.uint8)
@@ -223,16 +220,13 @@ def _tidied(maps: Float) -> tuple[Float, Bool]:
         drop = dilated((labels > 0) & ~stays, 2) & ~stays
         tidy[Part.FACE_SKIN][drop] += tidy[part][drop]
         tidy[part][drop] = 0
-    return tidy, inside
+    return tidy
 
 
-def _middle(maps: Float) -> Bool:
+def _middle(maps: Float) -> Piece | None:
     """The piece of face nearest to the middle of its crop."""
-    pieces = list(regions(maps))
-    middle = (maps.shape[1] / 2, maps.shape[2] / 2)
-    if not pieces:
-        return np.zeros(maps.shape[1:], dtype=np.bool_)
-    return min(pieces, key=lambda r: math.dist(middle, tuple(np.argwhere(r).mean(axis=0))))
+    middle = (maps.shape[2] / 2, maps.shape[1] / 2)
+    return min(pieces(maps), key=lambda piece: math.dist(middle, piece.centre), default=None)
 
 
 def _moved(affine: Float, point: Point) -> Point:
@@ -244,14 +238,13 @@ def _moved(affine: Float, point: Point) -> Point:
 
 def _face(number: int, crop: Crop, size: tuple[int, int]) -> tuple[Face, Crop] | None:
     """The face in a crop, and the crop with what a turn hides of it; None: no face."""
-    inside = crop.inside
-    seen = evidence(crop.maps, inside, first=False) if inside.any() else None
-    if seen is None:
+    if crop.middle is None or evidence(crop.maps, crop.middle, first=False) is None:
         return None
+    inside = crop.middle.on(crop.maps.shape[1:])
     eyes = centres(np.where(inside, crop.maps[Part.EYES], 0), 0.25, 2)
     mouth = centres(np.where(inside, crop.maps[Part.LIPS], 0), 0.5, 1)
     eyes = single(eyes, mouth)
-    if not _believed(crop, len(eyes)):
+    if not _believed(crop.maps, inside, len(eyes)):
         return None
     nose = centres(np.where(inside, crop.maps[Part.NOSTRILS], 0), 0.5, 1)
     eyes = pupils(eyes, crop.dark, crop.maps[Part.EYES])
@@ -263,7 +256,7 @@ def _face(number: int, crop: Crop, size: tuple[int, int]) -> tuple[Face, Crop] |
     scale = scale_of(number, eyes, mouth, (hint, degrees), (cell, root))
     face = Face(
         number,
-        _box(crop, size),
+        _box(crop.to_photo, inside, size),
         _moved(crop.to_photo, (float(xs.mean()), float(ys.mean()))),
         WIDTH * root,
         tuple(sorted(_moved(crop.to_photo, e) for e in eyes)),
@@ -277,14 +270,12 @@ def _face(number: int, crop: Crop, size: tuple[int, int]) -> tuple[Face, Crop] |
     return face, replace(crop, maps=completed(crop.maps, inside, own, eyes, scale.px_per_mm / cell))
 
 
-def _box(crop: Crop, size: tuple[int, int]) -> Box:
+def _box(to_photo: Float, inside: Bool, size: tuple[int, int]) -> Box:
     """What holds the face, in the photo."""
     height, width = size
-    ys, xs = np.nonzero(crop.inside)
+    ys, xs = np.nonzero(inside)
     corners = [
-        _moved(crop.to_photo, (float(x), float(y)))
-        for x in (xs.min(), xs.max())
-        for y in (ys.min(), ys.max())
+        _moved(to_photo, (float(x), float(y))) for x in (xs.min(), xs.max()) for y in (ys.min(), ys.max())
     ]
     left, top = min(c[0] for c in corners), min(c[1] for c in corners)
     right, bottom = max(c[0] for c in corners), max(c[1] for c in corners)
@@ -292,14 +283,14 @@ def _box(crop: Crop, size: tuple[int, int]) -> Box:
     return Box(y0, x0, max(y0 + 1, min(height, int(bottom) + 1)), max(x0 + 1, min(width, int(right) + 1)))
 
 
-def _believed(crop: Crop, eyes: int) -> bool:
+def _believed(maps: Float, inside: Bool, eyes: int) -> bool:
     """Three kinds of parts without a doubt when both eyes are seen, all four of them in profile.
 
     From the side the nostrils or the mouth may be hard to see: there one of them is enough when the rest is
     beyond any doubt, which it was in no animal, thing or pattern.
     """
-    most = {part: float(crop.maps[part][crop.inside].max()) for part in (*UPPER, *LOWER)}
-    overall = float(crop.maps.max(axis=0)[crop.inside].mean())
+    most = {part: float(maps[part][inside].max()) for part in (*UPPER, *LOWER)}
+    overall = float(maps.max(axis=0)[inside].mean())
     certain = sum(value > _SURE for value in most.values())
     if certain >= (3 if eyes == 2 else 4):
         return overall >= _LEAST_SURE

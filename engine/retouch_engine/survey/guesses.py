@@ -13,29 +13,17 @@ from functools import partial
 import cv2
 import numpy as np
 
-from retouch_engine.survey.gauge import Point, centres
 from retouch_engine.survey.parts import Network, Part
+from retouch_engine.survey.pieces import UPPER, Piece, evidence, faceness, pieces, summed
 from retouch_engine.threads import borrowed
 from retouch_engine.types import Bool, Box, Float
 
-UPPER = (Part.EYES, Part.BROWS)
-LOWER = (Part.LIPS, Part.NOSTRILS)
 WIDTH = 1.1
 """Of a face, in square roots of its area."""
 _COARSE = (224, 448, 896)
 """Long sides at which the whole photo is looked at: a face of 40 to 230 px is known, no other."""
 _LEAST_WIDTH = 26.0
 """In px of a coarse view: narrower faces are blobs."""
-_THIN, _CERTAIN = 0.7, 0.95
-"""Thin lips below a high forehead are 2.2 % of a face where others have 3.3 at least. Nothing that is no face
-had parts so small and so certain at once (coins: 2.2 %, at most 0.93)."""
-_LEAST_MASS = {True: (0.012, 0.008), False: (0.03, 0.025)}
-"""Upper and lower evidence, of the face's area: at the first look, and at the second."""
-_PROFILE = (0.035, 0.44)
-"""From the side a mouth is half as wide. Where eye and brow, of the face's area, are as large as this,
-so much less of a mouth will do at the second look, if it is certain."""
-_LEAST_MOUTH, _MOUSTACHE = 8, 0.2
-"""Cells of a mouth that a beard parts from its face, and the beard's height, of the face's root area."""
 _SPECK, _SPECK_SKIN, _SPECK_FULL = (25, 900), 0.35, 0.35
 """Cells of a speck of skin that may be a small face, how likely skin it has to be, and how
 much of its box it fills."""
@@ -73,13 +61,13 @@ class View:
     """How much the photo was shrunk for it."""
     maps: Float
     """What the network says; a cell is 2 px of the shrunk photo."""
-    regions: tuple[Bool, ...]
+    pieces: tuple[Piece, ...]
     """The pieces of face in it."""
 
     @classmethod
     def told(cls, shrink: float, maps: Float) -> View:
         """What the network said, with its pieces of face."""
-        return cls(shrink, maps, tuple(regions(maps)))
+        return cls(shrink, maps, tuple(pieces(maps)))
 
     @property
     def cell(self) -> float:
@@ -150,17 +138,16 @@ def _best(candidates: list[Candidate]) -> list[Candidate]:
 
 def _candidates(view: View) -> Iterator[Candidate]:
     """Guesses from one view."""
-    maps, cell = view.maps, view.cell
-    for region in view.regions:
-        area = float(np.count_nonzero(region))
-        width = WIDTH * math.sqrt(area)
+    cell = view.cell
+    for piece in view.pieces:
+        width = WIDTH * math.sqrt(piece.area)
         if 2 * width < _LEAST_WIDTH:
             continue
-        seen = evidence(maps, region, first=True)
+        seen = evidence(view.maps, piece, first=True)
         if seen is None:
             continue
         upper, lower, speaks = seen
-        x, y = (float(v) for v in np.argwhere(region).mean(axis=0)[::-1])
+        x, y = piece.centre
         tilt = math.atan2(lower[0] - upper[0], lower[1] - upper[1])
         yield Candidate((x + 0.5) * cell, (y + 0.5) * cell, width * cell, -tilt, speaks * _fit(width))
 
@@ -210,15 +197,14 @@ def _windows(specks: Bool, cell: float, size: tuple[int, int], around: float) ->
 
 def _specks(maps: Float, known: list[Candidate], cell: float) -> Bool:
     """Pieces of skin as large as a small face, with something of brows, away from faces that are known."""
-    skin = (_faceness(maps) + maps[Part.OTHER_SKIN] > _SPECK_SKIN).astype(np.uint8)
+    skin = (faceness(maps) + maps[Part.OTHER_SKIN] > _SPECK_SKIN).astype(np.uint8)
     for one in known:
         cv2.circle(skin, (int(one.x / cell), int(one.y / cell)), int(_REACH * one.width / cell), 0, -1)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(skin, connectivity=8)
     area = stats[:, cv2.CC_STAT_AREA]
     full = area / (stats[:, cv2.CC_STAT_WIDTH] * stats[:, cv2.CC_STAT_HEIGHT])
-    brows = np.zeros(count, np.float32)
-    np.maximum.at(brows, labels.ravel(), maps[list(UPPER)].sum(axis=0).ravel())
-    right = (area >= _SPECK[0]) & (area <= _SPECK[1]) & (full > _SPECK_FULL) & (brows > _SPECK_BROWS)
+    brows = np.bincount(labels[summed(maps, UPPER) > _SPECK_BROWS], minlength=count)
+    right = (area >= _SPECK[0]) & (area <= _SPECK[1]) & (full > _SPECK_FULL) & (brows > 0)
     right[0] = False
     return np.asarray(right[labels])
 
@@ -237,82 +223,3 @@ def _tiles(window: Box, side: float, overlap: float) -> Iterator[Box]:
                 )
             )
             yield Box(y0, x0, min(window.y1, int(y0 + side)), min(window.x1, int(x0 + side)))
-
-
-def _faceness(maps: Float) -> Float:
-    parts = (Part.FACE_SKIN, *UPPER, *LOWER)
-    return np.asarray(maps[list(parts)].sum(axis=0) + 0.7 * maps[Part.GLASSES])
-
-
-def regions(maps: Float) -> Iterator[Bool]:
-    """Connected pieces of face, each with its mouth if a beard lies around that, cut between two mouths."""
-    total, labels, stats, _ = cv2.connectedComponentsWithStats(
-        (_faceness(maps) > 0.5).view(np.uint8), connectivity=8
-    )
-    areas = stats[:, cv2.CC_STAT_AREA]
-    # A mouth by itself, or with the bare chin below it, is no face: lips are a twentieth of one.
-    lips = np.bincount(labels.ravel(), (maps[Part.LIPS] > 0.5).ravel(), minlength=total)
-    mouths = [n for n in range(1, total) if lips[n] > 0.15 * areas[n] and areas[n] >= _LEAST_MOUTH]
-    for number in range(1, total):
-        area = int(areas[number])
-        if area < 100 or number in mouths:
-            continue
-        region = np.asarray(labels == number)
-        own = [np.asarray(labels == m) for m in mouths if _below(region, labels == m, area)]
-        yield from _split(maps, _hull(region, own) if own else region, area)
-
-
-def _below(region: Bool, mouth: Bool, area: int) -> bool:
-    """Whether a mouth hangs on a face by a beard: no further off than a moustache is high."""
-    away = cv2.distanceTransform((~region).view(np.uint8), cv2.DIST_L2, 3)
-    return float(np.asarray(away)[mouth].min()) < _MOUSTACHE * math.sqrt(area)
-
-
-def _hull(region: Bool, mouths: list[Bool]) -> Bool:
-    """The face with its mouth and the beard between them."""
-    ys, xs = np.nonzero(np.logical_or.reduce([region, *mouths]))
-    canvas = np.zeros(region.shape, dtype=np.uint8)
-    cv2.fillConvexPoly(canvas, cv2.convexHull(np.stack([xs, ys], axis=1).astype(np.int32)), 1)
-    return canvas > 0
-
-
-def _split(maps: Float, region: Bool, area: int) -> Iterator[Bool]:
-    mouths = centres(np.where(region, maps[Part.LIPS], 0), 0.35, 4)
-    apart = 0.45 * math.sqrt(area)
-    far = [m for i, m in enumerate(mouths) if all(math.dist(m, o) > apart for o in mouths[:i])]
-    if len(far) < 2:
-        yield region
-        return
-    ys, xs = np.nonzero(region)
-    distance = np.stack([(xs - x) ** 2 + (ys - y) ** 2 for x, y in far])
-    nearest = distance.argmin(axis=0)
-    for k in range(len(far)):
-        piece = np.zeros_like(region)
-        piece[ys[nearest == k], xs[nearest == k]] = True
-        yield piece
-
-
-def evidence(maps: Float, region: Bool, *, first: bool) -> tuple[Point, Point, float] | None:
-    """Where the upper and the lower parts lie, and how much there is of both; None: no face."""
-    area = float(np.count_nonzero(region))
-    points: list[Point] = []
-    masses: list[float] = []
-    for parts, least in zip((UPPER, LOWER), _LEAST_MASS[first], strict=True):
-        likely = np.where(region, maps[list(parts)].sum(axis=0), 0)
-        likely = np.where(likely > 0.3, likely, 0)
-        mass = float(likely.sum())
-        sure = float(likely.max())
-        thin = _THIN if sure > _CERTAIN else 1.0
-        if parts is LOWER and not first and masses[0] >= _PROFILE[0] and sure > _CERTAIN:
-            thin = _PROFILE[1]
-        if mass < thin * least * area or sure < (0.5 if first else 0.7):
-            return None
-        ys, xs = np.nonzero(likely)
-        weight = likely[ys, xs]
-        points.append((float((xs * weight).sum() / mass), float((ys * weight).sum() / mass)))
-        masses.append(mass / area)
-    upper, lower = points
-    apart = math.dist(upper, lower) / math.sqrt(area)
-    if not 0.15 < apart < 0.95:
-        return None
-    return upper, lower, min(masses[0] / 0.08, 1.0) * min(masses[1] / 0.05, 1.0)

@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 
 from retouch_engine.survey.gauge import Point
-from retouch_engine.survey.guesses import LOWER, UPPER, WIDTH, View
+from retouch_engine.survey.guesses import WIDTH, View
 from retouch_engine.survey.parts import Part
+from retouch_engine.survey.pieces import LOWER, UPPER
 from retouch_engine.types import Bool, Float, frozen
 
 _SEEN = (*UPPER, *LOWER)
@@ -64,17 +65,17 @@ def suspects(views: Sequence[View], known: Sequence[tuple[Point, float]] = ()) -
     found: list[Suspect] = []
     for view in views:
         maps, cell = view.maps, view.cell
-        ends = maps[list(UPPER)].sum(axis=0)
-        for region in view.regions:
-            upper = np.where(region, ends, 0)
-            area = float(np.count_nonzero(region))
+        for piece in view.pieces:
+            upper, area = piece.of(maps, UPPER), piece.area
             if upper.max() < _CERTAIN or upper.sum() < _LEAST * area:
                 continue
-            y, x = ((float(v) + 0.5) * cell for v in np.argwhere(region).mean(axis=0))
+            x, y = ((at + 0.5) * cell for at in piece.centre)
             width = WIDTH * math.sqrt(area) * cell
             if any(math.dist((x, y), at) < _OWN * max(width, other) for at, other in known):
                 continue
-            whole = float(np.where(region, maps[list(LOWER)].sum(axis=0), 0).sum()) >= _LEAST_LOWER * area
-            own = frozen(np.where(region, maps[list(_SEEN)], np.float32(0)))
-            found.append(Suspect(x, y, width, own, whole))
+            whole = float(piece.of(maps, LOWER).sum()) >= _LEAST_LOWER * area
+            own = np.zeros((len(_SEEN), *maps.shape[1:]), np.float32)
+            for number, part in enumerate(_SEEN):
+                own[number][piece.box.slices] = piece.of(maps, [part])
+            found.append(Suspect(x, y, width, frozen(own), whole))
     return tuple(found)
