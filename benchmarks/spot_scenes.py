@@ -7,15 +7,13 @@ optical density, where pigments add.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from benchmarks.marks import TrueSpot, paint
 from benchmarks.skin import MELANIN, Float, Rng
-from benchmarks.spot_grafts import Graft
 from benchmarks.spot_sheets import BLEMISH, DOUBTFUL, IGNORE, KEEP, NOTHING, Sheet
 from numpy.typing import NDArray
 
@@ -36,12 +34,6 @@ _TEMPORARY = (
 _DRAWN = 0.75
 """Of a rendered mark's outermost radius: what the eye takes for the mark."""
 
-_MARKED, _GRAFTED, _DARK = 0.6, 0.5, 0.45
-"""How many crops get further marks, how many of these are grafts where there are any, and how many of the
-crops at no mark are of dark skin."""
-_DARKEST = 0.25
-"""The share of a set's sheets that counts as dark."""
-
 Marked = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
@@ -51,19 +43,14 @@ class Pool:
 
     sheets: list[Sheet]
     wrong: Mapping[str, Float]
-    grafts: Mapping[tuple[str, int], Sequence[Graft]] = field(default_factory=dict)
-    """Marks of these sheets by their set and label, to be laid on other skin of the same set."""
-    dark: Sequence[int] = ()
-    """Which sheets show dark skin, of which there is little."""
 
     def draw(self, rng: Rng) -> Marked:
         """One crop and its labels: uint8 RGB ``(SIDE, SIDE, 3)``, uint8 ``(SIDE, SIDE)``."""
         sheet, (x, y) = self._place(rng)
         rgb, label, skin = _cut(sheet, x, y, rng)
         od = density(rgb)
-        if rng.random() < _MARKED:
-            own = {sort: self.grafts.get((set_of(sheet), sort), ()) for sort in (BLEMISH, KEEP)}
-            _marks(od, label, skin, own, rng)
+        if rng.random() < 0.6:
+            _marks(od, label, skin, rng)
         return _developed(od, rng), label
 
     def _place(self, rng: Rng) -> tuple[Sheet, tuple[float, float]]:
@@ -78,8 +65,7 @@ class Pool:
                 places = self.wrong[sheet.name]
                 x, y = places[rng.integers(len(places))]
                 return sheet, (float(x), float(y))
-        among = self.dark if len(self.dark) and rng.random() < _DARK else range(len(self.sheets))
-        sheet = self.sheets[among[int(rng.integers(len(among)))]]
+        sheet = self.sheets[rng.integers(len(self.sheets))]
         ys, xs = np.nonzero(sheet.skin[::8, ::8])
         i = rng.integers(len(xs)) if len(xs) else 0
         return sheet, (float(xs[i] * 8), float(ys[i] * 8)) if len(xs) else (SIDE / 2, SIDE / 2)
@@ -112,47 +98,11 @@ def _cut(sheet: Sheet, x: float, y: float, rng: Rng) -> tuple[NDArray[np.uint8],
     return np.asarray(rgb, np.uint8), np.array(label, np.uint8), np.asarray(skin, np.uint8)
 
 
-def set_of(sheet: Sheet) -> str:
-    """The set of photos that a sheet is from: one camera, one light."""
-    return sheet.person.split("_")[0]
-
-
-def grafts_of(sheets: Sequence[Sheet]) -> dict[tuple[str, int], list[Graft]]:
-    """Every mark of these sheets that can be laid on other skin."""
-    found: dict[tuple[str, int], list[Graft]] = {}
-    for sheet in sheets:
-        od = density(sheet.rgb)
-        for x, y, r, value in sheet.marks.tolist():
-            if int(value) in (BLEMISH, KEEP) and (graft := Graft.of(od, x, y, r)) is not None:
-                found.setdefault((set_of(sheet), int(value)), []).append(graft)
-    return found
-
-
-def darkest(sheets: Sequence[Sheet]) -> list[int]:
-    """The sheets of each set with the darkest skin."""
-    tones: dict[str, list[tuple[float, int]]] = {}
-    for number, sheet in enumerate(sheets):
-        shown = sheet.rgb[::4, ::4][sheet.skin[::4, ::4] > 0]
-        if len(shown):
-            tones.setdefault(set_of(sheet), []).append((float(np.median(shown)), number))
-    return [n for each in tones.values() for _, n in sorted(each)[: math.ceil(_DARKEST * len(each))]]
-
-
-def _marks(
-    od: Float,
-    label: NDArray[np.uint8],
-    skin: NDArray[np.uint8],
-    grafts: Mapping[int, Sequence[Graft]],
-    rng: Rng,
-) -> None:
+def _marks(od: Float, label: NDArray[np.uint8], skin: NDArray[np.uint8], rng: Rng) -> None:
     """Lay a few marks on clean skin, in place: blemishes, moles, now and then a field of freckles."""
     free = cv2.distanceTransform(((label == NOTHING) & (skin > 0)).astype(np.uint8), cv2.DIST_L2, 3)
     for _ in range(rng.integers(1, 5)):
-        blemish = rng.random() < 0.55
-        ready = grafts[BLEMISH if blemish else KEEP]
-        if len(ready) and rng.random() < _GRAFTED:
-            _graft(od, label, free, ready[int(rng.integers(len(ready)))], BLEMISH if blemish else KEEP, rng)
-        elif blemish:
+        if rng.random() < 0.55:
             kind = _TEMPORARY[rng.integers(len(_TEMPORARY))]
             _one(od, label, free, kind, float(np.exp(rng.uniform(np.log(3.5), np.log(15)))), rng)
         else:
@@ -160,19 +110,6 @@ def _marks(
     if rng.random() < 0.15:
         for _ in range(rng.integers(6, 30)):
             _one(od, label, free, Kind.FRECKLE, rng.uniform(1.8, 5.0), rng)
-
-
-def _graft(od: Float, label: NDArray[np.uint8], free: Float, graft: Graft, value: int, rng: Rng) -> None:
-    """A real mark, turned, mirrored, a little larger or smaller, fainter or stronger."""
-    y, x = (int(at) for at in rng.integers(0, SIDE, 2))
-    graft = graft.at_scale(float(np.exp(rng.normal(0, 0.15))))
-    if free[y, x] < graft.radius + 2:
-        return
-    added = np.rot90(graft.added, int(rng.integers(4)))
-    turned = Graft(added[:, ::-1] if rng.random() < 0.5 else added, graft.radius)
-    if turned.lay(od, x, y, rng.uniform(0.7, 1.15)):
-        cv2.circle(label, (x, y), max(2, round(0.9 * graft.radius)), value, -1)
-        cv2.circle(free, (x, y), round(1.6 * graft.radius + 3), 0, -1)
 
 
 def _one(od: Float, label: NDArray[np.uint8], free: Float, kind: Kind, r: float, rng: Rng) -> None:

@@ -6,7 +6,7 @@ The blemishes of the two public sets lie on people of different tones, but they 
 different cameras: how many are healed on light skin and on dark says little about the skin. Here every tone
 gets the same ones. What a labelled mark adds in optical density is laid on clean skin of others of the same
 set (``benchmarks.spot_grafts``): on the middle of the face, away from all that is labelled and protected.
-``--held-out`` asks networks and trees that have seen neither the person nor the one the mark is from.
+``--held-out`` asks networks and trees that have not seen the person; the mark on its own skin they may have.
 
 Faint marks are harder to see on skin that is uneven or shines, for anybody: the figures are no bar by
 themselves, but no other figure here tells tones apart from photos.
@@ -27,7 +27,7 @@ from benchmarks.detect import Find, held_out, measured, shipped
 from benchmarks.detect_score import LEAST_PX, Tally, typology_angle
 from benchmarks.skin import Rng
 from benchmarks.spot_grafts import Graft
-from benchmarks.spot_labels import Portrait, folds, portraits
+from benchmarks.spot_labels import Portrait, portraits
 
 from retouch_engine.imaging.density import density, encode
 from retouch_engine.imaging.masks import distance_inside
@@ -120,24 +120,16 @@ def marked(whose: Person, marks: Sequence[tuple[str, Graft, float, str]], rng: R
     return Portrait(whose.portrait.path, labels, shown, whose.portrait.halved_colour)
 
 
-def on_band(
-    people: Sequence[Person], fold: dict[str, int], each: int, bounds: tuple[float, float]
-) -> Iterator[Portrait]:
-    """Photos of people of one band with ``each`` blemishes laid on them, of people of their fold and set.
+def on_band(people: Sequence[Person], each: int, bounds: tuple[float, float]) -> Iterator[Portrait]:
+    """Photos of people of one band with ``each`` blemishes on them.
 
-    Every band gets the same marks in the same order, as far as sets and folds of its people allow.
+    Every band gets the same ones in the same order. Whoever one is from may be among those it is laid on.
     """
     rng = np.random.default_rng(SEED)
+    ready = {sort: cycle([mark for p in people for mark in p.own[sort]]) for sort in SORTS}
     mine = [p for p in people if bounds[0] <= p.angle < bounds[1]]
-    ready: dict[tuple[str, int, str], Iterator[tuple[Graft, float, str]]] = {}
     for whose in islice(cycle(mine), each // _TOGETHER["blemish"]):
-        marks = []
-        for sort, count in _TOGETHER.items():
-            key = (whose.camera, fold[whose.portrait.person], sort)
-            if key not in ready:
-                others = [p for p in people if (p.camera, fold[p.portrait.person]) == key[:2]]
-                ready[key] = cycle([mark for p in others for mark in p.own[sort]])
-            marks += [(sort, *mark) for mark in islice(ready[key], count)]
+        marks = [(s, *mark) for s, count in _TOGETHER.items() for mark in islice(ready[s], count)]
         yield marked(whose, marks, rng)
 
 
@@ -162,7 +154,6 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=300, help="blemishes for each band")
     given = parser.parse_args()
     photos = list(portraits(given.data))
-    fold = folds(photos)
     way: Find = held_out(photos, given.held_out) if given.held_out else shipped
     people = [one for p in photos if "faces" in p.path.parts and (one := person(p)) is not None]
     for camera in sorted({p.camera for p in people}):
@@ -171,7 +162,7 @@ def main() -> None:
         for name, bounds in BANDS.items():
             count = sum(bounds[0] <= p.angle < bounds[1] for p in here)
             if count:
-                laid = on_band(here, fold, given.each, bounds)
+                laid = on_band(here, given.each, bounds)
                 bands[name] = count, measured(laid, {"": way})[""]
         print(report(camera, bands), flush=True)
 

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from benchmarks.spot_labels import FOLDS, folds, portraits, second_photos
 from benchmarks.spot_net import MAPS, Shipped, SpotNet, planes
-from benchmarks.spot_scenes import Pool, crops, darkest, grafts_of
+from benchmarks.spot_scenes import Pool, crops
 from benchmarks.spot_sheets import BLEMISH, DOUBTFUL, IGNORE, KEEP, NOTHING, Sheet, cached
 from benchmarks.u_net import write_onnx
 from numpy.typing import NDArray
@@ -162,13 +162,8 @@ def train(sheets: list[Sheet], minutes: float, seed: int, before: Path | None = 
     trainer = Trainer.of(seed, before)
     begun, seen = time.process_time(), 0.0
     wrong: dict[str, NDArray[np.float32]] = {} if before is None else trainer.mistakes(sheets)
-    # The process that makes the crops is forked, and waits for ever for threads that were not.
-    cv2.setNumThreads(1)
-    grafts, dark = grafts_of(sheets), darkest(sheets)
     for number, until in enumerate((MINED_AT, 1.0) if before is None else (1.0,)):
-        known = Crops(
-            Pool(sheets, wrong, grafts, dark), seed + 100 * number + (0 if before is None else 1000)
-        )
+        known = Crops(Pool(sheets, wrong), seed + 100 * number + (0 if before is None else 1000))
         trainer.net.train()
         for rgb, label in torch.utils.data.DataLoader(known, BATCH, num_workers=1, prefetch_factor=6):
             done = (time.process_time() - begun) / (60 * minutes)
