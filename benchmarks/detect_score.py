@@ -108,13 +108,18 @@ def worth(marks: Iterable[Mark], finds: Iterable[Find]) -> Worth:
     return Worth(sum(fates.values()), healed / total, (healed + fates["offered"]) / total, precision)
 
 
-def tone_of(pixels: NDArray[np.uint8], skin: NDArray[np.bool_]) -> str:
-    """The skin's band by its individual typology angle (Chardon 1991), from the middle of its colours."""
-    if not skin.any():
-        return "none"
+def typology_angle(pixels: NDArray[np.uint8], skin: NDArray[np.bool_]) -> float:
+    """The skin's individual typology angle (Chardon 1991), degrees, from the middle of its colours."""
     lab = cv2.cvtColor(pixels[skin][None].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
     light, _, yellow = np.median(lab, axis=0)
-    angle = float(np.degrees(np.arctan2(light - 50, yellow)))
+    return float(np.degrees(np.arctan2(light - 50, yellow)))
+
+
+def tone_of(pixels: NDArray[np.uint8], skin: NDArray[np.bool_]) -> str:
+    """The skin's band by its typology angle."""
+    if not skin.any():
+        return "none"
+    angle = typology_angle(pixels, skin)
     return "light" if angle > 28 else "medium" if angle > 0 else "dark"
 
 
