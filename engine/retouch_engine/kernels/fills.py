@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,8 +11,6 @@ from retouch_engine.kernels.compiled import BLOCK, ROWS, kernel, part
 from retouch_engine.types import Bool, Float
 
 _LEAST_WEIGHT = np.float32(1e-4)
-_SMALLEST = 2
-"""Side, in cells, of a plane that is not halved any more."""
 _TAPS = 3
 """Cells that half a size's cell lies over, at most: two and a piece of a third where a side is odd."""
 
@@ -42,6 +42,19 @@ def _between(length: int, half: int) -> tuple[NDArray[np.intp], NDArray[np.intp]
 
 
 @part
+def _mean(line: Float, columns: NDArray[np.intp], along: Float, row: Float) -> None:
+    """The mean of what each cell of ``row`` lies over; ``line`` has room for the taps beyond its end."""
+    near, next_, last = along[0], along[1], along[2]
+    if len(line) - _TAPS == 2 * len(row):
+        for x in range(len(row)):
+            row[x] = (line[2 * x] + line[2 * x + 1]) * np.float32(0.5)
+    else:
+        for x in range(len(row)):
+            i = columns[x]
+            row[x] = near[x] * line[i] + next_[x] * line[i + 1] + last[x] * line[i + 2]
+
+
+@part
 def _halved(values: Float, half: tuple[int, int]) -> Float:
     """The mean under each cell of half the size."""
     h, w = values.shape
@@ -57,15 +70,35 @@ def _halved(values: Float, half: tuple[int, int]) -> Float:
         else:
             for x in range(w):
                 line[x] = a * one[x] + b * two[x]
-        row, near, next_, last = small[y], along[0], along[1], along[2]
-        if w == 2 * half[1]:
-            for x in range(half[1]):
-                row[x] = (line[2 * x] + line[2 * x + 1]) * np.float32(0.5)
-        else:
-            for x in range(half[1]):
-                i = columns[x]
-                row[x] = near[x] * line[i] + next_[x] * line[i + 1] + last[x] * line[i + 2]
+        _mean(line, columns, along, small[y])
     return small
+
+
+@part
+def _halved_where(values: Float, known: Bool, half: tuple[int, int]) -> tuple[Float, Float]:
+    """Under each cell of half the size the mean of values and 0, and how much of it is known.
+
+    A plane of values without the others, and one of weights, would take as long to write as to halve.
+    """
+    h, w = values.shape
+    (rows, down), (columns, along) = _under(h, half[0]), _under(w, half[1])
+    small, share = np.empty(half, np.float32), np.empty(half, np.float32)
+    line, has, no = np.zeros(w + _TAPS, np.float32), np.zeros(w + _TAPS, np.float32), np.float32(0)
+    for y in range(half[0]):
+        at, next_, last = rows[y], min(rows[y] + 1, h - 1), min(rows[y] + 2, h - 1)
+        one, two, three = values[at], values[next_], values[last]
+        among, below, lowest = known[at], known[next_], known[last]
+        a, b, c = down[0, y], down[1, y], down[2, y]
+        for x in range(w):
+            line[x] = a * (one[x] if among[x] else no) + b * (two[x] if below[x] else no)
+            has[x] = (a if among[x] else no) + (b if below[x] else no)
+        if c > 0:
+            for x in range(w):
+                line[x] += c * (three[x] if lowest[x] else no)
+                has[x] += c if lowest[x] else no
+        _mean(line, columns, along, small[y])
+        _mean(has, columns, along, share[y])
+    return small, share
 
 
 @part
@@ -120,6 +153,21 @@ def _laid(pulled: Float, values: Float, known: Bool) -> Float:
     return whole
 
 
+@part
+def _half(plane: NDArray[Any]) -> tuple[int, int]:
+    return (plane.shape[0] + 1) // 2, (plane.shape[1] + 1) // 2
+
+
+@part
+def _enough(small: Float, has: Float) -> None:
+    """Who knows anything knows enough: else the weight of lone pixels fades level by level."""
+    for y in range(small.shape[0]):
+        for x in range(small.shape[1]):
+            enough = min(np.float32(4) * has[y, x], np.float32(1))
+            small[y, x] *= enough / max(has[y, x], _LEAST_WEIGHT)
+            has[y, x] = enough
+
+
 @kernel(ROWS, BLOCK)
 def filled(values: Float, known: Bool) -> Float:
     """Values everywhere; see :func:`retouch_engine.imaging.bands.filled`.
@@ -128,33 +176,23 @@ def filled(values: Float, known: Bool) -> Float:
         values: float32 ``(h, w)``.
         known: bool ``(h, w)``; somewhere True.
     """
-    h, w = known.shape
-    first, weight = np.empty((h, w), np.float32), np.empty((h, w), np.float32)
-    for y in range(h):
-        among, row, out, has = known[y], values[y], first[y], weight[y]
-        for x in range(w):
-            has[x] = np.float32(1) if among[x] else np.float32(0)
-            out[x] = row[x] if among[x] else np.float32(0)
-    sums, weights = [first], [weight]
-    while min(weights[-1].shape) > _SMALLEST and _empty(weights[-1]):
-        half = (weights[-1].shape[0] + 1) // 2, (weights[-1].shape[1] + 1) // 2
-        small, has = _halved(sums[-1], half), _halved(weights[-1], half)
-        for y in range(half[0]):
-            for x in range(half[1]):
-                # Who knows anything knows enough: else the weight of lone pixels fades level by level.
-                enough = min(np.float32(4) * has[y, x], np.float32(1))
-                small[y, x] *= enough / max(has[y, x], _LEAST_WEIGHT)
-                has[y, x] = enough
+    small, has = _halved_where(values, known, _half(known))
+    _enough(small, has)
+    sums, weights = [small], [has]
+    while has.size > 1 and _empty(has):
+        half = _half(has)
+        small, has = _halved(small, half), _halved(has, half)
+        _enough(small, has)
         sums.append(small)
         weights.append(has)
-    pulled = np.empty(sums[-1].shape, np.float32)
+    pulled: Float = np.empty(small.shape, np.float32)
     for y in range(pulled.shape[0]):
         for x in range(pulled.shape[1]):
-            pulled[y, x] = sums[-1][y, x] / max(weights[-1][y, x], _LEAST_WEIGHT)
-    for number in range(len(sums) - 2, 0, -1):
+            pulled[y, x] = small[y, x] / max(has[y, x], _LEAST_WEIGHT)
+    for number in range(len(sums) - 2, -1, -1):
         total, share = sums[number], weights[number]
         pulled = _drawn(pulled, share.shape)
         for y in range(share.shape[0]):
             for x in range(share.shape[1]):
                 pulled[y, x] = total[y, x] + (np.float32(1) - share[y, x]) * pulled[y, x]
-    return _laid(pulled, values, known) if len(sums) > 1 else pulled
+    return _laid(pulled, values, known)

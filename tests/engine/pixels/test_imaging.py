@@ -43,6 +43,13 @@ def test_a_masked_blur_never_sees_what_the_mask_hides() -> None:
     assert np.allclose(masked_blur(values, weight, 3.0)[:, :20], 1, atol=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(2, 7), (2, 2), (33, 1)])
+def test_filling_leaves_nothing_empty_in_the_narrowest_strip(shape: tuple[int, int]) -> None:
+    known = np.zeros(shape, np.bool_)
+    known[0, 0] = True
+    assert np.allclose(filled(np.full(shape, 2.5, np.float32) * known, known), 2.5)
+
+
 def test_filling_keeps_what_is_known_and_stays_within_it() -> None:
     rng = np.random.default_rng(1)
     values = rng.uniform(2, 3, (50, 70)).astype(np.float32)
