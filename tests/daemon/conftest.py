@@ -50,7 +50,8 @@ def wait_for(condition: Callable[[], Any], what: str = "") -> Any:
 
 
 def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(HERE), **more}
+    above = os.environ.get("PYTHONPATH")  # a checkout that is tested beside the installed one
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), *([above] if above else [])]), **more}
 
 
 @dataclass

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.daemon.conftest import Hot, wait_for
+from tests.daemon.conftest import Hot, environment, wait_for
 from tests.engine.models.networks import network_model
 
 from retouch_engine import Stock
@@ -20,7 +20,6 @@ from retouchd.crew import ANY_CARD, NO_CARD, Crew, cards_of
 from retouchd.gpu import Card
 from retouchd.supervisor import WorkerPlan
 
-HERE = Path(__file__).parent
 FAKE = "fake_engine:open_engine"
 CARDS = [Card(n, "a card", 0, 24_000_000_000, 0.0) for n in range(3)]
 SMI = """#!/bin/sh
@@ -43,7 +42,7 @@ def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.chmod(0o755)
     monkeypatch.setenv("PATH", f"{path.parent}:/usr/bin:/bin")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
     return path.parent
 
 

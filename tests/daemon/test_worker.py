@@ -12,18 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.daemon.conftest import environment
 
 from retouch_engine import Order, Recipe
 from retouchd import protocol
 from retouchd.jobs import Outcome
 from retouchd.supervisor import Supervisor, WorkerPlan
 
-HERE = Path(__file__).parent
-
 
 @pytest.fixture
 def keeper(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
     made = Supervisor(WorkerPlan("fake_engine:open_engine"), job_seconds=30.0)
     yield made
     made.kill()
@@ -135,8 +134,8 @@ def test_the_worker_dies_with_the_daemon(tmp_path: Path) -> None:
         "print(keeper.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
-    env = {**os.environ, "PYTHONPATH": str(HERE)}
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=env) as daemon:
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment()) as daemon:
         assert daemon.stdout
         worker = int(daemon.stdout.readline())
         watch = os.pidfd_open(worker)
