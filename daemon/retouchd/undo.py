@@ -30,21 +30,6 @@ class Undone:
     """Files that somebody changed."""
 
 
-def sets_of(source: Path, folder: Path) -> list[tuple[ResultSet, dict[str, Any]]]:
-    """Every set in a folder that was made of this photo."""
-    found = []
-    names = naming.first_set(source, folder)
-    there = {entry.name for entry in names.path(RECORD).parent.iterdir()}
-    # A number may be missing: of a set that was taken by somebody's files, or removed.
-    for _ in range(len(there)):
-        if names.path(RECORD).name in there:
-            told = record.read(names.path(RECORD))
-            if told and record.same_source(told, source):
-                found.append((names, told))
-        names = names.next()
-    return found
-
-
 def sources_below(top: Path) -> Iterator[tuple[Path, Path]]:
     """Source and folder of each set of results below a folder, as the records there tell."""
     for place, folders, _ in os.walk(top):
@@ -82,7 +67,8 @@ def undo(source: Path, folder: Path, *, dry_run: bool = False) -> list[Undone]:
     if own.is_symlink() or not own.is_dir():
         return []
     with locked(own):
-        return [_undo_set(source, names, told, dry_run=dry_run) for names, told in sets_of(source, folder)]
+        sets = record.sets_of(source, folder)
+        return [_undo_set(source, names, told, dry_run=dry_run) for names, told in sets]
 
 
 def _undo_set(source: Path, names: ResultSet, told: dict[str, Any], *, dry_run: bool) -> Undone:

@@ -24,8 +24,8 @@ def record_of(folder: Path, name: str = "IMG.json") -> dict[str, Any]:
     return told
 
 
-def decide(folder: Path, photo: Path, *spots: Correction) -> Memory:
-    digest = record_of(folder, f"{photo.stem}.json")["source"]["sha256"]
+def decide(folder: Path, photo: Path, *spots: Correction, number: str = "") -> Memory:
+    digest = record_of(folder, f"{photo.stem}{number}.json")["source"]["sha256"]
     memory = Memory(photo.name, digest, Corrections(spots), ({"kind": "pimple", "by": "page"},) * len(spots))
     corrections.write(photo, folder, memory)
     return memory
@@ -150,6 +150,29 @@ def test_a_mask_painted_before_the_photo_is_done_counts(hot: Hot, service: bool)
     assert sorted(p.name for p in hot.folder.glob("*.tif")) == ["IMG-retouched.tif", "IMG.tif"]
     assert b"painted" not in mask.read_bytes()
     assert "was done already" in hot.process(photo).stdout
+
+
+@pytest.mark.parametrize("cleared_away", [False, True])
+def test_a_photo_whose_plain_names_were_taken_is_corrected_like_any_other(
+    hot: Hot, *, cleared_away: bool
+) -> None:
+    """No record lies where counting begins: a retoucher's own IMG-retouched.tif has none."""
+    photo, somebodys = hot.drop("IMG.tif"), hot.drop("IMG-retouched.tif", b"by a retoucher")
+    hot.start()
+    wait_for(lambda: [r for r in hot.rows("done") if r["file"] == str(photo)])
+    if cleared_away:
+        somebodys.unlink()
+    (hot.folder / "_retouchd/IMG-mask-2.tif").write_bytes(b"\x05 painted")
+    wait_for(lambda: [w["box"][0] for w in wishes(hot.folder, "IMG-2.json")] == [5], hot.log())
+    decide(hot.folder, photo, WISH, number="-2")
+    wait_for(lambda: [w["wish"] for w in wishes(hot.folder, "IMG-2.json")] == ["keep"], hot.log())
+    wait_for(lambda: len(hot.rows("done")) == 1)
+
+    assert "was done already" in hot.process(photo).stdout
+    assert sorted(p.name for p in hot.folder.glob("IMG-retouched*.tif")) == [
+        "IMG-retouched-2.tif",
+        *[somebodys.name] * (not cleared_away),
+    ]
 
 
 def test_a_mask_of_another_photo_is_left_where_it_is(hot: Hot) -> None:

@@ -191,6 +191,18 @@ def test_a_result_that_was_edited_is_left_alone(maker: Maker, edited: str) -> No
     assert not (maker.folder / "IMG-retouched-3.tif").exists()
 
 
+def test_the_latest_set_is_replaced_also_when_a_plain_name_is_free_again(maker: Maker) -> None:
+    """Two results of which the one with the higher number is the older would be taken for the other."""
+    other = maker.folder / "IMG-retouched.tif"
+    other.write_bytes(b"somebody's work")
+    publish.publish(maker(data=b"v1"))
+    other.unlink()
+    publish.publish(maker(data=b"v2"))
+
+    assert [p.name for p in maker.folder.glob("*-retouched*.tif")] == ["IMG-retouched-2.tif"]
+    assert b"v2" in (maker.folder / "IMG-retouched-2.tif").read_bytes()
+
+
 def test_work_done_already_is_adopted(maker: Maker) -> None:
     publish.publish(maker(stamp=b"first"))
     done = publish.publish(maker(stamp=b"second"))

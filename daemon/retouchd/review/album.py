@@ -175,7 +175,7 @@ def _photo(place: Place, folder: Path, path: Path, told: dict[str, Any]) -> Phot
     if not isinstance(name, str) or not isinstance(counts, dict) or name in {"", ".", ".."} or "/" in name:
         return None
     source = place.sources / folder.relative_to(place.results) / name
-    names = _set_of(source, folder, path)
+    names = naming.set_of_record(path, source)
     inside = os.path.realpath(source).startswith(f"{os.path.realpath(place.sources)}{os.sep}")
     if names is None or source.is_symlink() or not source.is_file() or not inside:
         return None
@@ -186,15 +186,6 @@ def _photo(place: Place, folder: Path, path: Path, told: dict[str, Any]) -> Phot
         approved = False
     whole = {key: _whole(counts.get(key)) for key in ("found", *_DECISIONS)}
     return Photo(_id(path), source, names, whole, sha256, _stamp(path)[0], approved)
-
-
-def _set_of(source: Path, folder: Path, path: Path) -> ResultSet | None:
-    """The set that a record belongs to, judged by its name."""
-    tail = path.name.removesuffix(".json").removeprefix(source.stem)
-    if tail and not (tail[:1] == "-" and tail[1:].isascii() and tail[1:].isdigit()):
-        return None
-    names = ResultSet(folder, source.stem, int(tail[1:]) if tail else 1)
-    return names if names.path(RECORD) == path else None
 
 
 def places_of(watched: Iterable[tuple[Path, Path | None]]) -> list[Place]:
