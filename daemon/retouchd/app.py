@@ -339,7 +339,8 @@ class Service:
         if fresh.state_dir != self.settings.state_dir:
             log.get().warning("state_dir changes with the next start", kept=self.settings.state_dir)
             fresh = fresh.model_copy(update={"state_dir": self.settings.state_dir})
-        self.settings = self.dispatcher.settings = self.amends.settings = fresh
+        self.settings = self.amends.settings = fresh
+        self.dispatcher.take_over(fresh)
         self.hooks.settings = fresh.hooks
         if self.web:
             self.web.watch(fresh)

@@ -204,13 +204,17 @@ def latest(source: Path, folder: Path) -> dict[str, Any] | None:
 def outdated(source: Path, folder: Path) -> bool:
     """Whether the latest results do not show what a person decided.
 
-    A file that cannot be used counts as outdated: the job then says what is wrong with it.
+    A file that cannot be used or read counts as outdated: the job then says what is wrong with it.
     """
+    try:
+        return _shows_less_than_decided(source, folder)
+    except (BrokenCorrections, OSError):
+        return True
+
+
+def _shows_less_than_decided(source: Path, folder: Path) -> bool:
     for names, told in reversed(record.sets_of(source, folder)):
-        try:
-            memory = read(source, folder, record.source_digest(told))
-        except BrokenCorrections:
-            return True
+        memory = read(source, folder, record.source_digest(told))
         shown_there: object = told.get("corrections", Corrections().as_json())
         edited = edited_mask(source, folder, memory.masks) is not None
         return edited or (shown_there != memory.decided.as_json() and names.path(Role.RESULT).exists())

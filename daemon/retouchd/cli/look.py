@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,8 @@ import click
 from retouchd import config, ignores, scanner
 from retouchd.cli.options import absolute, config_option, journal_of, json_option
 from retouchd.jobs import AT_REST, State
-from retouchd.journal import InstanceRow, Journal, Row
-from retouchd.text import duration, shown
+from retouchd.journal import EVERYWHERE, InstanceRow, Journal, Row
+from retouchd.text import complaint, duration, shown
 
 _FRESH_S = 60.0
 
@@ -95,22 +97,37 @@ def why(file: Path, config_path: Path | None) -> None:
         row = journal.find(os.fsencode(path)) or journal.find(os.fsencode(Path(os.path.realpath(path))))
         now = journal.now()
         own = journal.is_published(os.fsencode(path))
-        offline = {r.path: r.note for r in journal.roots() if r.state == "offline"}
-    click.echo(_told(row, now, offline.get(row.root, "")) if row else _unknown(path, settings, own=own))
+        folders = _folders_that_wait(settings, journal)
+        notes = {Path(os.fsdecode(r.path)): r.note for r in journal.roots()}
+    click.echo(_told(row, now, folders) if row else _unknown(path, settings, notes, own=own))
     sys.exit(0 if row else 1)
 
 
-def _told(row: Row, now: float, offline: str) -> str:
+def _folders_that_wait(settings: config.Settings, journal: Journal) -> dict[bytes, str]:
+    """In words, why nothing is done in a folder now; a folder that is looked at is not named."""
+    watched, paused = {os.fsencode(w.path) for w in settings.watch}, journal.paused()
+    waiting = {}
+    for root in journal.roots():
+        if root.path not in watched:
+            waiting[root.path] = "no longer watched"
+        elif root.state == "offline":
+            waiting[root.path] = f"offline ({shown(root.note)})"
+        elif not paused.isdisjoint({root.path, EVERYWHERE}):
+            waiting[root.path] = "paused (go on with: retouchd resume)"
+    return waiting
+
+
+def _told(row: Row, now: float, folders: Mapping[bytes, str]) -> str:
     """``settling: size still grows``, ``skipped: own output``, ``done: 7 healed, 3 kept, 1 for review``."""
     reason = shown(row.reason)
     if row.state == State.RETRY or (row.state == State.SETTLING and row.not_before > now):
         reason += f"; next try in {duration(row.not_before - now)}"
-    if offline and row.state not in AT_REST:
-        reason = f"its folder is offline ({shown(offline)}){'; ' if reason else ''}{reason}"
+    if row.root in folders and row.state not in AT_REST:
+        reason = f"its folder is {folders[row.root]}{'; ' if reason else ''}{reason}"
     return f"{row.state}: {reason}" if reason else str(row.state)
 
 
-def _unknown(path: Path, settings: config.Settings, *, own: bool) -> str:
+def _unknown(path: Path, settings: config.Settings, notes: Mapping[Path, str], *, own: bool) -> str:
     """Why a file is not in the journal."""
     above = [w for w in settings.watch if path.is_relative_to(w.path)]
     if not above:
@@ -120,6 +137,13 @@ def _unknown(path: Path, settings: config.Settings, *, own: bool) -> str:
     inner = [os.fsencode(part) for part in path.relative_to(above[0].path).parts]
     if reason := scanner.why_left_out(inner, scanner.Bounds.of(above[0])):
         return f"skipped: {reason}"
-    if not path.exists():
+    try:
+        linked = stat.S_ISLNK(path.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
         return "not seen: no such file"
-    return "skipped: a symlink" if path.is_symlink() else "not seen yet: the next look at the folder takes it"
+    except OSError as error:
+        return f"not seen: {complaint(error)}"
+    looked = (
+        f"its folder: {shown(notes[above[0].path])}" if above[0].path in notes else "no daemon has looked"
+    )
+    return "skipped: a symlink" if linked else f"not seen yet: the next look takes it ({looked})"
