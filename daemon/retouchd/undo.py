@@ -15,8 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from retouchd import ignores, naming, record
+from retouchd.errors import RetouchdError
 from retouchd.naming import OWN_FOLDER, RECORD, ResultSet
 from retouchd.publish import locked
+from retouchd.text import shown
+
+
+class TooWide(RetouchdError):
+    """A folder that holds watched ones is no shoot: a slip would take back the work of years."""
+
+    exit_code = 2
+
+    def __init__(self, given: Path, watched: Path) -> None:
+        super().__init__(f"{shown(given)} holds {shown(watched)} with all its shoots; name a shoot")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tomllib
@@ -10,7 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from tests.daemon.conftest import Hot
+from tests.daemon.conftest import FAKE, Hot, wait_for
 
 from retouch_engine import PHOTO_SUFFIXES
 
@@ -153,6 +154,31 @@ def test_exit_codes_of_mistakes(hot: Hot, words: list[str], code: int) -> None:
     assert done.returncode == code
     assert done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_what_was_staged_goes_when_process_is_ended(photos: Hot, ended_by: signal.Signals) -> None:
+    scratch = photos.base / "tmp"
+    scratch.mkdir()
+    photos.drop("slow.tif", b"SLEEP=30")
+    command = [sys.executable, "-m", "retouchd", "process", "hot/slow.tif", "--engine", FAKE]
+    env = {**photos.env, "TMPDIR": str(scratch)}
+    process = subprocess.Popen(command, env=env, cwd=photos.base, stderr=subprocess.PIPE)
+    photos.running.append(process)
+    wait_for(lambda: list(scratch.glob("retouchd-*/job-*")), "work")
+    process.send_signal(ended_by)
+
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, b"interrupted" in said) == (130, True)
+    assert list(scratch.iterdir()) == []
+    assert not (photos.folder / "_retouchd").exists()
+
+
+def test_an_empty_name_is_not_the_current_folder(photos: Hot) -> None:
+    told = photos.process("")
+    assert told.returncode == 2
+    assert "an empty name" in told.stderr
+    assert photos.about("pause", "").returncode == 2
 
 
 def test_a_mask_fits_one_photo(photos: Hot) -> None:

@@ -7,7 +7,10 @@ Exit codes: 0 done; 1 at least one file failed, or what was asked for is not the
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -52,8 +55,23 @@ for _command in _COMMANDS:
     cli.add_command(_command)
 
 
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _end_as_by_ctrl_c() -> None:
+    """A window that is closed or a ``timeout`` ends us as Ctrl-C does: what was staged is removed.
+
+    Gigabytes of half-made results stayed in the temporary folder. The service decides for itself later on.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # not below nohup
+            signal.signal(number, _interrupt)
+
+
 def main() -> None:
     """Run the command line; failures are one line each on standard error, and an exit code."""
+    _end_as_by_ctrl_c()
     # A name that is not UTF-8 must never end a command in the middle of its output.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

@@ -15,13 +15,13 @@ import click
 
 from retouchd import actions, config, control
 from retouchd import undo as undoing
-from retouchd.cli.options import absolute, config_option, journal_of
+from retouchd.cli.options import GivenPath, absolute, config_option, journal_of
 from retouchd.contact import ContactPages
 from retouchd.errors import JobError, NoDaemon, NothingToUndo, UnknownJob
 from retouchd.jobs import IN_HAND, State
 from retouchd.journal import Journal, Row
 from retouchd.text import shown
-from retouchd.undo import Undone
+from retouchd.undo import TooWide, Undone
 
 
 def _ask(config_path: Path | None, what: str, about: str) -> None:
@@ -56,19 +56,19 @@ def skip(job: str, config_path: Path | None) -> None:
 
 
 @click.command()
-@click.argument("root", metavar="[ROOT]", default="")
+@click.argument("root", metavar="[ROOT]", required=False, type=GivenPath())
 @config_option
-def pause(root: str, config_path: Path | None) -> None:
+def pause(root: Path | None, config_path: Path | None) -> None:
     """Stop work below one watched folder, or everywhere; outlasts restarts. The photo in hand is finished."""
-    _ask(config_path, "pause", str(absolute(Path(root))) if root else "")
+    _ask(config_path, "pause", str(absolute(root)) if root else "")
 
 
 @click.command()
-@click.argument("root", metavar="[ROOT]", default="")
+@click.argument("root", metavar="[ROOT]", required=False, type=GivenPath())
 @config_option
-def resume(root: str, config_path: Path | None) -> None:
+def resume(root: Path | None, config_path: Path | None) -> None:
     """Go on after a pause, below one watched folder or everywhere."""
-    _ask(config_path, "resume", str(absolute(Path(root))) if root else "")
+    _ask(config_path, "resume", str(absolute(root)) if root else "")
 
 
 @click.command()
@@ -82,7 +82,7 @@ def drain(config_path: Path | None) -> None:
 
 
 @click.command()
-@click.argument("path", metavar="FILE|SHOOT", type=click.Path(path_type=Path))
+@click.argument("path", metavar="FILE|SHOOT", type=GivenPath())
 @click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
 @config_option
 def undo(path: Path, dry_run: bool, config_path: Path | None) -> None:
@@ -105,7 +105,7 @@ def undo(path: Path, dry_run: bool, config_path: Path | None) -> None:
 
 
 @click.command()
-@click.argument("path", metavar="FILE|SHOOT", type=click.Path(path_type=Path))
+@click.argument("path", metavar="FILE|SHOOT", type=GivenPath())
 @click.option("--force", is_flag=True, help="Even if FILE is a result of retouchd that was saved again.")
 @config_option
 def requeue(path: Path, force: bool, config_path: Path | None) -> None:
@@ -174,6 +174,9 @@ def _places(settings: config.Settings, path: Path) -> list[tuple[Path, Path]]:
     """The photos, and where their results lie."""
     if not path.is_dir():
         return [(path, settings.results_of(path))]
+    for place in (p for w in settings.watch for p in (w.path, w.mirror) if p):
+        if place != path and place.is_relative_to(path):
+            raise TooWide(path, place)
     above = next((w for w in settings.watch if path.is_relative_to(w.path)), None)
     top = above.mirror / path.relative_to(above.path) if above and above.mirror else path
     return list(undoing.sources_below(top))

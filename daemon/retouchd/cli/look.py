@@ -12,8 +12,9 @@ from typing import Any
 
 import click
 
-from retouchd import config, ignores, scanner
-from retouchd.cli.options import absolute, config_option, journal_of, json_option
+from retouch_engine import Role
+from retouchd import config, ignores, record, scanner
+from retouchd.cli.options import GivenPath, absolute, config_option, journal_of, json_option
 from retouchd.jobs import AT_REST, State
 from retouchd.journal import EVERYWHERE, InstanceRow, Journal, Row
 from retouchd.text import complaint, duration, shown
@@ -88,7 +89,7 @@ def list_jobs(state: str | None, config_path: Path | None, as_json: bool) -> Non
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=GivenPath())
 @config_option
 def why(file: Path, config_path: Path | None) -> None:
     """Why a photo is where it is. Exit code 1 when the service does not know it."""
@@ -99,7 +100,7 @@ def why(file: Path, config_path: Path | None) -> None:
         own = journal.is_published(os.fsencode(path))
         folders = _folders_that_wait(settings, journal)
         notes = {Path(os.fsdecode(r.path)): r.note for r in journal.roots()}
-    click.echo(_told(row, now, folders) if row else _unknown(path, settings, notes, own=own))
+    click.echo(_told(row, now, folders, settings) if row else _unknown(path, settings, notes, own=own))
     sys.exit(0 if row else 1)
 
 
@@ -117,14 +118,28 @@ def _folders_that_wait(settings: config.Settings, journal: Journal) -> dict[byte
     return waiting
 
 
-def _told(row: Row, now: float, folders: Mapping[bytes, str]) -> str:
-    """``settling: size still grows``, ``skipped: own output``, ``done: 7 healed, 3 kept, 1 for review``."""
-    reason = shown(row.reason)
+def _told(row: Row, now: float, folders: Mapping[bytes, str], settings: config.Settings) -> str:
+    """``settling: size still grows``, ``skipped: own output``, ``done: 7 healed -> IMG-retouched.tif``."""
+    reason = shown(row.reason) + (_where(row.file, settings) if row.state == State.DONE else "")
     if row.state == State.RETRY or (row.state == State.SETTLING and row.not_before > now):
         reason += f"; next try in {duration(row.not_before - now)}"
     if row.root in folders and row.state not in AT_REST:
         reason = f"its folder is {folders[row.root]}{'; ' if reason else ''}{reason}"
     return f"{row.state}: {reason}" if reason else str(row.state)
+
+
+def _where(photo: Path, settings: config.Settings) -> str:
+    """Which file is the latest result, or that it is gone: a result that was moved away is not made again."""
+    try:
+        sets = record.sets_of(photo, settings.results_of(photo))
+    except OSError as error:
+        return f"; where its result lies: {complaint(error)}"
+    if not sets:
+        return "; its record was removed"
+    result = sets[-1][0].path(Role.RESULT)
+    if os.path.lexists(result):
+        return f" -> {shown(result.name)}"
+    return f"; {shown(result.name)} was removed or renamed, retouchd requeue makes it again"
 
 
 def _unknown(path: Path, settings: config.Settings, notes: Mapping[Path, str], *, own: bool) -> str:

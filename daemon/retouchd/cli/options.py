@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,10 +15,27 @@ from retouchd import config, protocol, schema
 from retouchd.errors import StateDirUnusable
 from retouchd.journal import FILE_NAME, Journal
 
+
+class GivenPath(click.Path):
+    """A path that was given; an empty word is none.
+
+    It is a script's unset variable, and ``Path("")`` is the current folder: ``undo "$SHOOT"`` took that back.
+    """
+
+    def __init__(self, *, exists: bool = False, file_okay: bool = True, dir_okay: bool = True) -> None:
+        super().__init__(exists=exists, file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, or a mistake of usage."""
+        if value == "":
+            self.fail("an empty name", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 config_option = click.option(
     "--config",
     "config_path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=GivenPath(dir_okay=False),
     help="Configuration file. Default: $RETOUCHD_CONFIG, ./config.toml, ~/.config/retouchd/config.toml,"
     " /etc/retouchd/config.toml.",
 )
