@@ -104,8 +104,9 @@ class Hooks:
                     start_new_session=True,
                     env={k: v for k, v in os.environ.items() if k not in _OURS},
                 )
-        except OSError as error:
-            log.get().warning("hook does not start", hook=name, why=complaint(error))
+        except (OSError, ValueError) as error:  # a word of the settings may hold a NUL
+            why = complaint(error) if isinstance(error, OSError) else str(error)
+            log.get().warning("hook does not start", hook=name, why=why)
             return
         self._running.append(_Running(name, process, self.clock() + self.settings.seconds))
 

@@ -103,7 +103,7 @@ class Intake:
         root.check(self._table)
         found = scanner.Found() if root.offline else self._scan(root)
         root.offline = root.offline or found.unreadable.get(root.key, "")
-        if (root.offline, root.mount, root.lost) != before or not root.mount:
+        if (root.offline, root.mount, root.lost) != before:
             self._health_changed(root)
         if not root.offline and not root.vanished(root.watch.path, self._table):  # not even meanwhile
             self._sweep_once(root, found)

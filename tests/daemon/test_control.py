@@ -74,6 +74,8 @@ def test_why_names_the_latest_result_and_tells_when_it_is_gone(done: Hot) -> Non
     for path in (done.folder / "_retouchd").glob("*.json"):
         path.unlink()
     assert done.about("why", photo).stdout == "done: 1 healed; its record was removed\n"
+    done.folder.rename(done.base / "away")
+    assert done.about("why", photo).stdout == f"done: 1 healed; {done.folder} is not there\n"
 
 
 @pytest.mark.parametrize("slip", ["", "above"])

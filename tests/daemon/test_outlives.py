@@ -157,6 +157,33 @@ def test_a_hook_that_was_taken_out_of_the_settings_is_not_started() -> None:
     assert not hooks._waiting
 
 
+def test_a_hook_with_a_nul_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    hooks = Hooks(HookSettings(on_done=("tr\0ue",)))
+    hooks.done({})
+    hooks.step(idle=True)
+    assert "hook does not start" in "".join(capsys.readouterr())
+
+
+def test_a_folder_that_is_not_there_yet_is_told_of_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A share that was not mounted all night was a line every two seconds."""
+    journal = Journal.create(tmp_path / "state")
+    made = {"state_dir": str(tmp_path / "state"), "watch": [{"path": str(tmp_path / "hot")}]}
+    now, table = [0.0], [Mount(Path("/"), "ext4", "a")]
+    intake = Intake(Settings.model_validate(made), journal, clock=lambda: now[0], table=lambda: table)
+    for _ in range(5):
+        now[0] += 60
+        intake.look()
+    assert "".join(capsys.readouterr()).count("root offline") == 1
+    (tmp_path / "hot").mkdir()
+    for _ in range(2):
+        now[0] += 60
+        intake.look()
+    assert "".join(capsys.readouterr()).count("root online") == 1
+    journal.close()
+
+
 def test_a_hook_without_room_for_its_facts_is_a_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

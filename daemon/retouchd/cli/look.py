@@ -130,12 +130,13 @@ def _told(row: Row, now: float, folders: Mapping[bytes, str], settings: config.S
 
 def _where(photo: Path, settings: config.Settings) -> str:
     """Which file is the latest result, or that it is gone: a result that was moved away is not made again."""
+    folder = settings.results_of(photo)
     try:
-        sets = record.sets_of(photo, settings.results_of(photo))
+        sets = record.sets_of(photo, folder)
+        if not sets:
+            return "; its record was removed" if folder.is_dir() else f"; {shown(folder)} is not there"
     except OSError as error:
         return f"; where its result lies: {complaint(error)}"
-    if not sets:
-        return "; its record was removed"
     result = sets[-1][0].path(Role.RESULT)
     if os.path.lexists(result):
         return f" -> {shown(result.name)}"
