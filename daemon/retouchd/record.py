@@ -143,8 +143,12 @@ def untouched(record: dict[str, Any], names: ResultSet, role: str, alive: Callab
         return True
     if path.is_symlink() or not path.is_file():
         return False
-    # An empty file is a reservation of ours that a crash left, see publish; nobody's work is lost with it.
-    return path.stat().st_size == 0 or digest_of(path, alive) in our_digests(record, role)
+    if path.stat().st_size == 0:  # a reservation of ours that a crash left, see publish; nobody's work
+        return True
+    try:
+        return digest_of(path, alive) in our_digests(record, role)
+    except PermissionError:  # somebody saved it since, as his own
+        return False
 
 
 def renewed(record: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from retouchd.hooks import Hooks
 from retouchd.intake import Intake
 from retouchd.journal import Journal
 from retouchd.mounts import Mount
+from retouchd.review.album import Album, Place
 from retouchd.roots import Root
 from retouchd.supervisor import Supervisor, WorkerPlan
 
@@ -94,6 +95,27 @@ def test_a_page_that_may_not_be_looked_at_is_a_line(
     pages.touch(tmp_path)
     pages.step(everything=True)
     assert "no contact sheet" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("barred", ["corrections/a.tif.json", "../a.tif", "."])
+def test_one_file_that_may_not_be_looked_at_does_not_close_the_review_page(
+    hot: Hot, monkeypatch: pytest.MonkeyPatch, barred: str
+) -> None:
+    assert hot.process(hot.drop("A/a.tif", b"one")).returncode == 0
+    assert hot.process(hot.drop("B/b.tif", b"two")).returncode == 0
+    looked, refused = os.stat, (hot.folder / "A/_retouchd" / barred).resolve()
+
+    def stat(path: Any, **more: Any) -> os.stat_result:
+        if not isinstance(path, int) and Path(os.fsdecode(path)) == refused:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return looked(path, **more)
+
+    album = Album([Place(hot.folder, hot.folder)])
+    monkeypatch.setattr(os, "stat", stat)
+    assert "B" in {shoot.folder.name for shoot in album.shoots()}
+    monkeypatch.undo()
+    album.forget()
+    assert {shoot.folder.name for shoot in album.shoots()} == {"A", "B"}
 
 
 def test_a_photo_in_work_whose_folder_is_watched_no_longer_is_let_go_of(hot: Hot) -> None:

@@ -139,7 +139,7 @@ class Album:
         for where, folders, _ in os.walk(place.results):
             folder = Path(where)
             own = folder / OWN_FOLDER
-            if OWN_FOLDER in folders and not own.is_symlink():
+            if OWN_FOLDER in folders and _may_be_looked_into(own):
                 photos = self._photos(place, folder, own)
                 if photos:
                     relative = folder.relative_to(place.results)
@@ -164,9 +164,19 @@ class Album:
         known = self._known.get(path)
         if known is None or known[0] != stamp:
             told = record.read(path)
-            known = (stamp, _photo(place, folder, path, told) if told else None)
+            try:
+                known = (stamp, _photo(place, folder, path, told) if told else None)
+            except OSError:  # its folder does not let us look; the others have nothing to do with that
+                return None
             self._known[path] = known
         return known[1]
+
+
+def _may_be_looked_into(own: Path) -> bool:
+    try:
+        return not own.is_symlink()
+    except OSError:
+        return False
 
 
 def _photo(place: Place, folder: Path, path: Path, told: dict[str, Any]) -> Photo | None:
@@ -182,7 +192,7 @@ def _photo(place: Place, folder: Path, path: Path, told: dict[str, Any]) -> Phot
     sha256 = str(record.source_digest(told))
     try:
         approved = bool(corrections.read(source, folder, sha256).approved)
-    except BrokenCorrections:
+    except (BrokenCorrections, OSError):  # the photo's own page says what is wrong with them
         approved = False
     whole = {key: _whole(counts.get(key)) for key in ("found", *_DECISIONS)}
     return Photo(_id(path), source, names, whole, sha256, _stamp(path)[0], approved)
