@@ -37,7 +37,7 @@
         └── LoopSuspected          results of results, or one photo again and again
 
 Exit codes follow sysexits.h where it has a word for it: 69 unavailable, 73 cannot create, 75 try later,
-78 configuration. systemd does not restart after 78 (see systemd/retouchd.service).
+77 not permitted, 78 configuration. systemd does not restart after 78 (see systemd/retouchd.service).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Exit codes: 0 done; 1 at least one file failed, or what was asked for is not there; 2 wrong usage;
 69 the engine does not load; 73 a file exists already; 75 another retouchd is running, try later;
-78 mistakes in the configuration; 130 interrupted.
+77 another user's service or no rights to a file; 78 mistakes in the configuration; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ from retouchd.cli.review import review
 from retouchd.cli.run import run
 from retouchd.cli.setup import check_config, init_config, install_service
 from retouchd.errors import RetouchdError
+from retouchd.text import complaint
 
 _EPILOG = (
     "Exit codes: 0 done; 1 a file failed or is not known; 2 wrong usage; 69 the engine does not load;"
-    " 73 a file exists already; 75 another retouchd is running; 78 mistakes in the configuration;"
+    " 73 a file exists already; 75 another retouchd is running; 77 another user's, or no rights to a file;"
+    " 78 mistakes in the configuration;"
     " 130 interrupted."
 )
 
@@ -81,6 +83,9 @@ def main() -> None:
     except RetouchdError as error:
         click.echo(f"retouchd: {error}".replace("\n", "\nretouchd: "), err=True)
         sys.exit(error.exit_code)
+    except PermissionError as error:
+        click.echo(f"retouchd: {complaint(error)}", err=True)
+        sys.exit(77)
     except click.exceptions.Abort:
         click.echo("retouchd: interrupted", err=True)
         sys.exit(130)

@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from retouchd import config, protocol, schema
-from retouchd.errors import StateDirUnusable
 from retouchd.journal import FILE_NAME, Journal
 
 
@@ -56,6 +55,7 @@ def journal_of(config_path: Path | None) -> Iterator[tuple[config.Settings, Jour
 
     Raises:
         JournalDamaged: its rows cannot be read.
+        NotItsUser: it is another user's.
         StateDirUnusable: the disk does not let it be read or written now.
         RetouchdError: what :meth:`Journal.attach` and the settings have to say.
     """
@@ -65,6 +65,6 @@ def journal_of(config_path: Path | None) -> Iterator[tuple[config.Settings, Jour
         with schema.readable(settings.state_dir / FILE_NAME):
             yield settings, journal
     except sqlite3.OperationalError as error:
-        raise StateDirUnusable(settings.state_dir, str(error)) from error
+        raise schema.unusable(settings.state_dir, error) from error
     finally:
         journal.close()
