@@ -114,6 +114,31 @@ def test_requeue_does_a_photo_anew(done: Hot) -> None:
     assert "was done already" not in done.about("why", done.folder / "a.tif").stdout
 
 
+def test_requeue_of_a_shoot_takes_up_what_has_no_results_any_more(done: Hot) -> None:
+    """After undo, or when somebody removed _retouchd, there is no record that could tell of the photos."""
+    day = done.folder / "day"
+    done.drop("day/bad.tif", b"DAMAGED")
+    wait_for(lambda: done.rows("skipped"), done.log())
+    assert done.about("undo", day).returncode == 0
+    assert not (day / "b-retouched.tif").exists()
+    assert done.about("undo", day).returncode == 1
+    again = done.about("requeue", day)
+    assert (again.returncode, again.stdout) == (
+        0,
+        "taken up again with the next look at their folder: 2\n",
+    )
+    wait_for((day / "b-retouched.tif").exists, "the photo that was undone")
+    wait_for(lambda: len(done.rows("done")) == 2 and len(done.rows("skipped")) == 1, str(done.rows()))
+
+
+def test_a_photo_that_a_person_skipped_is_not_taken_up_with_its_shoot(done: Hot) -> None:
+    photo = done.drop("day/bad.tif", b"DAMAGED")
+    wait_for(lambda: done.rows("skipped"), done.log())
+    assert done.about("skip", photo).returncode == 0
+    assert "their folder: 1\n" in done.about("requeue", done.folder / "day").stdout
+    assert "a person asked to leave it alone" in done.about("why", photo).stdout
+
+
 def test_a_pause_outlasts_a_restart_and_a_resume_ends_it(hot: Hot) -> None:
     assert hot.about("pause").returncode == 1  # no daemon ever ran: there is no journal
     process = hot.start()
