@@ -109,7 +109,7 @@ def export(
     out.mkdir(parents=True, exist_ok=True)
     with (out / "metadata.jsonl").open("w", encoding="ascii") as listing:
         for item in batch.items(paths, None):
-            found = _result(item.source, settings)
+            found = item.barred or _result(item.source, settings)
             if isinstance(found, str):
                 yield Exported(item.source, 0, found)
                 continue

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import signal
 import subprocess
 import sys
 import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.daemon.conftest import FAKE, Hot, wait_for
 
 from retouch_engine import PHOTO_SUFFIXES
+from retouchd import batch
+from retouchd.config import Settings
 
 
 @pytest.fixture
@@ -124,6 +129,34 @@ def test_one_bad_photo_does_not_stop_the_others(photos: Hot) -> None:
     assert done.returncode == 1
     assert "the worker died on this photo" in done.stderr
     assert (photos.folder / "a-retouched.tif").exists()
+
+
+def test_a_folder_that_cannot_be_listed_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """process left out a client's folder without a word, and ended with 0."""
+    closed, listed = tmp_path / "Client B", os.scandir
+    closed.mkdir()
+    (tmp_path / "a.tif").write_bytes(b"photo")
+
+    def scandir(path: Any) -> Any:
+        if path == os.fsencode(closed):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return listed(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", scandir)
+        todo = batch.items([tmp_path], tmp_path / "out")
+    assert [(i.source.name, i.barred) for i in todo] == [("a.tif", ""), (closed.name, "Permission denied")]
+    with batch.Batch(Settings(), batch.Wish("studio"), FAKE) as work:
+        failure = work.do(todo[1]).failure
+    assert failure
+    assert (failure.code, failure.message) == ("folder", "cannot be listed: Permission denied")
+
+
+def test_a_name_that_no_folder_can_have_costs_the_others_nothing(photos: Hot) -> None:
+    told = photos.process("hot/a.tif", "x" * 300, "hot/day")
+    assert told.returncode == 1
+    assert "File name too long" in told.stderr or "names have at most 255" in told.stderr
+    assert len(told.stdout.splitlines()) == 2
 
 
 def test_hostile_names_reach_no_terminal(photos: Hot) -> None:

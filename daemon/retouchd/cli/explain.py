@@ -18,7 +18,7 @@ from retouchd.cli.options import GivenPath, absolute, config_option, json_option
 from retouchd.config.load import preset_recipe
 from retouchd.config.presets import BUILT_IN_PRESET
 from retouchd.errors import JobError
-from retouchd.text import shown
+from retouchd.text import complaint, shown
 
 _FATES = {"healed": "to heal", "review": "for review", "kept": "kept"}
 
@@ -54,7 +54,8 @@ def explain(
         sitting = sittings.recalled(source, settings.results_of(source), "", recipe)
         told = draw(source, beside, maps=maps, stock=stock, recipe=recipe, sitting=sitting)
     except (EngineError, JobError, OSError) as error:
-        click.echo(f"retouchd: {shown(str(error))}", err=True)
+        why = complaint(error) if isinstance(error, OSError) else shown(str(error))
+        click.echo(f"retouchd: {why}", err=True)
         sys.exit(1)
     if as_json:
         click.echo(json.dumps(told))
