@@ -253,6 +253,11 @@ def test_init_config_writes_what_check_config_accepts(tmp_path: Path) -> None:
     assert not (tmp_path / "c.toml").exists()
 
 
+def test_what_the_disk_refuses_is_one_line(tmp_path: Path, hot: Hot) -> None:
+    told = hot.cli("init-config", "--watch", tmp_path, "--out", "/proc/config.toml")
+    assert (told.returncode, told.stderr) == (74, "retouchd: No such file or directory: /proc/config.toml\n")
+
+
 def test_check_config_tells_all_mistakes(hot: Hot) -> None:
     hot.config.write_text("a = 1\nb = 2\nstate_dir = 3\n")
     done = hot.about("check-config")

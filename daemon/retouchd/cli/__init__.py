@@ -1,8 +1,9 @@
 """The command line: one file for each group of commands, listed here.
 
 Exit codes: 0 done; 1 at least one file failed, or what was asked for is not there; 2 wrong usage;
-69 the engine does not load; 73 a file exists already; 75 another retouchd is running, try later;
-77 another user's service or no rights to a file; 78 mistakes in the configuration; 130 interrupted.
+69 the engine does not load; 73 a file exists already; 74 a file cannot be read or written;
+75 another retouchd is running, try later; 77 another user's service or no rights to a file;
+78 mistakes in the configuration; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ from retouchd.text import complaint
 
 _EPILOG = (
     "Exit codes: 0 done; 1 a file failed or is not known; 2 wrong usage; 69 the engine does not load;"
-    " 73 a file exists already; 75 another retouchd is running; 77 another user's, or no rights to a file;"
+    " 73 a file exists already; 74 a file cannot be read or written; 75 another retouchd is running;"
+    " 77 another user's, or no rights to a file;"
     " 78 mistakes in the configuration;"
     " 130 interrupted."
 )
@@ -83,9 +85,9 @@ def main() -> None:
     except RetouchdError as error:
         click.echo(f"retouchd: {error}".replace("\n", "\nretouchd: "), err=True)
         sys.exit(error.exit_code)
-    except PermissionError as error:
+    except OSError as error:
         click.echo(f"retouchd: {complaint(error)}", err=True)
-        sys.exit(77)
+        sys.exit(77 if isinstance(error, PermissionError) else 74)
     except click.exceptions.Abort:
         click.echo("retouchd: interrupted", err=True)
         sys.exit(130)
