@@ -101,7 +101,7 @@ class Album:
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _walked_s: float = -1e9
     _shoots: tuple[Shoot, ...] = ()
-    _known: dict[Path, tuple[tuple[int, ...], Photo | None]] = field(default_factory=dict)
+    _known: dict[tuple[Place, Path], tuple[tuple[int, ...], Photo | None]] = field(default_factory=dict)
 
     def shoots(self) -> tuple[Shoot, ...]:
         """Every folder with results, those that ask for a look first."""
@@ -143,8 +143,10 @@ class Album:
                 photos = self._photos(place, folder, own)
                 if photos:
                     relative = folder.relative_to(place.results)
-                    name = place.results.name if relative == Path() else f"{place.results.name}/{relative}"
-                    yield Shoot(_id(own), folder, shown(name), photos)
+                    name = place.sources.name if relative == Path() else f"{place.sources.name}/{relative}"
+                    # By where the photos are: results of several folders may come together in one.
+                    shoot_id = _id(place.sources / relative / OWN_FOLDER)
+                    yield Shoot(shoot_id, folder, shown(name), photos)
             folders[:] = sorted(f for f in folders if not ignores.folder_ignored(f))
 
     def _photos(self, place: Place, folder: Path, own: Path) -> tuple[Photo, ...]:
@@ -161,14 +163,14 @@ class Album:
     def _read(self, place: Place, folder: Path, path: Path) -> Photo | None:
         decided = folder / OWN_FOLDER / naming.CORRECTIONS_FOLDER
         stamp = (*_stamp(path), *_stamp(decided))
-        known = self._known.get(path)
+        known = self._known.get((place, path))
         if known is None or known[0] != stamp:
             told = record.read(path)
             try:
                 known = (stamp, _photo(place, folder, path, told) if told else None)
             except OSError:  # its folder does not let us look; the others have nothing to do with that
                 return None
-            self._known[path] = known
+            self._known[place, path] = known
         return known[1]
 
 
@@ -187,7 +189,9 @@ def _photo(place: Place, folder: Path, path: Path, told: dict[str, Any]) -> Phot
     source = place.sources / folder.relative_to(place.results) / name
     names = naming.set_of_record(path, source)
     inside = os.path.realpath(source).startswith(f"{os.path.realpath(place.sources)}{os.sep}")
-    if names is None or source.is_symlink() or not source.is_file() or not inside:
+    # Results of several folders may come together here: a name alone does not say whose they are.
+    its = names is not None and record.same_source(told, source)
+    if names is None or not its or source.is_symlink() or not source.is_file() or not inside:
         return None
     sha256 = str(record.source_digest(told))
     try:
