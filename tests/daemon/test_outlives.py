@@ -138,6 +138,17 @@ def test_a_photo_in_work_whose_folder_is_watched_no_longer_is_let_go_of(hot: Hot
     assert process.poll() is None
 
 
+def test_a_reload_says_what_it_does_not_take_over(hot: Hot) -> None:
+    """A token that is in the settings and not asked for is worse than none."""
+    process = hot.start()
+    wait_for(lambda: '"ready"' in hot.log())
+    hot.config.write_text(hot.config.read_text() + '\n[http]\ntoken = "0123456789abcdef"\n')
+    for reloads in (1, 2):
+        process.send_signal(signal.SIGHUP)
+        wait_for(lambda: hot.log().count('"reloaded"') == reloads, hot.log())  # noqa: B023 - waited for at once
+    assert hot.log().count("http changes with the next start") == 2
+
+
 def test_why_tells_of_a_pause(hot: Hot) -> None:
     hot.start()
     wait_for(lambda: '"ready"' in hot.log())
