@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Corrections, Order, Recipe, Role
-from retouchd import corrections, log, naming, overrides, protocol, publish, record, sittings
+from retouchd import corrections, keepsakes, log, naming, overrides, protocol, publish, record, sittings
 from retouchd.config import Settings, Watch
 from retouchd.corrections import Memory
 from retouchd.crew import Crew
@@ -260,9 +260,13 @@ class Dispatcher:
         self._done(replace(row, source_digest=digest, recipe_digest=hand.key), done)
 
     def _twin_or_retouch(self, keeper: Supervisor, hand: InHand, digest: Digest) -> None:
-        """The same pixels under another name were done: their result is copied, and nothing is rendered."""
+        """The same pixels under another name were done: their result is copied, and nothing is rendered.
+
+        Not where marks are kept: the twin may have been done before they were, or in a folder without them.
+        """
         row, recipe = hand.row, hand.key
-        for twin in self._desk.journal.same_pixels(row, digest, recipe):
+        kept = keepsakes.kept(self._folder(row))
+        for twin in () if kept else self._desk.journal.same_pixels(row, digest, recipe):
             known = any(os.fsencode(w.path) == twin.root for w in self._settings.watch)
             done = publish.find_done(twin.file, self._folder(twin), digest, recipe) if known else None
             if done and (files := publish.reusable(done, self._desk.alive)):
