@@ -122,6 +122,20 @@ def test_a_dry_run_writes_nothing(photos: Hot) -> None:
     assert sorted(p.name for p in photos.folder.rglob("*")) == ["a.tif", "b.jpg", "day"]
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_trouble(photos: Hot, closed: str) -> None:
+    """As a service is started by what came before systemd, or a job by cron."""
+    command = f"{sys.executable} -m retouchd process hot/a.tif hot/day --engine {FAKE} {closed}"
+    told = subprocess.run(
+        ["bash", "-c", command], env=photos.env, cwd=photos.base, capture_output=True, text=True, check=False
+    )
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.count("retouched.tif") == (2 if closed == "2>&-" else 0)
+    assert (photos.folder / "a.tif").read_bytes() == b"photo"
+    assert b"healed in" not in b"".join(p.read_bytes() for p in photos.folder.rglob("*") if p.is_file())
+    assert (photos.folder / "_retouchd/contact.html").exists()
+
+
 def test_one_bad_photo_does_not_stop_the_others(photos: Hot) -> None:
     photos.drop("0.tif", b"KILL")
     done = photos.process(photos.folder)
