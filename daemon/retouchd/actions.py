@@ -20,6 +20,9 @@ from retouchd.text import shown
 ASKED = "asked"
 """The code of a photo that a person told us to leave alone."""
 
+UNDONE = "undone"
+"""The code of a photo whose results a person took back: ``requeue`` of its folder makes them again."""
+
 Action = Callable[[Settings, Journal, str], str]
 
 

@@ -87,23 +87,22 @@ class Amends:
     def _redone(self, folder: Path, entry: Path) -> bool:
         """Take the photo up again if its results do not show what was decided; False: look again later."""
         name = corrections.photo_of(entry)
-        row = self._row(folder, name) if name else None
-        if row is None or (row.state not in IN_HAND and not corrections.outdated(row.file, folder)):
-            return True
+        return all([self._taken_up(row, folder, entry) for row in self._rows(folder, name)] if name else ())
+
+    def _taken_up(self, row: Row, folder: Path, entry: Path) -> bool:
         if row.state in IN_HAND:
             return False
+        if not corrections.outdated(row.file, folder):
+            return True
         after = actions.taken_up(row, self._journal.now(), "a person corrected it")
         log.get().info("corrected", file=row.file, job=row.id, by=entry.name)
         return self._journal.save(after) is not None
 
-    def _row(self, folder: Path, name: str) -> Row | None:
-        for watch in self.settings.watch:
-            top = watch.mirror or watch.path
-            if folder.is_relative_to(top):
-                row = self._journal.find(os.fsencode(watch.path / folder.relative_to(top) / name))
-                if row is not None:
-                    return row
-        return None
+    def _rows(self, folder: Path, name: str) -> list[Row]:
+        """The photos of this name whose results lie here: several where watched folders share a mirror."""
+        tops = ((watch, watch.mirror or watch.path) for watch in self.settings.watch)
+        paths = [w.path / folder.relative_to(top) / name for w, top in tops if folder.is_relative_to(top)]
+        return [row for path in paths if (row := self._journal.find(os.fsencode(path)))]
 
     def _folder(self, row: Row) -> Path | None:
         """Where the results of a photo lie; None when its folder is watched no longer."""

@@ -341,10 +341,12 @@ class Service:
         self.notifier.ready(self._status())
 
     def _take_over(self, fresh: Settings) -> None:
-        if fresh.state_dir != self.settings.state_dir:
-            log.get().warning("state_dir changes with the next start", kept=self.settings.state_dir)
-            fresh = fresh.model_copy(update={"state_dir": self.settings.state_dir})
-        self.settings = self.dispatcher.settings = self.amends.settings = fresh
+        for name in ("state_dir", "http"):  # held open since the start
+            if getattr(fresh, name) != getattr(self.settings, name):
+                log.get().warning(f"{name} changes with the next start")
+                fresh = fresh.model_copy(update={name: getattr(self.settings, name)})
+        self.settings = self.amends.settings = fresh
+        self.dispatcher.take_over(fresh)
         self.hooks.settings = fresh.hooks
         if self.web:
             self.web.watch(fresh)

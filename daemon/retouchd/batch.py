@@ -37,6 +37,8 @@ class Item:
     source: Path
     folder: Path
     top: Path
+    barred: str = ""
+    """Why ``source``, a folder, cannot be listed: there may be photos in it, and none of them is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,25 @@ def items(paths: Iterable[Path], out: Path | None) -> list[Item]:
     found: dict[Path, Item] = {}
     for given in paths:
         path = Path(os.path.abspath(given))  # noqa: PTH100 - resolve() would follow symlinks
-        if path.is_dir():
-            for name in scanner.scan(os.fsencode(path)).files:
+        if _is_folder(path):
+            look = scanner.scan(os.fsencode(path))
+            for name in look.files:
                 source = Path(os.fsdecode(name))
                 folder = out / source.parent.relative_to(path) if out else source.parent
                 found.setdefault(source, Item(source, folder, path))
+            for name, why in look.unreadable.items():
+                place = Path(os.fsdecode(name))
+                found.setdefault(place, Item(place, place, path, barred=why))
         else:
             found.setdefault(path, Item(path, out or path.parent, Path(path.anchor)))
     return list(found.values())
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False  # what is wrong with it is told when its turn comes, and the others are done
 
 
 class Batch:
@@ -106,6 +119,8 @@ class Batch:
         Raises:
             EngineUnavailable: no worker can be started at all.
         """
+        if item.barred:
+            return Report(item.source, failure=Failure("folder", f"cannot be listed: {item.barred}", True))
         try:
             return self._attempt(item, stage)
         except JobError as error:

@@ -159,11 +159,10 @@ class ContactPages:
 
     def _write_calmly(self, folder: Path) -> None:
         """A page that cannot be written is a log line: the photos are what matters."""
-        if not (folder / OWN_FOLDER).is_dir():  # all of its results were taken back
-            return
         began = self._clock()
         try:
-            write_page(folder, self.render(folder), self._token)
+            if (folder / OWN_FOLDER).is_dir():  # or else all of its results were taken back
+                write_page(folder, self.render(folder), self._token)
         except OSError as error:
             log.get().warning("no contact sheet", folder=folder, why=error.strerror or str(error))
         # A page of thousands of photos is written more rarely.

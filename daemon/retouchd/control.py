@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from retouchd.errors import BadRequest, RetouchdError
+from retouchd.lock import NotItsUser
 
 SOCKET_NAME = "control.sock"
 _MAX_BYTES = 1 << 16
@@ -131,6 +132,7 @@ def ask(state_dir: Path, what: str, about: str = "") -> str | None:
     """What the running daemon answers; None when none listens.
 
     Raises:
+        NotItsUser: its socket is another user's.
         Refused: it could not do it.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
@@ -138,8 +140,10 @@ def ask(state_dir: Path, what: str, about: str = "") -> str | None:
         try:
             with _short(state_dir) as address:
                 line.connect(address)
-        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError, PermissionError):
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
             return None
+        except PermissionError:
+            raise NotItsUser(state_dir) from None
         line.sendall(_line({"do": what, "about": about}))
         with line.makefile("rb") as answer:
             told = answer.readline(_MAX_BYTES)

@@ -21,7 +21,7 @@ from retouch_engine import CORRECTIONS_SCHEMA, Corrections, EngineError, Role
 from retouchd import naming, ours, publish, record
 from retouchd.errors import JobError, UnsafeFolder
 from retouchd.jobs import Digest
-from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER, RECORD, ResultSet
+from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER, RECORD
 from retouchd.text import shown
 
 _MOST_BYTES = 16 << 20
@@ -151,7 +151,7 @@ def noted(spot: Mapping[str, Any], by: str) -> dict[str, Any]:
 
 def edited_mask(source: Path, folder: Path, masks: tuple[str, ...]) -> tuple[Path, Digest] | None:
     """A mask among this photo's results that somebody edited and nobody has read yet, with its digest."""
-    for names, told in _sets(source, folder):
+    for names, told in reversed(record.sets_of(source, folder)):
         path = names.path(Role.MASK)
         if not record.untouched(told, names, Role.MASK, lambda: None) and not path.is_symlink():
             digest = record.digest_of(path)
@@ -172,23 +172,12 @@ def _painted_before(source: Path, folder: Path, masks: tuple[str, ...]) -> tuple
 
 def last_heal(source: Path, folder: Path, digest: str) -> Path | None:
     """The heal layer of this photo's latest result, when nobody touched it since."""
-    for names, told in _sets(source, folder):
+    for names, told in reversed(record.sets_of(source, folder)):
         path = names.path(Role.HEAL)
         whole = path.is_file() and not path.is_symlink() and path.stat().st_size > 0
         if whole and record.source_digest(told) == digest:
             return path if record.untouched(told, names, Role.HEAL, lambda: None) else None
     return None
-
-
-def _sets(source: Path, folder: Path) -> Iterator[tuple[ResultSet, dict[str, Any]]]:
-    """The sets of results of this photo, the latest first."""
-    found, names = [], naming.first_set(source, folder)
-    while os.path.lexists(names.path(RECORD)):
-        told = record.read(names.path(RECORD))
-        if told and record.same_source(told, source):
-            found.append((names, told))
-        names = names.next()
-    yield from reversed(found)
 
 
 def decided_below(top: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -209,19 +198,23 @@ def decided_below(top: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def latest(source: Path, folder: Path) -> dict[str, Any] | None:
     """The record of the latest results of a photo; None when there is none."""
-    return next((told for _, told in _sets(source, folder)), None)
+    return next((told for _, told in reversed(record.sets_of(source, folder))), None)
 
 
 def outdated(source: Path, folder: Path) -> bool:
     """Whether the latest results do not show what a person decided.
 
-    A file that cannot be used counts as outdated: the job then says what is wrong with it.
+    A file that cannot be used or read counts as outdated: the job then says what is wrong with it.
     """
-    for names, told in _sets(source, folder):
-        try:
-            memory = read(source, folder, record.source_digest(told))
-        except BrokenCorrections:
-            return True
+    try:
+        return _shows_less_than_decided(source, folder)
+    except (BrokenCorrections, OSError):
+        return True
+
+
+def _shows_less_than_decided(source: Path, folder: Path) -> bool:
+    for names, told in reversed(record.sets_of(source, folder)):
+        memory = read(source, folder, record.source_digest(told))
         shown_there: object = told.get("corrections", Corrections().as_json())
         edited = edited_mask(source, folder, memory.masks) is not None
         return edited or (shown_there != memory.decided.as_json() and names.path(Role.RESULT).exists())

@@ -3,12 +3,13 @@
 The one place where a file that we did not write is replaced: because its owner handed it to us for that. It
 is replaced by a rename, whole or not at all, and only if nobody wrote to it meanwhile; as it was it stays
 in ``_retouchd/before``, which costs no copy. A second run starts from there, so that heals never lie on
-heals.
+heals; not when somebody worked on the file since, because that would be lost.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retouchd import batch, naming, protocol
+from retouchd import batch, naming, ours, protocol, record
 from retouchd.config import Settings
 from retouchd.errors import RetouchdError
 from retouchd.jobs import Signature
@@ -25,6 +26,9 @@ from retouchd.naming import OWN_FOLDER
 from retouchd.text import shown
 
 BEFORE_FOLDER = "before"
+GIVEN_SCHEMA = "retouchd.given/1"
+"""Of the small file beside each file as it was, with the digests of what was given back for it."""
+_MOST_BYTES = 1 << 16
 _OWN_OUTPUT = "own-output"
 """The engine's code for a result of ours."""
 _TIFF = frozenset({".tif", ".tiff"})
@@ -66,12 +70,14 @@ def edit(
     signature = Signature.of(path.stat())
     with tempfile.TemporaryDirectory(prefix="retouchd-edit-") as scratch:
         report = _done(path, Path(scratch), settings, preset, stage, engine)
-        if report.failure and report.failure.code == _OWN_OUTPUT and before.is_file():
+        again = report.failure is not None and report.failure.code == _OWN_OUTPUT and before.is_file()
+        if again:
+            _check_untouched(path, before)
             report = _done(before, Path(scratch), settings, preset, stage, engine)
         if report.failure or report.result is None or report.record is None:
             raise NotEditable(path, report.failure.message if report.failure else "no result")
         try:
-            _replace(path, report.result, before, signature)
+            _replace(path, report.result, before, signature, keep=not again)
         except OSError as error:
             raise NotEditable(path, error.strerror or str(error)) from None
     return Edited(path, before, report.record)
@@ -88,6 +94,32 @@ def _check(path: Path, settings: Settings) -> None:
         raise NotEditable(path, f"{OWN_FOLDER} is a link")
 
 
+def _given(before: Path) -> list[str]:
+    """The digests of the last two results that were given back for a file as it was."""
+    told = ours.read(_note(before), GIVEN_SCHEMA, _MOST_BYTES) or {}
+    found = told.get("results")
+    return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+
+
+def _note(before: Path) -> Path:
+    return before.with_name(f"{before.name}.json")
+
+
+def _check_untouched(path: Path, before: Path) -> None:
+    """Starting anew from the file as it was must not cost what somebody did to it since.
+
+    Raises:
+        NotEditable: it is not what we gave back.
+    """
+    try:
+        ours_still = record.digest_of(path) in _given(before)
+    except (ours.NotOurs, OSError):
+        ours_still = False
+    if not ours_still:
+        why = f"it was changed since it was healed; to start anew put {shown(before)} in its place"
+        raise NotEditable(path, why)
+
+
 def _done(
     source: Path, scratch: Path, settings: Settings, preset: str, stage: Callable[[str], None], engine: str
 ) -> batch.Report:
@@ -96,7 +128,7 @@ def _done(
         return work.do(batch.Item(source, scratch, Path(source.anchor)), stage)
 
 
-def _replace(path: Path, result: Path, before: Path, signature: Signature) -> None:
+def _replace(path: Path, result: Path, before: Path, signature: Signature, *, keep: bool) -> None:
     """Put the result in the file's place; the file as it was keeps existing under another name."""
     part = path.parent / naming.part_name(f"edit-{os.getpid()}", "result")
     try:
@@ -106,9 +138,11 @@ def _replace(path: Path, result: Path, before: Path, signature: Signature) -> No
         shutil.copymode(path, part)
         if not Signature.of(path.stat()).same_file(signature):
             raise NotEditable(path, "it was written to meanwhile; try again")
-        if not before.exists():
-            before.parent.mkdir(parents=True, exist_ok=True)
+        if keep:
             _keep(path, before)
+        # The one before as well: it is what lies there should we end here.
+        given = [str(record.digest_of(part)), *_given(before)[:1]]
+        ours.write(_note(before), {"schema": GIVEN_SCHEMA, "results": given})
         part.replace(path)
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         with contextlib.suppress(OSError):  # SMB cannot sync a folder
@@ -119,10 +153,24 @@ def _replace(path: Path, result: Path, before: Path, signature: Signature) -> No
 
 
 def _keep(path: Path, before: Path) -> None:
-    """A second name for the file; a copy where the file system has no second names."""
+    """A second name for the file as it is; a copy where the file system has no second names.
+
+    What an earlier file of this name was makes room: a second run would give back the older picture.
+    """
+    before.parent.mkdir(parents=True, exist_ok=True)
+    if before.exists():
+        if record.digest_of(before) == record.digest_of(path):
+            return
+        before.replace(_free(before))
+        _note(before).unlink(missing_ok=True)
     try:
         os.link(path, before)
     except OSError:
         part = before.parent / naming.part_name(f"edit-{os.getpid()}", "before")
         shutil.copy2(path, part)
         part.replace(before)
+
+
+def _free(before: Path) -> Path:
+    names = (before.with_name(f"{before.stem}-older-{n}{before.suffix}") for n in itertools.count(1))
+    return next(name for name in names if not os.path.lexists(name))

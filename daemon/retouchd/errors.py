@@ -36,8 +36,8 @@
         ├── MemoryShort            the photo needs more memory than is free now     (waits)
         └── LoopSuspected          results of results, or one photo again and again
 
-Exit codes follow sysexits.h where it has a word for it: 69 unavailable, 73 cannot create, 75 try later,
-78 configuration. systemd does not restart after 78 (see systemd/retouchd.service).
+Exit codes follow sysexits.h where it has a word for it: 69 unavailable, 73 cannot create, 74 input/output,
+75 try later, 77 not permitted, 78 configuration. systemd does not restart after 78 (see systemd/).
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from typing import Any
 
 from retouchd import log
 from retouchd.config.settings import HookSettings
+from retouchd.text import complaint
 
 _AT_ONCE = 4
 _LAST_S = 3.0
@@ -88,21 +89,25 @@ class Hooks:
             self._waiting.append((name, json.dumps(facts, ensure_ascii=True, default=str).encode() + b"\n"))
 
     def _start(self, name: str, facts: bytes) -> None:
-        # A file, not a pipe: a hook that reads nothing must not hold us up.
-        with tempfile.TemporaryFile() as told:
-            told.write(facts)
-            told.seek(0)
-            try:
+        command = list(getattr(self.settings, name))
+        if not command:  # taken out of the settings since it was fired
+            return
+        try:
+            # A file, not a pipe: a hook that reads nothing must not hold us up.
+            with tempfile.TemporaryFile() as told:
+                told.write(facts)
+                told.seek(0)
                 process = subprocess.Popen(
-                    list(getattr(self.settings, name)),
+                    command,
                     stdin=told,
                     stdout=subprocess.DEVNULL,
                     start_new_session=True,
                     env={k: v for k, v in os.environ.items() if k not in _OURS},
                 )
-            except OSError as error:
-                log.get().warning("hook does not start", hook=name, why=error.strerror or str(error))
-                return
+        except (OSError, ValueError) as error:  # a word of the settings may hold a NUL
+            why = complaint(error) if isinstance(error, OSError) else str(error)
+            log.get().warning("hook does not start", hook=name, why=why)
+            return
         self._running.append(_Running(name, process, self.clock() + self.settings.seconds))
 
     def _ended_or_stopped(self, running: _Running) -> bool:

@@ -103,14 +103,23 @@ class Intake:
         root.check(self._table)
         found = scanner.Found() if root.offline else self._scan(root)
         root.offline = root.offline or found.unreadable.get(root.key, "")
-        if (root.offline, root.mount, root.lost) != before or not root.mount:
+        if (root.offline, root.mount, root.lost) != before:
             self._health_changed(root)
         if not root.offline and not root.vanished(root.watch.path, self._table):  # not even meanwhile
             self._sweep_once(root, found)
             self._reconcile(root, found)
+            self._note_barred(root, found)
         self._journal.note_root(root.key, "offline" if root.offline else "online", root.offline or root.mode)
         root.cost_s = self._clock() - began
         self._plan_next(path, root)
+
+    @staticmethod
+    def _note_barred(root: Root, found: scanner.Found) -> None:
+        """A client's folder that we may not list looks like one without photos: say so, once."""
+        barred = {Path(os.fsdecode(p)): why for p, why in found.unreadable.items()}
+        for folder in barred.keys() - root.barred.keys() - root.lost:
+            log.get().warning("folder cannot be listed", folder=folder, why=barred[folder])
+        root.barred = {p: why for p, why in barred.items() if p not in root.lost}
 
     @staticmethod
     def _scan(root: Root) -> scanner.Found:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from retouchd import schema
 from retouchd.errors import JournalMissing, JournalTooOld, StateDirUnusable
 from retouchd.jobs import AT_REST, Digest, InstanceId, JobId, Signature, State
+from retouchd.lock import NotItsUser
 
 FILE_NAME = "journal.sqlite"
 LEASE_S = 60.0
@@ -157,11 +158,15 @@ class Journal:
             JournalMissing: there is none.
             JournalTooNew: a later version wrote it.
             JournalTooOld: an earlier version wrote it.
+            NotItsUser: the folder is another user's.
             StateDirUnusable: it cannot be opened.
         """
         path = state_dir / FILE_NAME
-        if not path.is_file():
-            raise JournalMissing(path)
+        try:
+            if not path.is_file():
+                raise JournalMissing(path)
+        except PermissionError:
+            raise NotItsUser(state_dir) from None
         with schema.opened(path, "rw") as db:
             if schema.version(db, path) < len(schema.MIGRATIONS):
                 raise JournalTooOld(path)

@@ -1,14 +1,34 @@
-"""One daemon for each state folder: an advisory lock that the kernel drops when its holder dies."""
+"""Whose a state folder is: one daemon's, by an advisory lock that dies with its holder, and one user's."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 from pathlib import Path
 
-from retouchd.errors import StateDirBusy, StateDirUnusable
+from retouchd.errors import RetouchdError, StateDirBusy, StateDirUnusable
+from retouchd.text import shown
 
 LOCK_NAME = "lock"
+
+
+class NotItsUser(RetouchdError):
+    """The state folder is another user's; to choose another one would be to ask another service."""
+
+    exit_code = 77
+
+    def __init__(self, state_dir: Path) -> None:
+        user = _user(state_dir)
+        super().__init__(f"{shown(state_dir)} belongs to {user}; do it as that user: sudo -u {user} ...")
+
+
+def _user(folder: Path) -> str:
+    uid = folder.stat().st_uid
+    try:
+        return shown(pwd.getpwuid(uid).pw_name)
+    except KeyError:
+        return f"'#{uid}'"
 
 
 def hold(state_dir: Path) -> int:

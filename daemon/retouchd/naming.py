@@ -105,6 +105,15 @@ def set_of_mask(path: Path) -> ResultSet:
     return ResultSet(path.parent.parent, found[1], int(found[2][1:]) if found[2] else 1)
 
 
+def set_of_record(path: Path, source: Path) -> ResultSet | None:
+    """The set whose record this is when it is this photo's, judged by its name; None when it cannot be."""
+    tail = path.name.removesuffix(".json").removeprefix(source.stem)
+    if tail and not (tail[:1] == "-" and tail[1:].isascii() and tail[1:].isdigit()):
+        return None
+    names = ResultSet(path.parent.parent, source.stem, int(tail[1:]) if tail else 1)
+    return names if names.path(RECORD) == path else None
+
+
 def generations(stem: str) -> int:
     """How often a name says that it is a result: more than once is a result of a result."""
     return stem.casefold().count("-retouched")

@@ -20,7 +20,7 @@ from typing import Any
 from retouch_engine import Decision, Editing, Role, write_pairs
 from retouchd import batch, corrections, naming, record
 from retouchd.config import Settings
-from retouchd.naming import OWN_FOLDER, RECORD
+from retouchd.naming import OWN_FOLDER
 
 CANDIDATES_FOLDER = "candidates"
 PROMPT = "retouch the skin: remove blemishes, keep pores, moles and freckles"
@@ -109,7 +109,7 @@ def export(
     out.mkdir(parents=True, exist_ok=True)
     with (out / "metadata.jsonl").open("w", encoding="ascii") as listing:
         for item in batch.items(paths, None):
-            found = _result(item.source, settings)
+            found = item.barred or _result(item.source, settings)
             if isinstance(found, str):
                 yield Exported(item.source, 0, found)
                 continue
@@ -133,19 +133,15 @@ def export(
 def _result(source: Path, settings: Settings) -> tuple[Path, dict[str, Any]] | str:
     """The result of these very bytes, untouched, with its record; or why there is none."""
     watch = next((w for w in settings.watch if source.is_relative_to(w.path)), None)
-    names = naming.first_set(source, watch.results_of(source) if watch else source.parent)
     digest, why = None, "it has no result"
-    while os.path.lexists(names.path(RECORD)):
-        told = record.read(names.path(RECORD))
-        if told and record.same_source(told, source):
-            digest = digest or record.digest_of(source)
-            if record.source_digest(told) != digest:
-                why = "its result is that of other bytes"
-            elif not record.is_complete(told, names, lambda: None):
-                why = "its result was changed since, or is gone"
-            else:
-                return names.path(Role.RESULT), told
-        names = names.next()
+    for names, told in record.sets_of(source, watch.results_of(source) if watch else source.parent):
+        digest = digest or record.digest_of(source)
+        if record.source_digest(told) != digest:
+            why = "its result is that of other bytes"
+        elif not record.is_complete(told, names, lambda: None):
+            why = "its result was changed since, or is gone"
+        else:
+            return names.path(Role.RESULT), told
     return why
 
 

@@ -93,15 +93,12 @@ def find_done(
     source: Path, folder: Path, digest: Digest, recipe: Digest, *, edited: bool = False
 ) -> Published | None:
     """The set that already holds this very work. ``edited`` also takes one whose TIFF was edited since."""
-    names = naming.first_set(source, folder)
-    while os.path.lexists(names.path(RECORD)):
-        found = record.read(names.path(RECORD))
-        if found and record.same_source(found, source) and record.same_work(found, digest, recipe):
+    for names, found in record.sets_of(source, folder):
+        if record.same_work(found, digest, recipe):
             main = names.path(Role.RESULT)
             there = main.is_file() and main.stat().st_size > 0
             if there and (edited or record.is_complete(found, names, lambda: None)):
                 return Published(names, found, adopted=True)
-        names = names.next()
     return None
 
 
@@ -126,9 +123,9 @@ def reusable(done: Published, alive: Callable[[], None]) -> dict[str, Staged]:
 
 
 def has_record(source: Path, folder: Path) -> bool:
-    """Whether there is a record that may tell of this photo, or a mask painted beforehand; cheap."""
-    names = naming.first_set(source, folder)
-    return any(os.path.lexists(names.path(role)) for role in (RECORD, Role.MASK))
+    """Whether there is a record of this photo, or a mask painted beforehand."""
+    mask = naming.first_set(source, folder).path(Role.MASK)
+    return os.path.lexists(mask) or bool(record.sets_of(source, folder))
 
 
 def sweep(folder: Path, token: str, now: float) -> list[Path]:
@@ -168,18 +165,16 @@ def _check_source(parcel: Parcel) -> None:
 
 
 def _choose(names: ResultSet, parcel: Parcel) -> tuple[ResultSet, dict[str, Any] | None]:
-    """The first set that is free, or that is ours and untouched; with its record in the second case."""
-    while True:
-        roles = naming.PUBLISH_ORDER
-        if not any(os.path.lexists(names.path(role)) for role in roles):
-            return names, None
-        before = record.read(names.path(RECORD))
-        if before is None and _only_a_read_mask(names, parcel):
-            return names, {}
-        ours = before is not None and record.same_source(before, parcel.source)
-        if ours and before and all(_free(before, names, role, parcel) for role in roles):
+    """The photo's latest set when it is untouched, with its record; else the first that is free after it."""
+    if sets := record.sets_of(parcel.source, parcel.folder):
+        names, before = sets[-1]
+        if all(_free(before, names, role, parcel) for role in naming.PUBLISH_ORDER):
             return names, before
+    while any(os.path.lexists(names.path(role)) for role in naming.PUBLISH_ORDER):
+        if _only_a_read_mask(names, parcel):
+            return names, {}
         names = names.next()
+    return names, None
 
 
 def _only_a_read_mask(names: ResultSet, parcel: Parcel) -> bool:

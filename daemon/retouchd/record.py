@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import RECORD_SCHEMA, Role
+from retouchd import naming
 from retouchd.config import Settings
 from retouchd.jobs import Digest, Outcome, Staged
 from retouchd.naming import RECORD, ResultSet
@@ -99,6 +100,31 @@ def same_source(record: dict[str, Any], source: Path) -> bool:
     return about.get("name") == source.name and folder in {None, str(source.parent)}
 
 
+def sets_of(source: Path, folder: Path) -> list[tuple[ResultSet, dict[str, Any]]]:
+    """Every set in a folder that was made of this photo, with its record, the latest last.
+
+    A number may be missing: its names were somebody's files, or it was removed. So the folder is asked which
+    there are; counting up to the first that is missing made the service blind to all after it.
+
+    Raises:
+        BadName, NameTooLong: as :func:`retouchd.naming.first_set`.
+        OSError: our folder cannot be listed.
+    """
+    own = naming.first_set(source, folder).path(RECORD).parent
+    try:
+        with os.scandir(own) as entries:  # thousands of names: no Path for each
+            near = [Path(entry.path) for entry in entries if entry.name.startswith(source.stem)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    numbered = (naming.set_of_record(path, source) for path in near)
+    found = []
+    for names in sorted(filter(None, numbered), key=lambda one: one.number):
+        told = read(names.path(RECORD))
+        if told and same_source(told, source):
+            found.append((names, told))
+    return found
+
+
 def our_digests(record: dict[str, Any], role: str) -> set[str]:
     """The digests under which a file of the set is ours: the one published, and the one that it replaces.
 
@@ -117,8 +143,12 @@ def untouched(record: dict[str, Any], names: ResultSet, role: str, alive: Callab
         return True
     if path.is_symlink() or not path.is_file():
         return False
-    # An empty file is a reservation of ours that a crash left, see publish; nobody's work is lost with it.
-    return path.stat().st_size == 0 or digest_of(path, alive) in our_digests(record, role)
+    if path.stat().st_size == 0:  # a reservation of ours that a crash left, see publish; nobody's work
+        return True
+    try:
+        return digest_of(path, alive) in our_digests(record, role)
+    except PermissionError:  # somebody saved it since, as his own
+        return False
 
 
 def renewed(record: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,9 @@ _REST_TOLD, _LONGEST_S = 300.0, 30.0
 """The same where the kernel tells of changes, and its limit: with 2,000 photos in the folder, an idle service
 took 2 percent of a core to see again and again that nothing had changed."""
 
+
+_MOST_NAMED = 5
+"""Folders that one line names."""
 
 MountTable = Callable[[], Sequence[Mount]]
 
@@ -44,6 +47,8 @@ class Root:
     """Other mounts below it, also those that went away: each folder is treated as its own mount demands."""
     lost: frozenset[Path] = frozenset()
     """Those that are away now."""
+    barred: Mapping[Path, str] = field(default_factory=dict)
+    """Folders below it that the last look could not list, and why: nothing in them is ever seen."""
     cost_s: float = 0.0
     """What the last look took: a folder of 100,000 photos is not looked at all the time."""
     offline: str = ""
@@ -73,7 +78,9 @@ class Root:
         inner = sorted({m.fstype for p, m in self.inner.items() if p not in self.lost and m.network})
         away = ", ".join(shown(p) for p in sorted(self.lost))
         how += f"; below it {', '.join(inner)}" if inner else ""
-        return how + (f"; no longer mounted: {away}" if away else "")
+        how += f"; no longer mounted: {away}" if away else ""
+        barred = ", ".join(f"{shown(p)} ({why})" for p, why in sorted(self.barred.items())[:_MOST_NAMED])
+        return how + (f"; cannot be listed: {barred}" if barred else "")
 
     def interval_s(self, settings: Settings) -> float:
         """Seconds between two looks."""
@@ -109,8 +116,8 @@ class Root:
         """Find out whether the root and the place of its results are well."""
         mounts = table()
         self.offline = _trouble(self.watch.path, self.mount, mounts)
-        if not self.offline and self.watch.marker and not (self.watch.path / self.watch.marker).exists():
-            self.offline = f"its marker {shown(self.watch.marker)} is missing"
+        if not self.offline and self.watch.marker:
+            self.offline = _missing(self.watch.marker, self.watch.path)
         # A mirror that went away must not be made anew on the disk below its mount point.
         mirror = self.watch.mirror
         if not self.offline and mirror and (trouble := _trouble(mirror, self.results, mounts)):
@@ -145,6 +152,17 @@ def _trouble(folder: Path, before: Mount | None, mounts: Sequence[Mount]) -> str
     # What lies there now may be the empty folder below a mount that went away.
     if before and len(covering(folder, mounts).point.parts) < len(before.point.parts):
         return f"{before.point} is no longer mounted"
+    return ""
+
+
+def _missing(marker: str, folder: Path) -> str:
+    """Why the marker is not seen; empty when it is. A share that dies answers anything but "no such file"."""
+    try:
+        (folder / marker).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return f"its marker {shown(marker)} is missing"
+    except OSError as error:
+        return f"its marker {shown(marker)}: {error.strerror or error}"
     return ""
 
 

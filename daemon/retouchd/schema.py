@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from retouchd.errors import JournalDamaged, JournalTooNew, StateDirUnusable
+from retouchd.errors import JournalDamaged, JournalTooNew, RetouchdError, StateDirUnusable
+from retouchd.lock import NotItsUser
 
 _NO_TEXT = "Could not decode"
 """Python's word for a column whose bytes are no text: the file's fault, though it comes as a passing one."""
@@ -80,6 +82,12 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
         db.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[step]} PRAGMA user_version={step + 1}; COMMIT;")
 
 
+def unusable(state_dir: Path, error: Exception) -> RetouchdError:
+    """What an error of SQLite's means for the folder that the journal lies in."""
+    theirs = state_dir.is_dir() and not os.access(state_dir, os.R_OK | os.W_OK | os.X_OK)
+    return NotItsUser(state_dir) if theirs else StateDirUnusable(state_dir, str(error))
+
+
 @contextlib.contextmanager
 def opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
     """A connection to the journal at ``path``, closed again when what is done with it first fails.
@@ -88,6 +96,7 @@ def opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
 
     Raises:
         JournalDamaged: it is no database any more.
+        NotItsUser: the folder is another user's.
         StateDirUnusable: it cannot be opened.
     """
     with contextlib.ExitStack() as undo:
@@ -97,7 +106,7 @@ def opened(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
             undo.callback(db.close)
             yield db
         except (OSError, sqlite3.OperationalError) as error:
-            raise StateDirUnusable(path.parent, str(error)) from None
+            raise unusable(path.parent, error) from None
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise JournalDamaged(path, str(error)) from None
         undo.pop_all()

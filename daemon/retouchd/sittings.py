@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Agree, EngineError, Followed, Recipe, Sitting, remembered
-from retouchd import naming, record
+from retouchd import record
 from retouchd.jobs import State
 from retouchd.journal import Journal
 from retouchd.keepsakes import kept
@@ -73,14 +73,9 @@ def on_their_way(journal: Journal, source: Path) -> Iterator[dict[str, Any]]:
 
 def _settled(source: Path, folder: Path, digest: str, recipe: Recipe) -> tuple[Followed, ...] | None:
     """What this very photo followed when it was done before; None when it was not."""
-    names = naming.first_set(source, folder)
-    found = None
-    while os.path.lexists(names.path(naming.RECORD)):
-        told = record.read(names.path(naming.RECORD))
-        if told and record.same_source(told, source) and record.source_digest(told) == digest:
-            found = told
-        names = names.next()
-    about = found.get("followed") if found else None
+    sets = record.sets_of(source, folder)
+    found = [told for _, told in sets if record.source_digest(told) == digest]
+    about = found[-1].get("followed") if found else None
     if not isinstance(about, dict) or about.get("recipe") != recipe.digest:
         return None
     with contextlib.suppress(EngineError, TypeError):

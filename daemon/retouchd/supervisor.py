@@ -21,6 +21,7 @@ from retouch_engine import Stock
 from retouchd import protocol
 from retouchd.errors import JobError, MemoryCeiling, TimeLimit, WorkerDied, WorkerStuck
 from retouchd.jobs import Failure, Outcome
+from retouchd.text import complaint
 
 STUCK_S = 120.0
 """A worker beats every few seconds, also while it computes; one that is silent for this long stands still."""
@@ -116,13 +117,17 @@ class Supervisor:
         """Start a worker when there is none and the pause after failures is over."""
         if self._process is None and self._clock() >= self._start_at_s:
             self._buffer.clear()
-            self._process = subprocess.Popen(
-                self.plan.command(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                bufsize=0,
-                env=self.plan.environment(),
-            )
+            try:
+                self._process = subprocess.Popen(
+                    self.plan.command(),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    bufsize=0,
+                    env=self.plan.environment(),
+                )
+            except OSError as error:  # no memory for a process now, or an update has Python replaced
+                self._did_not_start(complaint(error))
+                return
             self._started_by = self.plan
             assert self._process.stdout is not None
             os.set_blocking(self._process.stdout.fileno(), False)
@@ -204,14 +209,19 @@ class Supervisor:
 
     def _died(self, why: Failure) -> Iterator[Outcome]:
         was_busy = self.busy
-        if not self.ready:
-            self.failures += 1
-            self.why_not_ready = self.why_not_ready or why.message
+        if self.ready:
+            self._start_at_s = self._clock()
+        else:
+            self._did_not_start(self.why_not_ready or why.message)
         self._drop()
-        pause = _RESPAWN_PAUSES_S[min(self.failures, len(_RESPAWN_PAUSES_S) - 1)]
-        self._start_at_s = self._clock() + pause
         if was_busy:
             yield Outcome(failure=why)
+
+    def _did_not_start(self, why: str) -> None:
+        self.failures += 1
+        self.why_not_ready = why
+        pause = _RESPAWN_PAUSES_S[min(self.failures, len(_RESPAWN_PAUSES_S) - 1)]
+        self._start_at_s = self._clock() + pause
 
     def _drop(self) -> None:
         if self._process is not None:

@@ -15,8 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from retouchd import ignores, naming, record
+from retouchd.errors import RetouchdError
 from retouchd.naming import OWN_FOLDER, RECORD, ResultSet
 from retouchd.publish import locked
+from retouchd.text import shown
+
+
+class TooWide(RetouchdError):
+    """A folder that holds watched ones is no shoot: a slip would take back the work of years."""
+
+    exit_code = 2
+
+    def __init__(self, given: Path, watched: Path) -> None:
+        super().__init__(f"{shown(given)} holds {shown(watched)} with all its shoots; name a shoot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +39,6 @@ class Undone:
     removed: tuple[Path, ...]
     kept: tuple[Path, ...]
     """Files that somebody changed."""
-
-
-def sets_of(source: Path, folder: Path) -> list[tuple[ResultSet, dict[str, Any]]]:
-    """Every set in a folder that was made of this photo."""
-    found = []
-    names = naming.first_set(source, folder)
-    there = {entry.name for entry in names.path(RECORD).parent.iterdir()}
-    # A number may be missing: of a set that was taken by somebody's files, or removed.
-    for _ in range(len(there)):
-        if names.path(RECORD).name in there:
-            told = record.read(names.path(RECORD))
-            if told and record.same_source(told, source):
-                found.append((names, told))
-        names = names.next()
-    return found
 
 
 def sources_below(top: Path) -> Iterator[tuple[Path, Path]]:
@@ -82,7 +78,8 @@ def undo(source: Path, folder: Path, *, dry_run: bool = False) -> list[Undone]:
     if own.is_symlink() or not own.is_dir():
         return []
     with locked(own):
-        return [_undo_set(source, names, told, dry_run=dry_run) for names, told in sets_of(source, folder)]
+        sets = record.sets_of(source, folder)
+        return [_undo_set(source, names, told, dry_run=dry_run) for names, told in sets]
 
 
 def _undo_set(source: Path, names: ResultSet, told: dict[str, Any], *, dry_run: bool) -> Undone:

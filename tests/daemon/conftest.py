@@ -92,7 +92,7 @@ class Hot:
         self.running.append(process)
         return process
 
-    def cli(self, *words: str | bytes | Path) -> subprocess.CompletedProcess[str]:
+    def cli(self, *words: str | bytes | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "retouchd", *words]
         return subprocess.run(
             command,
@@ -100,12 +100,14 @@ class Hot:
             capture_output=True,
             text=True,
             check=False,
-            cwd=self.base,
+            cwd=cwd or self.base,
             errors="replace",
         )
 
-    def about(self, command: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
-        return self.cli(command, *words, "--config", self.config)
+    def about(
+        self, command: str, *words: str | Path, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return self.cli(command, *words, "--config", self.config, cwd=cwd)
 
     def process(self, *words: str | bytes | Path) -> subprocess.CompletedProcess[str]:
         return self.cli("process", *words, "--engine", FAKE)

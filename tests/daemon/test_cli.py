@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import signal
 import subprocess
 import sys
 import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.daemon.conftest import Hot
+from tests.daemon.conftest import FAKE, Hot, wait_for
 
 from retouch_engine import PHOTO_SUFFIXES
+from retouchd import batch
+from retouchd.config import Settings
 
 
 @pytest.fixture
@@ -116,6 +122,20 @@ def test_a_dry_run_writes_nothing(photos: Hot) -> None:
     assert sorted(p.name for p in photos.folder.rglob("*")) == ["a.tif", "b.jpg", "day"]
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_trouble(photos: Hot, closed: str) -> None:
+    """As a service is started by what came before systemd, or a job by cron."""
+    command = f"{sys.executable} -m retouchd process hot/a.tif hot/day --engine {FAKE} {closed}"
+    told = subprocess.run(
+        ["bash", "-c", command], env=photos.env, cwd=photos.base, capture_output=True, text=True, check=False
+    )
+    assert (told.returncode, told.stderr) == (0, "")
+    assert told.stdout.count("retouched.tif") == (2 if closed == "2>&-" else 0)
+    assert (photos.folder / "a.tif").read_bytes() == b"photo"
+    assert b"healed in" not in b"".join(p.read_bytes() for p in photos.folder.rglob("*") if p.is_file())
+    assert (photos.folder / "_retouchd/contact.html").exists()
+
+
 def test_one_bad_photo_does_not_stop_the_others(photos: Hot) -> None:
     photos.drop("0.tif", b"KILL")
     done = photos.process(photos.folder)
@@ -123,6 +143,34 @@ def test_one_bad_photo_does_not_stop_the_others(photos: Hot) -> None:
     assert done.returncode == 1
     assert "the worker died on this photo" in done.stderr
     assert (photos.folder / "a-retouched.tif").exists()
+
+
+def test_a_folder_that_cannot_be_listed_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """process left out a client's folder without a word, and ended with 0."""
+    closed, listed = tmp_path / "Client B", os.scandir
+    closed.mkdir()
+    (tmp_path / "a.tif").write_bytes(b"photo")
+
+    def scandir(path: Any) -> Any:
+        if path == os.fsencode(closed):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return listed(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", scandir)
+        todo = batch.items([tmp_path], tmp_path / "out")
+    assert [(i.source.name, i.barred) for i in todo] == [("a.tif", ""), (closed.name, "Permission denied")]
+    with batch.Batch(Settings(), batch.Wish("studio"), FAKE) as work:
+        failure = work.do(todo[1]).failure
+    assert failure
+    assert (failure.code, failure.message) == ("folder", "cannot be listed: Permission denied")
+
+
+def test_a_name_that_no_folder_can_have_costs_the_others_nothing(photos: Hot) -> None:
+    told = photos.process("hot/a.tif", "x" * 300, "hot/day")
+    assert told.returncode == 1
+    assert "File name too long" in told.stderr or "names have at most 255" in told.stderr
+    assert len(told.stdout.splitlines()) == 2
 
 
 def test_hostile_names_reach_no_terminal(photos: Hot) -> None:
@@ -153,6 +201,31 @@ def test_exit_codes_of_mistakes(hot: Hot, words: list[str], code: int) -> None:
     assert done.returncode == code
     assert done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_what_was_staged_goes_when_process_is_ended(photos: Hot, ended_by: signal.Signals) -> None:
+    scratch = photos.base / "tmp"
+    scratch.mkdir()
+    photos.drop("slow.tif", b"SLEEP=30")
+    command = [sys.executable, "-m", "retouchd", "process", "hot/slow.tif", "--engine", FAKE]
+    env = {**photos.env, "TMPDIR": str(scratch)}
+    process = subprocess.Popen(command, env=env, cwd=photos.base, stderr=subprocess.PIPE)
+    photos.running.append(process)
+    wait_for(lambda: list(scratch.glob("retouchd-*/job-*")), "work")
+    process.send_signal(ended_by)
+
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, b"interrupted" in said) == (130, True)
+    assert list(scratch.iterdir()) == []
+    assert not (photos.folder / "_retouchd").exists()
+
+
+def test_an_empty_name_is_not_the_current_folder(photos: Hot) -> None:
+    told = photos.process("")
+    assert told.returncode == 2
+    assert "an empty name" in told.stderr
+    assert photos.about("pause", "").returncode == 2
 
 
 def test_a_mask_fits_one_photo(photos: Hot) -> None:
@@ -192,6 +265,11 @@ def test_init_config_writes_what_check_config_accepts(tmp_path: Path) -> None:
     )
     assert inside.returncode == 78
     assert not (tmp_path / "c.toml").exists()
+
+
+def test_what_the_disk_refuses_is_one_line(tmp_path: Path, hot: Hot) -> None:
+    told = hot.cli("init-config", "--watch", tmp_path, "--out", "/proc/config.toml")
+    assert (told.returncode, told.stderr) == (74, "retouchd: No such file or directory: /proc/config.toml\n")
 
 
 def test_check_config_tells_all_mistakes(hot: Hot) -> None:

@@ -56,6 +56,39 @@ def test_undo_removes_only_what_nobody_touched_and_the_photo_is_not_taken_again(
     wait_for((done.folder / "a-retouched.tif").exists)
 
 
+def test_why_names_the_latest_result_and_tells_when_it_is_gone(done: Hot) -> None:
+    photo, result = done.folder / "a.tif", done.folder / "a-retouched.tif"
+    assert done.about("why", photo).stdout == "done: 1 healed -> a-retouched.tif\n"
+    result.rename(done.base / "delivered.tif")
+    told = "done: 1 healed; a-retouched.tif was removed or renamed, retouchd requeue makes it again\n"
+    assert done.about("why", photo).stdout == told
+    assert done.about("requeue", photo).returncode == 0
+    wait_for(result.exists, "the result, made again")
+    wait_for(lambda: len(done.rows("done")) == 2)
+
+    result.write_bytes(b"hours of work")
+    photo.write_bytes(b"exported again")
+    wait_for((done.folder / "a-retouched-2.tif").exists, "a second result")
+    wait_for(lambda: len(done.rows("done")) == 2)
+    assert done.about("why", photo).stdout == "done: 1 healed -> a-retouched-2.tif\n"
+    for path in (done.folder / "_retouchd").glob("*.json"):
+        path.unlink()
+    assert done.about("why", photo).stdout == "done: 1 healed; its record was removed\n"
+    done.folder.rename(done.base / "away")
+    assert done.about("why", photo).stdout == f"done: 1 healed; {done.folder} is not there\n"
+
+
+@pytest.mark.parametrize("slip", ["", "above"])
+def test_a_slip_does_not_undo_everything(done: Hot, slip: str) -> None:
+    """A variable that is not set: "$SHOOT" is the current folder, "$SHOOT/" the whole disk."""
+    before = everything(done)
+    for command in ("undo", "requeue"):
+        told = done.about(command, done.base if slip else "", cwd=done.folder)
+        assert (told.returncode, told.stdout) == (2, "")
+        assert ("name a shoot" if slip else "an empty name") in told.stderr
+    assert everything(done) == before
+
+
 def test_undo_believes_no_record_that_points_elsewhere(hot: Hot) -> None:
     hot.start()
     wait_for(lambda: '"ready"' in hot.log())
@@ -79,6 +112,31 @@ def test_requeue_does_a_photo_anew(done: Hot) -> None:
     wait_for(lambda: result.exists() and result.stat().st_ctime_ns != before)
     wait_for(lambda: len(done.rows("done")) == 2)
     assert "was done already" not in done.about("why", done.folder / "a.tif").stdout
+
+
+def test_requeue_of_a_shoot_takes_up_what_has_no_results_any_more(done: Hot) -> None:
+    """After undo, or when somebody removed _retouchd, there is no record that could tell of the photos."""
+    day = done.folder / "day"
+    done.drop("day/bad.tif", b"DAMAGED")
+    wait_for(lambda: done.rows("skipped"), done.log())
+    assert done.about("undo", day).returncode == 0
+    assert not (day / "b-retouched.tif").exists()
+    assert done.about("undo", day).returncode == 1
+    again = done.about("requeue", day)
+    assert (again.returncode, again.stdout) == (
+        0,
+        "taken up again with the next look at their folder: 2\n",
+    )
+    wait_for((day / "b-retouched.tif").exists, "the photo that was undone")
+    wait_for(lambda: len(done.rows("done")) == 2 and len(done.rows("skipped")) == 1, str(done.rows()))
+
+
+def test_a_photo_that_a_person_skipped_is_not_taken_up_with_its_shoot(done: Hot) -> None:
+    photo = done.drop("day/bad.tif", b"DAMAGED")
+    wait_for(lambda: done.rows("skipped"), done.log())
+    assert done.about("skip", photo).returncode == 0
+    assert "their folder: 1\n" in done.about("requeue", done.folder / "day").stdout
+    assert "a person asked to leave it alone" in done.about("why", photo).stdout
 
 
 def test_a_pause_outlasts_a_restart_and_a_resume_ends_it(hot: Hot) -> None:
@@ -186,7 +244,8 @@ def test_the_same_pixels_under_a_new_name_are_not_rendered_again(done: Hot) -> N
     wait_for((done.folder / "other/renamed-retouched.tif").exists)
     wait_for(lambda: len(done.rows("done")) == 3)
     told = done.about("why", twin).stdout
-    assert told == "done: 1 healed (same pixels as a.tif; its result was copied)\n"
+    said = "done: 1 healed (same pixels as a.tif; its result was copied) -> renamed-retouched.tif\n"
+    assert told == said
     copy, first = done.folder / "other/renamed-retouched.tif", done.folder / "a-retouched.tif"
     assert copy.read_bytes() == first.read_bytes()
     assert copy.stat().st_ino != first.stat().st_ino

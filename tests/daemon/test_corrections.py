@@ -15,6 +15,7 @@ from retouch_engine import Correction, Corrections, Wish
 from retouchd import corrections, naming
 from retouchd.corrections import BrokenCorrections, Memory
 from retouchd.errors import UnsafeFolder
+from retouchd.review.album import Album, places_of
 
 WISH = Correction((1, 2, 3, 4), Wish.KEEP)
 
@@ -24,8 +25,8 @@ def record_of(folder: Path, name: str = "IMG.json") -> dict[str, Any]:
     return told
 
 
-def decide(folder: Path, photo: Path, *spots: Correction) -> Memory:
-    digest = record_of(folder, f"{photo.stem}.json")["source"]["sha256"]
+def decide(folder: Path, photo: Path, *spots: Correction, number: str = "") -> Memory:
+    digest = record_of(folder, f"{photo.stem}{number}.json")["source"]["sha256"]
     memory = Memory(photo.name, digest, Corrections(spots), ({"kind": "pimple", "by": "page"},) * len(spots))
     corrections.write(photo, folder, memory)
     return memory
@@ -150,6 +151,53 @@ def test_a_mask_painted_before_the_photo_is_done_counts(hot: Hot, service: bool)
     assert sorted(p.name for p in hot.folder.glob("*.tif")) == ["IMG-retouched.tif", "IMG.tif"]
     assert b"painted" not in mask.read_bytes()
     assert "was done already" in hot.process(photo).stdout
+
+
+@pytest.mark.parametrize("cleared_away", [False, True])
+def test_a_photo_whose_plain_names_were_taken_is_corrected_like_any_other(
+    hot: Hot, *, cleared_away: bool
+) -> None:
+    """No record lies where counting begins: a retoucher's own IMG-retouched.tif has none."""
+    photo, somebodys = hot.drop("IMG.tif"), hot.drop("IMG-retouched.tif", b"by a retoucher")
+    hot.start()
+    wait_for(lambda: [r for r in hot.rows("done") if r["file"] == str(photo)])
+    if cleared_away:
+        somebodys.unlink()
+    (hot.folder / "_retouchd/IMG-mask-2.tif").write_bytes(b"\x05 painted")
+    wait_for(lambda: [w["box"][0] for w in wishes(hot.folder, "IMG-2.json")] == [5], hot.log())
+    decide(hot.folder, photo, WISH, number="-2")
+    wait_for(lambda: [w["wish"] for w in wishes(hot.folder, "IMG-2.json")] == ["keep"], hot.log())
+    wait_for(lambda: len(hot.rows("done")) == 1)
+
+    assert "was done already" in hot.process(photo).stdout
+    assert sorted(p.name for p in hot.folder.glob("IMG-retouched*.tif")) == [
+        "IMG-retouched-2.tif",
+        *[somebodys.name] * (not cleared_away),
+    ]
+
+
+def test_photos_of_one_name_in_one_mirror_are_told_apart(hot: Hot) -> None:
+    mirror, others = hot.base / "mirror", (hot.base / "a", hot.base / "b")
+    for place in (mirror, *others):
+        place.mkdir()
+    for place in others:
+        (place / "IMG.tif").write_bytes(place.name.encode() + b" REVIEW")
+    plain = hot.config.read_text()
+    watches = [f'[[watch]]\npath = "{place}"\noutput = "mirror:{mirror}"' for place in others]
+    hot.config.write_text(plain.replace(f'[[watch]]\npath = "{hot.folder}"', "\n".join(watches)))
+    hot.start()
+    wait_for(lambda: len(hot.rows("done")) == 2, hot.log())
+    (mirror / "_retouchd/IMG-mask-2.tif").write_bytes(b"\x05 painted")
+    wait_for(lambda: [w["box"][0] for w in wishes(mirror, "IMG-2.json")] == [5], hot.log())
+    wait_for(lambda: len(hot.rows("done")) == 2, hot.log())
+    assert wishes(mirror) == []
+
+    album = Album(places_of((place, mirror) for place in others))
+    shown = {photo.source: photo.names.number for shoot in album.shoots() for photo in shoot.photos}
+    told = enumerate((record_of(mirror, "IMG.json"), record_of(mirror, "IMG-2.json")), start=1)
+    numbers = {Path(one["source"]["folder"]): number for number, one in told}
+    assert shown == {place / "IMG.tif": numbers[place] for place in others}
+    assert [album.shoot(shoot.id) for shoot in album.shoots()] == list(album.shoots())
 
 
 def test_a_mask_of_another_photo_is_left_where_it_is(hot: Hot) -> None:

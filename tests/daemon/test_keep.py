@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.daemon.conftest import Hot
+from tests.daemon.conftest import Hot, wait_for
 
 from retouch_engine import RECORD_SCHEMA, Agree, EngineError, Mark, Order, Recipe, Remembered, Vote
 from retouchd import corrections, keepsakes, naming, protocol, publish, record, sittings, worker
@@ -65,6 +65,26 @@ def shoot(tmp_path: Path) -> Path:
 
 def told_to(folder: Path, name: str, recipe: Recipe = RECIPE) -> list[Remembered]:
     return list(sittings.recalled(folder / name, folder, "", recipe).faces)
+
+
+def test_the_result_of_a_twin_is_not_copied_to_where_marks_are_kept(hot: Hot) -> None:
+    """The same bytes were done in a folder without the list, so the kept mark may be healed there."""
+    calls = hot.base / "calls"
+    hot.env |= {"FAKE_CALLS": str(calls)}
+    first = hot.drop("Client A/IMG.tif", b"photo")
+    hot.start()
+    wait_for(lambda: len(hot.rows("done")) == 1, hot.log())
+    hot.drop("Client B/other.tif", b"another photo")
+    wait_for(lambda: len(hot.rows("done")) == 2, hot.log())
+    folder = hot.folder / "Client B"
+    keepsakes.keep(folder, [Remembered("other.tif", (Mark(10.0, 40.0, 3.0, vote=Vote.KEEP),))])
+    for place in ("Client B", "Client C"):
+        hot.drop(f"{place}/copy.tif", first.read_bytes())
+    wait_for(lambda: len(hot.rows("done")) == 4, hot.log())
+
+    assert calls.read_text().splitlines() == ["IMG.tif", "other.tif", "copy.tif"]
+    assert "same pixels" not in hot.about("why", folder / "copy.tif").stdout
+    assert "same pixels" in hot.about("why", hot.folder / "Client C/copy.tif").stdout
 
 
 def test_the_command_keeps_lists_and_forgets(hot: Hot, shoot: Path) -> None:

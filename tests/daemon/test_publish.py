@@ -191,6 +191,33 @@ def test_a_result_that_was_edited_is_left_alone(maker: Maker, edited: str) -> No
     assert not (maker.folder / "IMG-retouched-3.tif").exists()
 
 
+def test_a_result_that_we_may_not_read_is_somebodys(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An editor's user saved it as his own: the next export waited for ever, for rights that nobody gives."""
+    publish.publish(maker(data=b"v1"))
+    result, read = maker.folder / "IMG-retouched.tif", record.digest_of
+
+    def digest_of(path: Path, *more: Any) -> Digest:
+        if path == result:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path, *more)
+
+    monkeypatch.setattr(record, "digest_of", digest_of)
+    done = publish.publish(maker(data=b"v2"))
+    assert done.names.path(Role.RESULT).name == "IMG-retouched-2.tif"
+
+
+def test_the_latest_set_is_replaced_also_when_a_plain_name_is_free_again(maker: Maker) -> None:
+    """Two results of which the one with the higher number is the older would be taken for the other."""
+    other = maker.folder / "IMG-retouched.tif"
+    other.write_bytes(b"somebody's work")
+    publish.publish(maker(data=b"v1"))
+    other.unlink()
+    publish.publish(maker(data=b"v2"))
+
+    assert [p.name for p in maker.folder.glob("*-retouched*.tif")] == ["IMG-retouched-2.tif"]
+    assert b"v2" in (maker.folder / "IMG-retouched-2.tif").read_bytes()
+
+
 def test_work_done_already_is_adopted(maker: Maker) -> None:
     publish.publish(maker(stamp=b"first"))
     done = publish.publish(maker(stamp=b"second"))

@@ -1,13 +1,18 @@
 """The command line: one file for each group of commands, listed here.
 
 Exit codes: 0 done; 1 at least one file failed, or what was asked for is not there; 2 wrong usage;
-69 the engine does not load; 73 a file exists already; 75 another retouchd is running, try later;
+69 the engine does not load; 73 a file exists already; 74 a file cannot be read or written;
+75 another retouchd is running, try later; 77 another user's service or no rights to a file;
 78 mistakes in the configuration; 130 interrupted.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -27,10 +32,13 @@ from retouchd.cli.review import review
 from retouchd.cli.run import run
 from retouchd.cli.setup import check_config, init_config, install_service
 from retouchd.errors import RetouchdError
+from retouchd.text import complaint
 
 _EPILOG = (
     "Exit codes: 0 done; 1 a file failed or is not known; 2 wrong usage; 69 the engine does not load;"
-    " 73 a file exists already; 75 another retouchd is running; 78 mistakes in the configuration;"
+    " 73 a file exists already; 74 a file cannot be read or written; 75 another retouchd is running;"
+    " 77 another user's, or no rights to a file;"
+    " 78 mistakes in the configuration;"
     " 130 interrupted."
 )
 
@@ -52,8 +60,33 @@ for _command in _COMMANDS:
     cli.add_command(_command)
 
 
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _end_as_by_ctrl_c() -> None:
+    """A window that is closed or a ``timeout`` ends us as Ctrl-C does: what was staged is removed.
+
+    Gigabytes of half-made results stayed in the temporary folder. The service decides for itself later on.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # not below nohup
+            signal.signal(number, _interrupt)
+
+
+def _open_what_is_closed() -> None:
+    """The number of a closed stream goes to the next file that is opened: what is printed lands in it."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)  # those whom we start would have the same trouble
+    os.close(fd)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+
+
 def main() -> None:
     """Run the command line; failures are one line each on standard error, and an exit code."""
+    _open_what_is_closed()
+    _end_as_by_ctrl_c()
     # A name that is not UTF-8 must never end a command in the middle of its output.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -63,6 +96,9 @@ def main() -> None:
     except RetouchdError as error:
         click.echo(f"retouchd: {error}".replace("\n", "\nretouchd: "), err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        click.echo(f"retouchd: {complaint(error)}", err=True)
+        sys.exit(77 if isinstance(error, PermissionError) else 74)
     except click.exceptions.Abort:
         click.echo("retouchd: interrupted", err=True)
         sys.exit(130)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +15,13 @@ import click
 
 from retouchd import actions, config, control
 from retouchd import undo as undoing
-from retouchd.cli.options import absolute, config_option, journal_of
+from retouchd.cli.options import GivenPath, absolute, config_option, journal_of
 from retouchd.contact import ContactPages
 from retouchd.errors import JobError, NoDaemon, NothingToUndo, UnknownJob
-from retouchd.jobs import IN_HAND, State
+from retouchd.jobs import AT_REST, IN_HAND, State
 from retouchd.journal import Journal, Row
 from retouchd.text import shown
-from retouchd.undo import Undone
+from retouchd.undo import TooWide, Undone
 
 
 def _ask(config_path: Path | None, what: str, about: str) -> None:
@@ -56,19 +56,19 @@ def skip(job: str, config_path: Path | None) -> None:
 
 
 @click.command()
-@click.argument("root", metavar="[ROOT]", default="")
+@click.argument("root", metavar="[ROOT]", required=False, type=GivenPath())
 @config_option
-def pause(root: str, config_path: Path | None) -> None:
+def pause(root: Path | None, config_path: Path | None) -> None:
     """Stop work below one watched folder, or everywhere; outlasts restarts. The photo in hand is finished."""
-    _ask(config_path, "pause", str(absolute(Path(root))) if root else "")
+    _ask(config_path, "pause", str(absolute(root)) if root else "")
 
 
 @click.command()
-@click.argument("root", metavar="[ROOT]", default="")
+@click.argument("root", metavar="[ROOT]", required=False, type=GivenPath())
 @config_option
-def resume(root: str, config_path: Path | None) -> None:
+def resume(root: Path | None, config_path: Path | None) -> None:
     """Go on after a pause, below one watched folder or everywhere."""
-    _ask(config_path, "resume", str(absolute(Path(root))) if root else "")
+    _ask(config_path, "resume", str(absolute(root)) if root else "")
 
 
 @click.command()
@@ -82,7 +82,7 @@ def drain(config_path: Path | None) -> None:
 
 
 @click.command()
-@click.argument("path", metavar="FILE|SHOOT", type=click.Path(path_type=Path))
+@click.argument("path", metavar="FILE|SHOOT", type=GivenPath())
 @click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
 @config_option
 def undo(path: Path, dry_run: bool, config_path: Path | None) -> None:
@@ -92,7 +92,8 @@ def undo(path: Path, dry_run: bool, config_path: Path | None) -> None:
     Exit code 1 when a file had to stay.
     """
     with journal_of(config_path) as (settings, journal):
-        done, _ = _undone(settings, journal, absolute(path), _leave_alone, dry_run=dry_run)
+        places = _with_results(settings, absolute(path))
+        done, _ = _undone(journal, absolute(path), places, _leave_alone, dry_run=dry_run)
     if not done:
         raise NothingToUndo(path)
     for path_kept in (p for d in done for p in d.kept):
@@ -105,7 +106,7 @@ def undo(path: Path, dry_run: bool, config_path: Path | None) -> None:
 
 
 @click.command()
-@click.argument("path", metavar="FILE|SHOOT", type=click.Path(path_type=Path))
+@click.argument("path", metavar="FILE|SHOOT", type=GivenPath())
 @click.option("--force", is_flag=True, help="Even if FILE is a result of retouchd that was saved again.")
 @config_option
 def requeue(path: Path, force: bool, config_path: Path | None) -> None:
@@ -114,7 +115,8 @@ def requeue(path: Path, force: bool, config_path: Path | None) -> None:
         raise click.UsageError("--force is for one file: name it")
     with journal_of(config_path) as (settings, journal):
         decide = _take_up_anyway if force else _take_up
-        _, changed = _undone(settings, journal, absolute(path), decide, dry_run=False)
+        places = _with_results(settings, absolute(path)) | _at_rest(settings, journal, absolute(path))
+        _, changed = _undone(journal, absolute(path), places, decide, dry_run=False)
         control.ask(settings.state_dir, "look")
     if not changed:
         raise UnknownJob(str(path))
@@ -125,7 +127,7 @@ Decision = Callable[[Journal, Row], Row]
 
 
 def _leave_alone(_journal: Journal, row: Row) -> Row:
-    return replace(row, state=State.SKIPPED, reason="undone by a person", code=actions.ASKED, plan="")
+    return replace(row, state=State.SKIPPED, reason="undone by a person", code=actions.UNDONE, plan="")
 
 
 def _take_up(journal: Journal, row: Row) -> Row:
@@ -137,13 +139,16 @@ def _take_up_anyway(journal: Journal, row: Row) -> Row:
 
 
 def _undone(
-    settings: config.Settings, journal: Journal, path: Path, decide: Decision, *, dry_run: bool
+    journal: Journal, path: Path, places: Mapping[Path, Path], decide: Decision, *, dry_run: bool
 ) -> tuple[list[Undone], int]:
-    """Undo a photo or a folder; each row is decided before its files go, so that nobody takes it between."""
+    """Undo a photo or a folder; each row is decided before its files go, so that nobody takes it between.
+
+    ``places`` has for each photo where its results lie.
+    """
     done: list[Undone] = []
     changed = 0
     pages = ContactPages()
-    for source, folder in _places(settings, path):
+    for source, folder in places.items():
         row = journal.find(os.fsencode(source))
         if row and not dry_run:
             if row.state in IN_HAND and path == source:
@@ -170,10 +175,20 @@ def _calmly(source: Path, folder: Path, *, dry_run: bool) -> list[Undone]:
         return []
 
 
-def _places(settings: config.Settings, path: Path) -> list[tuple[Path, Path]]:
-    """The photos, and where their results lie."""
+def _with_results(settings: config.Settings, path: Path) -> dict[Path, Path]:
+    """The photo, or those of the folder that records tell of, and where their results lie."""
     if not path.is_dir():
-        return [(path, settings.results_of(path))]
+        return {path: settings.results_of(path)}
+    for place in (p for w in settings.watch for p in (w.path, w.mirror) if p):
+        if place != path and place.is_relative_to(path):
+            raise TooWide(path, place)
     above = next((w for w in settings.watch if path.is_relative_to(w.path)), None)
     top = above.mirror / path.relative_to(above.path) if above and above.mirror else path
-    return list(undoing.sources_below(top))
+    return dict(undoing.sources_below(top))
+
+
+def _at_rest(settings: config.Settings, journal: Journal, path: Path) -> dict[Path, Path]:
+    """The photos of a folder that the journal alone tells of: they have no results, or none any more."""
+    rows = journal.listed(AT_REST) if path.is_dir() else []
+    wanted = (r.file for r in rows if r.file.is_relative_to(path) and r.code != actions.ASKED)
+    return {photo: settings.results_of(photo) for photo in wanted if os.path.lexists(photo)}

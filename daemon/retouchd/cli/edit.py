@@ -9,7 +9,7 @@ import click
 
 from retouch_engine import Layers
 from retouchd import config, log, record
-from retouchd.cli.options import absolute, config_option, engine_option
+from retouchd.cli.options import GivenPath, absolute, config_option, engine_option
 from retouchd.config.load import preset_recipe
 from retouchd.config.presets import BUILT_IN_PRESET
 from retouchd.edit import NotEditable
@@ -18,7 +18,7 @@ from retouchd.text import shown
 
 
 @click.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=GivenPath())
 @click.option("--wait", is_flag=True, help="End when it is done. So it always does; editors like to be told.")
 @click.option("--layers", type=click.Choice([str(v) for v in Layers]), help="Overrides [output] layers.")
 @click.option("--preset", default=BUILT_IN_PRESET, show_default=True, help="A preset of the configuration.")

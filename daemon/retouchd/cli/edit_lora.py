@@ -10,7 +10,7 @@ import click
 
 from retouch_engine import EditWish, EngineError, open_editing
 from retouchd import config, models, proposals
-from retouchd.cli.options import absolute, config_option
+from retouchd.cli.options import GivenPath, absolute, config_option
 from retouchd.errors import JobError, RetouchdError
 from retouchd.models import Store
 from retouchd.models.errors import ModelNotHere
@@ -24,10 +24,10 @@ class NoEditing(RetouchdError):
 
 
 @click.command("edit-lora")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=GivenPath())
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=GivenPath(file_okay=False),
     help="Put candidates here. Default: _retouchd/candidates beside the photo.",
 )
 @click.option("--count", type=click.IntRange(1, 64), default=3, show_default=True, help="Candidates a photo.")
@@ -81,8 +81,8 @@ def _line(file: Path, made: proposals.Proposed) -> str:
 
 
 @click.command()
-@click.argument("paths", metavar="FILE|DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="A new folder.")
+@click.argument("paths", metavar="FILE|DIR...", nargs=-1, required=True, type=GivenPath())
+@click.option("--out", type=GivenPath(file_okay=False), required=True, help="A new folder.")
 @click.option("--size", type=click.IntRange(64, 4096), default=768, show_default=True, help="Side, pixels.")
 @click.option("--approved", is_flag=True, help="Only photos that a person has approved on the review page.")
 @config_option

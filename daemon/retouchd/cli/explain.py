@@ -14,20 +14,18 @@ import click
 from retouch_engine import EngineError
 from retouch_engine import explain as draw
 from retouchd import config, models, overrides, sittings
-from retouchd.cli.options import absolute, config_option, json_option
+from retouchd.cli.options import GivenPath, absolute, config_option, json_option
 from retouchd.config.load import preset_recipe
 from retouchd.config.presets import BUILT_IN_PRESET
 from retouchd.errors import JobError
-from retouchd.text import shown
+from retouchd.text import complaint, shown
 
 _FATES = {"healed": "to heal", "review": "for review", "kept": "kept"}
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Write here. Default: beside the photo."
-)
+@click.argument("file", type=GivenPath(dir_okay=False))
+@click.option("--out", type=GivenPath(file_okay=False), help="Write here. Default: beside the photo.")
 @click.option("--maps", is_flag=True, help="Also NAME-protected.png and NAME-skin.png, 255 = yes, full size.")
 @click.option("--preset", default=BUILT_IN_PRESET, show_default=True, help="A preset of the configuration.")
 @config_option
@@ -56,7 +54,8 @@ def explain(
         sitting = sittings.recalled(source, settings.results_of(source), "", recipe)
         told = draw(source, beside, maps=maps, stock=stock, recipe=recipe, sitting=sitting)
     except (EngineError, JobError, OSError) as error:
-        click.echo(f"retouchd: {shown(str(error))}", err=True)
+        why = complaint(error) if isinstance(error, OSError) else shown(str(error))
+        click.echo(f"retouchd: {why}", err=True)
         sys.exit(1)
     if as_json:
         click.echo(json.dumps(told))

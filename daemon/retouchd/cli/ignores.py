@@ -11,7 +11,7 @@ import click
 
 from retouch_engine import PHOTO_SUFFIXES
 from retouchd import config, ignores, scanner
-from retouchd.cli.options import absolute, config_option, json_option
+from retouchd.cli.options import GivenPath, absolute, config_option, json_option
 from retouchd.config import Settings
 from retouchd.errors import NotWatched
 from retouchd.text import shown
@@ -20,7 +20,7 @@ _EXAMPLES = 3
 
 
 @click.command("ignores")
-@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.argument("folder", required=False, type=GivenPath())
 @click.option("--all", "everything", is_flag=True, help="Every name, not three for each reason.")
 @click.option("--rules", is_flag=True, help="The rules themselves; looks at no folder.")
 @config_option

@@ -11,7 +11,7 @@ import click
 
 from retouch_engine import Correction, Wish
 from retouchd import config, corrections, keepsakes, record
-from retouchd.cli.options import absolute, config_option
+from retouchd.cli.options import GivenPath, absolute, config_option
 from retouchd.keepsakes import Kept
 from retouchd.text import shown
 
@@ -27,7 +27,7 @@ def _place(_context: click.Context, _option: click.Parameter, given: str | None)
 
 
 @click.command()
-@click.argument("file", metavar="FILE|SHOOT", type=click.Path(path_type=Path, exists=True))
+@click.argument("file", metavar="FILE|SHOOT", type=GivenPath(exists=True))
 @click.option("--at", callback=_place, metavar="X,Y", help="The mark: pixels of the photo as stored.")
 @click.option("--list", "show", is_flag=True, help="Show what is kept in this folder.")
 @click.option("--forget", type=int, metavar="N", help="Take mark N off the list.")

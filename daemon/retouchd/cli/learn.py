@@ -14,7 +14,7 @@ import click
 from retouch_engine import PHOTO_SUFFIXES, EngineError, Limits
 from retouch_engine import learn as fit
 from retouchd import config, corrections, tastes
-from retouchd.cli.options import absolute, config_option, json_option
+from retouchd.cli.options import GivenPath, absolute, config_option, json_option
 from retouchd.config import Settings
 from retouchd.errors import NothingToUndo
 from retouchd.naming import OWN_FOLDER
@@ -24,8 +24,8 @@ _MOST_LISTED = 10
 
 
 @click.command()
-@click.argument("before", metavar="BEFORE_DIR", required=False, type=click.Path(path_type=Path))
-@click.argument("after", metavar="AFTER_DIR", required=False, type=click.Path(path_type=Path))
+@click.argument("before", metavar="BEFORE_DIR", required=False, type=GivenPath())
+@click.argument("after", metavar="AFTER_DIR", required=False, type=GivenPath())
 @click.option("--dry-run", is_flag=True, help="Show what would be learned, and write nothing.")
 @click.option("--undo", is_flag=True, help="Take the last calibration back.")
 @json_option

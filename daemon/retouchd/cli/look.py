@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from retouchd import config, ignores, scanner
-from retouchd.cli.options import absolute, config_option, journal_of, json_option
+from retouch_engine import Role
+from retouchd import config, ignores, record, scanner
+from retouchd.cli.options import GivenPath, absolute, config_option, journal_of, json_option
 from retouchd.jobs import AT_REST, State
-from retouchd.journal import InstanceRow, Journal, Row
-from retouchd.text import duration, shown
+from retouchd.journal import EVERYWHERE, InstanceRow, Journal, Row
+from retouchd.text import complaint, duration, shown
 
 _FRESH_S = 60.0
 
@@ -86,7 +89,7 @@ def list_jobs(state: str | None, config_path: Path | None, as_json: bool) -> Non
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=GivenPath())
 @config_option
 def why(file: Path, config_path: Path | None) -> None:
     """Why a photo is where it is. Exit code 1 when the service does not know it."""
@@ -95,22 +98,52 @@ def why(file: Path, config_path: Path | None) -> None:
         row = journal.find(os.fsencode(path)) or journal.find(os.fsencode(Path(os.path.realpath(path))))
         now = journal.now()
         own = journal.is_published(os.fsencode(path))
-        offline = {r.path: r.note for r in journal.roots() if r.state == "offline"}
-    click.echo(_told(row, now, offline.get(row.root, "")) if row else _unknown(path, settings, own=own))
+        folders = _folders_that_wait(settings, journal)
+        notes = {Path(os.fsdecode(r.path)): r.note for r in journal.roots()}
+    click.echo(_told(row, now, folders, settings) if row else _unknown(path, settings, notes, own=own))
     sys.exit(0 if row else 1)
 
 
-def _told(row: Row, now: float, offline: str) -> str:
-    """``settling: size still grows``, ``skipped: own output``, ``done: 7 healed, 3 kept, 1 for review``."""
-    reason = shown(row.reason)
+def _folders_that_wait(settings: config.Settings, journal: Journal) -> dict[bytes, str]:
+    """In words, why nothing is done in a folder now; a folder that is looked at is not named."""
+    watched, paused = {os.fsencode(w.path) for w in settings.watch}, journal.paused()
+    waiting = {}
+    for root in journal.roots():
+        if root.path not in watched:
+            waiting[root.path] = "no longer watched"
+        elif root.state == "offline":
+            waiting[root.path] = f"offline ({shown(root.note)})"
+        elif not paused.isdisjoint({root.path, EVERYWHERE}):
+            waiting[root.path] = "paused (go on with: retouchd resume)"
+    return waiting
+
+
+def _told(row: Row, now: float, folders: Mapping[bytes, str], settings: config.Settings) -> str:
+    """``settling: size still grows``, ``skipped: own output``, ``done: 7 healed -> IMG-retouched.tif``."""
+    reason = shown(row.reason) + (_where(row.file, settings) if row.state == State.DONE else "")
     if row.state == State.RETRY or (row.state == State.SETTLING and row.not_before > now):
         reason += f"; next try in {duration(row.not_before - now)}"
-    if offline and row.state not in AT_REST:
-        reason = f"its folder is offline ({shown(offline)}){'; ' if reason else ''}{reason}"
+    if row.root in folders and row.state not in AT_REST:
+        reason = f"its folder is {folders[row.root]}{'; ' if reason else ''}{reason}"
     return f"{row.state}: {reason}" if reason else str(row.state)
 
 
-def _unknown(path: Path, settings: config.Settings, *, own: bool) -> str:
+def _where(photo: Path, settings: config.Settings) -> str:
+    """Which file is the latest result, or that it is gone: a result that was moved away is not made again."""
+    folder = settings.results_of(photo)
+    try:
+        sets = record.sets_of(photo, folder)
+        if not sets:
+            return "; its record was removed" if folder.is_dir() else f"; {shown(folder)} is not there"
+    except OSError as error:
+        return f"; where its result lies: {complaint(error)}"
+    result = sets[-1][0].path(Role.RESULT)
+    if os.path.lexists(result):
+        return f" -> {shown(result.name)}"
+    return f"; {shown(result.name)} was removed or renamed, retouchd requeue makes it again"
+
+
+def _unknown(path: Path, settings: config.Settings, notes: Mapping[Path, str], *, own: bool) -> str:
     """Why a file is not in the journal."""
     above = [w for w in settings.watch if path.is_relative_to(w.path)]
     if not above:
@@ -120,6 +153,13 @@ def _unknown(path: Path, settings: config.Settings, *, own: bool) -> str:
     inner = [os.fsencode(part) for part in path.relative_to(above[0].path).parts]
     if reason := scanner.why_left_out(inner, scanner.Bounds.of(above[0])):
         return f"skipped: {reason}"
-    if not path.exists():
+    try:
+        linked = stat.S_ISLNK(path.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
         return "not seen: no such file"
-    return "skipped: a symlink" if path.is_symlink() else "not seen yet: the next look at the folder takes it"
+    except OSError as error:
+        return f"not seen: {complaint(error)}"
+    looked = (
+        f"its folder: {shown(notes[above[0].path])}" if above[0].path in notes else "no daemon has looked"
+    )
+    return "skipped: a symlink" if linked else f"not seen yet: the next look takes it ({looked})"

@@ -12,7 +12,7 @@ import click
 
 from retouchd import config
 from retouchd import models as known_models
-from retouchd.cli.options import absolute, config_option, json_option
+from retouchd.cli.options import GivenPath, absolute, config_option, json_option
 from retouchd.models import Manifest, Receipt, Store
 from retouchd.models.errors import ModelDamaged, ModelNotHere
 from retouchd.models.store import Progress
@@ -21,7 +21,7 @@ from retouchd.text import shown, size
 store_option = click.option(
     "--store",
     "store_dir",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=GivenPath(file_okay=False),
     help="The folder of models. Default: models.folder of the settings.",
 )
 
@@ -95,7 +95,7 @@ def show(model: str, config_path: Path | None, store_dir: Path | None, as_json: 
 @click.option("--endpoint", help="A mirror that speaks the hub's API. Default: $HF_ENDPOINT, else the hub.")
 @click.option(
     "--token-file",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    type=GivenPath(dir_okay=False, exists=True),
     help="A file with the token for gated models. Default: $HF_TOKEN.",
 )
 @click.option("--offline", is_flag=True, help="Take it from the hub library's cache here; ask nobody.")
@@ -187,7 +187,7 @@ def remove(model: str, config_path: Path | None, store_dir: Path | None) -> None
 
 
 @models.command("import")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=GivenPath())
 @click.option("--as", "model", help="Which model it is, where the names do not say.")
 @config_option
 @store_option

@@ -7,17 +7,34 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
 from retouchd import config, protocol, schema
-from retouchd.errors import StateDirUnusable
 from retouchd.journal import FILE_NAME, Journal
+
+
+class GivenPath(click.Path):
+    """A path that was given; an empty word is none.
+
+    It is a script's unset variable, and ``Path("")`` is the current folder: ``undo "$SHOOT"`` took that back.
+    """
+
+    def __init__(self, *, exists: bool = False, file_okay: bool = True, dir_okay: bool = True) -> None:
+        super().__init__(exists=exists, file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, or a mistake of usage."""
+        if value == "":
+            self.fail("an empty name", param, ctx)
+        return super().convert(value, param, ctx)
+
 
 config_option = click.option(
     "--config",
     "config_path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=GivenPath(dir_okay=False),
     help="Configuration file. Default: $RETOUCHD_CONFIG, ./config.toml, ~/.config/retouchd/config.toml,"
     " /etc/retouchd/config.toml.",
 )
@@ -38,6 +55,7 @@ def journal_of(config_path: Path | None) -> Iterator[tuple[config.Settings, Jour
 
     Raises:
         JournalDamaged: its rows cannot be read.
+        NotItsUser: it is another user's.
         StateDirUnusable: the disk does not let it be read or written now.
         RetouchdError: what :meth:`Journal.attach` and the settings have to say.
     """
@@ -47,6 +65,6 @@ def journal_of(config_path: Path | None) -> Iterator[tuple[config.Settings, Jour
         with schema.readable(settings.state_dir / FILE_NAME):
             yield settings, journal
     except sqlite3.OperationalError as error:
-        raise StateDirUnusable(settings.state_dir, str(error)) from error
+        raise schema.unusable(settings.state_dir, error) from error
     finally:
         journal.close()

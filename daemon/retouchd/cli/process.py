@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from retouchd import batch, config, log, record
-from retouchd.cli.options import absolute, config_option, engine_option
+from retouchd.cli.options import GivenPath, absolute, config_option, engine_option
 from retouchd.config.load import preset_recipe
 from retouchd.config.presets import BUILT_IN_PRESET
 from retouchd.text import shown
@@ -24,13 +24,11 @@ Stage = Callable[[str], None]
 
 
 @click.command()
-@click.argument("paths", metavar="FILE|DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Put results below this folder."
-)
+@click.argument("paths", metavar="FILE|DIR...", nargs=-1, required=True, type=GivenPath())
+@click.option("--out", type=GivenPath(file_okay=False), help="Put results below this folder.")
 @click.option(
     "--mask",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=GivenPath(exists=True, dir_okay=False),
     help="A painted mask: 255 heals, 0 keeps.",
 )
 @click.option("--preset", default=BUILT_IN_PRESET, show_default=True, help="A preset of the configuration.")

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from retouchd import batch, config, control, log
-from retouchd.cli.options import absolute, config_option, engine_option
+from retouchd.cli.options import GivenPath, absolute, config_option, engine_option
 from retouchd.config import Settings
 from retouchd.config.presets import BUILT_IN_PRESET
 from retouchd.config.settings import Http
@@ -76,9 +76,7 @@ def _site(settings: Settings, places: list[Place], redo: Redo, *, watched: bool)
 
 
 @click.command()
-@click.argument(
-    "folders", metavar="[DIR...]", nargs=-1, type=click.Path(path_type=Path, file_okay=False, exists=True)
-)
+@click.argument("folders", metavar="[DIR...]", nargs=-1, type=GivenPath(file_okay=False, exists=True))
 @click.option(
     "--listen", default="127.0.0.1:8713", show_default=True, help="Address and port; 0 takes a free one."
 )

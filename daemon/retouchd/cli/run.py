@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import click
@@ -23,4 +24,8 @@ def run(config_path: Path | None, engine: str) -> None:
     path = config.find(config_path)
     settings = config.load(path)
     log.configure(settings.log.level, settings.log.format)
-    Service(path=path.absolute(), settings=settings, engine=engine).run()
+    try:
+        Service(path=path.absolute(), settings=settings, engine=engine).run()
+    except OSError:
+        traceback.print_exc()  # a service ends by no error of the disk's: who reads its log wants the place
+        raise

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from retouchd import config, service
-from retouchd.cli.options import absolute, config_option
+from retouchd.cli.options import GivenPath, absolute, config_option
 from retouchd.config.load import validated
 from retouchd.errors import ConfigExists, ConfigMistakes
 from retouchd.text import shown
@@ -23,13 +23,9 @@ def _default_state() -> Path:
 
 
 @click.command("init-config")
-@click.option(
-    "--watch", required=True, multiple=True, type=click.Path(path_type=Path), help="A hot folder; repeatable."
-)
-@click.option(
-    "--state", type=click.Path(path_type=Path), help="Folder for journal and staging, on a local disk."
-)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("config.toml"), show_default=True)
+@click.option("--watch", required=True, multiple=True, type=GivenPath(), help="A hot folder; repeatable.")
+@click.option("--state", type=GivenPath(), help="Folder for journal and staging, on a local disk.")
+@click.option("--out", type=GivenPath(), default=Path("config.toml"), show_default=True)
 def init_config(watch: tuple[Path, ...], state: Path | None, out: Path) -> None:
     """Write a working configuration. Never overwrites one."""
     raw = {
@@ -71,7 +67,7 @@ def check_config(config_path: Path | None) -> None:
 @click.option("--replace", is_flag=True, help="Overwrite unit files that differ.")
 @click.option(
     "--root",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=GivenPath(file_okay=False),
     default=Path("/"),
     help="Write below this folder instead, to look at first.",
 )

@@ -6,6 +6,7 @@ so; the night goes on with what is left.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from retouchd.config import Settings
 from retouchd.models.errors import ModelDamaged, NoncommercialModel
 from retouchd.models.manifest import Manifest, manifests
 from retouchd.models.store import Receipt, Store
+from retouchd.text import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,9 @@ class Offer:
 def offer(settings: Settings) -> Offer:
     """What the engine gets under these settings. Reads receipts and sizes, not the weights themselves."""
     store = Store.of(settings)
-    models, left_out, damaged = [], [], []
-    for known in manifests():
+    hidden = _hidden(store.folder)
+    models, left_out, damaged = [], [*hidden], []
+    for known in () if hidden else manifests():
         if why := refused(known, settings):
             if store.place(known.id).is_dir():
                 left_out.append(f"{known.id}: {why}")
@@ -48,6 +51,17 @@ def offer(settings: Settings) -> Offer:
     prompts = settings.state_dir / "prompts"
     stock = Stock(tuple(models), chosen.budget_gb, chosen.pinned, chosen.idle_s, chosen.compile, prompts)
     return Offer(stock, tuple(left_out), tuple(damaged))
+
+
+def _hidden(folder: Path) -> tuple[str, ...]:
+    """Why a user of ``process`` or ``edit`` does not see the models of a service that is another user's."""
+    try:
+        folder.stat()
+    except PermissionError as error:
+        return (f"{shown(folder)}: {error.strerror}",)
+    except OSError:
+        return ()  # there is none
+    return () if os.access(folder, os.R_OK | os.X_OK) else (f"{shown(folder)}: not yours to look into",)
 
 
 def refused(known: Manifest, settings: Settings) -> str:

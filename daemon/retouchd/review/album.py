@@ -101,7 +101,7 @@ class Album:
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _walked_s: float = -1e9
     _shoots: tuple[Shoot, ...] = ()
-    _known: dict[Path, tuple[tuple[int, ...], Photo | None]] = field(default_factory=dict)
+    _known: dict[tuple[Place, Path], tuple[tuple[int, ...], Photo | None]] = field(default_factory=dict)
 
     def shoots(self) -> tuple[Shoot, ...]:
         """Every folder with results, those that ask for a look first."""
@@ -139,12 +139,14 @@ class Album:
         for where, folders, _ in os.walk(place.results):
             folder = Path(where)
             own = folder / OWN_FOLDER
-            if OWN_FOLDER in folders and not own.is_symlink():
+            if OWN_FOLDER in folders and _may_be_looked_into(own):
                 photos = self._photos(place, folder, own)
                 if photos:
                     relative = folder.relative_to(place.results)
-                    name = place.results.name if relative == Path() else f"{place.results.name}/{relative}"
-                    yield Shoot(_id(own), folder, shown(name), photos)
+                    name = place.sources.name if relative == Path() else f"{place.sources.name}/{relative}"
+                    # By where the photos are: results of several folders may come together in one.
+                    shoot_id = _id(place.sources / relative / OWN_FOLDER)
+                    yield Shoot(shoot_id, folder, shown(name), photos)
             folders[:] = sorted(f for f in folders if not ignores.folder_ignored(f))
 
     def _photos(self, place: Place, folder: Path, own: Path) -> tuple[Photo, ...]:
@@ -161,12 +163,22 @@ class Album:
     def _read(self, place: Place, folder: Path, path: Path) -> Photo | None:
         decided = folder / OWN_FOLDER / naming.CORRECTIONS_FOLDER
         stamp = (*_stamp(path), *_stamp(decided))
-        known = self._known.get(path)
+        known = self._known.get((place, path))
         if known is None or known[0] != stamp:
             told = record.read(path)
-            known = (stamp, _photo(place, folder, path, told) if told else None)
-            self._known[path] = known
+            try:
+                known = (stamp, _photo(place, folder, path, told) if told else None)
+            except OSError:  # its folder does not let us look; the others have nothing to do with that
+                return None
+            self._known[place, path] = known
         return known[1]
+
+
+def _may_be_looked_into(own: Path) -> bool:
+    try:
+        return not own.is_symlink()
+    except OSError:
+        return False
 
 
 def _photo(place: Place, folder: Path, path: Path, told: dict[str, Any]) -> Photo | None:
@@ -175,26 +187,19 @@ def _photo(place: Place, folder: Path, path: Path, told: dict[str, Any]) -> Phot
     if not isinstance(name, str) or not isinstance(counts, dict) or name in {"", ".", ".."} or "/" in name:
         return None
     source = place.sources / folder.relative_to(place.results) / name
-    names = _set_of(source, folder, path)
+    names = naming.set_of_record(path, source)
     inside = os.path.realpath(source).startswith(f"{os.path.realpath(place.sources)}{os.sep}")
-    if names is None or source.is_symlink() or not source.is_file() or not inside:
+    # Results of several folders may come together here: a name alone does not say whose they are.
+    its = names is not None and record.same_source(told, source)
+    if names is None or not its or source.is_symlink() or not source.is_file() or not inside:
         return None
     sha256 = str(record.source_digest(told))
     try:
         approved = bool(corrections.read(source, folder, sha256).approved)
-    except BrokenCorrections:
+    except (BrokenCorrections, OSError):  # the photo's own page says what is wrong with them
         approved = False
     whole = {key: _whole(counts.get(key)) for key in ("found", *_DECISIONS)}
     return Photo(_id(path), source, names, whole, sha256, _stamp(path)[0], approved)
-
-
-def _set_of(source: Path, folder: Path, path: Path) -> ResultSet | None:
-    """The set that a record belongs to, judged by its name."""
-    tail = path.name.removesuffix(".json").removeprefix(source.stem)
-    if tail and not (tail[:1] == "-" and tail[1:].isascii() and tail[1:].isdigit()):
-        return None
-    names = ResultSet(folder, source.stem, int(tail[1:]) if tail else 1)
-    return names if names.path(RECORD) == path else None
 
 
 def places_of(watched: Iterable[tuple[Path, Path | None]]) -> list[Place]:

@@ -15,6 +15,7 @@ from retouchd.errors import BadRequest, PortTaken, RetouchdError
 from retouchd.gate import Gate
 from retouchd.review.site import NotHere, Reply, Site
 from retouchd.review.viewer import NoPicture
+from retouchd.text import complaint
 
 _MOST_BYTES = 4 << 20
 _HEADERS = {
@@ -103,7 +104,7 @@ class Handler(BaseHTTPRequestHandler):
             # A record is a text that anybody could have written; it costs its own page.
             self._fail(409, "the record of this photo cannot be shown")
         except OSError as error:
-            self._fail(500, error.strerror or "the disk does not answer")
+            self._fail(500, complaint(error))
 
     def _get(self, path: str) -> None:
         if self.server.site is None:
