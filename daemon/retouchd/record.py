@@ -23,6 +23,8 @@ from retouchd.naming import RECORD, ResultSet
 _CHUNK = 1 << 20
 _MAX_BYTES = 64 << 20
 """A larger file is no record of ours."""
+_MOST_FREE = 2
+"""Numbers without a file after which no more sets are looked for: so many in a row may have been removed."""
 
 
 def dump(record: dict[str, Any]) -> bytes:
@@ -103,26 +105,34 @@ def same_source(record: dict[str, Any], source: Path) -> bool:
 def sets_of(source: Path, folder: Path) -> list[tuple[ResultSet, dict[str, Any]]]:
     """Every set in a folder that was made of this photo, with its record, the latest last.
 
-    A number may be missing: its names were somebody's files, or it was removed. So the folder is asked which
-    there are; counting up to the first that is missing made the service blind to all after it.
+    A number may be missing: its names are somebody's files, or its set was removed. Counting up to the first
+    one without a record made the service blind to all after it. The folder is not listed for it: that costs
+    more with each photo done, 3 ms at the ten thousand files of a wedding and far more on a share, ten times
+    a photo.
 
     Raises:
         BadName, NameTooLong: as :func:`retouchd.naming.first_set`.
-        OSError: our folder cannot be listed.
+        OSError: our folder may not be looked into, or does not answer.
     """
-    own = naming.first_set(source, folder).path(RECORD).parent
-    try:
-        with os.scandir(own) as entries:  # thousands of names: no Path for each
-            near = [Path(entry.path) for entry in entries if entry.name.startswith(source.stem)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    numbered = (naming.set_of_record(path, source) for path in near)
-    found = []
-    for names in sorted(filter(None, numbered), key=lambda one: one.number):
-        told = read(names.path(RECORD))
-        if told and same_source(told, source):
-            found.append((names, told))
+    names, free, found = naming.first_set(source, folder), 0, []
+    while free <= _MOST_FREE:
+        if _there(names.path(RECORD)):
+            told = read(names.path(RECORD))
+            if told and same_source(told, source):
+                found.append((names, told))
+            free = 0
+        else:
+            free = 0 if _there(names.path(Role.RESULT)) else free + 1
+        names = names.next()
     return found
+
+
+def _there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def our_digests(record: dict[str, Any], role: str) -> set[str]:
