@@ -10,11 +10,13 @@ import errno
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import imagecodecs
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from retouch_engine.errors import EngineError, ResultTooLarge, StagingFull
@@ -24,6 +26,10 @@ from retouch_engine.threads import borrowed
 STRIP_ROWS = 64
 DEFLATE_LEVEL = 1
 """On photographs the predictor leaves noise: level 1 packs it tighter than level 6 and in 3/4 of the time."""
+_FINE_LEVEL = 1
+"""Of ISA-L, which takes a fourth of libdeflate's time for the noise of 16 bits, 18 ms for 77 at 2 MP, and the
+same room. Of 8 bits on 16 each byte comes twice: there it wins a third of the time and needs a tenth more
+room."""
 _SPARSE_LEVEL = 3
 """Of zlib-ng, which packs layers that are nearly all zeros tighter than libdeflate and ten times as fast; on
 photographs it is slower."""
@@ -35,20 +41,29 @@ Bands = Callable[[int, int], "NDArray[np.uint8] | NDArray[np.uint16] | bytes | N
 """Rows y0 to y1, or None when every sample is zero, or the bytes of the strip when it is packed already."""
 
 
-def pack(band: NDArray[Any], method: Compression, *, predict: bool) -> bytes:
-    """One strip, ``(rows, W, S)``, as it stands in the file: little-endian.
+class Content(Enum):
+    """What a band holds; it decides what packs it best."""
 
-    What is packed with Deflate and not predicted are layers, which are nearly all zeros.
-    """
+    FINE = "samples of 16 bits"
+    WIDENED = "samples of 8 bits on 16"
+    LAYER = "nearly all zeros; its neighbours are not subtracted"
+
+
+def pack(band: NDArray[Any], method: Compression, content: Content) -> bytes:
+    """One strip, ``(rows, W, S)``, as it stands in the file: little-endian."""
     band = band.astype(band.dtype.newbyteorder("<"), copy=False)
     if method is Compression.NONE:
         return band.tobytes()
-    data: Any = imagecodecs.delta_encode(band, axis=-2) if predict else band
+    data: Any = band if content is Content.LAYER else imagecodecs.delta_encode(band, axis=-2)
     if method is Compression.LZW:
         return bytes(imagecodecs.lzw_encode(data))
-    if predict:
-        return bytes(imagecodecs.deflate_encode(data, DEFLATE_LEVEL))
-    return bytes(imagecodecs.zlibng_encode(data, _SPARSE_LEVEL))
+    match content:
+        case Content.FINE:
+            return isal_zlib.compress(data, _FINE_LEVEL)
+        case Content.WIDENED:
+            return bytes(imagecodecs.deflate_encode(data, DEFLATE_LEVEL))
+        case Content.LAYER:
+            return bytes(imagecodecs.zlibng_encode(data, _SPARSE_LEVEL))
 
 
 def packed_strips(
@@ -57,8 +72,7 @@ def packed_strips(
     dtype: type[np.uint8 | np.uint16],
     method: Compression,
     threads: int,
-    *,
-    predict: bool,
+    content: Content,
     rows: int = STRIP_ROWS,
 ) -> Iterator[bytes]:
     """Every strip in order; at most ``2 * threads + 2`` are in the making. Empty strips are packed once."""
@@ -71,10 +85,10 @@ def packed_strips(
         if isinstance(band, bytes):
             return band
         if band is not None:
-            return pack(band, method, predict=predict)
+            return pack(band, method, content)
         if y1 - y0 not in empty:
             zeros = np.zeros((y1 - y0, width, channels), dtype)
-            empty[y1 - y0] = pack(zeros, method, predict=predict)
+            empty[y1 - y0] = pack(zeros, method, content)
         return empty[y1 - y0]
 
     with borrowed("pack", threads) as packers:

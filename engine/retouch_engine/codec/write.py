@@ -21,6 +21,7 @@ from retouch_engine.codec.strips import (
     STRIP_ROWS,
     TIFF_CODE,
     Bands,
+    Content,
     counted,
     packed_strips,
     writing,
@@ -72,6 +73,7 @@ def write_result(
             bands,
             (photo.height, photo.width, colours + extra),
             finish,
+            Content.FINE if photo.bit_depth == 16 else Content.WIDENED,
             dtype=np.uint16,
             options={
                 "photometric": "minisblack" if colours == 1 else "rgb",
@@ -134,6 +136,7 @@ def write_heal_layer(
         lambda y0, y1: heal_rows(photo, patches, y0, y1),
         (photo.height, photo.width, colours + 1),
         Finish(Compression.DEFLATE, finish.threads),
+        Content.LAYER,
         dtype=np.uint16,
         options={
             "photometric": "minisblack" if colours == 1 else "rgb",
@@ -159,6 +162,7 @@ def write_mask(path: Path, photo: Photo, healed: Sequence[Patch], review: Sequen
         lambda y0, y1: mask_rows(photo, healed, review, y0, y1),
         (photo.height, photo.width, 1),
         Finish(Compression.DEFLATE),
+        Content.LAYER,
         dtype=np.uint8,
         options={
             "photometric": "minisblack",
@@ -191,6 +195,7 @@ def _write(
     bands: Bands,
     shape: tuple[int, int, int],
     finish: Finish,
+    content: Content,
     *,
     dtype: type[np.uint8 | np.uint16],
     options: dict[str, Any],
@@ -201,10 +206,7 @@ def _write(
     if (raw if finish.compression is Compression.NONE else 0) + told > MOST_FILE_BYTES:
         raise ResultTooLarge(path, raw + told)
     rows = options.setdefault("rowsperstrip", STRIP_ROWS)
-    predict = options.get("predictor") == 2
-    strips = packed_strips(
-        bands, shape, dtype, finish.compression, finish.threads, predict=predict, rows=rows
-    )
+    strips = packed_strips(bands, shape, dtype, finish.compression, finish.threads, content, rows)
     # tifffile wants (H, W) for one sample and counts the last axis as samples otherwise.
     page_shape = shape[:2] if shape[2] == 1 else shape
     with writing(path, raw), tifffile.TiffWriter(path, bigtiff=False, byteorder="<") as tif:

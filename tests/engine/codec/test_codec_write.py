@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import resource
 import shutil
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,28 @@ def test_samples_change_only_where_a_patch_says_so(
     assert page.tags.valueof(34675) == pictures.rgb_profile()
     assert page.tags.valueof(700) == XMP
     assert page.software.startswith("retouchd ")
+
+
+@pytest.mark.parametrize("content", list(strips.Content))
+def test_each_way_to_pack_is_deflate_that_anybody_unpacks(content: strips.Content) -> None:
+    rng = np.random.default_rng(2)
+    slope = np.arange(300 * 40).reshape(40, 300, 1) * 5
+    band = np.asarray(slope + rng.normal(0, 300, (40, 300, 3)) % 65536, np.uint16)
+    plain = band if content is strips.Content.LAYER else imagecodecs.delta_encode(band, axis=-2)
+    assert zlib.decompress(strips.pack(band, Compression.DEFLATE, content)) == plain.tobytes()
+
+
+def test_what_had_8_bits_is_packed_tighter_and_what_has_16_as_tight_as_by_the_slower_way() -> None:
+    rng = np.random.default_rng(2)
+    fine = rng.normal(30_000, 400, (64, 500, 3)).astype(np.uint16)
+    eight = (fine // 257).astype(np.uint16) * 257
+
+    def size(band: Any, content: strips.Content) -> int:
+        return len(strips.pack(band, Compression.DEFLATE, content))
+
+    fast, tight = strips.Content.FINE, strips.Content.WIDENED
+    assert size(fine, fast) < 1.02 * size(fine, tight)
+    assert size(eight, tight) < 0.95 * size(eight, fast)
 
 
 def test_where_patches_overlap_the_later_one_stands(tmp_path: Path) -> None:
