@@ -95,8 +95,11 @@ def _check(path: Path, settings: Settings) -> None:
 
 
 def _given(before: Path) -> list[str]:
-    """The digests of the last two results that were given back for a file as it was."""
-    told = ours.read(_note(before), GIVEN_SCHEMA, _MOST_BYTES) or {}
+    """The digests of the last two results that were given back for a file as it was, if it is known."""
+    try:
+        told = ours.read(_note(before), GIVEN_SCHEMA, _MOST_BYTES) or {}
+    except ours.NotOurs:
+        return []  # nobody knows: it is written anew with the next result
     found = told.get("results")
     return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
 
@@ -113,7 +116,7 @@ def _check_untouched(path: Path, before: Path) -> None:
     """
     try:
         ours_still = record.digest_of(path) in _given(before)
-    except (ours.NotOurs, OSError):
+    except OSError:
         ours_still = False
     if not ours_still:
         why = f"it was changed since it was healed; to start anew put {shown(before)} in its place"

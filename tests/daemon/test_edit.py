@@ -68,6 +68,19 @@ def test_what_somebody_did_since_is_not_lost(hot: Hot) -> None:
     assert path.read_bytes() == worked_on
 
 
+def test_a_damaged_note_does_not_keep_a_file_from_being_started_anew(hot: Hot) -> None:
+    path = given(hot)
+    assert edit(hot, path)[0] == 0
+    healed, before = path.read_bytes(), path.parent / "_retouchd/before/IMG-Edit.tif"
+    before.with_name("IMG-Edit.tif.json").write_bytes(b"{")
+    code, told = edit(hot, path)
+    assert (code, path.read_bytes()) == (1, healed)
+    assert f"put {before} in its place" in told
+    path.write_bytes(before.read_bytes())  # done as told
+    for _ in range(2):
+        assert edit(hot, path) == (0, f"{path}: 1 healed\n")
+
+
 def test_another_file_of_the_same_name_is_not_healed_from_the_older_one(hot: Hot) -> None:
     path = given(hot, data=b"first crop")
     assert edit(hot, path)[0] == 0
