@@ -135,9 +135,7 @@ def _replace(path: Path, result: Path, before: Path, signature: Signature, *, ke
     """Put the result in the file's place; the file as it was keeps existing under another name."""
     part = path.parent / naming.part_name(f"edit-{os.getpid()}", "result")
     try:
-        shutil.copyfile(result, part)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
+        _copy(result, part)
         shutil.copymode(path, part)
         if not Signature.of(path.stat()).same_file(signature):
             raise NotEditable(path, "it was written to meanwhile; try again")
@@ -170,8 +168,19 @@ def _keep(path: Path, before: Path) -> None:
         os.link(path, before)
     except OSError:
         part = before.parent / naming.part_name(f"edit-{os.getpid()}", "before")
-        shutil.copy2(path, part)
-        part.replace(before)
+        try:
+            _copy(path, part)
+            shutil.copystat(path, part)
+            part.replace(before)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _copy(source: Path, part: Path) -> None:
+    """So that a power cut leaves it whole: what it was made from is replaced next."""
+    shutil.copyfile(source, part)
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _free(before: Path) -> Path:
