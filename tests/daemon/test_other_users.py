@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -69,6 +70,15 @@ def test_a_journal_that_only_its_user_may_write_is_another_users(
     assert isinstance(schema.unusable(state / "gone", readonly), StateDirUnusable)
     with pytest.raises(NotItsUser), schema.opened(state / FILE_NAME, "rw"):
         raise readonly
+
+
+def test_a_disk_that_is_mounted_read_only_is_nobodys_fault(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel does so with a disk that broke; to do it as the folder's user helped nobody."""
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY | os.ST_NOSUID))
+    assert isinstance(schema.unusable(state, OSError("unable to open database file")), StateDirUnusable)
 
 
 def test_what_a_command_may_not_read_is_one_line() -> None:
