@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -108,13 +109,19 @@ def test_models_that_only_the_service_may_see_are_left_out(
 
 def test_process_works_beside_a_service_of_another_user(hot: Hot) -> None:
     """The whole of it, where the kernel lets us give a folder away and forget that we are root."""
-    if os.geteuid() != 0:
+    without = "-dac_override,-dac_read_search"
+    inside = ["setpriv", "--bounding-set", without, "--inh-caps", without]
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
         pytest.skip("only root can give a folder to another user")
     hot.state.mkdir()
     os.chown(hot.state, 65534, 65534)
     hot.state.chmod(0o700)
-    without = "-dac_override,-dac_read_search"
-    inside = ["setpriv", "--bounding-set", without, "--inh-caps", without]
+    runs, enters = (
+        subprocess.run([*inside, *words], capture_output=True, check=False).returncode == 0
+        for words in (["true"], ["ls", str(hot.state)])
+    )
+    if enters or not runs:
+        pytest.skip("root cannot drop its rights in this container")
     photo = hot.base / "own/IMG.tif"
     photo.parent.mkdir()
     photo.write_bytes(b"photo")
