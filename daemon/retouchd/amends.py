@@ -87,11 +87,12 @@ class Amends:
     def _redone(self, folder: Path, entry: Path) -> bool:
         """Take the photo up again if its results do not show what was decided; False: look again later."""
         name = corrections.photo_of(entry)
-        return all([self._taken_up(row, folder, entry) for row in self._rows(folder, name)] if name else ())
+        rows = self._rows(folder, name) if name else []
+        if any(row.state in IN_HAND for row in rows):
+            return False
+        return all(self._taken_up(row, folder, entry) for row in rows)
 
     def _taken_up(self, row: Row, folder: Path, entry: Path) -> bool:
-        if row.state in IN_HAND:
-            return False
         if not corrections.outdated(row.file, folder):
             return True
         after = actions.taken_up(row, self._journal.now(), "a person corrected it")

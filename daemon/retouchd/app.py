@@ -113,13 +113,13 @@ class Service:
             RetouchdError: the service cannot start.
         """
         heap.give_back_large_blocks()
+        self._install_signals()  # first: who is told to stop while it starts ends as calmly as later on
         held = lock.hold(self.settings.state_dir)
         self.journal = Journal.create(self.settings.state_dir)
         wake = Wake(self._poked)
         try:
             with schema.readable(self.settings.state_dir / FILE_NAME):
                 self._put_together(wake)
-            self._install_signals()
             log.get().info("started", config=self.path, watching=len(self.settings.watch))
             while not self._finished():
                 self._turn_calmly()

@@ -111,11 +111,8 @@ class Dispatcher:
                 self._desk.journal.save(replace(hand.row, state=State.QUEUED, owner="", lease_until=0.0))
 
     def take_over(self, settings: Settings) -> None:
-        """Go on with these settings. A photo in work whose folder is watched no longer is let go of."""
+        """Go on with these settings. A photo whose folder is no longer watched is let go of afterwards."""
         self._settings = settings
-        watched = {os.fsencode(w.path) for w in settings.watch}
-        for keeper in [k for k, hand in self._hands.items() if hand.row.root not in watched]:
-            self.abandon(keeper)
 
     def staging(self, job: JobId) -> Path:
         """The folder where the engine writes a job's files."""
@@ -185,6 +182,9 @@ class Dispatcher:
         if row.made >= self._settings.limits.generations:
             raise LoopSuspected(row.file, f"{row.made} results of this photo within a day")
 
+    def _watched(self, row: Row) -> bool:
+        return any(os.fsencode(w.path) == row.root for w in self._settings.watch)
+
     def _watch(self, row: Row) -> Watch:
         return next(w for w in self._settings.watch if os.fsencode(w.path) == row.root)
 
@@ -223,6 +223,11 @@ class Dispatcher:
     def _hear(self, keeper: Supervisor, message: dict[str, Any] | Outcome) -> None:
         hand = self._hands.get(keeper)
         if hand is None:
+            return
+        if not self._watched(hand.row):
+            if not keeper.busy:  # until then it writes where another would
+                self._clean(hand.row.id)
+                self.abandon(keeper)
             return
         try:
             self._heard(keeper, hand, message)
@@ -269,7 +274,7 @@ class Dispatcher:
         row, recipe = hand.row, hand.key
         kept = keepsakes.kept(self._folder(row))
         for twin in () if kept else self._desk.journal.same_pixels(row, digest, recipe):
-            known = any(os.fsencode(w.path) == twin.root for w in self._settings.watch)
+            known = self._watched(twin)
             done = publish.find_done(twin.file, self._folder(twin), digest, recipe) if known else None
             if done and (files := publish.reusable(done, self._desk.alive)):
                 del self._hands[keeper]

@@ -95,8 +95,11 @@ def _check(path: Path, settings: Settings) -> None:
 
 
 def _given(before: Path) -> list[str]:
-    """The digests of the last two results that were given back for a file as it was."""
-    told = ours.read(_note(before), GIVEN_SCHEMA, _MOST_BYTES) or {}
+    """The digests of the last two results that were given back for a file as it was, if it is known."""
+    try:
+        told = ours.read(_note(before), GIVEN_SCHEMA, _MOST_BYTES) or {}
+    except ours.NotOurs:
+        return []  # nobody knows: it is written anew with the next result
     found = told.get("results")
     return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
 
@@ -113,7 +116,7 @@ def _check_untouched(path: Path, before: Path) -> None:
     """
     try:
         ours_still = record.digest_of(path) in _given(before)
-    except (ours.NotOurs, OSError):
+    except OSError:
         ours_still = False
     if not ours_still:
         why = f"it was changed since it was healed; to start anew put {shown(before)} in its place"
@@ -132,9 +135,7 @@ def _replace(path: Path, result: Path, before: Path, signature: Signature, *, ke
     """Put the result in the file's place; the file as it was keeps existing under another name."""
     part = path.parent / naming.part_name(f"edit-{os.getpid()}", "result")
     try:
-        shutil.copyfile(result, part)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
+        _copy(result, part)
         shutil.copymode(path, part)
         if not Signature.of(path.stat()).same_file(signature):
             raise NotEditable(path, "it was written to meanwhile; try again")
@@ -167,8 +168,19 @@ def _keep(path: Path, before: Path) -> None:
         os.link(path, before)
     except OSError:
         part = before.parent / naming.part_name(f"edit-{os.getpid()}", "before")
-        shutil.copy2(path, part)
-        part.replace(before)
+        try:
+            _copy(path, part)
+            shutil.copystat(path, part)
+            part.replace(before)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _copy(source: Path, part: Path) -> None:
+    """So that a power cut leaves it whole: what it was made from is replaced next."""
+    shutil.copyfile(source, part)
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _free(before: Path) -> Path:

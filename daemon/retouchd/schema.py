@@ -84,7 +84,9 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
 
 def unusable(state_dir: Path, error: Exception) -> RetouchdError:
     """What an error of SQLite's means for the folder that the journal lies in."""
-    theirs = state_dir.is_dir() and not os.access(state_dir, os.R_OK | os.W_OK | os.X_OK)
+    closed = state_dir.is_dir() and not os.access(state_dir, os.R_OK | os.W_OK | os.X_OK)
+    # A disk that broke is mounted read-only by the kernel: nobody may write there, its user neither.
+    theirs = closed and not os.statvfs(state_dir).f_flag & os.ST_RDONLY
     return NotItsUser(state_dir) if theirs else StateDirUnusable(state_dir, str(error))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import signal
 import subprocess
 import sys
 import tomllib
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.daemon.conftest import FAKE, Hot, wait_for
+from tests.daemon.conftest import FAKE, Hot
 
 from retouch_engine import PHOTO_SUFFIXES
 from retouchd import batch
@@ -201,24 +200,6 @@ def test_exit_codes_of_mistakes(hot: Hot, words: list[str], code: int) -> None:
     assert done.returncode == code
     assert done.stderr
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_what_was_staged_goes_when_process_is_ended(photos: Hot, ended_by: signal.Signals) -> None:
-    scratch = photos.base / "tmp"
-    scratch.mkdir()
-    photos.drop("slow.tif", b"SLEEP=30")
-    command = [sys.executable, "-m", "retouchd", "process", "hot/slow.tif", "--engine", FAKE]
-    env = {**photos.env, "TMPDIR": str(scratch)}
-    process = subprocess.Popen(command, env=env, cwd=photos.base, stderr=subprocess.PIPE)
-    photos.running.append(process)
-    wait_for(lambda: list(scratch.glob("retouchd-*/job-*")), "work")
-    process.send_signal(ended_by)
-
-    _, said = process.communicate(timeout=60)
-    assert (process.returncode, b"interrupted" in said) == (130, True)
-    assert list(scratch.iterdir()) == []
-    assert not (photos.folder / "_retouchd").exists()
 
 
 def test_an_empty_name_is_not_the_current_folder(photos: Hot) -> None:

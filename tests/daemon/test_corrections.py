@@ -13,8 +13,12 @@ from tests.daemon.conftest import Hot, wait_for
 
 from retouch_engine import Correction, Corrections, Wish
 from retouchd import corrections, naming
+from retouchd.amends import Amends
+from retouchd.config import Settings
 from retouchd.corrections import BrokenCorrections, Memory
 from retouchd.errors import UnsafeFolder
+from retouchd.jobs import Signature, State
+from retouchd.journal import Journal
 from retouchd.review.album import Album, places_of
 
 WISH = Correction((1, 2, 3, 4), Wish.KEEP)
@@ -198,6 +202,35 @@ def test_photos_of_one_name_in_one_mirror_are_told_apart(hot: Hot) -> None:
     numbers = {Path(one["source"]["folder"]): number for number, one in told}
     assert shown == {place / "IMG.tif": numbers[place] for place in others}
     assert [album.shoot(shoot.id) for shoot in album.shoots()] == list(album.shoots())
+
+
+def test_a_photo_is_not_taken_up_again_and_again_while_another_of_its_name_is_in_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [b"/a", b"/b"]
+    watch = [{"path": os.fsdecode(p), "output": f"mirror:{tmp_path}"} for p in places]
+    journal = Journal.create(tmp_path / "state")
+    for place in places:
+        journal.see(place + b"/IMG.tif", place, Signature(1, 2, 3, 4, 5), "new")
+
+    def put(place: bytes, state: State) -> None:
+        row = journal.find(place + b"/IMG.tif")
+        assert row
+        assert journal.save(replace(row, state=state))
+
+    put(b"/a", State.RUNNING)
+    put(b"/b", State.DONE)
+    amends = Amends(Settings.model_validate({"state_dir": str(tmp_path), "watch": watch}), journal)
+    monkeypatch.setattr(corrections, "outdated", lambda *_: True)
+    corrections.write(tmp_path / "IMG.tif", tmp_path, Memory("IMG.tif", "", Corrections((WISH,))))
+    taken = []
+    for state in (State.RUNNING, State.RUNNING, State.DONE, State.DONE):
+        put(b"/a", state)
+        amends.poke()
+        amends.step()
+        taken.append([row.file.parent.name for row in journal.listed((State.SETTLING,))])
+    journal.close()
+    assert taken == [[], [], ["a", "b"], ["b"]]
 
 
 def test_a_mask_of_another_photo_is_left_where_it_is(hot: Hot) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import psdtags
+import pytest
 import tifffile
 from benchmarks.chart import Chart
 from benchmarks.files import write_photo
 from tests.daemon.conftest import FAKE, Hot
 from tests.daemon.fake_engine import MARK
+
+from retouchd import edit as edit_module
 
 
 def edit(hot: Hot, *words: str | Path) -> tuple[int, str]:
@@ -68,6 +74,19 @@ def test_what_somebody_did_since_is_not_lost(hot: Hot) -> None:
     assert path.read_bytes() == worked_on
 
 
+def test_a_damaged_note_does_not_keep_a_file_from_being_started_anew(hot: Hot) -> None:
+    path = given(hot)
+    assert edit(hot, path)[0] == 0
+    healed, before = path.read_bytes(), path.parent / "_retouchd/before/IMG-Edit.tif"
+    before.with_name("IMG-Edit.tif.json").write_bytes(b"{")
+    code, told = edit(hot, path)
+    assert (code, path.read_bytes()) == (1, healed)
+    assert f"put {before} in its place" in told
+    path.write_bytes(before.read_bytes())  # done as told
+    for _ in range(2):
+        assert edit(hot, path) == (0, f"{path}: 1 healed\n")
+
+
 def test_another_file_of_the_same_name_is_not_healed_from_the_older_one(hot: Hot) -> None:
     path = given(hot, data=b"first crop")
     assert edit(hot, path)[0] == 0
@@ -81,6 +100,49 @@ def test_another_file_of_the_same_name_is_not_healed_from_the_older_one(hot: Hot
     given(hot, data=b"second crop")
     assert edit(hot, path)[0] == 0
     assert not (kept / "IMG-Edit-older-2.tif").exists()
+
+
+@pytest.fixture
+def without_links(hot: Hot, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """A file and its place as it was, on an SMB share: no second names."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(os, "link", refused)
+    path = given(hot)
+    return path, path.parent / "_retouchd/before/IMG-Edit.tif"
+
+
+def test_the_copy_as_it_was_is_on_the_disk_before_the_file_is_replaced(
+    without_links: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, before = without_links
+    synced, sync = [], os.fsync
+
+    def fsync(fd: int) -> None:
+        synced.append(os.fstat(fd).st_ino)
+        sync(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    edit_module._keep(path, before)
+    assert before.read_bytes() == b"photo"
+    assert synced == [before.stat().st_ino]
+
+
+def test_a_copy_that_does_not_fit_leaves_nothing_behind(
+    without_links: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, before = without_links
+
+    def full(_: Path, part: Path, **__: object) -> None:
+        part.write_bytes(b"pho")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(OSError, match="No space left"):
+        edit_module._keep(path, before)
+    assert list(before.parent.iterdir()) == []
 
 
 def test_what_fails_leaves_the_file_alone(hot: Hot) -> None:

@@ -131,6 +131,7 @@ def test_a_photo_in_work_whose_folder_is_watched_no_longer_is_let_go_of(hot: Hot
     wait_for((other / "b-retouched.tif").exists, f"the other folder; {hot.log()}")
     assert "queued: its folder is no longer watched" in hot.about("why", photo).stdout
     assert sorted(p.name for p in hot.folder.iterdir()) == ["IMG.tif"]
+    assert list((hot.state / "staging").iterdir()) == [], "what was made for nobody"
 
     hot.config.write_text(before)
     process.send_signal(signal.SIGHUP)

@@ -60,7 +60,9 @@ for _command in _COMMANDS:
     cli.add_command(_command)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+    # A window that is closed says so twice, by its shell and by the kernel: not into the clearing up.
+    signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
