@@ -10,6 +10,7 @@ import hashlib
 import json
 import mmap
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,9 @@ def dump(record: dict[str, Any]) -> bytes:
 def read(path: Path) -> dict[str, Any] | None:
     """The record in a file, or None when there is none that we know."""
     try:
-        if path.is_symlink() or path.stat().st_size > _MAX_BYTES:
+        found = path.lstat()
+        # A pipe of that name would keep whoever opens it for ever.
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _MAX_BYTES:
             return None
         record = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):

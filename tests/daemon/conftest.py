@@ -7,17 +7,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from retouchd.errors import RetouchdError
 from retouchd.jobs import State
 from retouchd.journal import Journal
+from retouchd.supervisor import Supervisor, WorkerPlan
 
 # A busy machine is no failure: nothing here is judged by the clock.
 settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -143,3 +145,21 @@ def hot(tmp_path: Path) -> Iterator[Hot]:
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
         process.wait()
+
+
+@pytest.fixture
+def logged() -> Iterator[list[MutableMapping[str, Any]]]:
+    """What is logged, each line as its words; whatever another test made of the log."""
+    structlog.reset_defaults()
+    with structlog.testing.capture_logs() as lines:
+        yield lines
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def keeper(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+    made = Supervisor(WorkerPlan("fake_engine:open_engine"), job_seconds=30.0)
+    yield made
+    made.kill()
+    made.stop()

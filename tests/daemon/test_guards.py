@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from tests.daemon.conftest import Hot, wait_for
 from tests.daemon.test_journal import ME, Clock, Desk, fail, journal, seen
-from tests.daemon.test_worker import ask, code, keeper, until_ready
+from tests.daemon.test_worker import ask, code, until_ready
 
 from retouch_engine import estimated_bytes
 from retouchd import config, dispatch, naming, schema, worker
@@ -28,7 +28,7 @@ from retouchd.mounts import Mount
 from retouchd.scanner import Bounds, scan
 from retouchd.supervisor import Supervisor, WorkerPlan
 
-__all__ = ["journal", "keeper"]
+__all__ = ["journal"]
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from tests.daemon.conftest import Hot, environment, wait_for
+from tests.daemon.conftest import Hot, wait_for
 
 from retouchd.config import Settings, Watch
 from retouchd.config.settings import HookSettings
@@ -23,7 +23,7 @@ from retouchd.journal import Journal
 from retouchd.mounts import Mount
 from retouchd.review.album import Album, Place
 from retouchd.roots import Root
-from retouchd.supervisor import Supervisor, WorkerPlan
+from retouchd.supervisor import Supervisor
 
 DENIED = """
 from retouchd import record
@@ -85,7 +85,7 @@ def test_a_marker_behind_a_dying_share_is_a_folder_that_is_offline(tmp_path: Pat
 
 
 def test_a_page_that_may_not_be_looked_at_is_a_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged: list[MutableMapping[str, Any]]
 ) -> None:
     def refused(path: Path) -> bool:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
@@ -94,7 +94,7 @@ def test_a_page_that_may_not_be_looked_at_is_a_line(
     pages = ContactPages()
     pages.touch(tmp_path)
     pages.step(everything=True)
-    assert "no contact sheet" in "".join(capsys.readouterr())
+    assert "no contact sheet" in [line["event"] for line in logged]
 
 
 @pytest.mark.parametrize("barred", ["corrections/a.tif.json", "../a.tif", "."])
@@ -159,15 +159,6 @@ def test_why_tells_of_a_pause(hot: Hot) -> None:
     assert "queued: its folder is paused (go on with: retouchd resume)" in hot.about("why", photo).stdout
 
 
-@pytest.fixture
-def keeper(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
-    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
-    made = Supervisor(WorkerPlan("fake_engine:open_engine"), job_seconds=30.0)
-    yield made
-    made.kill()
-    made.stop()
-
-
 def test_a_worker_whose_program_is_being_replaced_is_tried_again(
     keeper: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,15 +182,15 @@ def test_a_hook_that_was_taken_out_of_the_settings_is_not_started() -> None:
     assert not hooks._waiting
 
 
-def test_a_hook_with_a_nul_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_hook_with_a_nul_is_a_line(logged: list[MutableMapping[str, Any]]) -> None:
     hooks = Hooks(HookSettings(on_done=("tr\0ue",)))
     hooks.done({})
     hooks.step(idle=True)
-    assert "hook does not start" in "".join(capsys.readouterr())
+    assert "hook does not start" in [line["event"] for line in logged]
 
 
 def test_a_folder_that_is_not_there_yet_is_told_of_once(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, logged: list[MutableMapping[str, Any]]
 ) -> None:
     """A share that was not mounted all night was a line every two seconds."""
     journal = Journal.create(tmp_path / "state")
@@ -209,17 +200,17 @@ def test_a_folder_that_is_not_there_yet_is_told_of_once(
     for _ in range(5):
         now[0] += 60
         intake.look()
-    assert "".join(capsys.readouterr()).count("root offline") == 1
+    assert [line["event"] for line in logged].count("root offline") == 1
     (tmp_path / "hot").mkdir()
     for _ in range(2):
         now[0] += 60
         intake.look()
-    assert "".join(capsys.readouterr()).count("root online") == 1
+    assert [line["event"] for line in logged].count("root online") == 1
     journal.close()
 
 
 def test_a_hook_without_room_for_its_facts_is_a_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, logged: list[MutableMapping[str, Any]]
 ) -> None:
     def full() -> IO[bytes]:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -228,4 +219,4 @@ def test_a_hook_without_room_for_its_facts_is_a_line(
     hooks = Hooks(HookSettings(on_done=("true",)))
     hooks.done({})
     hooks.step(idle=True)
-    assert "hook does not start" in "".join(capsys.readouterr())
+    assert "hook does not start" in [line["event"] for line in logged]

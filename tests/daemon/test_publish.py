@@ -206,50 +206,6 @@ def test_a_result_that_we_may_not_read_is_somebodys(maker: Maker, monkeypatch: p
     assert done.names.path(Role.RESULT).name == "IMG-retouched-2.tif"
 
 
-def test_the_latest_set_is_replaced_also_when_a_plain_name_is_free_again(maker: Maker) -> None:
-    """Two results of which the one with the higher number is the older would be taken for the other."""
-    other = maker.folder / "IMG-retouched.tif"
-    other.write_bytes(b"somebody's work")
-    publish.publish(maker(data=b"v1"))
-    other.unlink()
-    publish.publish(maker(data=b"v2"))
-
-    assert [p.name for p in maker.folder.glob("*-retouched*.tif")] == ["IMG-retouched-2.tif"]
-    assert b"v2" in (maker.folder / "IMG-retouched-2.tif").read_bytes()
-
-
-def test_a_set_is_found_behind_names_of_somebody_else(maker: Maker) -> None:
-    parcel = maker()
-    names = naming.first_set(parcel.source, parcel.folder)
-    for _ in range(5):
-        names.path(Role.RESULT).write_bytes(b"somebody's")
-        names = names.next()
-    assert publish.publish(parcel).names.number == 6
-    assert [s.number for s, _ in record.sets_of(parcel.source, parcel.folder)] == [6]
-    assert publish.publish(maker(data=b"v2")).names.number == 6
-
-
-def test_the_third_set_is_found_when_those_before_it_are_removed(maker: Maker) -> None:
-    for number in (1, 2, 3):
-        made = publish.publish(maker(data=b"v%d" % number)).names
-        assert made.number == number
-        made.path(Role.RESULT).write_bytes(b"edited")
-    for number in (1, 2):
-        for role in naming.PUBLISH_ORDER:
-            ResultSet(made.folder, made.stem, number).path(role).unlink(missing_ok=True)
-    assert [s.number for s, _ in record.sets_of(maker.folder / "IMG.tif", maker.folder)] == [3]
-
-
-def test_a_folder_of_thousands_is_not_listed_for_the_sets_of_one_photo(
-    maker: Maker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    parcel = maker()
-    publish.publish(parcel)
-    for listing in ("scandir", "listdir"):
-        monkeypatch.setattr(os, listing, lambda *_: pytest.fail("the folder was listed"))
-    assert len(record.sets_of(parcel.source, parcel.folder)) == 1
-
-
 def test_work_done_already_is_adopted(maker: Maker) -> None:
     publish.publish(maker(stamp=b"first"))
     done = publish.publish(maker(stamp=b"second"))

@@ -43,7 +43,15 @@ def settled(hot: Hot, count: int) -> list[dict[str, Any]]:
     return found
 
 
+def listens(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it has come so far that it decides for itself what becomes of a SIGTERM; or has ended."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    caught = int(status.split("SigCgt:")[1].split()[0], 16) if "SigCgt:" in status else -1
+    return bool(caught >> (signal.SIGTERM - 1) & 1) or process.poll() is not None
+
+
 def stop(process: subprocess.Popen[bytes]) -> int:
+    wait_for(lambda: listens(process))
     process.send_signal(signal.SIGTERM)
     return process.wait(60)
 

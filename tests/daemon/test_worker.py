@@ -7,7 +7,6 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,6 @@ from retouch_engine import Order, Recipe
 from retouchd import protocol
 from retouchd.jobs import Outcome
 from retouchd.supervisor import Supervisor, WorkerPlan
-
-
-@pytest.fixture
-def keeper(monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
-    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
-    made = Supervisor(WorkerPlan("fake_engine:open_engine"), job_seconds=30.0)
-    yield made
-    made.kill()
-    made.stop()
 
 
 def until_ready(keeper: Supervisor) -> None:

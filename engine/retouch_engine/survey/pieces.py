@@ -145,7 +145,8 @@ def _split(maps: Float, piece: Piece, area: int) -> Iterator[Piece]:
     for k in range(len(far)):
         part = np.zeros_like(piece.mask)
         part[ys[nearest == k], xs[nearest == k]] = True
-        yield Piece(piece.box, part)
+        if part.any():  # of three mouths one may lie between the others, outside the piece
+            yield Piece(piece.box, part)
 
 
 def evidence(maps: Float, piece: Piece, *, first: bool) -> tuple[Point, Point, float] | None:

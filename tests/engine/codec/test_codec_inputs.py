@@ -268,7 +268,7 @@ def test_nothing_of_an_extra_is_loaded_before_it_is_needed() -> None:
         assert (suffix in PHOTO_SUFFIXES) == here, library
 
 
-@pytest.mark.skipif(which("convert") is None, reason="ImageMagick is not installed")
+@pytest.mark.skipif(which("identify") is None, reason="ImageMagick is not installed")  # "convert" is many
 @pytest.mark.parametrize("ending", ["psd", "psb"])
 def test_a_document_of_another_program_is_read_exactly(tmp_path: Path, ending: str) -> None:
     data = pictures.ramp(3)
