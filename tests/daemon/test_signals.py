@@ -62,3 +62,9 @@ def test_a_service_that_is_told_to_stop_while_it_starts_ends_well(hot: Hot) -> N
     process = hot.start(before=TOLD_TO_STOP)
     assert process.wait(60) == 0
     assert '"stopped"' in hot.log()
+
+
+def test_a_service_that_is_told_to_stop_before_it_starts_is_ended_by_the_signal(hot: Hot) -> None:
+    told = "Service.run = lambda _: os.kill(os.getpid(), signal.SIGTERM)"
+    process = hot.start(before=f"import os, signal\nfrom retouchd.app import Service\n{told}")
+    assert process.wait(60) == -signal.SIGTERM

@@ -45,8 +45,11 @@ _EPILOG = (
 
 @click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="retouchd")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Heal skin blemishes in exported photos, and keep the pores."""
+    if context.invoked_subcommand != run.name:
+        _end_as_by_ctrl_c()
 
 
 _COMMANDS = (
@@ -69,7 +72,8 @@ def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
 def _end_as_by_ctrl_c() -> None:
     """A window that is closed or a ``timeout`` ends us as Ctrl-C does: what was staged is removed.
 
-    Gigabytes of half-made results stayed in the temporary folder. The service decides for itself later on.
+    Gigabytes of half-made results stayed in the temporary folder. Not the service: until it has begun it has
+    nothing to remove, and systemd takes 130 for a failure, but not who is ended by the signal itself.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # not below nohup
@@ -88,7 +92,6 @@ def _open_what_is_closed() -> None:
 def main() -> None:
     """Run the command line; failures are one line each on standard error, and an exit code."""
     _open_what_is_closed()
-    _end_as_by_ctrl_c()
     # A name that is not UTF-8 must never end a command in the middle of its output.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
