@@ -17,6 +17,8 @@ from retouch_engine.types import Float
 
 _OUTSIDE = 1.5
 """Radii of a hand-drawn circle beyond which there is nothing of its mark."""
+_ENDS, _RIM = 1.6, 0.45
+"""Radii at which a graft has faded away, and over which it fades."""
 _REACH = 2.6
 """Radii of skin around a mark that tell what it lies on."""
 
@@ -38,7 +40,7 @@ class Graft:
             return None
         away = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]).astype(np.float32)
         added = window - filled(np.ascontiguousarray(window), away > _OUTSIDE * radius + 1)
-        rim = np.clip((1.6 * radius + 1 - away) / (0.45 * radius + 1), 0, 1)
+        rim = np.clip((_ENDS * radius + 1 - away) / (_RIM * radius + 1), 0, 1)
         return cls(np.asarray(added * rim[..., None], np.float32), radius)
 
     def at_scale(self, factor: float) -> Graft:
@@ -48,11 +50,11 @@ class Graft:
         added = cv2.resize(self.added, (side, side), interpolation=how)
         return Graft(np.asarray(added), self.radius * factor)
 
-    def lay(self, od: Float, x: int, y: int, strength: float = 1.0) -> bool:
+    def lay(self, od: Float, x: int, y: int) -> bool:
         """Onto other skin, in place; False, and nothing done, where it would reach beyond the picture."""
         reach = self.added.shape[0] // 2
         window = od[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]
         if window.shape != self.added.shape:
             return False
-        window += np.float32(strength) * self.added
+        window += self.added
         return True

@@ -345,8 +345,7 @@ class Service:
             if getattr(fresh, name) != getattr(self.settings, name):
                 log.get().warning(f"{name} changes with the next start")
                 fresh = fresh.model_copy(update={name: getattr(self.settings, name)})
-        self.settings = self.amends.settings = fresh
-        self.dispatcher.take_over(fresh)
+        self.settings = self.dispatcher.settings = self.amends.settings = fresh
         self.hooks.settings = fresh.hooks
         if self.web:
             self.web.watch(fresh)

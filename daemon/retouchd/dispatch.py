@@ -82,7 +82,7 @@ class Dispatcher:
     """One photo in each worker, one render on its way out."""
 
     def __init__(self, settings: Settings, desk: Desk) -> None:
-        self._settings = settings
+        self.settings = settings
         self.draining = False
         self._desk = desk
         self._hands: dict[Supervisor, InHand] = {}
@@ -109,10 +109,6 @@ class Dispatcher:
         for one in [keeper] if keeper else list(self._hands):
             if hand := self._hands.pop(one, None):
                 self._desk.journal.save(replace(hand.row, state=State.QUEUED, owner="", lease_until=0.0))
-
-    def take_over(self, settings: Settings) -> None:
-        """Go on with these settings. A photo whose folder is no longer watched is let go of afterwards."""
-        self._settings = settings
 
     def staging(self, job: JobId) -> Path:
         """The folder where the engine writes a job's files."""
@@ -162,7 +158,7 @@ class Dispatcher:
             raise SourceChanged(row.file)
         self._break_circle(row)
         watch = self._watch(row)
-        recipe = overrides.recipe_for(row.file, watch.path, watch.preset, self._settings)
+        recipe = overrides.recipe_for(row.file, watch.path, watch.preset, self.settings)
         return replace(recipe, models=self._desk.crew.plan.stock.names)
 
     def _missing(self, row: Row) -> JobError:
@@ -179,14 +175,14 @@ class Dispatcher:
         """
         if naming.generations(row.file.stem) > 1:
             raise LoopSuspected(row.file, "its name is that of a result of a result")
-        if row.made >= self._settings.limits.generations:
+        if row.made >= self.settings.limits.generations:
             raise LoopSuspected(row.file, f"{row.made} results of this photo within a day")
 
     def _watched(self, row: Row) -> bool:
-        return any(os.fsencode(w.path) == row.root for w in self._settings.watch)
+        return any(os.fsencode(w.path) == row.root for w in self.settings.watch)
 
     def _watch(self, row: Row) -> Watch:
-        return next(w for w in self._settings.watch if os.fsencode(w.path) == row.root)
+        return next(w for w in self.settings.watch if os.fsencode(w.path) == row.root)
 
     def _folder(self, row: Row) -> Path:
         """Where the results of a photo go."""
@@ -213,7 +209,7 @@ class Dispatcher:
         fresh = sittings.on_their_way(self._desk.journal, source)
         sitting = sittings.recalled(source, self._folder(hand.row), memory.sha256, hand.recipe, fresh)
         mask, own = hand.mask[0] if hand.mask else None, bool(hand.row.forced)
-        finish = self._settings.finish
+        finish = self.settings.finish
         before = None
         if hand.memory:
             before = corrections.last_heal(source, self._folder(hand.row), memory.sha256)
@@ -285,7 +281,7 @@ class Dispatcher:
 
     def _failed(self, row: Row, failure: Failure) -> None:
         now = self._desk.journal.now()
-        after = after_failure(row, failure, self._settings, now, random.random())  # noqa: S311 - spreads retries
+        after = after_failure(row, failure, self.settings, now, random.random())  # noqa: S311 - spreads retries
         self._desk.journal.save(after)
         if failure.code == "disk-full":
             self._paused_until_s = self._desk.clock() + _FULL_PAUSE_S
@@ -299,7 +295,7 @@ class Dispatcher:
         """Write down what is to be published, with digests, before anything is."""
         digest, hand = record.source_digest(outcome.record), remembered(hand, outcome, self._folder(hand.row))
         masks = hand.memory.masks if hand.memory else ()
-        files = record.staged_files(outcome, self._settings)
+        files = record.staged_files(outcome, self.settings)
         plan = {"files": files, "record": outcome.record, "read_masks": masks}
         self._to_publish(replace(hand.row, source_digest=digest, recipe_digest=hand.key), plan)
 
@@ -337,7 +333,7 @@ class Dispatcher:
             record=plan["record"],
             files={role: Staged.from_json(entry) for role, entry in plan["files"].items()},
             recipe=Digest(plan["recipe"]),
-            reserve_bytes=self._settings.limits.free_space_mb * 1_000_000,
+            reserve_bytes=self.settings.limits.free_space_mb * 1_000_000,
             collected=self._watch(row).mirror is not None,
             read_masks=tuple(plan.get("read_masks", ())),
             alive=self._desk.alive,

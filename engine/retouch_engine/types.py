@@ -6,7 +6,7 @@ rows before columns. A mask is a bool array, True where something is to be heale
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NewType, cast
 
@@ -50,6 +50,12 @@ class Box:
         """A box has an inside."""
         if self.y1 <= self.y0 or self.x1 <= self.x0:
             raise ValueError(f"empty box {self}")
+
+    @classmethod
+    def around(cls, boxes: Sequence[Box]) -> Box:
+        """The smallest box that holds all of these, at least one."""
+        tops, lefts, bottoms, rights = zip(*((b.y0, b.x0, b.y1, b.x1) for b in boxes), strict=True)
+        return cls(min(tops), min(lefts), max(bottoms), max(rights))
 
     @property
     def height(self) -> int:

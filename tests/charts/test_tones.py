@@ -45,13 +45,6 @@ def test_on_darker_skin_it_adds_the_same() -> None:
     assert np.abs(taken(spotted(dark)).added - taken(spotted()).added).max() < 0.02
 
 
-def test_of_half_the_strength_it_adds_half() -> None:
-    od = BARE.copy()
-    graft = taken(spotted())
-    assert graft.lay(od, 40, 40, 0.5)
-    assert np.abs(od - BARE).max() == pytest.approx(0.5 * np.abs(graft.added).max(), rel=1e-4)
-
-
 def test_at_another_scale_it_keeps_its_strength_and_has_another_size() -> None:
     graft = taken(spotted())
     small = graft.at_scale(0.5)

@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from retouch_engine import Role
 from retouchd import config, ignores, record, scanner
 from retouchd.cli.options import GivenPath, absolute, config_option, journal_of, json_option
 from retouchd.jobs import AT_REST, State
-from retouchd.journal import EVERYWHERE, InstanceRow, Journal, Row
+from retouchd.journal import EVERYWHERE, InstanceRow, Journal, RootRow, Row
 from retouchd.text import complaint, duration, shown
 
 _FRESH_S = 60.0
@@ -98,17 +98,20 @@ def why(file: Path, config_path: Path | None) -> None:
         row = journal.find(os.fsencode(path)) or journal.find(os.fsencode(Path(os.path.realpath(path))))
         now = journal.now()
         own = journal.is_published(os.fsencode(path))
-        folders = _folders_that_wait(settings, journal)
-        notes = {Path(os.fsdecode(r.path)): r.note for r in journal.roots()}
+        roots = journal.roots()
+        folders = _folders_that_wait(settings, roots, journal.paused())
+    notes = {Path(os.fsdecode(r.path)): r.note for r in roots}
     click.echo(_told(row, now, folders, settings) if row else _unknown(path, settings, notes, own=own))
     sys.exit(0 if row else 1)
 
 
-def _folders_that_wait(settings: config.Settings, journal: Journal) -> dict[bytes, str]:
+def _folders_that_wait(
+    settings: config.Settings, roots: Sequence[RootRow], paused: frozenset[bytes]
+) -> dict[bytes, str]:
     """In words, why nothing is done in a folder now; a folder that is looked at is not named."""
-    watched, paused = {os.fsencode(w.path) for w in settings.watch}, journal.paused()
+    watched = {os.fsencode(w.path) for w in settings.watch}
     waiting = {}
-    for root in journal.roots():
+    for root in roots:
         if root.path not in watched:
             waiting[root.path] = "no longer watched"
         elif root.state == "offline":

@@ -121,7 +121,7 @@ def _groups(patches: Sequence[Patch], marks: Marks) -> Iterator[Group]:
         if members:
             yield Group(
                 name,
-                _around([p.box for p in members]),
+                Box.around([p.box for p in members]),
                 lambda box, number, own=members: healed_channel(own, box, number),  # type: ignore[misc]
                 lambda box, own=members: changed_box(own, box),  # type: ignore[misc]
                 [p.box for p in members],
@@ -129,7 +129,7 @@ def _groups(patches: Sequence[Patch], marks: Marks) -> Iterator[Group]:
     if marks.review:
         yield Group(
             "Review marks",
-            _around([box for box, _ in marks.review]),
+            Box.around([box for box, _ in marks.review]),
             lambda box, number: _marked(marks.review, box) * np.uint16(_AMBER[number]),
             lambda box: _marked(marks.review, box),
             [box for box, _ in marks.review],
@@ -257,12 +257,6 @@ def _marked(review: Sequence[tuple[Box, Bool]], box: Box) -> Bool:
             part = mask[y0 - where.y0 : y1 - where.y0, x0 - where.x0 : x1 - where.x0]
             out[y0 - box.y0 : y1 - box.y0, x0 - box.x0 : x1 - box.x0] |= part
     return out
-
-
-def _around(boxes: Sequence[Box]) -> Box:
-    return Box(
-        min(b.y0 for b in boxes), min(b.x0 for b in boxes), max(b.y1 for b in boxes), max(b.x1 for b in boxes)
-    )
 
 
 def _diameter(changed: Bool) -> float:

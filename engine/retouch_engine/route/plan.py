@@ -129,7 +129,4 @@ def _too_large(spot: Spot, recipe: Recipe, scene: Scene) -> str:
 
 def bounds(steps: Sequence[Step]) -> Box:
     """The smallest box around all the holes."""
-    boxes = [s.box for s in steps]
-    return Box(
-        min(b.y0 for b in boxes), min(b.x0 for b in boxes), max(b.y1 for b in boxes), max(b.x1 for b in boxes)
-    )
+    return Box.around([step.box for step in steps])

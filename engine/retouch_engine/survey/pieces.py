@@ -103,19 +103,9 @@ def _labelled(labels: np.ndarray, stats: np.ndarray, number: int) -> Piece:
     return Piece(box, np.asarray(labels[box.slices] == number))
 
 
-def _around(pieces: Sequence[Piece]) -> Box:
-    boxes = [piece.box for piece in pieces]
-    return Box(
-        min(box.y0 for box in boxes),
-        min(box.x0 for box in boxes),
-        max(box.y1 for box in boxes),
-        max(box.x1 for box in boxes),
-    )
-
-
 def _below(piece: Piece, mouth: Piece) -> bool:
     """Whether a mouth hangs on a face by a beard: no further off than a moustache is high."""
-    box = _around([piece, mouth])
+    box = Box.around([piece.box, mouth.box])
     there = placed(piece.mask, piece.box, box)
     away = cv2.distanceTransform((~there).view(np.uint8), cv2.DIST_L2, 3)
     hung = placed(mouth.mask, mouth.box, box)
@@ -124,7 +114,7 @@ def _below(piece: Piece, mouth: Piece) -> bool:
 
 def _hull(together: Sequence[Piece]) -> Piece:
     """The face with its mouth and the beard between them."""
-    box = _around(together)
+    box = Box.around([piece.box for piece in together])
     points = cv2.findNonZero(
         np.logical_or.reduce([placed(piece.mask, piece.box, box) for piece in together]).view(np.uint8)
     )
