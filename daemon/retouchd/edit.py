@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retouchd import batch, naming, ours, protocol, record
+from retouchd import batch, naming, ours, protocol, publish, record
 from retouchd.config import Settings
 from retouchd.errors import RetouchdError
 from retouchd.jobs import Signature
@@ -135,7 +135,7 @@ def _replace(path: Path, result: Path, before: Path, signature: Signature, *, ke
     """Put the result in the file's place; the file as it was keeps existing under another name."""
     part = path.parent / naming.part_name(f"edit-{os.getpid()}", "result")
     try:
-        _copy(result, part)
+        publish.copy_whole(result, part)
         shutil.copymode(path, part)
         if not Signature.of(path.stat()).same_file(signature):
             raise NotEditable(path, "it was written to meanwhile; try again")
@@ -169,18 +169,11 @@ def _keep(path: Path, before: Path) -> None:
     except OSError:
         part = before.parent / naming.part_name(f"edit-{os.getpid()}", "before")
         try:
-            _copy(path, part)
+            publish.copy_whole(path, part)
             shutil.copystat(path, part)
             part.replace(before)
         finally:
             part.unlink(missing_ok=True)
-
-
-def _copy(source: Path, part: Path) -> None:
-    """So that a power cut leaves it whole: what it was made from is replaced next."""
-    shutil.copyfile(source, part)
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _free(before: Path) -> Path:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Decision, Editing, Role, write_pairs
-from retouchd import batch, corrections, naming, record
+from retouchd import batch, corrections, naming, publish, record
 from retouchd.config import Settings
 from retouchd.naming import OWN_FOLDER
 
@@ -62,9 +61,7 @@ def _placed(staged: Path, folder: Path, stem: str) -> Path:
     """Copy a file in, whole or not at all, under the next name that nobody has."""
     part = folder / naming.part_name(f"{os.getpid()}", "candidate")
     try:
-        shutil.copyfile(staged, part)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
+        publish.copy_whole(staged, part)
         number = 1
         while True:
             path = folder / f"{stem}-candidate-{number}.tif"

@@ -14,6 +14,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -303,6 +304,13 @@ def _write(part: Path, pieces: Iterable[bytes | memoryview], parcel: Parcel) -> 
                 rest = rest[file.write(rest) :]
             parcel.alive()
         os.fsync(fd)
+
+
+def copy_whole(source: Path, part: Path) -> None:
+    """Copy a file to a temporary name, on the disk before it gets its own: no power cut halves it."""
+    shutil.copyfile(source, part)
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _take_name(part: Path, target: Path, *, may_replace: bool) -> None:
