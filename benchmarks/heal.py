@@ -32,7 +32,7 @@ from rich.table import Table
 
 from retouch_engine import Recipe
 from retouch_engine.types import packed
-from retouchd import heap
+from retouchd.work import heap
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(<!-- benchmark:heal -->\n).*?(<!-- /benchmark:heal -->)", re.DOTALL)

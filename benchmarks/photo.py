@@ -116,7 +116,7 @@ def _child_job(path: Path, threads: int) -> dict[str, Any]:
     from benchmarks.files import write_photo
 
     from retouch_engine import Finish, Order, Recipe, open_engine
-    from retouchd import heap
+    from retouchd.work import heap
 
     heap.keep_one_heap()
     with tempfile.TemporaryDirectory() as folder, open_engine() as engine:

@@ -26,11 +26,12 @@ from pathlib import Path
 from benchmarks.chart import render
 from benchmarks.files import write_photo
 
-from retouchd import naming, scanner
+from retouchd import naming
 from retouchd.config import Settings
-from retouchd.intake import Intake
 from retouchd.jobs import State
-from retouchd.journal import Journal
+from retouchd.state.journal import Journal
+from retouchd.watch import scanner
+from retouchd.watch.intake import Intake
 
 CONFIG = """state_dir = "{base}/state"
 [[watch]]

@@ -4,10 +4,11 @@ The service that watches folders, decides when a photo is complete, has the engi
 publishes the result beside it. It holds no array library and never looks at a pixel: whatever is known of
 pixels lives behind the front door of :mod:`retouch_engine`.
 
-The floors, each importing only what lies below it (import-linter checks it)::
+The floors, each importing only what lies below it (import-linter checks it, and the order within each
+room)::
 
-    __main__ → cli → app | batch | doctor → intake | dispatch
-             → publish | contact | supervisor | worker | scanner | wake | roots | overrides | verdicts
-             → journal | record | settle | notify | protocol → config
-             → mounts | ignores | lock | log → naming → jobs → errors → text
+    __main__ → cli → edit | proposals → app | batch | doctor | service
+             → web → watch | work → actions | control | hooks | notify
+             → results → models → state → config
+             → ours → ignores | log | mounts → naming → jobs → errors → text
 """

@@ -19,23 +19,25 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from retouchd import actions, config, heap, lock, log, models, protocol, schema
-from retouchd.amends import Amends
+from retouchd import actions, config, log, models
 from retouchd.config import Settings
 from retouchd.control import Control
-from retouchd.crew import Crew, cards_of
-from retouchd.dispatch import SCRATCH, Desk, Dispatcher
 from retouchd.errors import EngineUnavailable, RetouchdError
 from retouchd.hooks import Hooks
-from retouchd.intake import Intake
 from retouchd.jobs import InstanceId, State
-from retouchd.journal import FILE_NAME, Journal
 from retouchd.notify import Notifier
-from retouchd.pages import Pages
-from retouchd.supervisor import WorkerPlan
+from retouchd.results.pages import Pages
+from retouchd.state import lock, schema
+from retouchd.state.journal import FILE_NAME, Journal
 from retouchd.text import shown, size
-from retouchd.wake import Wake
-from retouchd.web import Web
+from retouchd.watch.amends import Amends
+from retouchd.watch.intake import Intake
+from retouchd.watch.wake import Wake
+from retouchd.web.server import Web
+from retouchd.work import heap, protocol
+from retouchd.work.crew import Crew, cards_of
+from retouchd.work.dispatch import SCRATCH, Desk, Dispatcher
+from retouchd.work.supervisor import WorkerPlan
 
 _TURN_S = 1.0
 """The longest sleep: the watchdog is fed and time limits are kept even when nothing happens."""

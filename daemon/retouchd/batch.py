@@ -16,16 +16,19 @@ from pathlib import Path
 from typing import Any, Self
 
 from retouch_engine import Order, Recipe
-from retouchd import corrections, models, naming, overrides, protocol, publish, record, scanner, sittings
-from retouchd.config import Settings
-from retouchd.contact import ContactPages
-from retouchd.corrections import Memory
-from retouchd.crew import cards_of
+from retouchd import models, naming
+from retouchd.config import Settings, overrides
 from retouchd.errors import EngineUnavailable, JobError, SourceGone
 from retouchd.jobs import Digest, Failure, Outcome, Signature
-from retouchd.publish import Parcel
-from retouchd.supervisor import Supervisor, WorkerPlan
+from retouchd.results import corrections, publish, record, sittings
+from retouchd.results.contact import ContactPages
+from retouchd.results.corrections import Memory
+from retouchd.results.publish import Parcel
 from retouchd.text import complaint
+from retouchd.watch import scanner
+from retouchd.work import protocol
+from retouchd.work.crew import cards_of
+from retouchd.work.supervisor import Supervisor, WorkerPlan
 
 _START_FAILURES = 2
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from retouchd.errors import BadRequest, RetouchdError
-from retouchd.lock import NotItsUser
+from retouchd.state.lock import NotItsUser
 
 SOCKET_NAME = "control.sock"
 _MAX_BYTES = 1 << 16

@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from retouch_engine import __version__, signing_trouble
-from retouchd import models, mounts, protocol, tastes
-from retouchd.config import Settings
-from retouchd.crew import cards_of
-from retouchd.roots import probe
-from retouchd.supervisor import Supervisor, WorkerPlan
+from retouchd import models, mounts
+from retouchd.config import Settings, tastes
 from retouchd.text import shown, size
+from retouchd.watch.roots import probe
+from retouchd.work import protocol
+from retouchd.work.crew import cards_of
+from retouchd.work.supervisor import Supervisor, WorkerPlan
 
 _LOAD_S = 120.0
 

@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retouchd import batch, naming, ours, protocol, publish, record
+from retouchd import batch, naming, ours
 from retouchd.config import Settings
 from retouchd.errors import RetouchdError
 from retouchd.jobs import Signature
 from retouchd.naming import OWN_FOLDER
+from retouchd.results import publish, record
 from retouchd.text import shown
+from retouchd.work import protocol
 
 BEFORE_FOLDER = "before"
 GIVEN_SCHEMA = "retouchd.given/1"

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Decision, Editing, Role, write_pairs
-from retouchd import batch, corrections, naming, publish, record
+from retouchd import batch, naming
 from retouchd.config import Settings
 from retouchd.naming import OWN_FOLDER
+from retouchd.results import corrections, publish, record
 
 CANDIDATES_FOLDER = "candidates"
 PROMPT = "retouch the skin: remove blemishes, keep pores, moles and freckles"

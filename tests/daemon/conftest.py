@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, settings
 
 from retouchd.errors import RetouchdError
 from retouchd.jobs import State
-from retouchd.journal import Journal
-from retouchd.supervisor import Supervisor, WorkerPlan
+from retouchd.state.journal import Journal
+from retouchd.work.supervisor import Supervisor, WorkerPlan
 
 # A busy machine is no failure: nothing here is judged by the clock.
 settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -279,7 +279,7 @@ def test_status_list_and_why_without_a_daemon(hot: Hot) -> None:
     ],
 )
 def test_why_explains_what_is_not_in_the_journal(hot: Hot, name: str, answer: str) -> None:
-    from retouchd.journal import Journal
+    from retouchd.state.journal import Journal
 
     Journal.create(hot.state).close()
     done = hot.about("why", hot.base / name)
@@ -292,7 +292,7 @@ def test_status_and_retry_over_a_journal(hot: Hot) -> None:
     import os
 
     from retouchd.jobs import Signature
-    from retouchd.journal import Journal
+    from retouchd.state.journal import Journal
 
     journal = Journal.create(hot.state)
     photo = hot.drop("a.tif")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from retouchd.supervisor import WorkerPlan
+from retouchd.work.supervisor import WorkerPlan
 
 
 def test_a_worker_keeps_what_it_compiles_where_the_service_may_write(

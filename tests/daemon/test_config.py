@@ -15,11 +15,11 @@ from pydantic import BaseModel, ValidationError
 
 from retouch_engine import PERMANENT, Kind, Signing
 from retouchd import config
+from retouchd.config.overrides import nearest, recipe_for
 from retouchd.config.settings import Settings, Watch
 from retouchd.config.write import example
 from retouchd.errors import ConfigMistakes, ConfigNotFound, FolderMistake
 from retouchd.mounts import Mount
-from retouchd.overrides import nearest, recipe_for
 
 loading = importlib.import_module("retouchd.config.load")
 """The module; the package's own name for it is the function."""

@@ -12,14 +12,15 @@ import pytest
 from tests.daemon.conftest import Hot, wait_for
 
 from retouch_engine import Correction, Corrections, Wish
-from retouchd import corrections, naming
-from retouchd.amends import Amends
+from retouchd import naming
 from retouchd.config import Settings
-from retouchd.corrections import BrokenCorrections, Memory
 from retouchd.errors import UnsafeFolder
 from retouchd.jobs import Signature, State
-from retouchd.journal import Journal
-from retouchd.review.album import Album, places_of
+from retouchd.results import corrections
+from retouchd.results.corrections import BrokenCorrections, Memory
+from retouchd.state.journal import Journal
+from retouchd.watch.amends import Amends
+from retouchd.web.review.album import Album, places_of
 
 WISH = Correction((1, 2, 3, 4), Wish.KEEP)
 

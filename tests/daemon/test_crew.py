@@ -13,12 +13,13 @@ from tests.daemon.conftest import Hot, environment, wait_for
 from tests.engine.models.networks import network_model
 
 from retouch_engine import Stock
-from retouchd import doctor, gpu
+from retouchd import doctor
 from retouchd.config import Settings
 from retouchd.config.weights import ModelSettings
-from retouchd.crew import ANY_CARD, NO_CARD, Crew, cards_of
-from retouchd.gpu import Card
-from retouchd.supervisor import WorkerPlan
+from retouchd.work import gpu
+from retouchd.work.crew import ANY_CARD, NO_CARD, Crew, cards_of
+from retouchd.work.gpu import Card
+from retouchd.work.supervisor import WorkerPlan
 
 FAKE = "fake_engine:open_engine"
 CARDS = [Card(n, "a card", 0, 24_000_000_000, 0.0) for n in range(3)]

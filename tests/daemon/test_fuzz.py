@@ -12,11 +12,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from retouch_engine import estimated_bytes
-from retouchd import contact, control, gpu, mounts, overrides, protocol, record, undo
-from retouchd.config import Settings
+from retouchd import control, mounts
+from retouchd.config import Settings, overrides
 from retouchd.errors import FolderMistake
-from retouchd.journal import STAGE_LIMITS_S
+from retouchd.results import contact, record, undo
+from retouchd.state.journal import STAGE_LIMITS_S
 from retouchd.text import ascii_line, shown
+from retouchd.work import gpu, protocol
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),

@@ -21,15 +21,17 @@ from tests.daemon.test_fuzz import JSON
 from retouch_engine import CORRECTIONS_SCHEMA, Corrections
 from retouch_engine.corrections import unpacked_bits
 from retouch_engine.errors import EngineError
-from retouchd import actions, corrections, web
+from retouchd import actions
 from retouchd.config import Settings
 from retouchd.errors import RetouchdError
-from retouchd.gate import Gate
-from retouchd.journal import FILE_NAME, Journal
 from retouchd.models import safe
 from retouchd.models.errors import ModelDamaged, UnsafeModelFile
 from retouchd.models.manifest import Manifest
 from retouchd.models.store import RECEIPT, Receipt
+from retouchd.results import corrections
+from retouchd.state.journal import FILE_NAME, Journal
+from retouchd.web import server as web
+from retouchd.web.gate import Gate
 
 same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=30)

@@ -18,15 +18,17 @@ from tests.daemon.test_journal import ME, Clock, Desk, fail, journal, seen
 from tests.daemon.test_worker import ask, code, until_ready
 
 from retouch_engine import estimated_bytes
-from retouchd import config, dispatch, naming, schema, worker
+from retouchd import config, naming
 from retouchd.config.settings import Settings
 from retouchd.errors import ConfigMistakes, MemoryShort, OverBudget
-from retouchd.intake import Intake
 from retouchd.jobs import Signature, State
-from retouchd.journal import FILE_NAME, Journal
 from retouchd.mounts import Mount
-from retouchd.scanner import Bounds, scan
-from retouchd.supervisor import Supervisor, WorkerPlan
+from retouchd.state import schema
+from retouchd.state.journal import FILE_NAME, Journal
+from retouchd.watch.intake import Intake
+from retouchd.watch.scanner import Bounds, scan
+from retouchd.work import dispatch, worker
+from retouchd.work.supervisor import Supervisor, WorkerPlan
 
 __all__ = ["journal"]
 

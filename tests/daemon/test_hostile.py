@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.daemon.conftest import Hot
 from tests.daemon.hostile import ODD_NAMES, hostile
 
-from retouchd import record
+from retouchd.results import record
 
 OURS = {"internal", "worker-died", "time-limit", "worker-stuck", "memory-ceiling", "proof", "engine"}
 """Reasons that would be a fault of ours, not of the file."""

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from retouchd import lock, schema
 from retouchd.config.settings import Settings
 from retouchd.errors import JournalMissing, JournalTooNew, JournalTooOld, StateDirBusy, StateDirUnusable
-from retouchd.intake import Intake
 from retouchd.jobs import AT_REST, Failure, InstanceId, JobId, Signature, State
-from retouchd.journal import FILE_NAME, LEASE_S, Journal, Row
 from retouchd.mounts import Mount
-from retouchd.verdicts import after_failure, after_publishing_failed
+from retouchd.state import lock, schema
+from retouchd.state.journal import FILE_NAME, LEASE_S, Journal, Row
+from retouchd.watch.intake import Intake
+from retouchd.work.verdicts import after_failure, after_publishing_failed
 
 ME = InstanceId("me")
 SIG = Signature(1, 2**64 - 1, 3, 4, 5)

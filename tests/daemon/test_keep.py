@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from tests.daemon.conftest import Hot, wait_for
 
 from retouch_engine import RECORD_SCHEMA, Agree, EngineError, Mark, Order, Recipe, Remembered, Vote
-from retouchd import corrections, keepsakes, naming, protocol, publish, record, sittings, worker
+from retouchd import naming
 from retouchd.errors import UnsafeFolder
-from retouchd.keepsakes import BrokenKeepList
-from retouchd.review import Album, Place, Site, Tiles
+from retouchd.results import corrections, keepsakes, publish, record, sittings
+from retouchd.results.keepsakes import BrokenKeepList
+from retouchd.web.review import Album, Place, Site, Tiles
+from retouchd.work import protocol, worker
 
 RECIPE = Recipe()
 SOURCE = {"name": "IMG_2.tif", "sha256": "ab" * 32}

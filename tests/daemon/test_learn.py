@@ -10,10 +10,10 @@ import pytest
 from tests.daemon.conftest import Hot
 
 from retouch_engine import Recipe
-from retouchd import corrections, overrides, tastes
 from retouchd.cli.learn import _pairs
-from retouchd.config import Settings
-from retouchd.tastes import BrokenCalibration
+from retouchd.config import Settings, overrides, tastes
+from retouchd.config.tastes import BrokenCalibration
+from retouchd.results import corrections
 
 
 def learned(bias: float) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from tests.daemon.conftest import Hot, wait_for
 from tests.daemon.fake_engine import MARK
 from tests.daemon.test_journal import Clock, Desk, journal
 
-from retouchd import config, ignores, scanner
+from retouchd import config, ignores
 from retouchd.config.settings import Settings
 from retouchd.errors import ConfigMistakes
 from retouchd.jobs import JobId, State
-from retouchd.journal import Journal
-from retouchd.scanner import Bounds
+from retouchd.state.journal import Journal
+from retouchd.watch import scanner
+from retouchd.watch.scanner import Bounds
 
 __all__ = ["journal"]
 

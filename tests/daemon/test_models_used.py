@@ -18,7 +18,7 @@ from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import encode
 from retouchd.app import _held
 from retouchd.cli import cli
-from retouchd.supervisor import WorkerPlan
+from retouchd.work.supervisor import WorkerPlan
 
 
 @pytest.fixture

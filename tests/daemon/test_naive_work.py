@@ -25,11 +25,12 @@ from tests.daemon.test_journal import ME
 from tests.daemon.test_nas import QUICK, Space, end, space
 from tests.daemon.test_publish import SET_1, Maker, maker
 
-from retouchd import naming, publish
+from retouchd import naming
 from retouchd.errors import BadName, SourceChanged
 from retouchd.jobs import Signature, State
-from retouchd.journal import Journal
 from retouchd.notify import Notifier
+from retouchd.results import publish
+from retouchd.state.journal import Journal
 
 __all__ = ["maker", "space"]
 

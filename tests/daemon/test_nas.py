@@ -20,10 +20,10 @@ from tests.daemon.conftest import Hot, wait_for
 from tests.daemon.test_journal import Clock
 
 from retouchd.config.settings import Settings
-from retouchd.intake import Intake
 from retouchd.jobs import State
-from retouchd.journal import Journal
-from retouchd.wake import Wake
+from retouchd.state.journal import Journal
+from retouchd.watch.intake import Intake
+from retouchd.watch.wake import Wake
 
 QUICK = "from retouchd import verdicts; verdicts.WAIT_S.update({'disk-full': 0.5, 'folder': 0.5})"
 

@@ -18,11 +18,12 @@ from typing import Any
 import pytest
 from tests.daemon.conftest import Hot, environment
 
-from retouchd import control, models, schema
+from retouchd import control, models
 from retouchd.config import Settings
 from retouchd.errors import StateDirUnusable
-from retouchd.journal import FILE_NAME, Journal
-from retouchd.lock import NotItsUser
+from retouchd.state import schema
+from retouchd.state.journal import FILE_NAME, Journal
+from retouchd.state.lock import NotItsUser
 
 PROGRAM = """
 import sys

@@ -16,14 +16,14 @@ from tests.daemon.conftest import Hot, wait_for
 
 from retouchd.config import Settings, Watch
 from retouchd.config.settings import HookSettings
-from retouchd.contact import ContactPages
 from retouchd.hooks import Hooks
-from retouchd.intake import Intake
-from retouchd.journal import Journal
 from retouchd.mounts import Mount
-from retouchd.review.album import Album, Place
-from retouchd.roots import Root
-from retouchd.supervisor import Supervisor
+from retouchd.results.contact import ContactPages
+from retouchd.state.journal import Journal
+from retouchd.watch.intake import Intake
+from retouchd.watch.roots import Root
+from retouchd.web.review.album import Album, Place
+from retouchd.work.supervisor import Supervisor
 
 DENIED = """
 from retouchd import record

@@ -15,9 +15,9 @@ from click.testing import CliRunner, Result
 
 from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import encode
-from retouchd import corrections, record
 from retouchd.cli import cli
 from retouchd.proposals import PROMPT
+from retouchd.results import corrections, record
 
 SIDE = 300
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from retouch_engine import RECORD_SCHEMA, Role
-from retouchd import naming, publish, record
+from retouchd import naming
 from retouchd.errors import (
     SourceChanged,
     SourceGone,
@@ -25,7 +25,8 @@ from retouchd.errors import (
 )
 from retouchd.jobs import Digest, Signature, Staged
 from retouchd.naming import RECORD, ResultSet
-from retouchd.publish import Parcel
+from retouchd.results import publish, record
+from retouchd.results.publish import Parcel
 
 
 def sha(data: bytes) -> Digest:

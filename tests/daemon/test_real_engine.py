@@ -15,7 +15,8 @@ from benchmarks.marks import TrueSpot
 from tests.daemon.conftest import Hot, wait_for
 
 from retouch_engine import Role, open_engine
-from retouchd import naming, record
+from retouchd import naming
+from retouchd.results import record
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import pytest
 from tests.daemon.test_publish import Maker
 
 from retouch_engine import Role
-from retouchd import naming, publish, record
+from retouchd import naming
 from retouchd.naming import RECORD, ResultSet
+from retouchd.results import publish, record
 
 
 @pytest.fixture

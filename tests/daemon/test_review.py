@@ -24,7 +24,7 @@ from retouch_engine import open_viewer
 from retouchd import config
 from retouchd.errors import ConfigMistakes
 from retouchd.naming import RECORD
-from retouchd.review.album import Album, places_of
+from retouchd.web.review.album import Album, places_of
 
 TOKEN = "a-token-of-some-length"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from retouchd.config import Watch
-from retouchd.roots import Root
+from retouchd.watch.roots import Root
 
 
 @pytest.mark.parametrize(

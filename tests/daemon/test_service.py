@@ -18,7 +18,7 @@ from tests.daemon.conftest import Hot, wait_for
 
 from retouchd import naming
 from retouchd.jobs import Signature
-from retouchd.journal import FILE_NAME, Journal
+from retouchd.state.journal import FILE_NAME, Journal
 
 
 def results(hot: Hot) -> list[str]:

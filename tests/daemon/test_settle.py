@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouchd import ignores, mounts, scanner, text
-from retouchd.intake import has_writer
+from retouchd import ignores, mounts, text
 from retouchd.jobs import Signature
-from retouchd.settle import SettleTracker
+from retouchd.watch import scanner
+from retouchd.watch.intake import has_writer
+from retouchd.watch.settle import SettleTracker
 
 SIG = Signature(1, 2, 100, 10, 10)
 

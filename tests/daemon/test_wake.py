@@ -10,7 +10,7 @@ from queue import Queue
 import pytest
 
 from retouchd.naming import OWN_FOLDER
-from retouchd.wake import Wake
+from retouchd.watch.wake import Wake
 
 
 class Watched:

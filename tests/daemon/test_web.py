@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 from tests.daemon.conftest import Hot, wait_for
 
-from retouchd import config, metrics
+from retouchd import config
 from retouchd.config.settings import HookSettings
 from retouchd.errors import ConfigMistakes
 from retouchd.hooks import Hooks
-from retouchd.journal import Journal
+from retouchd.state.journal import Journal
 from retouchd.text import shown
+from retouchd.web import metrics
 
 NOTE = "import sys; open(sys.argv[1], 'ab').write(sys.stdin.buffer.read())"
 

@@ -14,9 +14,9 @@ import pytest
 from tests.daemon.conftest import environment
 
 from retouch_engine import Order, Recipe
-from retouchd import protocol
 from retouchd.jobs import Outcome
-from retouchd.supervisor import Supervisor, WorkerPlan
+from retouchd.work import protocol
+from retouchd.work.supervisor import Supervisor, WorkerPlan
 
 
 def until_ready(keeper: Supervisor) -> None:

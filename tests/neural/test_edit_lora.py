@@ -20,8 +20,8 @@ from retouch_engine.budget import CPU, Use
 from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import encode
 from retouch_engine.runtime.edit import KleinEditor
-from retouchd import scanner
 from retouchd.cli import cli
+from retouchd.watch import scanner
 
 pytest.importorskip("diffusers", reason="torch and diffusers are not installed: make test-neural")
 

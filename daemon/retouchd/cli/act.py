@@ -14,14 +14,14 @@ from pathlib import Path
 import click
 
 from retouchd import actions, config, control
-from retouchd import undo as undoing
 from retouchd.cli.options import GivenPath, absolute, config_option, journal_of
-from retouchd.contact import ContactPages
 from retouchd.errors import JobError, NoDaemon, NothingToUndo, UnknownJob
 from retouchd.jobs import AT_REST, IN_HAND, State
-from retouchd.journal import Journal, Row
+from retouchd.results import undo as undoing
+from retouchd.results.contact import ContactPages
+from retouchd.results.undo import TooWide, Undone
+from retouchd.state.journal import Journal, Row
 from retouchd.text import shown
-from retouchd.undo import TooWide, Undone
 
 
 def _ask(config_path: Path | None, what: str, about: str) -> None:

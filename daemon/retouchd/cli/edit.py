@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from retouch_engine import Layers
-from retouchd import config, log, record
+from retouchd import config, log
 from retouchd.cli.options import GivenPath, absolute, config_option, engine_option
 from retouchd.config.load import preset_recipe
 from retouchd.config.presets import BUILT_IN_PRESET
 from retouchd.edit import NotEditable
 from retouchd.edit import edit as edited
+from retouchd.results import record
 from retouchd.text import shown
 
 

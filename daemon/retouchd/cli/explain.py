@@ -13,11 +13,13 @@ import click
 
 from retouch_engine import EngineError
 from retouch_engine import explain as draw
-from retouchd import config, models, overrides, sittings
+from retouchd import config, models
 from retouchd.cli.options import GivenPath, absolute, config_option, json_option
+from retouchd.config import overrides
 from retouchd.config.load import preset_recipe
 from retouchd.config.presets import BUILT_IN_PRESET
 from retouchd.errors import JobError
+from retouchd.results import sittings
 from retouchd.text import complaint, shown
 
 _FATES = {"healed": "to heal", "review": "for review", "kept": "kept"}

@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 
 from retouch_engine import PHOTO_SUFFIXES
-from retouchd import config, ignores, scanner
+from retouchd import config, ignores
 from retouchd.cli.options import GivenPath, absolute, config_option, json_option
 from retouchd.config import Settings
 from retouchd.errors import NotWatched
 from retouchd.text import shown
+from retouchd.watch import scanner
 
 _EXAMPLES = 3
 

@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from retouch_engine import Correction, Wish
-from retouchd import config, corrections, keepsakes, record
+from retouchd import config
 from retouchd.cli.options import GivenPath, absolute, config_option
-from retouchd.keepsakes import Kept
+from retouchd.results import corrections, keepsakes, record
+from retouchd.results.keepsakes import Kept
 from retouchd.text import shown
 
 

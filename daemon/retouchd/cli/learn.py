@@ -13,11 +13,12 @@ import click
 
 from retouch_engine import PHOTO_SUFFIXES, EngineError, Limits
 from retouch_engine import learn as fit
-from retouchd import config, corrections, tastes
+from retouchd import config
 from retouchd.cli.options import GivenPath, absolute, config_option, json_option
-from retouchd.config import Settings
+from retouchd.config import Settings, tastes
 from retouchd.errors import NothingToUndo
 from retouchd.naming import OWN_FOLDER
+from retouchd.results import corrections
 from retouchd.text import shown
 
 _MOST_LISTED = 10

@@ -13,11 +13,13 @@ from typing import Any
 import click
 
 from retouch_engine import Role
-from retouchd import config, ignores, record, scanner
+from retouchd import config, ignores
 from retouchd.cli.options import GivenPath, absolute, config_option, journal_of, json_option
 from retouchd.jobs import AT_REST, State
-from retouchd.journal import EVERYWHERE, InstanceRow, Journal, RootRow, Row
+from retouchd.results import record
+from retouchd.state.journal import EVERYWHERE, InstanceRow, Journal, RootRow, Row
 from retouchd.text import complaint, duration, shown
+from retouchd.watch import scanner
 
 _FRESH_S = 60.0
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import click
 
-from retouchd import config, protocol, schema
-from retouchd.journal import FILE_NAME, Journal
+from retouchd import config
+from retouchd.state import schema
+from retouchd.state.journal import FILE_NAME, Journal
+from retouchd.work import protocol
 
 
 class GivenPath(click.Path):

@@ -14,10 +14,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from retouchd import batch, config, log, record
+from retouchd import batch, config, log
 from retouchd.cli.options import GivenPath, absolute, config_option, engine_option
 from retouchd.config.load import preset_recipe
 from retouchd.config.presets import BUILT_IN_PRESET
+from retouchd.results import record
 from retouchd.text import shown
 
 Stage = Callable[[str], None]

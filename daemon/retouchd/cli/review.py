@@ -16,10 +16,10 @@ from retouchd.config import Settings
 from retouchd.config.presets import BUILT_IN_PRESET
 from retouchd.config.settings import Http
 from retouchd.errors import BadRequest, RetouchdError
-from retouchd.gate import Gate
-from retouchd.review import Album, Place, Server, Site, Tiles, places_of
-from retouchd.review.album import Photo
 from retouchd.text import shown
+from retouchd.web.gate import Gate
+from retouchd.web.review import Album, Place, Server, Site, Tiles, places_of
+from retouchd.web.review.album import Photo
 
 
 class Redo:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from retouchd.errors import JournalDamaged, JournalTooNew, RetouchdError, StateDirUnusable
-from retouchd.lock import NotItsUser
+from retouchd.state.lock import NotItsUser
 
 _NO_TEXT = "Could not decode"
 """Python's word for a column whose bytes are no text: the file's fault, though it comes as a passing one."""

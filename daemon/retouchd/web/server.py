@@ -19,13 +19,14 @@ from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from retouchd import log, metrics
+from retouchd import log
 from retouchd.config import Settings
 from retouchd.errors import RetouchdError, UnknownJob
-from retouchd.gate import Gate
 from retouchd.jobs import JobId, State
-from retouchd.journal import Journal, Row
-from retouchd.review import Album, Handler, Reply, Server, Site, Tiles, places_of
+from retouchd.state.journal import Journal, Row
+from retouchd.web import metrics
+from retouchd.web.gate import Gate
+from retouchd.web.review import Album, Handler, Reply, Server, Site, Tiles, places_of
 
 _MOST_ROWS = 1000
 _ANSWER_S = 10.0

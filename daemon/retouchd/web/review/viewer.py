@@ -30,7 +30,7 @@ class Tiles:
     """Asks the process, which is started with the first question and again when it died."""
 
     def __init__(self, megapixels: float) -> None:
-        self._command = [sys.executable, "-m", "retouchd.review.darkroom", str(megapixels)]
+        self._command = [sys.executable, "-m", "retouchd.web.review.darkroom", str(megapixels)]
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()

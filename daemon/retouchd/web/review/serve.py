@@ -10,12 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 
 from jinja2 import TemplateError
 
-from retouchd.corrections import BrokenCorrections
 from retouchd.errors import BadRequest, PortTaken, RetouchdError
-from retouchd.gate import Gate
-from retouchd.review.site import NotHere, Reply, Site
-from retouchd.review.viewer import NoPicture
+from retouchd.results.corrections import BrokenCorrections
 from retouchd.text import complaint
+from retouchd.web.gate import Gate
+from retouchd.web.review.site import NotHere, Reply, Site
+from retouchd.web.review.viewer import NoPicture
 
 _MOST_BYTES = 4 << 20
 _HEADERS = {

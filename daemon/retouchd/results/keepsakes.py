@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import EngineError, Mark, Remembered, Vote, placed_on, remembered
-from retouchd import ours, publish
+from retouchd import ours
 from retouchd.errors import JobError, RetouchdError, UnsafeFolder
 from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER
-from retouchd.record import source_name
+from retouchd.results import publish
+from retouchd.results.record import source_name
 from retouchd.text import shown
 
 KEEP_SCHEMA = "retouchd.keep/1"

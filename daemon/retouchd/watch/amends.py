@@ -13,12 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from retouch_engine import Role
-from retouchd import actions, corrections, log, naming
+from retouchd import actions, log, naming
 from retouchd.config import Settings
 from retouchd.jobs import IN_HAND, State
-from retouchd.journal import Journal, Row
 from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER
-from retouchd.roots import rest_s
+from retouchd.results import corrections
+from retouchd.state.journal import Journal, Row
+from retouchd.watch.roots import rest_s
 
 _LOOK_S = 3.0
 """Seconds between two looks where they are cheap. Always so, the masks of 2,000 photos alone were half a

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import CORRECTIONS_SCHEMA, Corrections, EngineError, Role
-from retouchd import naming, ours, publish, record
+from retouchd import naming, ours
 from retouchd.errors import JobError, UnsafeFolder
 from retouchd.jobs import Digest
 from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER, RECORD
+from retouchd.results import publish, record
 from retouchd.text import shown
 
 _MOST_BYTES = 16 << 20

@@ -13,13 +13,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 
 from retouch_engine import Correction, Corrections, EngineError, Role, Wish, __version__, pyramid
-from retouchd import corrections, keepsakes
-from retouchd.corrections import Memory
 from retouchd.errors import BadRequest, RetouchdError
 from retouchd.naming import RECORD
-from retouchd.review.album import Album, Photo, Shoot
-from retouchd.review.viewer import Tiles
+from retouchd.results import corrections, keepsakes
+from retouchd.results.corrections import Memory
 from retouchd.text import shown
+from retouchd.web.review.album import Album, Photo, Shoot
+from retouchd.web.review.viewer import Tiles
 
 _HTML, _JSON, _JPEG = "text/html; charset=utf-8", "application/json", "image/jpeg"
 _STATIC = {"review.css": "text/css; charset=utf-8", "review.js": "text/javascript; charset=utf-8"}
@@ -83,7 +83,7 @@ class Site:
             case ["photo", photo, *what]:
                 return self._of_photo(self._photo(photo)[1], what)
             case ["static", name] if name in _STATIC:
-                data = resources.files("retouchd.review").joinpath("static", name).read_bytes()
+                data = resources.files("retouchd.web.review").joinpath("static", name).read_bytes()
                 return Reply(200, _STATIC[name], data, 300)
             case ["progress"]:
                 shoots = self.album.shoots()

@@ -16,10 +16,10 @@ from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from retouchd import schema
 from retouchd.errors import JournalMissing, JournalTooOld, StateDirUnusable
 from retouchd.jobs import AT_REST, Digest, InstanceId, JobId, Signature, State
-from retouchd.lock import NotItsUser
+from retouchd.state import schema
+from retouchd.state.lock import NotItsUser
 
 FILE_NAME = "journal.sqlite"
 LEASE_S = 60.0

@@ -14,13 +14,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from retouchd import log, mounts, publish, scanner
+from retouchd import log, mounts
 from retouchd.config import Settings
 from retouchd.jobs import AT_REST, IN_HAND, WAITING, Signature, State
-from retouchd.journal import EVERYWHERE, Journal, Resting, Row
-from retouchd.roots import MountTable, Root
-from retouchd.settle import SettleTracker
-from retouchd.wake import Wake
+from retouchd.results import publish
+from retouchd.state.journal import EVERYWHERE, Journal, Resting, Row
+from retouchd.watch import scanner
+from retouchd.watch.roots import MountTable, Root
+from retouchd.watch.settle import SettleTracker
+from retouchd.watch.wake import Wake
 
 _LEAST_PAUSE_S = 0.3
 """Between two looks at one root, however often events poke it."""

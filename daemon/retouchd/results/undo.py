@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retouchd import ignores, naming, record
+from retouchd import ignores, naming
 from retouchd.errors import RetouchdError
 from retouchd.naming import OWN_FOLDER, RECORD, ResultSet
-from retouchd.publish import locked
+from retouchd.results import record
+from retouchd.results.publish import locked
 from retouchd.text import shown
 
 

@@ -79,7 +79,7 @@ class Pages:
         for folder in chosen:
             del self._due[folder]
         self._began_s = self._clock()
-        command = [sys.executable, "-m", "retouchd.contact", self._token, *map(str, chosen)]
+        command = [sys.executable, "-m", "retouchd.results.contact", self._token, *map(str, chosen)]
         try:
             # A session of its own: Ctrl-C is for the service, which decides what it means.
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from retouch_engine import __version__
-from retouchd import gpu
 from retouchd.jobs import State
-from retouchd.journal import STAGE_LIMITS_S, Journal
+from retouchd.state.journal import STAGE_LIMITS_S, Journal
 from retouchd.text import shown
+from retouchd.work import gpu
 
 _WAITING = (State.QUEUED, State.RETRY)
 

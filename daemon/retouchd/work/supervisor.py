@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Stock
-from retouchd import protocol
 from retouchd.errors import JobError, MemoryCeiling, TimeLimit, WorkerDied, WorkerStuck
 from retouchd.jobs import Failure, Outcome
 from retouchd.text import complaint
+from retouchd.work import protocol
 
 STUCK_S = 120.0
 """A worker beats every few seconds, also while it computes; one that is silent for this long stands still."""
@@ -61,7 +61,7 @@ class WorkerPlan:
         line = [
             sys.executable,
             "-m",
-            "retouchd.worker",
+            "retouchd.work.worker",
             "--engine",
             self.engine,
             "--parent",

@@ -21,17 +21,19 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Corrections, Order, Recipe, Role
-from retouchd import corrections, keepsakes, log, naming, overrides, protocol, publish, record, sittings
-from retouchd.config import Settings, Watch
-from retouchd.corrections import Memory
-from retouchd.crew import Crew
+from retouchd import log, naming
+from retouchd.config import Settings, Watch, overrides
 from retouchd.errors import JobError, LoopSuspected, SourceChanged, SourceGone, TargetUnavailable
 from retouchd.jobs import AT_REST, Digest, Failure, InstanceId, JobId, Outcome, Signature, Staged, State
-from retouchd.journal import Journal, Row
-from retouchd.publish import Parcel, Published
-from retouchd.supervisor import Supervisor
+from retouchd.results import corrections, keepsakes, publish, record, sittings
+from retouchd.results.corrections import Memory
+from retouchd.results.publish import Parcel, Published
+from retouchd.state.journal import Journal, Row
 from retouchd.text import complaint, shown
-from retouchd.verdicts import after_failure, after_publishing_failed
+from retouchd.work import protocol
+from retouchd.work.crew import Crew
+from retouchd.work.supervisor import Supervisor
+from retouchd.work.verdicts import after_failure, after_publishing_failed
 
 SCRATCH = "scratch"
 """The folder in the state folder where a worker's libraries put their temporary files."""

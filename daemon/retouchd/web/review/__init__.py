@@ -7,9 +7,9 @@ path.
 
 from __future__ import annotations
 
-from retouchd.review.album import Album, Place, places_of
-from retouchd.review.serve import Handler, Server
-from retouchd.review.site import Reply, Site
-from retouchd.review.viewer import Tiles
+from retouchd.web.review.album import Album, Place, places_of
+from retouchd.web.review.serve import Handler, Server
+from retouchd.web.review.site import Reply, Site
+from retouchd.web.review.viewer import Tiles
 
 __all__ = ["Album", "Handler", "Place", "Reply", "Server", "Site", "Tiles", "places_of"]

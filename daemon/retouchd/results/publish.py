@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Role
-from retouchd import naming, record
+from retouchd import naming
 from retouchd.errors import (
     JobError,
     SourceChanged,
@@ -33,6 +33,7 @@ from retouchd.errors import (
 )
 from retouchd.jobs import Digest, Signature, Staged
 from retouchd.naming import RECORD, ResultSet
+from retouchd.results import record
 
 _NO_ROOM_BYTES = 4 << 20
 _ABANDONED_S = 86_400.0

@@ -38,9 +38,10 @@ from retouch_engine import (
     Stock,
     estimated_bytes,
 )
-from retouchd import heap, protocol, record
 from retouchd.errors import JobError, MemoryShort, OverBudget
+from retouchd.results import record
 from retouchd.text import complaint, shown
+from retouchd.work import heap, protocol
 
 _PR_SET_PDEATHSIG = 1
 _BEAT_S = 5.0

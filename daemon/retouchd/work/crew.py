@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import Any
 
 from retouch_engine import Stock
-from retouchd import gpu, log
+from retouchd import log
 from retouchd.config import Settings
-from retouchd.supervisor import Supervisor, WorkerPlan
+from retouchd.work import gpu
+from retouchd.work.supervisor import Supervisor, WorkerPlan
 
 ANY_CARD = ("",)
 """One worker, which sees whatever the daemon sees."""

@@ -11,8 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from retouch_engine import Recipe
-from retouchd import tastes
-from retouchd.config import Preset, Settings
+from retouchd.config import Preset, Settings, tastes
 from retouchd.config.load import read_toml, recipe_mistakes, validated
 from retouchd.config.settings import untangled
 from retouchd.errors import ConfigMistakes, FolderMistake, Mistake

@@ -20,8 +20,9 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader
 
 from retouch_engine import Decision, Role
-from retouchd import log, naming, record
+from retouchd import log, naming
 from retouchd.naming import CONTACT_FOLDER, CONTACT_PAGE, OWN_FOLDER
+from retouchd.results import record
 from retouchd.text import shown
 
 _LEAST_PAUSE_S = 2.0
@@ -221,7 +222,7 @@ def write_page(folder: Path, page: str, token: str) -> None:
 
 
 def main() -> None:
-    """``python -m retouchd.contact TOKEN FOLDER...``: write the pages of these folders, for the service."""
+    """``python -m retouchd.results.contact TOKEN FOLDER...``: the pages of these folders, for the service."""
     log.configure("warning", "auto")
     pages = ContactPages(token=sys.argv[1])
     for folder in sys.argv[2:]:

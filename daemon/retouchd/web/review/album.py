@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Decision
-from retouchd import corrections, ignores, naming, record
-from retouchd.corrections import BrokenCorrections, Memory
+from retouchd import ignores, naming
 from retouchd.naming import OWN_FOLDER, RECORD, ResultSet
+from retouchd.results import corrections, record
+from retouchd.results.corrections import BrokenCorrections, Memory
 from retouchd.text import shown
 
 _FRESH_S = 2.0

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Agree, EngineError, Followed, Recipe, Sitting, remembered
-from retouchd import record
 from retouchd.jobs import State
-from retouchd.journal import Journal
-from retouchd.keepsakes import kept
 from retouchd.naming import OWN_FOLDER
-from retouchd.record import source_name
+from retouchd.results import record
+from retouchd.results.keepsakes import kept
+from retouchd.results.record import source_name
+from retouchd.state.journal import Journal
 
 _BESIDE = 6
 """Photos before this one, and after it, whose records are read: few frames are nearly the same."""
