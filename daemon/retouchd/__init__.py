@@ -8,7 +8,7 @@ The floors, each importing only what lies below it (import-linter checks it, and
 room)::
 
     __main__ → cli → edit | proposals → app | batch | doctor | service
-             → web → watch | work → actions | control | hooks | notify
+             → web → watch | work → actions | control | hooks | notify | signals
              → results → models → state → config
              → ours → ignores | log | mounts → naming → jobs → errors → text
 """

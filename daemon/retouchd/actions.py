@@ -14,7 +14,8 @@ from pathlib import Path
 from retouchd.config import Settings
 from retouchd.errors import BadRequest, JobInHand, NotWatched, UnknownJob
 from retouchd.jobs import IN_HAND, JobId, State
-from retouchd.state.journal import EVERYWHERE, Journal, Row
+from retouchd.state.journal import EVERYWHERE, Journal
+from retouchd.state.rows import Row
 from retouchd.text import shown
 
 ASKED = "asked"

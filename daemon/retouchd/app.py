@@ -9,17 +9,15 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import signal
 import sqlite3
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from retouchd import actions, config, log, models
+from retouchd import actions, config, log, models, signals
 from retouchd.config import Settings
 from retouchd.control import Control
 from retouchd.errors import EngineUnavailable, RetouchdError
@@ -27,6 +25,7 @@ from retouchd.hooks import Hooks
 from retouchd.jobs import InstanceId, State
 from retouchd.notify import Notifier
 from retouchd.results.pages import Pages
+from retouchd.signals import Alarm, Flags
 from retouchd.state import lock, schema
 from retouchd.state.journal import FILE_NAME, Journal
 from retouchd.text import shown, size
@@ -36,7 +35,8 @@ from retouchd.watch.wake import Wake
 from retouchd.web.server import Web
 from retouchd.work import heap, protocol
 from retouchd.work.crew import Crew, cards_of
-from retouchd.work.dispatch import SCRATCH, Desk, Dispatcher
+from retouchd.work.desk import Desk
+from retouchd.work.dispatch import SCRATCH, Dispatcher
 from retouchd.work.supervisor import WorkerPlan
 
 _TURN_S = 1.0
@@ -46,39 +46,6 @@ _EXTEND_S = 30.0
 _START_FAILURES = 3
 _COMPILED = "compiled"
 """In the state folder: the loops that the engine compiled for this machine."""
-
-
-@dataclass(slots=True)
-class Flags:
-    """What signals asked for. Handlers write, the loop reads."""
-
-    stops: int = 0
-    reload: bool = False
-    drain: bool = False
-    """Take nothing new, finish what is queued, then stop: asked for by a person."""
-
-
-@dataclass(slots=True)
-class Alarm:
-    """A pipe that ends the loop's sleep, from signal handlers and other threads."""
-
-    read_fd: int = -1
-    write_fd: int = -1
-
-    def __post_init__(self) -> None:
-        """Make the pipe."""
-        self.read_fd, self.write_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-
-    def ring(self) -> None:
-        """End the sleep. A full pipe has rung already."""
-        with contextlib.suppress(BlockingIOError):
-            os.write(self.write_fd, b"!")
-
-    def clear(self) -> None:
-        """Be ready to sleep again."""
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self.read_fd, 4096):
-                pass
 
 
 @dataclass(slots=True)
@@ -115,7 +82,9 @@ class Service:
             RetouchdError: the service cannot start.
         """
         heap.give_back_large_blocks()
-        self._install_signals()  # first: who is told to stop while it starts ends as calmly as later on
+        signals.listen(
+            self.flags, self.alarm
+        )  # first: who is told to stop while it starts ends as calmly as later on
         held = lock.hold(self.settings.state_dir)
         self.journal = Journal.create(self.settings.state_dir)
         wake = Wake(self._poked)
@@ -200,19 +169,6 @@ class Service:
             self.intake.poke(path)
         log.get().info("asked", what=what, about=about)
         return said
-
-    def _install_signals(self) -> None:
-        def stop(_number: int, _frame: FrameType | None) -> None:
-            self.flags.stops += 1
-            self.alarm.ring()
-
-        def reload(_number: int, _frame: FrameType | None) -> None:
-            self.flags.reload = True
-            self.alarm.ring()
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
-        signal.signal(signal.SIGHUP, reload)
 
     def _turn_calmly(self) -> None:
         """One turn; a journal that cannot be written (a full disk) pauses the work and is tried again."""

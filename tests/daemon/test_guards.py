@@ -27,6 +27,7 @@ from retouchd.state import schema
 from retouchd.state.journal import FILE_NAME, Journal
 from retouchd.watch.intake import Intake
 from retouchd.watch.scanner import Bounds, scan
+from retouchd.work import desk as desks
 from retouchd.work import dispatch, worker
 from retouchd.work.supervisor import Supervisor, WorkerPlan
 
@@ -118,7 +119,7 @@ def test_a_worker_that_dies_right_after_its_digest_costs_the_photo_nothing(
     watching = Settings.model_validate({"watch": [{"path": str(tmp_path)}]})
     keeper: Any = Dying()
     crew: Any = SimpleNamespace(keepers=[keeper], everybody=[keeper], plan=WorkerPlan())
-    desk = dispatch.Desk(journal, crew, ME, tmp_path, lambda: [os.fsencode(tmp_path)], lambda *_: None)
+    desk = desks.Desk(journal, crew, ME, tmp_path, lambda: [os.fsencode(tmp_path)], lambda *_: None)
     for name in (naming.first_set(photo, tmp_path).path(naming.RECORD),):
         name.parent.mkdir()
         name.touch()

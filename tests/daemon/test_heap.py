@@ -7,7 +7,7 @@ import sys
 
 PROGRAM = """
 import gc
-from retouchd import heap
+from retouchd.work import heap
 
 class Thing: pass
 kept = [Thing() for _ in range(1000)]

@@ -16,7 +16,8 @@ from retouchd.errors import JournalMissing, JournalTooNew, JournalTooOld, StateD
 from retouchd.jobs import AT_REST, Failure, InstanceId, JobId, Signature, State
 from retouchd.mounts import Mount
 from retouchd.state import lock, schema
-from retouchd.state.journal import FILE_NAME, LEASE_S, Journal, Row
+from retouchd.state.journal import FILE_NAME, LEASE_S, Journal
+from retouchd.state.rows import Row
 from retouchd.watch.intake import Intake
 from retouchd.work.verdicts import after_failure, after_publishing_failed
 

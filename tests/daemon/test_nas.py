@@ -25,7 +25,7 @@ from retouchd.state.journal import Journal
 from retouchd.watch.intake import Intake
 from retouchd.watch.wake import Wake
 
-QUICK = "from retouchd import verdicts; verdicts.WAIT_S.update({'disk-full': 0.5, 'folder': 0.5})"
+QUICK = "from retouchd.work import verdicts; verdicts.WAIT_S.update({'disk-full': 0.5, 'folder': 0.5})"
 
 
 @dataclass
@@ -142,7 +142,7 @@ def test_a_full_state_folder_is_waited_for(counted: Hot, space: Space) -> None:
     hot.state.mkdir()
     space.do("mount", "-t", "tmpfs", "-o", "size=12m", "none", hot.state)
     filler = space.at(hot.state) / "filler"
-    before = QUICK + "; from retouchd import dispatch; dispatch._FULL_PAUSE_S = 0.5"
+    before = QUICK + "; from retouchd.work import dispatch; dispatch._FULL_PAUSE_S = 0.5"
     process = hot.start(before=before, inside=space.enter)
     wait_for(lambda: '"ready"' in hot.log())
     room = os.statvfs(space.at(hot.state))
@@ -167,7 +167,7 @@ def test_no_photo_waits_for_a_clock_that_is_set_back_while_the_service_runs(coun
     """As on a machine that learns the time late: tries that were seconds away came an hour later."""
     hot, right = counted, counted.base / "right"
     process = hot.start(
-        before=f"{_hour_fast(right)}; from retouchd import dispatch; dispatch._FULL_PAUSE_S = 2"
+        before=f"{_hour_fast(right)}; from retouchd.work import dispatch; dispatch._FULL_PAUSE_S = 2"
     )
     hot.drop("cut.tif", b"INCOMPLETE")
     wait_for(lambda: [r for r in hot.rows("settling") if r["attempts"] == 1])

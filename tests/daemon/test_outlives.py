@@ -26,7 +26,7 @@ from retouchd.web.review.album import Album, Place
 from retouchd.work.supervisor import Supervisor
 
 DENIED = """
-from retouchd import record
+from retouchd.results import record
 read = record.digest_of
 def digest_of(path, *more):
     if path.name == "IMG-mask.tif" and not path.with_name("readable").exists():

@@ -292,7 +292,7 @@ def test_the_watchdog_starves_when_the_scanner_hangs(hot: Hot) -> None:
     """A timer of its own would keep a hung service alive: only turns of the loop feed the watchdog."""
     address, hung = hot.base / "notify", hot.base / "hang"
     hang = (
-        "import time, os\nfrom retouchd import scanner\nreal = scanner.scan\ndef scan(*a):\n"
+        "import time, os\nfrom retouchd.watch import scanner\nreal = scanner.scan\ndef scan(*a):\n"
         f"    while os.path.exists({str(hung)!r}): time.sleep(0.05)\n    return real(*a)\nscanner.scan = scan"
     )
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:

@@ -12,7 +12,7 @@ from tests.daemon.conftest import FAKE, Hot, environment, wait_for
 
 TOLD_TO_STOP = """
 import os, signal
-from retouchd.dispatch import Dispatcher
+from retouchd.work.dispatch import Dispatcher
 recover = Dispatcher.recover
 def stopped(self):
     os.kill(os.getpid(), signal.SIGTERM)

@@ -117,7 +117,7 @@ def test_an_engine_that_does_not_load_says_why(keeper: Supervisor) -> None:
 def test_the_worker_dies_with_the_daemon(tmp_path: Path) -> None:
     program = (
         "import os, time\n"
-        "from retouchd.supervisor import Supervisor, WorkerPlan\n"
+        "from retouchd.work.supervisor import Supervisor, WorkerPlan\n"
         "keeper = Supervisor(WorkerPlan('fake_engine:open_engine'), 60)\n"
         "while not keeper.ready: keeper.keep_running(); list(keeper.poll()); time.sleep(.02)\n"
         "keeper.send({'op': 'digest', 'source': '/dev/zero'})\n"

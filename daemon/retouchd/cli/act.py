@@ -20,7 +20,8 @@ from retouchd.jobs import AT_REST, IN_HAND, State
 from retouchd.results import undo as undoing
 from retouchd.results.contact import ContactPages
 from retouchd.results.undo import TooWide, Undone
-from retouchd.state.journal import Journal, Row
+from retouchd.state.journal import Journal
+from retouchd.state.rows import Row
 from retouchd.text import shown
 
 

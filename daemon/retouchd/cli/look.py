@@ -17,7 +17,8 @@ from retouchd import config, ignores
 from retouchd.cli.options import GivenPath, absolute, config_option, journal_of, json_option
 from retouchd.jobs import AT_REST, State
 from retouchd.results import record
-from retouchd.state.journal import EVERYWHERE, InstanceRow, Journal, RootRow, Row
+from retouchd.state.journal import EVERYWHERE, Journal
+from retouchd.state.rows import InstanceRow, RootRow, Row
 from retouchd.text import complaint, duration, shown
 from retouchd.watch import scanner
 

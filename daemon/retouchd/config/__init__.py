@@ -1,8 +1,8 @@
 """Settings: a typed tree, read once and handed down.
 
 ``settings`` says what there is, ``load`` reads it and reports every mistake at once, ``write`` generates the
-documented default from the same tree, so that the three cannot disagree. ``overrides`` and ``tastes`` say what
-a folder and a studio change of it.
+documented default from the same tree, so that the three cannot disagree. ``overrides`` and ``tastes`` say
+what a folder and a studio change of it.
 """
 
 from __future__ import annotations

@@ -12,14 +12,14 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, fields, replace
 from pathlib import Path
-from typing import NamedTuple
 
 from retouchd.errors import JournalMissing, JournalTooOld, StateDirUnusable
 from retouchd.jobs import AT_REST, Digest, InstanceId, JobId, Signature, State
 from retouchd.state import schema
 from retouchd.state.lock import NotItsUser
+from retouchd.state.rows import InstanceRow, Resting, RootRow, Row
 
 FILE_NAME = "journal.sqlite"
 LEASE_S = 60.0
@@ -28,88 +28,6 @@ _NO_ROW = 1 << 63
 """The first number that SQLite cannot hold."""
 EVERYWHERE = b""
 """The pause of all folders."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One photo's line in the journal; the fields are the columns, in order."""
-
-    id: JobId
-    path: bytes
-    root: bytes
-    state: State
-    reason: str
-    code: str
-    signature: str
-    source_digest: Digest
-    recipe_digest: Digest
-    attempts: int
-    deaths: int
-    not_before: float
-    owner: str
-    lease_until: float
-    plan: str
-    seen_at: float
-    changed_at: float
-    revision: int
-    made: int = 0
-    """How often a result was made of it."""
-    forced: int = 0
-    """1 when a person asked for it although it is a result of ours."""
-
-    @property
-    def file(self) -> Path:
-        """The photo."""
-        return Path(os.fsdecode(self.path))
-
-    def pauses(self, now: float) -> bool:
-        """Whether its pause lasts; none does that began before the clock was set back."""
-        return self.changed_at <= now < self.not_before
-
-    def as_json(self) -> dict[str, object]:
-        """What programs are told of a photo: ``list --json`` and the page alike."""
-        return {
-            "job": self.id,
-            "file": str(self.file),
-            "state": str(self.state),
-            "reason": self.reason,
-            "code": self.code,
-            "attempts": self.attempts,
-        }
-
-    @property
-    def sig(self) -> Signature:
-        """The photo's signature when this row was last decided."""
-        return Signature.parse(self.signature)
-
-
-class Resting(NamedTuple):
-    """What a look needs to know of a photo that is done with; there may be 100,000 of them."""
-
-    signature: str
-    code: str
-    changed_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class RootRow:
-    """What the daemon last saw of a watched folder."""
-
-    path: bytes
-    state: str
-    note: str
-    checked_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceRow:
-    """The daemon that writes, or last wrote, this journal."""
-
-    id: str
-    pid: int
-    started_at: float
-    beat_at: float
-    status: str
 
 
 STAGE_LIMITS_S = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, float("inf"))

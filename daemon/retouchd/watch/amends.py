@@ -18,7 +18,8 @@ from retouchd.config import Settings
 from retouchd.jobs import IN_HAND, State
 from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER
 from retouchd.results import corrections
-from retouchd.state.journal import Journal, Row
+from retouchd.state.journal import Journal
+from retouchd.state.rows import Row
 from retouchd.watch.roots import rest_s
 
 _LOOK_S = 3.0

@@ -18,7 +18,8 @@ from retouchd import log, mounts
 from retouchd.config import Settings
 from retouchd.jobs import AT_REST, IN_HAND, WAITING, Signature, State
 from retouchd.results import publish
-from retouchd.state.journal import EVERYWHERE, Journal, Resting, Row
+from retouchd.state.journal import EVERYWHERE, Journal
+from retouchd.state.rows import Resting, Row
 from retouchd.watch import scanner
 from retouchd.watch.roots import MountTable, Root
 from retouchd.watch.settle import SettleTracker

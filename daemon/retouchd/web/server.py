@@ -23,7 +23,8 @@ from retouchd import log
 from retouchd.config import Settings
 from retouchd.errors import RetouchdError, UnknownJob
 from retouchd.jobs import JobId, State
-from retouchd.state.journal import Journal, Row
+from retouchd.state.journal import Journal
+from retouchd.state.rows import Row
 from retouchd.web import metrics
 from retouchd.web.gate import Gate
 from retouchd.web.review import Album, Handler, Reply, Server, Site, Tiles, places_of

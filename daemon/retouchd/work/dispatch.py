@@ -14,24 +14,22 @@ import os
 import random
 import shutil
 import stat
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from retouch_engine import Corrections, Order, Recipe, Role
+from retouch_engine import Order, Recipe, Role
 from retouchd import log, naming
 from retouchd.config import Settings, Watch, overrides
 from retouchd.errors import JobError, LoopSuspected, SourceChanged, SourceGone, TargetUnavailable
-from retouchd.jobs import AT_REST, Digest, Failure, InstanceId, JobId, Outcome, Signature, Staged, State
+from retouchd.jobs import AT_REST, Digest, Failure, JobId, Outcome, Signature, Staged, State
 from retouchd.results import corrections, keepsakes, publish, record, sittings
 from retouchd.results.corrections import Memory
 from retouchd.results.publish import Parcel, Published
-from retouchd.state.journal import Journal, Row
+from retouchd.state.rows import Row
 from retouchd.text import complaint, shown
 from retouchd.work import protocol
-from retouchd.work.crew import Crew
+from retouchd.work.desk import Desk, InHand
 from retouchd.work.supervisor import Supervisor
 from retouchd.work.verdicts import after_failure, after_publishing_failed
 
@@ -39,45 +37,6 @@ SCRATCH = "scratch"
 """The folder in the state folder where a worker's libraries put their temporary files."""
 
 _FULL_PAUSE_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What the dispatcher works with."""
-
-    journal: Journal
-    crew: Crew
-    instance: InstanceId
-    state_dir: Path
-    online: Callable[[], Sequence[bytes]]
-    """The roots whose photos can be worked on now."""
-    published: Callable[[Path], None]
-    """Told of each folder that changed."""
-    alive: Callable[[], None] = lambda: None
-    away: Callable[[Path], bool] = lambda _: False
-    """Whether a path lies on a mount below its root that went away."""
-    done: Callable[[dict[str, Any]], None] = lambda _: None
-    failed: Callable[[dict[str, Any]], None] = lambda _: None
-    """Told of each photo that came to rest."""
-    clock: Callable[[], float] = time.monotonic
-    """For pauses that are over with this run: the journal's may be set back."""
-
-
-@dataclass(frozen=True, slots=True)
-class InHand:
-    """The photo that a worker has."""
-
-    row: Row
-    recipe: Recipe
-    memory: Memory | None = None
-    """What a person decided about it, once its bytes are known."""
-    mask: tuple[Path, Digest] | None = None
-    """A mask that a person edited."""
-
-    @property
-    def key(self) -> Digest:
-        """Names the work: the recipe, and what a person decided."""
-        return Digest((self.memory.decided if self.memory else Corrections()).key(self.recipe))
 
 
 class Dispatcher:

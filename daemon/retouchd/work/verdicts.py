@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from retouchd.config import Settings
 from retouchd.jobs import Failure, State
-from retouchd.state.journal import Row
+from retouchd.state.rows import Row
 
 WAIT_S = {"disk-full": 60.0, "folder": 15.0, "settings": 15.0, "unsafe-folder": 60.0, "memory-short": 20.0}
 """Outer conditions, and how long until they are looked at again."""

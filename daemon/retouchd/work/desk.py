@@ -1,0 +1,55 @@
+"""What lies before the dispatcher: whom it works with, and the photo that a worker has."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retouch_engine import Corrections, Recipe
+from retouchd.jobs import Digest, InstanceId
+from retouchd.results.corrections import Memory
+from retouchd.state.journal import Journal
+from retouchd.state.rows import Row
+from retouchd.work.crew import Crew
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the dispatcher works with."""
+
+    journal: Journal
+    crew: Crew
+    instance: InstanceId
+    state_dir: Path
+    online: Callable[[], Sequence[bytes]]
+    """The roots whose photos can be worked on now."""
+    published: Callable[[Path], None]
+    """Told of each folder that changed."""
+    alive: Callable[[], None] = lambda: None
+    away: Callable[[Path], bool] = lambda _: False
+    """Whether a path lies on a mount below its root that went away."""
+    done: Callable[[dict[str, Any]], None] = lambda _: None
+    failed: Callable[[dict[str, Any]], None] = lambda _: None
+    """Told of each photo that came to rest."""
+    clock: Callable[[], float] = time.monotonic
+    """For pauses that are over with this run: the journal's may be set back."""
+
+
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """The photo that a worker has."""
+
+    row: Row
+    recipe: Recipe
+    memory: Memory | None = None
+    """What a person decided about it, once its bytes are known."""
+    mask: tuple[Path, Digest] | None = None
+    """A mask that a person edited."""
+
+    @property
+    def key(self) -> Digest:
+        """Names the work: the recipe, and what a person decided."""
+        return Digest((self.memory.decided if self.memory else Corrections()).key(self.recipe))
