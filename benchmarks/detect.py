@@ -6,7 +6,7 @@
 ``ignore_boxes``; polygons ``protect``; ``px_per_mm`` where no face tells), or the public sets as
 ``benchmarks/labels/README.md`` lays them out. Without it a rendered set with exact truth is measured.
 ``--held-out`` asks, for each person, the network and the trees that have not seen that person
-(``benchmarks.train_spots``, ``benchmarks.fit_spots``).
+(``benchmarks.spots.train``, ``benchmarks.spots.fit``).
 A plain detector of single-scale blobs in CIE a* is measured in the same run.
 """
 
@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks.chart import render
 from benchmarks.detect_score import CALLED, SIZES_MM, SIZES_PX, TONES, Mark, Tally, counted, tone_of, worth
 from benchmarks.detect_score import Find as Found
-from benchmarks.spot_labels import Portrait, folds, portraits
+from benchmarks.spots.labels import Portrait, folds, portraits
 
 from retouch_engine import Kind, Recipe
 from retouch_engine.detect import DETECTORS, Detector, chosen

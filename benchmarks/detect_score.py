@@ -13,8 +13,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from benchmarks.parts_labels import FEATURES
-from benchmarks.spot_labels import Portrait
+from benchmarks.parts.labels import FEATURES
+from benchmarks.spots.labels import Portrait
 from numpy.typing import NDArray
 
 from retouch_engine.types import Step

@@ -3,7 +3,7 @@
     python -m benchmarks.faces DIR [--network FILE] [--fold 0] [--all] [--without] [--json]
 
 ``DIR`` holds ``faces/*/NAME.jpg`` with landmarks and ``portraits/manifest.json``. By default only the people
-whom ``benchmarks.train_parts`` held out are measured; that is honest only with the network that held them
+whom ``benchmarks.parts.train`` held out are measured; that is honest only with the network that held them
 out (``--network``), since the one that ships has seen everybody. ``--without`` measures what is left without
 onnxruntime.
 """
@@ -22,7 +22,7 @@ from unittest import mock
 
 import cv2
 import numpy as np
-from benchmarks.parts_labels import (
+from benchmarks.parts.labels import (
     FACE_PX,
     FEATURES,
     IGNORE,
@@ -36,7 +36,7 @@ from benchmarks.parts_labels import (
     read,
     sheet,
 )
-from benchmarks.parts_scenes import TURNED_PX, half, turned
+from benchmarks.parts.scenes import TURNED_PX, half, turned
 from numpy.typing import NDArray
 
 from retouch_engine.survey import parts as parts_module

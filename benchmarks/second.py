@@ -15,8 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 from benchmarks.faces import WITHOUT_PEOPLE
-from benchmarks.parts_labels import Image, Sheet, held_out, labelled, person, sheet
-from benchmarks.parts_scenes import turned
+from benchmarks.parts.labels import Image, Sheet, held_out, labelled, person, sheet
+from benchmarks.parts.scenes import turned
 
 from retouch_engine.stock import Model
 from retouch_engine.survey import Cause, Opinions, survey

@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import imagecodecs
 import numpy as np
-from benchmarks.spot_labels import Portrait
+from benchmarks.spots.labels import Portrait
 from numpy.typing import NDArray
 
 from retouch_engine.detect import chosen

@@ -5,7 +5,7 @@
 The blemishes of the two public sets lie on people of different tones, but they are different blemishes, by
 different cameras: how many are healed on light skin and on dark says little about the skin. Here every tone
 gets the same ones. What a labelled mark adds in optical density is laid on clean skin of others of the same
-set (``benchmarks.spot_grafts``): on the middle of the face, away from all that is labelled and protected.
+set (``benchmarks.spots.grafts``): on the middle of the face, away from all that is labelled and protected.
 ``--held-out`` asks networks and trees that have not seen the person; the mark on its own skin they may have.
 
 Faint marks are harder to see on skin that is uneven or shines, for anybody: the figures are no bar by
@@ -26,8 +26,8 @@ import numpy as np
 from benchmarks.detect import Find, held_out, measured, shipped
 from benchmarks.detect_score import LEAST_PX, Tally, typology_angle
 from benchmarks.skin import Rng
-from benchmarks.spot_grafts import Graft
-from benchmarks.spot_labels import Portrait, portraits
+from benchmarks.spots.grafts import Graft
+from benchmarks.spots.labels import Portrait, portraits
 
 from retouch_engine.imaging.density import density, encode
 from retouch_engine.imaging.masks import distance_inside

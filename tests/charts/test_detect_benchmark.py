@@ -11,7 +11,7 @@ import pytest
 from benchmarks.detect import measured, plain, rendered, report
 from benchmarks.detect_score import Tally, counted, tone_of
 from benchmarks.files import write_photo
-from benchmarks.spot_labels import LABELS, Portrait, folds, portraits, second_photos
+from benchmarks.spots.labels import LABELS, Portrait, folds, portraits, second_photos
 
 from retouch_engine import Kind
 from retouch_engine.detect import chosen

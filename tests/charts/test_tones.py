@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from benchmarks.marks import TrueSpot, paint
 from benchmarks.skin import MELANIN
-from benchmarks.spot_grafts import Graft
-from benchmarks.spot_labels import Portrait
+from benchmarks.spots.grafts import Graft
+from benchmarks.spots.labels import Portrait
 from benchmarks.tones import marked, person
 from skimage import data
 

@@ -2,8 +2,8 @@
 
 The first network (``spotnet``) looks at all skin and learned from pixels. This one begins with the first's
 first layers, sees a find in the middle of 13 mm of skin, and learned from finds, the doubtful ones left out
-(``benchmarks.train_judge``, ``spots.md``): between a red spot and a mole it errs less. Like the first it
-decides nothing.
+(``benchmarks.spots.train_judge``, ``spots.md``): between a red spot and a mole it errs less. Like the first
+it decides nothing.
 """
 
 from __future__ import annotations

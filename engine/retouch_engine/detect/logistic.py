@@ -1,4 +1,4 @@
-"""Logistic regression over named figures, fitted by ``benchmarks.fit_spots`` and kept in ``spots.json``."""
+"""Logistic regression over named figures, fitted by ``benchmarks.spots.fit`` and kept in ``spots.json``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Logistic:
             ValueError: it weighs other figures than this version computes.
         """
         if tuple(content["figures"]) != cls.figures:
-            raise ValueError("these weights were fitted on other figures: run benchmarks.fit_spots")
+            raise ValueError("these weights were fitted on other figures: run benchmarks.spots.fit")
         return cls(tuple(content["weights"]), content["bias"])
 
     def content(self) -> dict[str, Any]:

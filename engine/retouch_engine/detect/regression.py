@@ -4,7 +4,7 @@ Trees (``trees``) fitted on some three hundred blemishes cut figures into steps,
 near a step add up; a sum of all figures errs elsewhere. The mean of both in log odds parts blemishes from
 nothing better than either: at equal recall a quarter fewer places are healed where nothing is (``spots.md``).
 Only what could be a blemish to the first network is weighed. The weights are data in ``spots.json``;
-``benchmarks.fit_spots`` fits them.
+``benchmarks.spots.fit`` fits them.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The trees' odds of a permanent mark are fitted on all finds, most of which nobod
 count that one would think of healing, and all that speaks for or against a mole is weighed at once by
 logistic regression: both networks, the trees, how brown and dark the mark is, its size and its company. Six
 lines over single figures, one after the other, left more unhealed and guarded no better (``spots.md``). The
-weights are data in ``spots.json``; ``benchmarks.fit_spots`` fits them on people whom neither networks nor
+weights are data in ``spots.json``; ``benchmarks.spots.fit`` fits them on people whom neither networks nor
 trees had seen.
 """
 

@@ -3,7 +3,7 @@
 Two sets of boosted trees over the figures of the rules and of the networks, fitted and calibrated on people
 that the networks had not seen; each set is the mean of several, fitted on the same people weighed by chance
 (Rubin 1981), because few are labelled. With them a second opinion on blemishes (``regression``) and the risk
-of healing something permanent (``risk``). Data beside this file; ``python -m benchmarks.fit_spots`` makes
+of healing something permanent (``risk``). Data beside this file; ``python -m benchmarks.spots.fit`` makes
 them.
 """
 
@@ -61,10 +61,10 @@ def read(path: Path) -> Trees:
     """
     content = json.loads(path.read_text())
     if tuple(content["features"]) != FIGURES:
-        raise ValueError(f"{path.name} was fitted on other figures: run benchmarks.fit_spots")
+        raise ValueError(f"{path.name} was fitted on other figures: run benchmarks.spots.fit")
     for name in ("regression", "risk"):
         if name not in content:
-            raise ValueError(f"{path.name} holds no {name}: run benchmarks.fit_spots")
+            raise ValueError(f"{path.name} holds no {name}: run benchmarks.spots.fit")
     verifiers = parsed(content["blemish"]), parsed(content["permanent"])
     return Trees(*verifiers, Regression.parsed(content["regression"]), Risk.parsed(content["risk"]))
 

@@ -3,7 +3,7 @@
 Rules over single figures either miss or flood. Boosted trees over the same figures (Friedman 2001), fitted
 on hand-labelled portraits and cross-validated by person, find four times as many blemishes at the same number
 of false ones. They are data beside this file, read without any learning library;
-``python -m benchmarks.fit_verifier`` makes them.
+``python -m benchmarks.spots.fit_verifier`` makes them.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def verifier() -> Verifier:
     """
     content = json.loads(MODEL_PATH.read_text())
     if tuple(content["features"]) != FEATURES:
-        raise ValueError(f"{MODEL_PATH.name} was fitted on other features: run benchmarks.fit_verifier")
+        raise ValueError(f"{MODEL_PATH.name} was fitted on other features: run benchmarks.spots.fit_verifier")
     return parsed(content)
 
 

@@ -1,6 +1,6 @@
 """RETHINED's idea in a network of our own.
 
-After the paper (WACV 2025, arXiv 2503.14757), trained by ``benchmarks.train_rethined``: a small CNN continues
+After the paper (WACV 2025, arXiv 2503.14757), trained by ``benchmarks.rethined.train``: a small CNN continues
 the structure, attention fetches real patches of the same crop. As with every model only its low band is
 believed; what it fetched below that scale gives way to the donor's.
 """

@@ -6,7 +6,7 @@ face, as high as the near ones, since a turn moves nothing up or down; they are 
 network sees them or not.
 
 All of it is done in one face's own crop. Points are ``(x, y)`` in cells of its maps; a cell is 2 px of the
-crop. Figures are medians of the labelled portraits, turned by machine (``benchmarks.parts_scenes.turned``).
+crop. Figures are medians of the labelled portraits, turned by machine (``benchmarks.parts.scenes.turned``).
 """
 
 from __future__ import annotations

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from benchmarks.parts_labels import FACE_PX, IGNORE, OUTLINE, Image, Sheet
-from benchmarks.parts_light import develop
-from benchmarks.parts_makeup import dressed, made_up
-from benchmarks.parts_world import backdrop, occluders
+from benchmarks.parts.labels import FACE_PX, IGNORE, OUTLINE, Image, Sheet
+from benchmarks.parts.light import develop
+from benchmarks.parts.makeup import dressed, made_up
+from benchmarks.parts.world import backdrop, occluders
 from numpy.typing import NDArray
 
 from retouch_engine.imaging.masks import bounding_box

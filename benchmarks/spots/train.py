@@ -1,10 +1,10 @@
 """Train the network that finds spots: on each fold without its people, then on everybody.
 
-    python -m benchmarks.train_spots DATA_DIR --out DIR [--minutes 5] [--fold 0]
+    python -m benchmarks.spots.train DATA_DIR --out DIR [--minutes 5] [--fold 0]
 
-Writes ``DIR/spots.FOLD.onnx`` for each fold of people (``benchmarks.spot_labels.folds``) and
+Writes ``DIR/spots.FOLD.onnx`` for each fold of people (``benchmarks.spots.labels.folds``) and
 ``DIR/spots.onnx`` from everybody whose licence allows to ship what was learned. What the folds' networks say
-of the people they did not see is what ``benchmarks.fit_spots`` calibrates on. Needs torch and onnx; seeds are
+of the people they did not see is what ``benchmarks.spots.fit`` calibrates on. Needs torch and onnx; seeds are
 fixed, but the number of steps depends on the machine's speed.
 """
 
@@ -21,10 +21,10 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from benchmarks.spot_labels import FOLDS, folds, portraits, second_photos
-from benchmarks.spot_net import MAPS, Shipped, SpotNet, planes
-from benchmarks.spot_scenes import Pool, crops
-from benchmarks.spot_sheets import BLEMISH, DOUBTFUL, IGNORE, KEEP, NOTHING, Sheet, cached
+from benchmarks.spots.labels import FOLDS, folds, portraits, second_photos
+from benchmarks.spots.net import MAPS, Shipped, SpotNet, planes
+from benchmarks.spots.scenes import Pool, crops
+from benchmarks.spots.sheets import BLEMISH, DOUBTFUL, IGNORE, KEEP, NOTHING, Sheet, cached
 from benchmarks.u_net import write_onnx
 from numpy.typing import NDArray
 from torch import nn

@@ -1,7 +1,7 @@
 """Every find in every labelled portrait, seen by a network that has not seen the person.
 
-What the second network (``benchmarks.train_judge``) and the trees (``benchmarks.fit_spots``) learn from. Kept
-in files beside the networks, since looking at all photos takes minutes.
+What the second network (``benchmarks.spots.train_judge``) and the trees (``benchmarks.spots.fit``) learn
+from. Kept in files beside the networks, since looking at all photos takes minutes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from benchmarks.spot_labels import FOLDS, Portrait, folds
+from benchmarks.spots.labels import FOLDS, Portrait, folds
 from numpy.typing import NDArray
 
 from retouch_engine.detect import judge, spotnet
@@ -91,7 +91,7 @@ def collect(
 
     Args:
         photos: labelled.
-        fold: of each person (:func:`benchmarks.spot_labels.folds` of the photos that are measured on).
+        fold: of each person (:func:`benchmarks.spots.labels.folds` of the photos that are measured on).
         networks: holds ``spots.FOLD.onnx``.
         name: of the files.
         scales: at which each photo is looked at.

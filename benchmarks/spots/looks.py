@@ -2,7 +2,7 @@
 
 There are few permanent marks, and fewer that look like blemishes: a line drawn just short of the first one
 that would be healed rests on that one. Looked at again in these ways each mark is a little easier or harder
-to take for a blemish. Nothing learns from these looks; ``benchmarks.fit_spots`` asks about them where lines
+to take for a blemish. Nothing learns from these looks; ``benchmarks.spots.fit`` asks about them where lines
 are drawn.
 """
 
@@ -15,8 +15,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from benchmarks.spot_finds import SCALES, Row, collect
-from benchmarks.spot_labels import FOLDS, Portrait
+from benchmarks.spots.finds import SCALES, Row, collect
+from benchmarks.spots.labels import FOLDS, Portrait
 from numpy.typing import NDArray
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from benchmarks.spot_net import DEPTHS, WIDTHS, planes
+from benchmarks.spots.net import DEPTHS, WIDTHS, planes
 from benchmarks.u_net import Block, norm
 from torch import nn
 

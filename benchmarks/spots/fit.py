@@ -1,15 +1,15 @@
 """Fit the trees that judge every find, on people whom the network had not seen, and say how good they are.
 
-    python -m benchmarks.fit_spots DATA_DIR --networks DIR [--write]
+    python -m benchmarks.spots.fit DATA_DIR --networks DIR [--write]
 
-``DIR`` holds the networks that ``benchmarks.train_spots`` and ``benchmarks.train_judge`` made, one of each
-for each fold. Every photo is looked at with the networks that have not seen its person, at two sizes; the
-trees are then fitted without each fold in turn, so that the figures printed are of people whom none had seen,
-and once on everybody, which is what ships. The risk is fitted on odds by trees that had not seen the person.
-Second photos of the same people teach, and are counted apart. The lines of ``learned`` are drawn with all
-finds in view, and those in five further looks at every photo (``benchmarks.spot_looks``), which teach
-nothing; what is printed at last are lines drawn on two folds and counted on the third
-(``benchmarks.spot_lines``).
+``DIR`` holds the networks that ``benchmarks.spots.train`` and ``benchmarks.spots.train_judge`` made, one of
+each for each fold. Every photo is looked at with the networks that have not seen its person, at two sizes;
+the trees are then fitted without each fold in turn, so that the figures printed are of people whom none had
+seen, and once on everybody, which is what ships. The risk is fitted on odds by trees that had not seen the
+person. Second photos of the same people teach, and are counted apart. The lines of ``learned`` are drawn
+with all finds in view, and those in five further looks at every photo (``benchmarks.spots.looks``), which
+teach nothing; what is printed at last are lines drawn on two folds and counted on the third
+(``benchmarks.spots.lines``).
 Writes ``DIR/spots.FOLD.json`` for ``benchmarks.detect --held-out``. Needs scikit-learn; seeds are fixed.
 """
 
@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.fit_verifier import exported
-from benchmarks.spot_finds import SCALES, Row, looked_at, with_verdicts
-from benchmarks.spot_labels import FOLDS, folds, portraits, second_photos
-from benchmarks.spot_lines import SORTS, Judged, Odds, company_of, fates_of, nested, report
-from benchmarks.spot_looks import looked_at_again, looks_at_permanent
+from benchmarks.spots.finds import SCALES, Row, looked_at, with_verdicts
+from benchmarks.spots.fit_verifier import exported
+from benchmarks.spots.labels import FOLDS, folds, portraits, second_photos
+from benchmarks.spots.lines import SORTS, Judged, Odds, company_of, fates_of, nested, report
+from benchmarks.spots.looks import looked_at_again, looks_at_permanent
 from numpy.typing import NDArray
 
 from retouch_engine.detect import trees

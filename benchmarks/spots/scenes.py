@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from benchmarks.marks import TrueSpot, paint
 from benchmarks.skin import MELANIN, Float, Rng
-from benchmarks.spot_sheets import BLEMISH, DOUBTFUL, IGNORE, KEEP, NOTHING, Sheet
+from benchmarks.spots.sheets import BLEMISH, DOUBTFUL, IGNORE, KEEP, NOTHING, Sheet
 from numpy.typing import NDArray
 
 from retouch_engine import PERMANENT, Kind

@@ -1,7 +1,7 @@
 """What becomes of judged finds by given lines, and what lines are worth that are drawn on other people.
 
 A line drawn with all people in view says nothing of the next one. Here they are drawn on two folds, over
-every look at every mark (:mod:`benchmarks.spot_looks`), and counted on the third.
+every look at every mark (:mod:`benchmarks.spots.looks`), and counted on the third.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-from benchmarks.spot_finds import Row
-from benchmarks.spot_labels import FOLDS, Portrait
+from benchmarks.spots.finds import Row
+from benchmarks.spots.labels import FOLDS, Portrait
 from numpy.typing import NDArray
 
 from retouch_engine.detect.learned import LIKELY_PERMANENT, Bars, named_find

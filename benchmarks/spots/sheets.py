@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from benchmarks.spot_labels import Portrait
+from benchmarks.spots.labels import Portrait
 from numpy.typing import NDArray
 
 from retouch_engine.survey import survey

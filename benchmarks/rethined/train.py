@@ -1,6 +1,6 @@
 """Train the small inpainting network on skin, and write it as ONNX.
 
-    python -m benchmarks.train_rethined DATA_DIR --out DIR [--minutes 20] [--resume FILE.pt]
+    python -m benchmarks.rethined.train DATA_DIR --out DIR [--minutes 20] [--resume FILE.pt]
 
 Writes ``DIR/rethined.onnx`` and, to go on from, ``DIR/rethined.pt``. Every sixth person is held out; what the
 network does to them is printed at the end, beside what the plain spreading of the rim's colours does. Needs
@@ -20,8 +20,8 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from benchmarks.rethined_data import crops, held, portraits, sheets
-from benchmarks.rethined_net import BLOCK, GAIN, Rethined, Shipped, density, likeness, texture
+from benchmarks.rethined.data import crops, held, portraits, sheets
+from benchmarks.rethined.net import BLOCK, GAIN, Rethined, Shipped, density, likeness, texture
 from torch import nn
 
 SEED = 7

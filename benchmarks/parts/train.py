@@ -1,6 +1,6 @@
 """Train the network that knows face parts and skin, and say how good it is on people it did not see.
 
-    python -m benchmarks.train_parts DATA_DIR --out PARTS.onnx [--steps 3300] [--then 1000] [--fold 0]
+    python -m benchmarks.parts.train DATA_DIR --out PARTS.onnx [--steps 3300] [--then 1000] [--fold 0]
 
 ``DATA_DIR`` holds ``faces/*/NAME.jpg`` with ``NAME.tem`` (189 landmarks) and ``portraits/manifest.json``.
 First a network learns from all people but those held out (the people of ``portraits``, and a fold of the
@@ -22,9 +22,9 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from benchmarks.parts_labels import IGNORE, OUTLINE, Sheet, filled, held_out, labelled, person, sheet
-from benchmarks.parts_net import PartsNet, Shipped
-from benchmarks.parts_scenes import half, scenes
+from benchmarks.parts.labels import IGNORE, OUTLINE, Sheet, filled, held_out, labelled, person, sheet
+from benchmarks.parts.net import PartsNet, Shipped
+from benchmarks.parts.scenes import half, scenes
 from benchmarks.u_net import write_onnx
 from numpy.typing import NDArray
 from torch import nn

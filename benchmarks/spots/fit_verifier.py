@@ -1,9 +1,9 @@
 """Fit the classic detector's verifier from hand labels, and say how good it is on people it did not see.
 
-    python -m benchmarks.fit_verifier DATA_DIR [--write]
+    python -m benchmarks.spots.fit_verifier DATA_DIR [--write]
 
-``DATA_DIR`` is laid out as ``benchmarks.spot_labels`` says; only photos whose licence allows to ship what was
-learned from them take part. Needs scikit-learn, and an environment without
+``DATA_DIR`` is laid out as ``benchmarks.spots.labels`` says; only photos whose licence allows to ship what
+was learned from them take part. Needs scikit-learn, and an environment without
 onnxruntime: this detector decides where no part of a face is known. Cross-validated by person; seeds are
 fixed; the result is a small JSON file of trees over figures that a person can read, not a picture of anyone.
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from benchmarks.spot_labels import Portrait, portraits
+from benchmarks.spots.labels import Portrait, portraits
 from numpy.typing import NDArray
 
 from retouch_engine.detect.classic import survey_outlines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import imagecodecs
 import numpy as np
-from benchmarks.parts_labels import Image
+from benchmarks.parts.labels import Image
 from numpy.typing import NDArray
 
 Float = NDArray[np.float32]

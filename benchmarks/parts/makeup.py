@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from benchmarks.parts_labels import FACE_PX, Image, Sheet, filled
+from benchmarks.parts.labels import FACE_PX, Image, Sheet, filled
 from numpy.typing import NDArray
 
 from retouch_engine.imaging.density import density, encode

@@ -1,9 +1,9 @@
 """Train the network that judges each find: on each fold without its people, then on everybody.
 
-    python -m benchmarks.train_judge DATA_DIR --networks DIR [--steps 400] [--fold 0]
+    python -m benchmarks.spots.train_judge DATA_DIR --networks DIR [--steps 400] [--fold 0]
 
-``DIR`` holds what ``benchmarks.train_spots`` wrote. The finds of its networks in people they have not seen
-are looked up once (``benchmarks.spot_finds``) and kept there; ``DIR/judge.FOLD.onnx`` and ``DIR/judge.onnx``
+``DIR`` holds what ``benchmarks.spots.train`` wrote. The finds of its networks in people they have not seen
+are looked up once (``benchmarks.spots.finds``) and kept there; ``DIR/judge.FOLD.onnx`` and ``DIR/judge.onnx``
 are written, each begun with the first levels of the spot network of its fold. Doubtful finds teach nothing.
 Needs torch and onnx; seeds are fixed.
 """
@@ -19,12 +19,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from benchmarks.judge_net import SIDE, VERDICTS, JudgeNet, ShippedJudge
 from benchmarks.skin import Rng
-from benchmarks.spot_finds import SCALES, Row, looked_at
-from benchmarks.spot_labels import FOLDS, folds, portraits, second_photos
-from benchmarks.spot_net import planes
-from benchmarks.train_spots import follow
+from benchmarks.spots.finds import SCALES, Row, looked_at
+from benchmarks.spots.judge_net import SIDE, VERDICTS, JudgeNet, ShippedJudge
+from benchmarks.spots.labels import FOLDS, folds, portraits, second_photos
+from benchmarks.spots.net import planes
+from benchmarks.spots.train import follow
 from benchmarks.u_net import write_onnx
 from numpy.typing import NDArray
 from torch import nn

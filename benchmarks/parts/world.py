@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from benchmarks.parts_labels import Image
+from benchmarks.parts.labels import Image
 from numpy.typing import NDArray
 
 from retouch_engine.imaging.density import encode

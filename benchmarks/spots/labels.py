@@ -3,7 +3,7 @@
 ``DATA_DIR`` holds ``labels/*.json`` and ``portraits/manifest.json`` with its annotations: circles
 ``blemish``, ``keep``, ``ignore`` (``fine`` counts as neither wrong nor missed), boxes ``ignore_boxes``;
 ``image`` names the photo. ``benchmarks/labels/smiling`` has the same for a second photo of some people: to
-learn from, never to measure on, so that figures compare. ``benchmarks/forms.json`` names folds,
+learn from, never to measure on, so that figures compare. ``benchmarks/spots/forms.json`` names folds,
 hollows, edges of ears and hair that were taken for blemishes: nothing is there, even where the rest is
 ignored. No photo is part of this project; the labels of the public sets are, in ``benchmarks/labels``.
 """
@@ -27,7 +27,7 @@ from retouch_engine.recipe import Limits
 from retouch_engine.types import Photo
 
 FOLDS = 3
-LABELS = Path(__file__).with_name("labels")
+LABELS = Path(__file__).parents[1] / "labels"
 FORM = "form"
 """Circles with a class (fold, hollow, ear, hair): healing there is wrong, and there is nothing to keep."""
 
@@ -95,7 +95,7 @@ class Portrait:
 
 @cache
 def _forms() -> dict[str, list[dict[str, Any]]]:
-    forms: dict[str, list[dict[str, Any]]] = json.loads(LABELS.with_name("forms.json").read_text())
+    forms: dict[str, list[dict[str, Any]]] = json.loads(Path(__file__).with_name("forms.json").read_text())
     return forms
 
 
