@@ -100,6 +100,8 @@ class Bars:
     risk: float
     """The largest odds of belonging to the person (:mod:`retouch_engine.detect.risk`) of a spot healed
     unasked."""
+    brown: float = _BROWN_RISK[1]
+    """The share of it that is taken of what is brown."""
 
     def near(self, heal: float) -> bool:
         """Whether odds lie around the line to healing: from half of it to half way to certainty."""
@@ -120,6 +122,12 @@ class Bars:
             sure=0.25 + (0.5 if doubt > 0 else 0.15) * doubt,
             risk=0.25 * (1.3 if doubt > 0 else 1.08) ** -doubt,
         )
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Bars:
+        """For a recipe: where brown spots are to be removed, they are no riskier than others."""
+        bars = cls.at(recipe.sensitivity)
+        return replace(bars, brown=1.0) if Kind.BROWN_SPOT in recipe.remove else bars
 
 
 _SHIPPED = Calibration()
@@ -167,7 +175,7 @@ def judged(
     """Every find on one person's skin that is worth anyone's attention, with what it is."""
     finds = found(photo, scene, recipe, *networks) or []
     heal, keep = trees.odds(table, [f.figures for f in finds])
-    bars, taste = Bars.at(recipe.sensitivity), Calibration.of(recipe)
+    bars, taste = Bars.of(recipe), Calibration.of(recipe)
     company = float(sum(k >= LIKELY_PERMANENT for k in keep))
     named = []
     for find, h, k in zip(finds, heal, keep, strict=True):
@@ -332,7 +340,7 @@ def _may_be_permanent(figures: Mapping[str, float], keep: float, bars: Bars) -> 
 
 def _risk_taken(figures: Mapping[str, float], bars: Bars) -> float:
     brown = "melanin" in figures and figures["melanin"] > _BROWN_RISK[0]
-    shares = (_BROWN_RISK[1] if brown else 1.0, 1.0 if figures["on_face"] else _BODY_RISK)
+    shares = (bars.brown if brown else 1.0, 1.0 if figures["on_face"] else _BODY_RISK)
     return bars.risk * min(shares)
 
 

@@ -324,6 +324,18 @@ def test_another_photo_may_leave_what_is_healed_near_the_line_of_odds_or_risk() 
     assert closeness({"risk": 0.8 * BARS.risk}, 0.95) == (True, True)
 
 
+def test_where_brown_spots_are_to_be_removed_they_are_no_riskier_than_others() -> None:
+    beauty = Bars.of(Recipe(remove=(Kind.RED_SPOT, Kind.BROWN_SPOT), review=()))
+    brown = {**RED, **BROWN, "risk": 0.9 * BARS.risk}
+    for bars, sure in ((Bars.of(Recipe()), False), (beauty, True)):
+        finding = named_find(brown, 0.9, 0.01, bars)
+        assert finding is not None
+        assert finding.sure is sure
+    likelier_permanent = named_find(brown, 0.5, 0.55, beauty)
+    assert likelier_permanent is not None
+    assert not likelier_permanent.sure
+
+
 def test_bars_move_one_way() -> None:
     bars = [Bars.at(level) for level in range(0, 101, 10)]
     assert [b.sure for b in bars] == sorted((b.sure for b in bars), reverse=True)
