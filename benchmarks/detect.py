@@ -24,7 +24,18 @@ from typing import Any
 import cv2
 import numpy as np
 from benchmarks.chart import render
-from benchmarks.detect_score import CALLED, SIZES_MM, SIZES_PX, TONES, Mark, Tally, counted, tone_of, worth
+from benchmarks.detect_score import (
+    CALLED,
+    SIZES_MM,
+    SIZES_PX,
+    TONES,
+    Mark,
+    Tally,
+    counted,
+    kinds,
+    tone_of,
+    worth,
+)
 from benchmarks.detect_score import Find as Found
 from benchmarks.spots.labels import Portrait, folds, portraits
 
@@ -159,6 +170,8 @@ def report(name: str, tally: Tally) -> str:
     text += f"  false heals: {wrong / n:.2f} a photo, {wrong / faces:.2f} a face, {wrong / mp:.2f} a MP;"
     text += f" doubtful spots healed: {tally.found('ignore', 'healed') / n:.2f} a photo\n"
     text += f"  offered: {asked / n:.1f} a photo, of them false {tally.found('nothing', 'offered') / n:.1f}\n"
+    for cls, called in sorted(kinds(tally.marks).items()):
+        text += f"  {cls} is called " + ", ".join(f"{kind} {n}" for kind, n in called.most_common()) + "\n"
     text += f"  keep violations (permanent marks that would be healed): {lost}"
     text += f" of {sum(m.sort == 'keep' for m in tally.marks)}\n"
     text += f"  protected violations (px of eyes, brows, lips, nostrils healed): {tally.protected_px}\n"

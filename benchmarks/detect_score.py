@@ -30,7 +30,7 @@ SIZES_MM = (0, 1.5, 3, 6, 1e9)
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One labelled circle, and what would become of it: ``healed``, ``offered`` or ``left``."""
+    """One labelled circle, what becomes of it (``healed``, ``offered`` or ``left``), what it is called."""
 
     sort: str
     cls: str
@@ -38,6 +38,8 @@ class Mark:
     mm: float | None
     tone: str
     fate: str
+    called: str = ""
+    """The kind of the find on it that decided; empty where none lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,15 @@ class Tally:
         """Of these marks: how many, healed, healed or offered."""
         fates = Counter(m.fate for m in marks)
         return sum(fates.values()), fates["healed"], fates["healed"] + fates["offered"]
+
+
+def kinds(marks: Iterable[Mark]) -> dict[str, Counter[str]]:
+    """For each class of the labels, what the marks with a find on them are called."""
+    total: dict[str, Counter[str]] = {}
+    for mark in marks:
+        if mark.called:
+            total.setdefault(mark.cls, Counter())[mark.called] += 1
+    return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +138,13 @@ def counted(
     tally: Tally, portrait: Portrait, steps: Sequence[Step], tone: str, px_per_mm: float | None
 ) -> None:
     """Add one photo's steps."""
-    fates: dict[tuple[str, int], str] = {}
+    fates: dict[tuple[str, int], tuple[str, str]] = {}
     for step in steps:
         fate = "healed" if step.healers else "offered" if step.review else "left"
         label, number = _place(portrait, step)
-        if fate != "left" and fates.get((label, number)) != "healed":
-            fates[label, number] = fate
+        before, _ = fates.get((label, number), ("", ""))
+        if not before or (fate != "left" and before != "healed"):
+            fates[label, number] = fate, step.spot.kind.value
         px = step.spot.diameter_px
         mm = px / px_per_mm if px_per_mm else None
         tally.finds.append(Find(label, step.spot.kind.value, px, mm, tone, fate))
@@ -142,8 +154,8 @@ def counted(
             if px < LEAST_PX:
                 continue
             mm = px / px_per_mm if px_per_mm else None
-            fate = fates.get((sort, number), "left")
-            tally.marks.append(Mark(sort, mark.get("cls", "unnamed"), px, mm, tone, fate))
+            fate, called = fates.get((sort, number), ("left", ""))
+            tally.marks.append(Mark(sort, mark.get("cls", "unnamed"), px, mm, tone, fate, called))
     tally.photos += 1
     tally.protected_px += _protected(portrait, steps)
 

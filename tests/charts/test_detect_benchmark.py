@@ -62,6 +62,19 @@ def test_a_mark_found_twice_counts_once() -> None:
     assert tally.count("blemish", "offered") == 0
 
 
+def test_a_mark_is_called_what_the_find_says_that_decided() -> None:
+    tally = Tally()
+    kept = step(50, 150, healed=False)
+    counted(
+        tally, portrait(MARKS), [kept, step(48, 50, healed=False, review=True), step(52, 50)], "light", None
+    )
+    assert [(m.cls, m.fate, m.called) for m in tally.marks] == [
+        ("pimple", "healed", "pimple"),
+        ("unnamed", "left", ""),
+        ("mole", "left", "pimple"),
+    ]
+
+
 def test_the_report_names_everything_that_is_asked_for() -> None:
     tally = Tally(faces=2, megapixels=4.0, seconds=1.0)
     steps = [
@@ -81,6 +94,7 @@ def test_the_report_names_everything_that_is_asked_for() -> None:
     assert rows["light skin"] == rows["blemishes"]
     assert rows["mole"] == ["1", "100.0%", "100.0%"]
     assert "false heals: 2.00 a photo, 1.00 a face, 0.50 a MP" in text
+    assert "  mole is called pimple 1\n  pimple is called pimple 1\n  unnamed is called pimple 1\n" in text
     assert "healed): 1 of 1\n" in text
     assert "nostrils healed): 36\n" in text
     assert "processor seconds a MP: 0.250" in text
