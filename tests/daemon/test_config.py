@@ -16,7 +16,8 @@ from pydantic import BaseModel, ValidationError
 from retouch_engine import PERMANENT, Kind, Signing
 from retouchd import config
 from retouchd.config.overrides import nearest, recipe_for
-from retouchd.config.settings import Settings, Watch
+from retouchd.config.settings import Settings
+from retouchd.config.watches import Watch
 from retouchd.config.write import example
 from retouchd.errors import ConfigMistakes, ConfigNotFound, FolderMistake
 from retouchd.mounts import Mount

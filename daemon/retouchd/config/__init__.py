@@ -8,7 +8,8 @@ what a folder and a studio change of it.
 from __future__ import annotations
 
 from retouchd.config.load import find, load, load_or_default
-from retouchd.config.settings import Preset, Settings, Watch
+from retouchd.config.settings import Preset, Settings
+from retouchd.config.watches import Watch
 from retouchd.config.write import documented
 
 __all__ = ["Preset", "Settings", "Watch", "documented", "find", "load", "load_or_default"]

@@ -15,8 +15,9 @@ from retouch_engine import EngineError as RecipeProblem
 from retouch_engine import Kind, Recipe
 from retouchd import mounts
 from retouchd.config.presets import BUILT_IN, BUILT_IN_PRESET
-from retouchd.config.settings import Preset, Settings, Watch
+from retouchd.config.settings import Preset, Settings
 from retouchd.config.tree import absolute_path
+from retouchd.config.watches import Watch
 from retouchd.errors import ConfigMistakes, ConfigNotFound, Mistake
 
 _T = TypeVar("_T", bound=BaseModel)

@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from retouchd.config.settings import Settings, Watch
+from retouchd.config.settings import Settings
+from retouchd.config.watches import Watch
 
 _WIDTH = 100
 _HEADER = (
