@@ -82,9 +82,8 @@ class Service:
             RetouchdError: the service cannot start.
         """
         heap.give_back_large_blocks()
-        signals.listen(
-            self.flags, self.alarm
-        )  # first: who is told to stop while it starts ends as calmly as later on
+        # First: who is told to stop while it starts ends as calmly as later on.
+        signals.listen(self.flags, self.alarm)
         held = lock.hold(self.settings.state_dir)
         self.journal = Journal.create(self.settings.state_dir)
         wake = Wake(self._poked)
