@@ -36,6 +36,8 @@ class SourceMetadata:
 
     orientation: int = 1
     """EXIF 1 to 8. Pixels are stored as in the file; nothing is rotated."""
+    says_orientation: bool = False
+    """Whether the file has a word for it; without one it is 1."""
     resolution: tuple[Rational, Rational] | None = None
     resolution_unit: int = 1
     """1 none, 2 inch, 3 centimetre."""
@@ -242,6 +244,7 @@ def from_directory(first: Directory) -> SourceMetadata:
     density, unit = resolution if isinstance(resolution, tuple) else (None, 1)
     return SourceMetadata(
         orientation=orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1,
+        says_orientation=_ORIENTATION in first,
         resolution=density,
         resolution_unit=unit,
         xmp=xmp if isinstance(xmp, bytes) and xmp else None,
@@ -261,19 +264,20 @@ def from_blocks(
     xmp: bytes | None,
     irb: bytes | None = None,
     density: tuple[tuple[Rational, Rational], int] | None = None,
-    orientation: int = 1,
+    orientation: int | None = None,
 ) -> SourceMetadata:
     """The metadata of a JPEG or PNG from its blocks; ``exif`` begins with the TIFF header.
 
     ``density`` is the format's own resolution, ``orientation`` its own, 1 to 8; used when EXIF has none.
     """
-    base = SourceMetadata(orientation=orientation)
+    own = SourceMetadata(orientation=orientation or 1, says_orientation=orientation is not None)
+    base = own
     if exif:
         try:
             first = next(directories(Span(io.BytesIO(exif), 0, len(exif))))
             base = from_directory(first)
-            if _ORIENTATION not in first:
-                base = replace(base, orientation=orientation)
+            if not base.says_orientation:
+                base = replace(base, orientation=own.orientation, says_orientation=own.says_orientation)
         except StructureError as trouble:
             base = replace(base, notes=(not_carried("EXIF", trouble),))
     resolution, unit = base.resolution, base.resolution_unit
@@ -282,15 +286,14 @@ def from_blocks(
     notes = base.notes
     if xmp and len(xmp) > MOST_PACKET_BYTES:
         notes, xmp = (*notes, not_carried("XMP", too_long(len(xmp)))), None
-    return SourceMetadata(
-        orientation=base.orientation,
+    return replace(
+        base,
         resolution=resolution,
         resolution_unit=unit,
         xmp=xmp or base.xmp,
         iptc=_best_iptc((*_iptc_blocks(irb), *_iptc_blocks(base.iptc))),
-        essentials=base.essentials,
-        fallback=base.fallback,
         notes=notes,
+        credentials=False,
     )
 
 

@@ -19,6 +19,7 @@ from tests.engine.codec import pictures
 from retouch_engine import errors
 from retouch_engine.codec.painted import read_painted_mask
 from retouch_engine.codec.read import read_photo
+from retouch_engine.imaging.turning import upright
 from retouch_engine.recipe import Finish, Limits
 
 LIMITS = Limits()
@@ -384,6 +385,27 @@ def test_a_painted_mask_of_any_format_is_read(tmp_path: Path, name: str) -> None
     got = read_painted_mask(tmp_path / name, photo, LIMITS)
     assert got.dtype == np.uint8
     np.testing.assert_array_equal(got > 127, mask > 127)
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_a_painted_mask_lies_as_the_photo_however_it_was_saved(tmp_path: Path, orientation: int) -> None:
+    turn = [(274, 3, 1, orientation, True)]
+    photo = read_photo(pictures.write_tiff(tmp_path / "a.tif", pictures.ramp(), extratags=turn), LIMITS)
+    mask = np.zeros((150, 130), np.uint8)
+    mask[32:64, 40:80] = 255
+    seen = upright(mask, orientation)
+    saved = {
+        "as it was written": (mask, turn),
+        "turned by an editor": (seen, [(274, 3, 1, 1, True)]),
+        "without a word of how it lies": (mask, []),
+    }
+    if orientation > 4:
+        # The size says which of both it is.
+        saved |= {"turned, without a word": (seen, []), "with the wrong word": (mask, [(274, 3, 1, 1, True)])}
+    for how, (samples, tags) in saved.items():
+        pictures.write_tiff(tmp_path / "m.tif", samples, extratags=tags)
+        got = read_painted_mask(tmp_path / "m.tif", photo, LIMITS)
+        np.testing.assert_array_equal(got, mask, how)
 
 
 def test_a_painted_mask_of_another_size_is_refused(tmp_path: Path) -> None:
