@@ -25,6 +25,8 @@ GAIN_MAP_NAMESPACE = "http://ns.adobe.com/hdr-gain-map/1.0/"
 _RESOURCES = (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR")
 """How an image resource begins: Photoshop's, ImageReady's and those of older programs."""
 _ORIENTATION, _EXIF_IFD, _GPS_IFD = 274, 34665, 34853
+_COLOUR_SPACE, _UNCALIBRATED = 40961, 65535
+_INTEROPERABILITY_IFD, _INTEROPERABILITY_INDEX, _OPTION_FILE = 40965, 1, b"R03"
 _XMP, _IPTC, _IRB, _CREDENTIALS = 700, 33723, 34377, 52545
 _IIM, _DATASET, _EXTENDED = 0x0404, 0x1C, 0x8000
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -52,6 +54,8 @@ class SourceMetadata:
     """What could not be read, in words."""
     credentials: bool = False
     """Content credentials (C2PA) lie in the file."""
+    adobe_rgb: bool = False
+    """EXIF says that the colours are Adobe RGB: all that cameras have to say of it, who embed no profile."""
 
 
 def not_carried(what: str, why: object) -> str:
@@ -225,6 +229,17 @@ def _iptc(first: Directory) -> bytes | None:
     return _best_iptc(data for code in (_IPTC, _IRB) for data in _iptc_blocks(_block(first, code)))
 
 
+def _in_adobe_rgb(first: Directory) -> bool:
+    """Whether it is an option file of DCF 2.0 and not, as an editor may have left it beside, sRGB."""
+    try:
+        exif = sub_directory(first, _EXIF_IFD)
+        told = sub_directory(exif, _INTEROPERABILITY_IFD) if exif else None
+        option = told is not None and told.text(_INTEROPERABILITY_INDEX) == _OPTION_FILE
+        return option and exif is not None and exif.number(_COLOUR_SPACE, 0) == _UNCALIBRATED
+    except StructureError:
+        return False
+
+
 def from_directory(first: Directory) -> SourceMetadata:
     """The metadata of a TIFF page, or of an EXIF block's first directory."""
     notes: list[str] = []
@@ -255,6 +270,7 @@ def from_directory(first: Directory) -> SourceMetadata:
         ),
         notes=tuple(notes),
         credentials=_CREDENTIALS in first,
+        adobe_rgb=_in_adobe_rgb(first),
     )
 
 
