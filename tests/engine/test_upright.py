@@ -22,6 +22,9 @@ from retouch_engine.imaging.turning import back, turned_box, turned_place, uprig
 from retouch_engine.recall import place_of
 from retouch_engine.recipe import Recipe
 from retouch_engine.survey import Scene, survey
+from retouch_engine.survey.parts import Part
+from retouch_engine.survey.suspects import Suspect
+from retouch_engine.survey.upright import turned_scene
 from retouch_engine.types import Box, DetectorId, Photo, Samples, Spot
 
 TURNED = range(2, 9)
@@ -93,6 +96,26 @@ def test_a_photo_is_surveyed_upright_however_it_is_stored(orientation: int, stan
     eyes = [turned_place(eye, size, orientation) for eye in face.eyes]
     assert sorted(eyes) == [pytest.approx(eye) for eye in wanted.eyes]
     assert face.scale == wanted.scale
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+def test_what_may_be_a_face_turns_with_the_photo(orientation: int, standing: Scene) -> None:
+    maps = np.zeros((4, 42, 34), np.float32)
+    maps[1, 8:11, 20:26] = 1
+    there = replace(standing, suspects=(Suspect(450.0, 200.0, 90.0, maps, whole=True),))
+    lying = turned_scene(there, back(orientation))
+    (one,), size = lying.suspects, (there.height, there.width)
+
+    assert (one.x, one.y) == turned_place((450.0, 200.0), size, back(orientation))
+    inside, shape = one.where(Part.BROWS, 0.5, lying.skin.shape), there.skin.shape
+    np.testing.assert_array_equal(
+        upright(inside, orientation), there.suspects[0].where(Part.BROWS, 0.5, shape)
+    )
+    again = turned_scene(lying, orientation)
+    assert [(f.box, f.yaw_hint, f.turn) for f in again.faces] == [
+        (f.box, f.yaw_hint, f.turn) for f in there.faces
+    ]
+    np.testing.assert_array_equal(again.suspects[0].maps, maps)
 
 
 @pytest.mark.parametrize("orientation", TURNED)
