@@ -66,7 +66,7 @@ _NAMES = {
 
 _NO_CREDENTIALS = (
     "the source's content credentials (C2PA) were left behind: they hold for its pixels alone. "
-    "A signed result keeps inside its own those that lie in a TIFF, JPEG or PNG"
+    "A signed result keeps inside its own those that lie in a TIFF, JPEG, PNG or HEIF"
 )
 
 

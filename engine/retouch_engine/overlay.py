@@ -8,7 +8,7 @@ as the photo, for programs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,6 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.codec.contact import upright
-from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.read import read_photo
 from retouch_engine.detect import chosen
 from retouch_engine.heal import HEALERS
@@ -30,6 +28,7 @@ from retouch_engine.record import Decision
 from retouch_engine.sitting import Sitting
 from retouch_engine.stock import Stock
 from retouch_engine.survey import Cause, Opinions, Scene, survey
+from retouch_engine.survey.upright import orientation_of, turned_scene, turned_spot, upright_photo
 from retouch_engine.types import Box, Photo, Step
 
 _LONG_SIDE = 2000
@@ -78,8 +77,7 @@ def draw(source: Path, out: Path, how: Looking) -> dict[str, Any]:
     spots, _ = recalled(found, scene, how.sitting, recipe.agree)
     steps, notes = routed(scene, spots, recipe, HEALERS)
     out.mkdir(parents=True, exist_ok=True)
-    turned = metadata_of(photo.metadata).orientation
-    pictures = {"explained": upright(_overlay(photo, scene, steps), turned)}
+    pictures = {"explained": _overlay(photo, scene, steps)}
     if how.maps:
         # Not turned: these lie pixel for pixel on the photo's own samples.
         pictures["protected"] = _map(photo, scene, protected=True)
@@ -117,6 +115,11 @@ def _map(photo: Photo, scene: Scene, *, protected: bool) -> Picture:
 
 
 def _overlay(photo: Photo, scene: Scene, steps: Sequence[Step]) -> Picture:
+    """Drawn upright: letters that were turned with the photo could not be read."""
+    turn, size = orientation_of(photo), (photo.height, photo.width)
+    spots = [turned_spot(step.spot, size, turn) for step in steps]
+    steps = [replace(step, spot=spot) for step, spot in zip(steps, spots, strict=True)]
+    photo, scene = upright_photo(photo), turned_scene(scene, turn)
     step = max(1, -(-max(photo.height, photo.width) // _LONG_SIDE))
     height, width = photo.height // step, photo.width // step
     cut = photo.pixels[: height * step, : width * step]

@@ -184,7 +184,7 @@ def placed_on(eyes: Sequence[Point], px_per_mm: float, point: Point) -> Point | 
     """Where a pixel lies on a face, in millimetres; None beyond it.
 
     Args:
-        eyes: both eyes, ``(x, y)`` in pixels, the one on the left of the photo first.
+        eyes: both eyes, ``(x, y)`` in pixels, the one on the left of the upright photo first.
         px_per_mm: the face's scale.
         point: ``(x, y)`` in pixels.
     """

@@ -1,6 +1,7 @@
 """Colours that a file tells without a profile, as a profile that means the same.
 
-HEIF and PNG (cICP) may name code points of ITU-T H.273; a PNG may also give a gamma and its primaries.
+HEIF and PNG (cICP) may name code points of ITU-T H.273; a PNG may also give a gamma and its primaries; a
+camera's JPEG in Adobe RGB has nothing but a word in EXIF.
 """
 
 from __future__ import annotations
@@ -86,6 +87,12 @@ def _twice_area(a: tuple[float, float], b: tuple[float, float], c: tuple[float, 
 def _undated(profile: bytes) -> bytes:
     """A profile made on a fixed day, not now (ICC.1, 7.2.8): one photo gives one result, whenever read."""
     return bytes(profile[:24]) + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + bytes(profile[36:])
+
+
+@cache
+def adobe_rgb() -> bytes:
+    """Adobe RGB (1998)."""
+    return _undated(imagecodecs.cms_profile("adobergb"))
 
 
 @cache

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.rows import changed_box, compose_box, on_8_bit, stays_grey
 from retouch_engine.codec.strips import writing
+from retouch_engine.imaging.turning import upright
 from retouch_engine.record import Decision
 from retouch_engine.types import Box, Patch, Photo
 
@@ -131,17 +132,6 @@ def _fitted(picture: Tile, window: Box, tile: int, orientation: int) -> Tile:
     if window.height != tile:
         square = np.asarray(cv2.resize(square, (tile, tile), interpolation=cv2.INTER_AREA), np.uint8)
     return upright(square, orientation)
-
-
-def upright(picture: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """A picture ``(h, w, ...)`` turned as its EXIF orientation (1 to 8) asks."""
-    if orientation in {5, 6, 7, 8}:
-        picture = np.swapaxes(picture, 0, 1)
-    if orientation in {3, 4, 7, 8}:
-        picture = picture[::-1]
-    if orientation in {2, 3, 6, 7}:
-        picture = picture[:, ::-1]
-    return np.ascontiguousarray(picture)
 
 
 def srgb(pixels: NDArray[np.uint16], photo: Photo) -> Tile:

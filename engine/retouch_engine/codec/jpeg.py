@@ -15,6 +15,7 @@ from typing import BinaryIO
 import imagecodecs
 import numpy as np
 
+from retouch_engine.codec.codepoints import adobe_rgb
 from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import Span, StructureError
 from retouch_engine.codec.metadata import (
@@ -333,6 +334,8 @@ def read_jpeg(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
         found, frame = _examine(path, span, limits)
         profile = _profile(span, found)
         metadata = _metadata(span, found, profile)
+        if profile is None and metadata.adobe_rgb and frame.channels > 1:
+            profile = adobe_rgb()  # without one the TIFF would be shown as sRGB, paler
     except StructureError as trouble:
         raise (IncompletePhoto if trouble.incomplete else DamagedPhoto)(path, str(trouble)) from trouble
     samples = np.asarray(imagecodecs.jpeg8_decode(span.at(0, span.size)))

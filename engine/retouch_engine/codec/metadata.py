@@ -25,6 +25,8 @@ GAIN_MAP_NAMESPACE = "http://ns.adobe.com/hdr-gain-map/1.0/"
 _RESOURCES = (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR")
 """How an image resource begins: Photoshop's, ImageReady's and those of older programs."""
 _ORIENTATION, _EXIF_IFD, _GPS_IFD = 274, 34665, 34853
+_COLOUR_SPACE, _UNCALIBRATED = 40961, 65535
+_INTEROPERABILITY_IFD, _INTEROPERABILITY_INDEX, _OPTION_FILE = 40965, 1, b"R03"
 _XMP, _IPTC, _IRB, _CREDENTIALS = 700, 33723, 34377, 52545
 _IIM, _DATASET, _EXTENDED = 0x0404, 0x1C, 0x8000
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -36,6 +38,8 @@ class SourceMetadata:
 
     orientation: int = 1
     """EXIF 1 to 8. Pixels are stored as in the file; nothing is rotated."""
+    says_orientation: bool = False
+    """Whether the file has a word for it; without one it is 1."""
     resolution: tuple[Rational, Rational] | None = None
     resolution_unit: int = 1
     """1 none, 2 inch, 3 centimetre."""
@@ -50,6 +54,8 @@ class SourceMetadata:
     """What could not be read, in words."""
     credentials: bool = False
     """Content credentials (C2PA) lie in the file."""
+    adobe_rgb: bool = False
+    """EXIF says that the colours are Adobe RGB: all that cameras have to say of it, who embed no profile."""
 
 
 def not_carried(what: str, why: object) -> str:
@@ -223,6 +229,17 @@ def _iptc(first: Directory) -> bytes | None:
     return _best_iptc(data for code in (_IPTC, _IRB) for data in _iptc_blocks(_block(first, code)))
 
 
+def _in_adobe_rgb(first: Directory) -> bool:
+    """Whether it is an option file of DCF 2.0 and not, as an editor may have left it beside, sRGB."""
+    try:
+        exif = sub_directory(first, _EXIF_IFD)
+        told = sub_directory(exif, _INTEROPERABILITY_IFD) if exif else None
+        option = told is not None and told.text(_INTEROPERABILITY_INDEX) == _OPTION_FILE
+        return option and exif is not None and exif.number(_COLOUR_SPACE, 0) == _UNCALIBRATED
+    except StructureError:
+        return False
+
+
 def from_directory(first: Directory) -> SourceMetadata:
     """The metadata of a TIFF page, or of an EXIF block's first directory."""
     notes: list[str] = []
@@ -242,6 +259,7 @@ def from_directory(first: Directory) -> SourceMetadata:
     density, unit = resolution if isinstance(resolution, tuple) else (None, 1)
     return SourceMetadata(
         orientation=orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1,
+        says_orientation=_ORIENTATION in first,
         resolution=density,
         resolution_unit=unit,
         xmp=xmp if isinstance(xmp, bytes) and xmp else None,
@@ -252,6 +270,7 @@ def from_directory(first: Directory) -> SourceMetadata:
         ),
         notes=tuple(notes),
         credentials=_CREDENTIALS in first,
+        adobe_rgb=_in_adobe_rgb(first),
     )
 
 
@@ -261,19 +280,20 @@ def from_blocks(
     xmp: bytes | None,
     irb: bytes | None = None,
     density: tuple[tuple[Rational, Rational], int] | None = None,
-    orientation: int = 1,
+    orientation: int | None = None,
 ) -> SourceMetadata:
     """The metadata of a JPEG or PNG from its blocks; ``exif`` begins with the TIFF header.
 
     ``density`` is the format's own resolution, ``orientation`` its own, 1 to 8; used when EXIF has none.
     """
-    base = SourceMetadata(orientation=orientation)
+    own = SourceMetadata(orientation=orientation or 1, says_orientation=orientation is not None)
+    base = own
     if exif:
         try:
             first = next(directories(Span(io.BytesIO(exif), 0, len(exif))))
             base = from_directory(first)
-            if _ORIENTATION not in first:
-                base = replace(base, orientation=orientation)
+            if not base.says_orientation:
+                base = replace(base, orientation=own.orientation, says_orientation=own.says_orientation)
         except StructureError as trouble:
             base = replace(base, notes=(not_carried("EXIF", trouble),))
     resolution, unit = base.resolution, base.resolution_unit
@@ -282,15 +302,14 @@ def from_blocks(
     notes = base.notes
     if xmp and len(xmp) > MOST_PACKET_BYTES:
         notes, xmp = (*notes, not_carried("XMP", too_long(len(xmp)))), None
-    return SourceMetadata(
-        orientation=base.orientation,
+    return replace(
+        base,
         resolution=resolution,
         resolution_unit=unit,
         xmp=xmp or base.xmp,
         iptc=_best_iptc((*_iptc_blocks(irb), *_iptc_blocks(base.iptc))),
-        essentials=base.essentials,
-        fallback=base.fallback,
         notes=notes,
+        credentials=False,
     )
 
 

@@ -209,8 +209,8 @@ def _packet(chunks: Chunks) -> bytes | None:
     return _text(chunks, _PACKET) or _raw_profile(chunks, b"xmp")
 
 
-def _orientation(packet: bytes | None) -> int:
-    """How the picture is turned by its packet's word, 1 to 8; 1 where it has none.
+def _orientation(packet: bytes | None) -> int | None:
+    """How the picture is turned by its packet's word, 1 to 8; None where it has none.
 
     A PNG may have no other word for it: EXIF came to the format late. In other formats its tag alone counts,
     as the Metadata Working Group has it.
@@ -218,8 +218,8 @@ def _orientation(packet: bytes | None) -> int:
     try:
         told = Packet(packet).text("tiff:Orientation") if len(packet or b"") <= MOST_PACKET_BYTES else None
     except PacketError:
-        return 1
-    return int(told) if told in set("12345678") else 1
+        return None
+    return int(told) if told in set("12345678") else None
 
 
 def _exif(chunks: Chunks) -> bytes | None:

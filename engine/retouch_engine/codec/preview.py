@@ -11,10 +11,11 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.codec.contact import srgb, upright
+from retouch_engine.codec.contact import srgb
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.rows import compose_box, on_8_bit
 from retouch_engine.codec.strips import writing
+from retouch_engine.imaging.turning import upright
 from retouch_engine.types import Box, Patch, Photo
 
 OVERVIEW_PX = 2048

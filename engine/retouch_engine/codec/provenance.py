@@ -25,7 +25,9 @@ from retouch_engine.recipe import Signing
 from retouch_engine.version import __version__
 
 _TIFF = "image/tiff"
-_FORMATS = {".tif": _TIFF, ".tiff": _TIFF, ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
+_JPEG, _HEIF = "image/jpeg", "image/heif"
+_FORMATS = {".tif": _TIFF, ".tiff": _TIFF, ".jpg": _JPEG, ".jpeg": _JPEG, ".png": "image/png"}
+_FORMATS |= dict.fromkeys((".heic", ".heif", ".hif"), _HEIF)
 """What the library looks for a photo's own credentials in."""
 _OTHER = "application/octet-stream"
 _ALONE: Mapping[str, Any] = {

@@ -10,13 +10,12 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import imagecodecs
 import numpy as np
 
+from retouch_engine.codec.codepoints import adobe_rgb
 from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import Directory, Span, StructureError, directories, read_directory
 from retouch_engine.codec.iso import brand_of, check_boxes
@@ -68,12 +67,6 @@ def read_raw(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
         raise DamagedPhoto(path, f"it develops to {samples.dtype} {samples.shape}")
     metadata = replace(metadata, orientation=turned, notes=(*metadata.notes, NOTE))
     return Decoded(samples, 3, (), adobe_rgb(), lossy=False, metadata=metadata)
-
-
-@cache
-def adobe_rgb() -> bytes:
-    """The profile of what is developed."""
-    return bytes(imagecodecs.cms_profile("adobergb"))
 
 
 def _opened(handle: BinaryIO) -> Any:

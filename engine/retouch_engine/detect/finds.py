@@ -66,6 +66,7 @@ def figured(scene: Scene, seen: View, finds: Sequence[Find]) -> list[Find]:
     crowd = _crowds(seen, centres)
     px_per_mm = seen.px_per_mm / seen.zoom
     whole = {"gain": seen.gain, "px_per_mm": px_per_mm, "halved_colour": float(seen.halved_colour)}
+    whole["blue_unevenness"] = seen.blue_unevenness
     total = []
     for number, found in enumerate(finds):
         means = said[number].mean(axis=1)

@@ -13,6 +13,10 @@ And how red the skin is beside the root of its density, which freckles leave alo
 a cast does not. Each differs by a tenth within a set, and by a factor of 1.7 and 1.9 between the two. The
 networks see the photo as it is: shown in the usual rendering and trained again they found no more
 (``spots.md``).
+
+A look that is laid over a photo may take away what tells a mole at all: that pigment is darker in blue than
+in green, and blood is less so. Curves that lift blue out of the shadows, as films and presets do, flatten it,
+and then all marks look like blood. The skin tells this, too (:func:`blue_unevenness`).
 """
 
 from __future__ import annotations
@@ -53,13 +57,9 @@ def gain(rgb: Image, skin: Bool) -> float:
         rgb: uint8 ``(h, w, 3)``, sRGB, at the networks' scale.
         skin: where it is skin, at any resolution.
     """
-    size = max(1, rgb.shape[1] // _CELL), max(1, rgb.shape[0] // _CELL)
-    od = density(np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)))
-    inside = cv2.resize(skin.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    well_inside = cv2.erode(inside, np.ones((5, 5), np.uint8)) > 0
+    od, share, well_inside = _cells(rgb, skin)
     if np.count_nonzero(well_inside) < _FEWEST_CELLS:
         return 1.0
-    share = inside.astype(np.float32)
     red = _unevenness(od[..., 1] - od[..., 0], share)[well_inside]
     green = _unevenness(od[..., 1], share)[well_inside]
     ratio = _spread(red) / max(_EPSILON, _spread(green))
@@ -68,6 +68,22 @@ def gain(rgb: Image, skin: Bool) -> float:
     by = _within((_USUAL_RATIO / max(_EPSILON, ratio)) ** _BY_RATIO)
     by *= _within((_USUAL_REDNESS / max(_EPSILON, redness)) ** _BY_REDNESS)
     return min(_MOST, max(_LEAST, by))
+
+
+def blue_unevenness(rgb: Image, skin: Bool) -> float:
+    """How uneven this skin is in blue, of what it is in green; 1 where there is too little to tell.
+
+    It is 1 to 1.3 whatever the skin's tone, the exposure and the white balance.
+
+    Args:
+        rgb: as for :func:`gain`.
+        skin: as for :func:`gain`.
+    """
+    od, share, well_inside = _cells(rgb, skin)
+    if np.count_nonzero(well_inside) < _FEWEST_CELLS:
+        return 1.0
+    blue, green = (_spread(_unevenness(od[..., plane], share)[well_inside]) for plane in (2, 1))
+    return blue / max(_EPSILON, green)
 
 
 def told(figures: Mapping[str, float], by: float) -> dict[str, float]:
@@ -83,6 +99,15 @@ def told(figures: Mapping[str, float], by: float) -> dict[str, float]:
     # Where green hardly rises there are no shares, and ``contour`` says 1: that stays.
     changed |= {name: 1 + by * (figures[name] - 1) for name in ("melanin", "blue_share")}
     return {**figures, **changed}
+
+
+def _cells(rgb: Image, skin: Bool) -> tuple[Float, Float, Bool]:
+    """Optical density of each cell, whether it is skin (0 or 1), and whether all around it is."""
+    size = max(1, rgb.shape[1] // _CELL), max(1, rgb.shape[0] // _CELL)
+    od = density(np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)))
+    inside = cv2.resize(skin.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    well_inside = cv2.erode(inside, np.ones((5, 5), np.uint8)) > 0
+    return od, inside.astype(np.float32), np.asarray(well_inside)
 
 
 def _unevenness(values: Float, share: Float) -> Float:

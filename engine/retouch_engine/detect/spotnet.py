@@ -112,6 +112,8 @@ class View:
     """How much more colourful the usual rendering is (:mod:`retouch_engine.detect.rendering`)."""
     halved_colour: bool = False
     """As the photo's."""
+    blue_unevenness: float = 1.0
+    """Of the skin (:mod:`retouch_engine.detect.rendering`)."""
 
     def to_photo(self, x: float, y: float) -> tuple[float, float]:
         """The photo's pixel under the middle of a map's cell."""
@@ -146,10 +148,11 @@ def view(photo: Photo, scene: Scene, network: Network) -> View | None:
     with borrowed("looks", AT_ONCE) as hands:
         tiles = [tile for tile in _tiles(size[1], size[0]) if skin[_in_cells(tile)].any()]
         looks = [hands.submit(_look, rgb, odds, *tile, network) for tile in tiles]
-        gain = rendering.gain(rgb, np.asarray(skin))
+        gain, blue = (how(rgb, np.asarray(skin)) for how in (rendering.gain, rendering.blue_unevenness))
         for look in looks:
             look.result()
-    return View(rgb, odds, np.asarray(skin), zoom, box.x0, box.y0, scale * zoom, gain, photo.halved_colour)
+    halved = photo.halved_colour
+    return View(rgb, odds, np.asarray(skin), zoom, box.x0, box.y0, scale * zoom, gain, halved, blue)
 
 
 def _eight(samples: Samples) -> Image:

@@ -8,7 +8,8 @@ many pixels a millimetre is, and the notes say that.
 from retouch_engine.survey.faces import Face
 from retouch_engine.survey.parts import knows_faces
 from retouch_engine.survey.protect import Cause
-from retouch_engine.survey.scene import Scene, survey
+from retouch_engine.survey.scene import Scene
 from retouch_engine.survey.second import Opinions
+from retouch_engine.survey.upright import survey
 
 __all__ = ["Cause", "Face", "Opinions", "Scene", "knows_faces", "survey"]

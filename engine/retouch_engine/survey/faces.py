@@ -60,7 +60,7 @@ class Face:
     centre: Point
     width: float
     eyes: tuple[Point, ...]
-    """Centres of the eyes that are seen, the one on the left of the photo first."""
+    """Centres of the eyes that are seen, the one on the left of the upright photo first."""
     yaw_hint: float
     """How far the nose stands off the middle of the eyes, of their distance; 0 is frontal."""
     scale: PixelScale

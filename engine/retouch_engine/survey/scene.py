@@ -199,14 +199,8 @@ class Scene:
         return ys, xs
 
 
-def survey(photo: Photo, network: Network | None = None, opinions: Opinions | None = None) -> Scene:
-    """Look at the whole photo once.
-
-    Args:
-        photo: the decoded photo.
-        network: another network than the one that comes with this version.
-        opinions: models of the studio's own that are asked as well.
-    """
+def surveyed(photo: Photo, network: Network | None, opinions: Opinions | None) -> Scene:
+    """Look at the whole photo once; it stands upright. See :func:`retouch_engine.survey.upright.survey`."""
     view = View(photo, is_srgb(photo.profile))
     network = network or parts.shipped()
     second = opinions.ask(view.small) if opinions and opinions.models else None

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import imagecodecs
 import numpy as np
-import pytest
 
-from retouch_engine.codec.contact import MOST_ROWS, upright, write_contact
+from retouch_engine.codec.contact import MOST_ROWS, write_contact
 from retouch_engine.codec.metadata import SourceMetadata
 from retouch_engine.record import Decision
 from retouch_engine.types import Box, Patch, Photo
@@ -105,22 +103,6 @@ def test_a_grey_profile_is_turned_into_srgb(tmp_path: Path) -> None:
     got = imagecodecs.jpeg_decode((tmp_path / "c.jpg").read_bytes())[5:60, 5:60, :3].mean((0, 1))
     assert np.ptp(got) < 2
     assert 118 < got[0] < 136  # 0.214 linear is about half in sRGB
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_orientation_is_turned_upright(orientation: int) -> None:
-    # Row 0 and column 0 of the stored picture, as the EXIF standard names their place in the upright one.
-    row0, column0 = {
-        1: ("top", "left"), 2: ("top", "right"), 3: ("bottom", "right"), 4: ("bottom", "left"),
-        5: ("left", "top"), 6: ("right", "top"), 7: ("right", "bottom"), 8: ("left", "bottom"),
-    }[orientation]  # fmt: skip
-    edge: dict[str, Any] = {"top": np.s_[0], "bottom": np.s_[-1], "left": np.s_[:, 0], "right": np.s_[:, -1]}
-    stored = np.zeros((4, 4), np.uint8)
-    stored[0] = 1
-    assert upright(stored, orientation)[edge[row0]].all()
-    stored = np.zeros((4, 4), np.uint8)
-    stored[:, 0] = 1
-    assert upright(stored, orientation)[edge[column0]].all()
 
 
 def test_rows_are_upright(tmp_path: Path) -> None:

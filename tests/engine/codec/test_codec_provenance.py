@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -118,12 +119,46 @@ def test_a_signed_result_reads_back_as_valid_with_the_pixels_of_an_unsigned_one(
     assert size - plain.files[Role.RESULT].stat().st_size < 50_000, "no thumbnail is put in"
 
 
-def test_a_photos_own_credentials_are_kept_inside_those_of_a_signed_result(photo: Path) -> None:
-    signing = make(photo.parent)
+def heic(photo: Path, signing: Signing) -> tuple[Path, str]:
+    """The photo as a camera's HEIC that is signed, and the label of its manifest."""
+    pillow_heif = pytest.importorskip("pillow_heif", reason="the extra heif is not installed")
+    plain, signed = photo.with_name("plain.heic"), photo.with_name("signed.heic")
+    pixels = (tifffile.imread(photo) >> 8).astype(np.uint8)
+    size = (pixels.shape[1], pixels.shape[0])
+    pillow_heif.from_bytes("RGB", size, pixels.tobytes()).save(plain)
+    files = (Path(signing.certificate).read_bytes(), Path(signing.key).read_bytes())
+    info = c2pa.C2paSignerInfo(b"es256", *files, None)
+    taken = {
+        "action": "c2pa.created",
+        "digitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture",
+    }
+    actions = {"label": "c2pa.actions.v2", "data": {"actions": [taken]}}
+    told = {"claim_generator_info": [{"name": "camera"}], "format": "image/heif", "assertions": [actions]}
+    with (
+        c2pa.Signer.from_info(info) as signer,
+        c2pa.Builder(told) as builder,
+        plain.open("rb") as before,
+        signed.open("w+b") as after,
+    ):
+        builder.sign(signer, "image/heif", before, after)
+    with signed.open("rb") as handle, c2pa.Reader("image/heif", handle) as reader:
+        return signed, json.loads(reader.json())["active_manifest"]
+
+
+def tiff(photo: Path, signing: Signing) -> tuple[Path, str]:
+    """The photo, signed, and the label of its manifest."""
     plain = photo.with_name("plain.tif")
     plain.write_bytes(photo.read_bytes())
     facts = {"title": "a", "source_title": "b", "source_type": ALGORITHMIC, "healed": 0}
-    label = sign(photo, plain, signing, facts)["label"]
+    return photo, sign(photo, plain, signing, facts)["label"]
+
+
+@pytest.mark.parametrize("made", [tiff, heic])
+def test_a_photos_own_credentials_are_kept_inside_those_of_a_signed_result(
+    photo: Path, made: Callable[[Path, Signing], tuple[Path, str]]
+) -> None:
+    signing = make(photo.parent)
+    photo, label = made(photo, signing)
     with open_engine() as engine:
         unsigned = engine.retouch(order(photo, "unsigned", None), lambda _: None)
         signed = engine.retouch(order(photo, "signed", signing), lambda _: None)

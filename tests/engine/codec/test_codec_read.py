@@ -17,8 +17,10 @@ import tifffile
 from tests.engine.codec import pictures
 
 from retouch_engine import errors
+from retouch_engine.codec.codepoints import adobe_rgb
 from retouch_engine.codec.painted import read_painted_mask
 from retouch_engine.codec.read import read_photo
+from retouch_engine.imaging.turning import upright
 from retouch_engine.recipe import Finish, Limits
 
 LIMITS = Limits()
@@ -133,6 +135,40 @@ def test_a_jpeg_gives_what_libjpeg_gives(tmp_path: Path, channels: int) -> None:
     assert photo.profile == profile
     expected = imagecodecs.jpeg8_decode(packed).reshape(150, 130, -1)
     np.testing.assert_array_equal(photo.pixels, np.broadcast_to(expected, (150, 130, 3)))
+
+
+def in_exif(jpeg: bytes, colour_space: int, index: bytes) -> bytes:
+    """A JPEG whose EXIF tells its colours as cameras do."""
+
+    def directory(*entries: tuple[int, int, int, bytes]) -> bytes:
+        told = b"".join(struct.pack("<HHI", *e[:3]) + e[3].ljust(4, b"\0") for e in entries)
+        return struct.pack("<H", len(entries)) + told + bytes(4)
+
+    first = directory((34665, 4, 1, struct.pack("<I", 26)))
+    exif = directory((40961, 3, 1, struct.pack("<H", colour_space)), (40965, 4, 1, struct.pack("<I", 56)))
+    block = b"Exif\0\0II*\0\x08\0\0\0" + first + exif + directory((1, 2, 4, index))
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + jpeg[2:]
+
+
+@pytest.mark.parametrize(
+    ("colour_space", "index", "channels", "wide"),
+    [(65535, b"R03", 3, True), (65535, b"R98", 3, False), (1, b"R03", 3, False), (65535, b"R03", 1, False)],
+)
+def test_a_camera_s_word_that_its_jpeg_is_in_adobe_rgb_counts_as_the_profile(
+    tmp_path: Path, colour_space: int, index: bytes, channels: int, wide: bool
+) -> None:
+    packed = bytes(imagecodecs.jpeg8_encode(np.squeeze(pictures.ramp(channels, np.uint8))))
+    told = in_exif(packed, colour_space, index)
+    (tmp_path / "a.jpg").write_bytes(told)
+    assert read_photo(tmp_path / "a.jpg", LIMITS).profile == (adobe_rgb() if wide else None)
+    own = os.urandom(5000)
+    (tmp_path / "b.jpg").write_bytes(pictures.jpeg_with_profile(told, own, 1))
+    assert read_photo(tmp_path / "b.jpg", LIMITS).profile == own
+
+
+def test_adobe_rgb_is_the_same_profile_whenever_it_is_made() -> None:
+    # Undated (ICC.1, 7.2.8): littleCMS puts the second in which it makes it into it.
+    assert struct.unpack(">6H", adobe_rgb()[24:36]) == (2000, 1, 1, 0, 0, 0)
 
 
 def test_a_profile_with_a_missing_chunk_is_left_out_with_a_note(tmp_path: Path) -> None:
@@ -384,6 +420,27 @@ def test_a_painted_mask_of_any_format_is_read(tmp_path: Path, name: str) -> None
     got = read_painted_mask(tmp_path / name, photo, LIMITS)
     assert got.dtype == np.uint8
     np.testing.assert_array_equal(got > 127, mask > 127)
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_a_painted_mask_lies_as_the_photo_however_it_was_saved(tmp_path: Path, orientation: int) -> None:
+    turn = [(274, 3, 1, orientation, True)]
+    photo = read_photo(pictures.write_tiff(tmp_path / "a.tif", pictures.ramp(), extratags=turn), LIMITS)
+    mask = np.zeros((150, 130), np.uint8)
+    mask[32:64, 40:80] = 255
+    seen = upright(mask, orientation)
+    saved = {
+        "as it was written": (mask, turn),
+        "turned by an editor": (seen, [(274, 3, 1, 1, True)]),
+        "without a word of how it lies": (mask, []),
+    }
+    if orientation > 4:
+        # The size says which of both it is.
+        saved |= {"turned, without a word": (seen, []), "with the wrong word": (mask, [(274, 3, 1, 1, True)])}
+    for how, (samples, tags) in saved.items():
+        pictures.write_tiff(tmp_path / "m.tif", samples, extratags=tags)
+        got = read_painted_mask(tmp_path / "m.tif", photo, LIMITS)
+        np.testing.assert_array_equal(got, mask, how)
 
 
 def test_a_painted_mask_of_another_size_is_refused(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ RED: Mapping[str, float] = {
     "mm": 2.0,
     "px_per_mm": 5.0,
     "halved_colour": 0.0,
+    "blue_unevenness": 1.1,
     "gain": 1.0,
     "on_face": 1.0,
     "coherence": 0.1,
@@ -147,6 +148,7 @@ def test_red_and_sure_is_healed_unasked() -> None:
         {"on_face": 0.0, "mm": 4.0, "inside_spread": 0.2},
         {"px_per_mm": 2.9, "halved_colour": 1.0, "melanin": 0.45},
         {"px_per_mm": 2.5, "melanin": 0.45},
+        {"blue_unevenness": 0.9},
     ],
 )
 def test_a_doubt_about_colour_place_or_shape_asks_a_person(doubt: dict[str, float]) -> None:
@@ -271,13 +273,20 @@ def test_among_freckles_more_is_asked() -> None:
         ({"judged_permanent": 0.61}, 0.99, False),
         ({"company": 30.0}, 0.99, False),
         ({"px_per_mm": 2.0}, 0.99, False),
+        ({"blue_unevenness": 0.9}, 0.99, False),
     ],
 )
 def test_what_has_no_outline_is_healed_when_nothing_else_speaks_against_it(
     change: dict[str, float], heal: float, sure: bool
 ) -> None:
     faint = {"own": 2.0, "company": 0.0, "risk": 0.005, "permanent_most": 0.0, "judged_permanent": 0.0}
-    faint |= {"coherence": 0.1, "on_face": 1.0, "px_per_mm": 5.0, "halved_colour": 0.0}
+    faint |= {
+        "coherence": 0.1,
+        "on_face": 1.0,
+        "px_per_mm": 5.0,
+        "halved_colour": 0.0,
+        "blue_unevenness": 1.1,
+    }
     finding = named_find({**faint, **change}, heal, 0.0, BARS)
     assert finding is not None
     assert finding.sure is sure

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.detect.contour import outline
 from retouch_engine.detect.planes import Planes, redness
-from retouch_engine.detect.rendering import gain, told
+from retouch_engine.detect.rendering import blue_unevenness, gain, told
 from retouch_engine.detect.seeds import Seed
 from retouch_engine.imaging.density import density, encode
 
@@ -54,6 +54,20 @@ def test_a_pale_and_a_colourful_rendering_are_told_nearly_alike(tone: str) -> No
 def test_exposure_hardly_changes_the_gain(tone: str) -> None:
     usual, darker = (gain(picture(skin(tone, exposure=e)), SKIN) for e in (0.0, 0.5))
     assert darker == pytest.approx(usual, rel=0.25)
+
+
+@pytest.mark.parametrize("tone", TONES)
+def test_skin_is_as_uneven_in_blue_as_in_green_but_under_a_curve_that_lifts_blue(tone: str) -> None:
+    plain = picture(skin(tone))
+    lifted, warmer, darker = plain.copy(), picture(skin(tone) + np.array([0, 0, 0.3], np.float32)), plain // 2
+    lifted[..., 2] = plain[..., 2] * 0.6 + 60
+
+    usual = blue_unevenness(plain, SKIN)
+    assert usual > 0.95
+    assert blue_unevenness(warmer, SKIN) == pytest.approx(usual, rel=0.12)
+    assert blue_unevenness(darker, SKIN) == pytest.approx(usual, rel=0.12)
+    assert blue_unevenness(lifted, SKIN) < 0.8 * usual
+    assert blue_unevenness(lifted, np.zeros_like(SKIN)) == 1
 
 
 def test_a_cast_is_believed_only_within_bounds() -> None:
