@@ -65,8 +65,8 @@ def figured(scene: Scene, seen: View, finds: Sequence[Find]) -> list[Find]:
     most = np.array([cut.max(axis=1) for cut in said], dtype=np.float32).reshape(-1, len(Says))
     crowd = _crowds(seen, centres)
     px_per_mm = seen.px_per_mm / seen.zoom
-    whole = {"gain": seen.gain, "px_per_mm": px_per_mm, "halved_colour": float(seen.halved_colour)}
-    whole["blue_unevenness"] = seen.blue_unevenness
+    whole = {"gain": seen.rendering.gain, "px_per_mm": px_per_mm, "halved_colour": float(seen.halved_colour)}
+    whole |= {"blue_unevenness": seen.rendering.blue_unevenness, "skin_redness": seen.rendering.redness}
     total = []
     for number, found in enumerate(finds):
         means = said[number].mean(axis=1)
@@ -76,7 +76,7 @@ def figured(scene: Scene, seen: View, finds: Sequence[Find]) -> list[Find]:
         figures["on_face"] = float(scene.facial is None or scene.face_at(found.box) is not None)
         if worth_it(figures):
             figures["coherence"] = _coherence(seen, found.box)
-        outlined = rendering.told(found.figures, seen.gain)
+        outlined = rendering.told(found.figures, seen.rendering.gain)
         total.append(replace(found, figures=outlined | figures, cell=centres[number]))
     return total
 

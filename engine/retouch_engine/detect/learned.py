@@ -49,6 +49,9 @@ _LEAST_BLUE = 0.92
 """Of skin's unevenness in green, what it must have in blue for a mole to be told from blood. Of 90 labelled
 portraits it is 1.0 and more, under curves that lift blue shadows as faded film does 0.4 to 0.9; there 54 of
 246 permanent marks were healed, and 82 in a cross-processed look."""
+_LEAST_SKIN_REDNESS = 0.0
+"""Of the skin, in density. In 90 labelled portraits it is 0.22 and more, in faded ones 0.08; in green light,
+where 13 of 246 permanent marks were healed, -0.83 to 0.41, and where it is above 0 one of them was."""
 _FAINT_RISK = 0.2
 """Of the risk that is taken otherwise, what may be taken of a blotch without an outline: only the network
 says where it is. Four blemishes are healed by it, and three places where there is nothing."""
@@ -275,8 +278,9 @@ def named_again(figures: Mapping[str, float], sensitivity: int, taste: Calibrati
     """
     if "on_face" not in figures:
         raise KeyError("on_face")  # by a version that knew no folds
-    # Records from before do not say how small a face is, nor of its blue: what they tell counts all the same.
-    figures = {"px_per_mm": math.inf, "halved_colour": 0.0, "blue_unevenness": 1.0, **figures}
+    # Records from before say neither how small a face is nor how it is shown: they count all the same.
+    shown = {"blue_unevenness": 1.0, "skin_redness": 0.5}
+    figures = {"px_per_mm": math.inf, "halved_colour": 0.0, **shown, **figures}
     heal, keep = figures["odds_blemish"], figures["odds_permanent"]
     return named_find(figures, heal, keep, Bars.at(sensitivity), taste)
 
@@ -285,7 +289,7 @@ def _faint(figures: Mapping[str, float], heal: float, keep: float, bars: Bars, w
     """What the networks see and no rule can outline."""
     little_risk = figures[RISK] <= _FAINT_RISK * bars.risk and figures["company"] < FRECKLED
     # The shadow at an eye's corner, on a face of 1.2 px/mm, was healed as such a blotch.
-    may = little_risk and not _coarse(figures) and figures["blue_unevenness"] >= _LEAST_BLUE
+    may = little_risk and not _coarse(figures) and not _odd_colours(figures)
     if may and heal >= bars.sure and not _along(figures, heal) and not _may_be_permanent(figures, keep, bars):
         return Finding(Kind.RED_SPOT, heal, sure=True, reason=f"faint, and beyond doubt ({words})")
     return Finding(Kind.UNKNOWN, heal, sure=False, reason=f"faint, without an outline of its own ({words})")
@@ -315,8 +319,8 @@ def _veto(figures: Mapping[str, float], heal: float, keep: float, bars: Bars) ->
     """Why a find may not be healed unasked whatever its odds are; empty when it may."""
     if _may_be_permanent(figures, keep, bars):
         return "may belong to the person"
-    if figures["blue_unevenness"] < _LEAST_BLUE:
-        return "this photo's look has too little blue to tell a mole by"
+    if odd := _odd_colours(figures):
+        return odd
     if figures["melanin"] > _DARK[0] and figures["rise_g"] > _DARK[1]:
         return "as brown and dark as a mole"
     if _coarse(figures) and figures["melanin"] > _BROWN_IF_COARSE:
@@ -326,6 +330,15 @@ def _veto(figures: Mapping[str, float], heal: float, keep: float, bars: Bars) ->
     if not figures["on_face"] and figures["mm"] > _PATCH_MM and figures["inside_spread"] < _EVEN:
         return "an even patch on the body, perhaps a birthmark"
     return "perhaps a piece of a fold" if _along(figures, heal) else ""
+
+
+def _odd_colours(figures: Mapping[str, float]) -> str:
+    """Why the colours of this photo tell no mole from a red spot; empty when they may."""
+    if figures["blue_unevenness"] < _LEAST_BLUE:
+        return "this photo's look has too little blue to tell a mole by"
+    if figures["skin_redness"] < _LEAST_SKIN_REDNESS:
+        return "this photo's light leaves too little red to tell a mole by"
+    return ""
 
 
 def _coarse(figures: Mapping[str, float]) -> bool:

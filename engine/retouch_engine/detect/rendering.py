@@ -16,13 +16,15 @@ networks see the photo as it is: shown in the usual rendering and trained again 
 
 A look that is laid over a photo may take away what tells a mole at all: that pigment is darker in blue than
 in green, and blood is less so. Curves that lift blue out of the shadows, as films and presets do, flatten it,
-and then all marks look like blood. The skin tells this, too (:func:`blue_unevenness`).
+and then all marks look like blood. The skin tells this, too. And in light that makes skin greener than it is
+red there is no red left to tell anything by.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import cast
 
 import cv2
@@ -50,40 +52,45 @@ _FEWEST_CELLS = 400
 _EPSILON = 1e-3
 
 
-def gain(rgb: Image, skin: Bool) -> float:
-    """What brings this skin to the usual colourfulness: 0.55 to 1.5; 1 where there is too little to tell.
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """How a photo shows its skin; the values here are what is believed where there is too little of it."""
+
+    gain: float = 1.0
+    """What brings it to the usual colourfulness: 0.55 to 1.5."""
+    blue_unevenness: float = 1.0
+    """How uneven it is in blue, of what it is in green: 1 to 1.3 whatever the skin's tone, the exposure and
+    the white balance."""
+    redness: float = 0.5
+    """Optical density of the middle of it in green less that in red; below 0 it is greener than red."""
+
+
+USUAL = Rendering()
+
+
+def rendering(rgb: Image, skin: Bool) -> Rendering:
+    """How this skin is shown.
 
     Args:
         rgb: uint8 ``(h, w, 3)``, sRGB, at the networks' scale.
         skin: where it is skin, at any resolution.
     """
-    od, share, well_inside = _cells(rgb, skin)
+    size = max(1, rgb.shape[1] // _CELL), max(1, rgb.shape[0] // _CELL)
+    od = density(np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)))
+    inside = cv2.resize(skin.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    well_inside = cv2.erode(inside, np.ones((5, 5), np.uint8)) > 0
     if np.count_nonzero(well_inside) < _FEWEST_CELLS:
-        return 1.0
-    red = _unevenness(od[..., 1] - od[..., 0], share)[well_inside]
-    green = _unevenness(od[..., 1], share)[well_inside]
-    ratio = _spread(red) / max(_EPSILON, _spread(green))
+        return USUAL
+    share = inside.astype(np.float32)
+    planes = (od[..., 1] - od[..., 0], od[..., 1], od[..., 2])
+    red, green, blue = (_spread(_unevenness(plane, share)[well_inside]) for plane in planes)
     middle = np.median(od[well_inside], axis=0)
-    redness = float(middle[1] - middle[0]) / math.sqrt(max(_EPSILON, float(middle.mean())))
-    by = _within((_USUAL_RATIO / max(_EPSILON, ratio)) ** _BY_RATIO)
-    by *= _within((_USUAL_REDNESS / max(_EPSILON, redness)) ** _BY_REDNESS)
-    return min(_MOST, max(_LEAST, by))
-
-
-def blue_unevenness(rgb: Image, skin: Bool) -> float:
-    """How uneven this skin is in blue, of what it is in green; 1 where there is too little to tell.
-
-    It is 1 to 1.3 whatever the skin's tone, the exposure and the white balance.
-
-    Args:
-        rgb: as for :func:`gain`.
-        skin: as for :func:`gain`.
-    """
-    od, share, well_inside = _cells(rgb, skin)
-    if np.count_nonzero(well_inside) < _FEWEST_CELLS:
-        return 1.0
-    blue, green = (_spread(_unevenness(od[..., plane], share)[well_inside]) for plane in (2, 1))
-    return blue / max(_EPSILON, green)
+    redness = float(middle[1] - middle[0])
+    beside = redness / math.sqrt(max(_EPSILON, float(middle.mean())))
+    ratio = red / max(_EPSILON, green)
+    gain = _within((_USUAL_RATIO / max(_EPSILON, ratio)) ** _BY_RATIO)
+    gain *= _within((_USUAL_REDNESS / max(_EPSILON, beside)) ** _BY_REDNESS)
+    return Rendering(min(_MOST, max(_LEAST, gain)), blue / max(_EPSILON, green), redness)
 
 
 def told(figures: Mapping[str, float], by: float) -> dict[str, float]:
@@ -99,15 +106,6 @@ def told(figures: Mapping[str, float], by: float) -> dict[str, float]:
     # Where green hardly rises there are no shares, and ``contour`` says 1: that stays.
     changed |= {name: 1 + by * (figures[name] - 1) for name in ("melanin", "blue_share")}
     return {**figures, **changed}
-
-
-def _cells(rgb: Image, skin: Bool) -> tuple[Float, Float, Bool]:
-    """Optical density of each cell, whether it is skin (0 or 1), and whether all around it is."""
-    size = max(1, rgb.shape[1] // _CELL), max(1, rgb.shape[0] // _CELL)
-    od = density(np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)))
-    inside = cv2.resize(skin.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    well_inside = cv2.erode(inside, np.ones((5, 5), np.uint8)) > 0
-    return od, inside.astype(np.float32), np.asarray(well_inside)
 
 
 def _unevenness(values: Float, share: Float) -> Float:

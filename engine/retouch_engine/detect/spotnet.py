@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.detect import rendering
+from retouch_engine.detect.rendering import USUAL, Rendering, rendering
 from retouch_engine.imaging.colour import to_srgb
 from retouch_engine.learned import networks_run, session
 from retouch_engine.survey import Scene
@@ -108,12 +108,10 @@ class View:
     x0: int
     y0: int
     px_per_mm: float
-    gain: float = 1.0
-    """How much more colourful the usual rendering is (:mod:`retouch_engine.detect.rendering`)."""
+    rendering: Rendering = USUAL
+    """How the photo shows the skin."""
     halved_colour: bool = False
     """As the photo's."""
-    blue_unevenness: float = 1.0
-    """Of the skin (:mod:`retouch_engine.detect.rendering`)."""
 
     def to_photo(self, x: float, y: float) -> tuple[float, float]:
         """The photo's pixel under the middle of a map's cell."""
@@ -148,11 +146,12 @@ def view(photo: Photo, scene: Scene, network: Network) -> View | None:
     with borrowed("looks", AT_ONCE) as hands:
         tiles = [tile for tile in _tiles(size[1], size[0]) if skin[_in_cells(tile)].any()]
         looks = [hands.submit(_look, rgb, odds, *tile, network) for tile in tiles]
-        gain, blue = (how(rgb, np.asarray(skin)) for how in (rendering.gain, rendering.blue_unevenness))
+        rendered = rendering(rgb, np.asarray(skin))
         for look in looks:
             look.result()
-    halved = photo.halved_colour
-    return View(rgb, odds, np.asarray(skin), zoom, box.x0, box.y0, scale * zoom, gain, halved, blue)
+    return View(
+        rgb, odds, np.asarray(skin), zoom, box.x0, box.y0, scale * zoom, rendered, photo.halved_colour
+    )
 
 
 def _eight(samples: Samples) -> Image:

@@ -43,6 +43,7 @@ RED: Mapping[str, float] = {
     "px_per_mm": 5.0,
     "halved_colour": 0.0,
     "blue_unevenness": 1.1,
+    "skin_redness": 0.5,
     "gain": 1.0,
     "on_face": 1.0,
     "coherence": 0.1,
@@ -149,6 +150,7 @@ def test_red_and_sure_is_healed_unasked() -> None:
         {"px_per_mm": 2.9, "halved_colour": 1.0, "melanin": 0.45},
         {"px_per_mm": 2.5, "melanin": 0.45},
         {"blue_unevenness": 0.9},
+        {"skin_redness": -0.1},
     ],
 )
 def test_a_doubt_about_colour_place_or_shape_asks_a_person(doubt: dict[str, float]) -> None:
@@ -274,6 +276,7 @@ def test_among_freckles_more_is_asked() -> None:
         ({"company": 30.0}, 0.99, False),
         ({"px_per_mm": 2.0}, 0.99, False),
         ({"blue_unevenness": 0.9}, 0.99, False),
+        ({"skin_redness": -0.1}, 0.99, False),
     ],
 )
 def test_what_has_no_outline_is_healed_when_nothing_else_speaks_against_it(
@@ -286,6 +289,7 @@ def test_what_has_no_outline_is_healed_when_nothing_else_speaks_against_it(
         "px_per_mm": 5.0,
         "halved_colour": 0.0,
         "blue_unevenness": 1.1,
+        "skin_redness": 0.5,
     }
     finding = named_find({**faint, **change}, heal, 0.0, BARS)
     assert finding is not None

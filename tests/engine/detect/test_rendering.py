@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.detect.contour import outline
 from retouch_engine.detect.planes import Planes, redness
-from retouch_engine.detect.rendering import blue_unevenness, gain, told
+from retouch_engine.detect.rendering import USUAL, rendering, told
 from retouch_engine.detect.seeds import Seed
 from retouch_engine.imaging.density import density, encode
 
@@ -42,7 +42,7 @@ def red_beside_green(rgb: Image) -> float:
 @pytest.mark.parametrize("tone", TONES)
 def test_a_pale_and_a_colourful_rendering_are_told_nearly_alike(tone: str) -> None:
     renderings = [picture(skin(tone, colour)) for colour in (0.75, 1.5)]
-    gains = [gain(rgb, SKIN) for rgb in renderings]
+    gains = [rendering(rgb, SKIN).gain for rgb in renderings]
     assert gains[0] > gains[1]
     was = red_beside_green(renderings[1]) / red_beside_green(renderings[0])
     seen = [by * red_beside_green(rgb) for rgb, by in zip(renderings, gains, strict=True)]
@@ -52,7 +52,7 @@ def test_a_pale_and_a_colourful_rendering_are_told_nearly_alike(tone: str) -> No
 
 @pytest.mark.parametrize("tone", ["fair", "tan"])
 def test_exposure_hardly_changes_the_gain(tone: str) -> None:
-    usual, darker = (gain(picture(skin(tone, exposure=e)), SKIN) for e in (0.0, 0.5))
+    usual, darker = (rendering(picture(skin(tone, exposure=e)), SKIN).gain for e in (0.0, 0.5))
     assert darker == pytest.approx(usual, rel=0.25)
 
 
@@ -62,27 +62,34 @@ def test_skin_is_as_uneven_in_blue_as_in_green_but_under_a_curve_that_lifts_blue
     lifted, warmer, darker = plain.copy(), picture(skin(tone) + np.array([0, 0, 0.3], np.float32)), plain // 2
     lifted[..., 2] = plain[..., 2] * 0.6 + 60
 
-    usual = blue_unevenness(plain, SKIN)
+    usual = rendering(plain, SKIN).blue_unevenness
     assert usual > 0.95
-    assert blue_unevenness(warmer, SKIN) == pytest.approx(usual, rel=0.12)
-    assert blue_unevenness(darker, SKIN) == pytest.approx(usual, rel=0.12)
-    assert blue_unevenness(lifted, SKIN) < 0.8 * usual
-    assert blue_unevenness(lifted, np.zeros_like(SKIN)) == 1
+    assert rendering(warmer, SKIN).blue_unevenness == pytest.approx(usual, rel=0.12)
+    assert rendering(darker, SKIN).blue_unevenness == pytest.approx(usual, rel=0.12)
+    assert rendering(lifted, SKIN).blue_unevenness < 0.8 * usual
+    assert rendering(lifted, np.zeros_like(SKIN)) == USUAL
+
+
+@pytest.mark.parametrize("tone", TONES)
+def test_skin_is_greener_than_red_in_green_light_alone(tone: str) -> None:
+    plain = skin(tone)
+    shown = [rendering(picture(plain + np.array([cast, 0, 0], np.float32)), SKIN) for cast in (0.0, 1.2)]
+    assert shown[0].redness > 0 > shown[1].redness
 
 
 def test_a_cast_is_believed_only_within_bounds() -> None:
     blue = skin("fair", exposure=0.3)
     blue[..., 0] = blue[..., 1] + 0.02
-    assert gain(picture(blue), SKIN) <= 1.5
+    assert rendering(picture(blue), SKIN).gain <= 1.5
     red = skin("fair", 1.5)
     red[..., 1:] += 1.0
-    assert gain(picture(red), SKIN) >= 0.55
+    assert rendering(picture(red), SKIN).gain >= 0.55
 
 
 def test_too_little_skin_changes_nothing() -> None:
     few = np.zeros_like(SKIN)
     few[:20, :20] = True
-    assert gain(picture(skin("light", 0.5)), few) == 1.0
+    assert rendering(picture(skin("light", 0.5)), few).gain == 1.0
 
 
 def test_what_has_no_outline_has_no_colour_to_tell() -> None:
