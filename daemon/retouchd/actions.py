@@ -13,7 +13,7 @@ from pathlib import Path
 
 from retouchd.config import Settings
 from retouchd.errors import BadRequest, JobInHand, NotWatched, UnknownJob
-from retouchd.jobs import IN_HAND, JobId, State
+from retouchd.jobs import IN_HAND, Asked, JobId, State
 from retouchd.journal import EVERYWHERE, Journal, Row
 from retouchd.text import shown
 
@@ -54,7 +54,9 @@ def change(journal: Journal, row: Row, after: Row) -> None:
 def taken_up(row: Row, now: float, why: str, *, force: bool = False) -> Row:
     """The row of a photo that starts anew; ``force`` also when it is a result of ours."""
     fresh = replace(row, state=State.SETTLING, reason=why, code="", plan="", not_before=0.0)
-    return replace(fresh, attempts=0, deaths=0, made=0, seen_at=now, forced=int(force))
+    return replace(
+        fresh, attempts=0, deaths=0, made=0, seen_at=now, forced=Asked.EVEN_OURS if force else Asked.ANEW
+    )
 
 
 def retry(_settings: Settings, journal: Journal, given: str) -> str:

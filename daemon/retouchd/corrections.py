@@ -22,6 +22,7 @@ from retouchd import naming, ours, publish, record
 from retouchd.errors import JobError, UnsafeFolder
 from retouchd.jobs import Digest
 from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER, RECORD
+from retouchd.publish import Published
 from retouchd.text import shown
 
 _MOST_BYTES = 16 << 20
@@ -199,6 +200,18 @@ def decided_below(top: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def latest(source: Path, folder: Path) -> dict[str, Any] | None:
     """The record of the latest results of a photo; None when there is none."""
     return next((told for _, told in reversed(record.sets_of(source, folder))), None)
+
+
+def done_before(source: Path, folder: Path, digest: str) -> Published | None:
+    """The latest results, when they are of these very bytes and show what a person decided.
+
+    Under whichever settings and version they were made, and edited or not.
+    """
+    for names, told in reversed(record.sets_of(source, folder)):
+        done = Published(names, told, adopted=True, other_settings=True)
+        shows = record.source_digest(told) == digest and done.is_there and not outdated(source, folder)
+        return done if shows else None
+    return None
 
 
 def outdated(source: Path, folder: Path) -> bool:

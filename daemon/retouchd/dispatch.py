@@ -26,7 +26,7 @@ from retouchd.config import Settings, Watch
 from retouchd.corrections import Memory
 from retouchd.crew import Crew
 from retouchd.errors import JobError, LoopSuspected, SourceChanged, SourceGone, TargetUnavailable
-from retouchd.jobs import AT_REST, Digest, Failure, InstanceId, JobId, Outcome, Signature, Staged, State
+from retouchd.jobs import AT_REST, Asked, Digest, Failure, InstanceId, Outcome, Signature, Staged, State
 from retouchd.journal import Journal, Row
 from retouchd.publish import Parcel, Published
 from retouchd.supervisor import Supervisor
@@ -110,9 +110,9 @@ class Dispatcher:
             if hand := self._hands.pop(one, None):
                 self._desk.journal.save(replace(hand.row, state=State.QUEUED, owner="", lease_until=0.0))
 
-    def staging(self, job: JobId) -> Path:
-        """The folder where the engine writes a job's files."""
-        return self._desk.state_dir / "staging" / str(job)
+    def staging(self, row: Row) -> Path:
+        """The folder where the engine writes a photo's files."""
+        return self._desk.state_dir / "staging" / str(row.id)
 
     def recover(self) -> None:
         """After a start: queue what a dead daemon had in hand, and sweep what nobody waits for."""
@@ -201,14 +201,14 @@ class Dispatcher:
         if not keeper.ready:
             self.abandon(keeper)  # the worker died right after its answer: not because of this photo
             return
-        staging = self.staging(hand.row.id)
+        staging = self.staging(hand.row)
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
         memory = hand.memory or Memory(hand.row.file.name, "")
         decided, source = memory.decided, hand.row.file
         fresh = sittings.on_their_way(self._desk.journal, source)
         sitting = sittings.recalled(source, self._folder(hand.row), memory.sha256, hand.recipe, fresh)
-        mask, own = hand.mask[0] if hand.mask else None, bool(hand.row.forced)
+        mask, own = hand.mask[0] if hand.mask else None, hand.row.forced == Asked.EVEN_OURS
         finish = self.settings.finish
         before = None
         if hand.memory:
@@ -222,7 +222,7 @@ class Dispatcher:
             return
         if not self._watched(hand.row):
             if not keeper.busy:  # until then it writes where another would
-                self._clean(hand.row.id)
+                self._clean(hand.row)
                 self.abandon(keeper)
             return
         try:
@@ -236,7 +236,7 @@ class Dispatcher:
         if isinstance(message, Outcome):
             del self._hands[keeper]
             if message.failure:
-                self._clean(hand.row.id)
+                self._clean(hand.row)
                 self._failed(hand.row, message.failure)
             else:
                 self._rendered(hand, message)
@@ -256,11 +256,14 @@ class Dispatcher:
             self._retouch(keeper, hand)
             return
         done = publish.find_done(row.file, self._folder(row), digest, hand.key, edited=True)
+        # An update, or what was learned, is no reason to replace what a client has: only a person's word is.
+        if done is None and row.forced == Asked.NOTHING:
+            done = corrections.done_before(row.file, self._folder(row), digest)
         if done is None:
             self._twin_or_retouch(keeper, hand, digest)
             return
         del self._hands[keeper]
-        self._done(replace(row, source_digest=digest, recipe_digest=hand.key), done)
+        self._done(replace(row, source_digest=digest, recipe_digest=record.recipe_digest(done.record)), done)
 
     def _twin_or_retouch(self, keeper: Supervisor, hand: InHand, digest: Digest) -> None:
         """The same pixels under another name were done: their result is copied, and nothing is rendered.
@@ -320,7 +323,7 @@ class Dispatcher:
             self._desk.journal.save(after)
             log.get().warning("not published", file=row.file, job=row.id, code=error.code, why=str(error))
             if after.state != State.RENDERED:
-                self._clean(row.id)
+                self._clean(row)
         return True
 
     def _parcel(self, row: Row) -> Parcel:
@@ -349,7 +352,7 @@ class Dispatcher:
         reason = _told(row, published)
         after = replace(row, state=State.DONE, reason=reason, code="", plan="", owner="", lease_until=0.0)
         self._desk.journal.save(replace(after, made=row.made + (not published.adopted)))
-        self._clean(row.id)
+        self._clean(row)
         self._desk.published(names.folder)
         self._desk.done({**_facts(after), "result": str(names.path(Role.RESULT)), "summary": reason})
         log.get().info(
@@ -362,9 +365,9 @@ class Dispatcher:
             **{k: v for k, v in final.get("counts", {}).items() if isinstance(v, int)},
         )
 
-    def _clean(self, job: JobId) -> None:
+    def _clean(self, row: Row) -> None:
         with contextlib.suppress(OSError):
-            shutil.rmtree(self.staging(job))
+            shutil.rmtree(self.staging(row))
 
 
 def remembered(hand: InHand, outcome: Outcome, folder: Path) -> InHand:
@@ -385,7 +388,8 @@ def _told(row: Row, published: Published) -> str:
     """What ``why`` says of a photo that is done."""
     words = record.summary(published.record)
     if published.adopted:
-        return f"{words} (was done already)"
+        since = ", with other settings or another version; retouchd requeue does it anew"
+        return f"{words} (was done already{since if published.other_settings else ''})"
     twin = json.loads(row.plan).get("same_as")
     return f"{words} (same pixels as {shown(twin)}; its result was copied)" if twin else words
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from retouchd import log, mounts, publish, scanner
 from retouchd.config import Settings
-from retouchd.jobs import AT_REST, IN_HAND, WAITING, Signature, State
+from retouchd.jobs import AT_REST, IN_HAND, WAITING, Asked, Signature, State
 from retouchd.journal import EVERYWHERE, Journal, Resting, Row
 from retouchd.roots import MountTable, Root
 from retouchd.settle import SettleTracker
@@ -238,7 +238,7 @@ class Intake:
         fresh = replace(row, state=State.SETTLING, reason=why, code="", signature=str(signature), plan="")
         made = row.made if now - row.changed_at < _DAY_S else 0
         fresh = replace(fresh, attempts=0, deaths=0, not_before=0.0, seen_at=now)
-        self._journal.save(replace(fresh, made=made, forced=0))
+        self._journal.save(replace(fresh, made=made, forced=Asked.NOTHING))
 
     def _settled(self, root: Root, tracker: SettleTracker, row: Row) -> None:
         """The file stands still. Three more reasons to wait, then it is queued."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple, NewType, Self
 
@@ -33,6 +33,16 @@ class State(StrEnum):
     RETRY = "retry"
     QUARANTINED = "quarantined"
     SKIPPED = "skipped"
+
+
+class Asked(IntEnum):
+    """What a person asked for a photo; the journal keeps the numbers."""
+
+    NOTHING = 0
+    EVEN_OURS = 1
+    """To do it although it is a result of ours."""
+    ANEW = 2
+    """To do it, although it may be done already."""
 
 
 AT_REST = frozenset({State.DONE, State.SKIPPED, State.QUARANTINED})

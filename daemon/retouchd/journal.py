@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from retouchd import schema
 from retouchd.errors import JournalMissing, JournalTooOld, StateDirUnusable
-from retouchd.jobs import AT_REST, Digest, InstanceId, JobId, Signature, State
+from retouchd.jobs import AT_REST, Asked, Digest, InstanceId, JobId, Signature, State
 from retouchd.lock import NotItsUser
 
 FILE_NAME = "journal.sqlite"
@@ -54,8 +54,8 @@ class Row:
     revision: int
     made: int = 0
     """How often a result was made of it."""
-    forced: int = 0
-    """1 when a person asked for it although it is a result of ours."""
+    forced: int = Asked.NOTHING
+    """What a person asked for it, until it changes."""
 
     @property
     def file(self) -> Path:

@@ -68,6 +68,14 @@ class Published:
     names: ResultSet
     record: dict[str, Any]
     adopted: bool = False
+    other_settings: bool = False
+    """Whether it was adopted although settings or version are others now."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the main TIFF, which is published last, lies there; somebody may have edited it."""
+        main = self.names.path(Role.RESULT)
+        return main.is_file() and main.stat().st_size > 0
 
 
 def publish(parcel: Parcel) -> Published:
@@ -95,11 +103,10 @@ def find_done(
 ) -> Published | None:
     """The set that already holds this very work. ``edited`` also takes one whose TIFF was edited since."""
     for names, found in record.sets_of(source, folder):
-        if record.same_work(found, digest, recipe):
-            main = names.path(Role.RESULT)
-            there = main.is_file() and main.stat().st_size > 0
-            if there and (edited or record.is_complete(found, names, lambda: None)):
-                return Published(names, found, adopted=True)
+        done = Published(names, found, adopted=True)
+        known = record.same_work(found, digest, recipe) and done.is_there
+        if known and (edited or record.is_complete(found, names, lambda: None)):
+            return done
     return None
 
 

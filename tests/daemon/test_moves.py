@@ -1,0 +1,61 @@
+"""What a studio does to its shoots over the months: an update, new settings, a rename, another mount."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+from tests.daemon.conftest import Hot, wait_for
+
+OTHERS = "[presets.studio]\nsensitivity = 40\n"
+"""Other settings decide other pixels, as an update does and what was learned."""
+
+
+def run_until_done(hot: Hot, count: int) -> None:
+    """The service over the folder, until so many photos are done in this run."""
+    before = hot.log().count('"event": "done"')
+    process = hot.start()
+    wait_for(lambda: hot.log().count('"event": "done"') >= before + count, hot.log())
+    process.send_signal(signal.SIGTERM)
+    process.wait()
+
+
+def reasons(hot: Hot) -> dict[str, str]:
+    return {Path(str(row["file"])).name: str(row["reason"]) for row in hot.rows("done")}
+
+
+def results(hot: Hot) -> dict[str, bytes]:
+    """The main TIFFs, by name: none is there twice."""
+    found = list(hot.folder.rglob("*-retouched*.tif"))
+    assert len(found) == len({path.name for path in found})
+    return {path.name: path.read_bytes() for path in found}
+
+
+def test_an_update_and_a_renamed_shoot_replace_no_result(hot: Hot) -> None:
+    shoot = hot.drop("day/a.tif").parent
+    edited = hot.drop("day/b.tif").with_name("b-retouched.tif")
+    run_until_done(hot, 2)
+    edited.write_bytes(b"with a retoucher's work on it")
+    before = results(hot)
+
+    hot.configure(more=OTHERS)
+    shoot.rename(hot.folder / "renamed")
+    run_until_done(hot, 2)
+    assert results(hot) == before
+    assert "with other settings or another version; retouchd requeue does it anew" in reasons(hot)["a.tif"]
+
+    assert hot.about("requeue", hot.folder / "renamed/a.tif").returncode == 0
+    run_until_done(hot, 1)
+    assert results(hot)["a-retouched.tif"] != before["a-retouched.tif"]
+
+
+def test_after_an_update_a_correction_counts_wherever_the_shoot_went(hot: Hot) -> None:
+    photo = hot.drop("day/a.tif")
+    run_until_done(hot, 1)
+    hot.configure(more=OTHERS)
+    moved = photo.parent.rename(hot.folder / "renamed")
+    (moved / "_retouchd/a-mask.tif").write_bytes(b"\x05 painted")
+    run_until_done(hot, 1)
+    told = json.loads((moved / "_retouchd/a.json").read_bytes())
+    assert [spot["box"][0] for spot in told["corrections"]["spots"]] == [5]
