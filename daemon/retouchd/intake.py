@@ -62,6 +62,7 @@ class Intake:
             root = self.roots.setdefault(path, Root(watch))
             root.watch, root.next_look_s = watch, 0.0
             self._trackers.setdefault(path, SettleTracker())
+            self._journal.take_over(root.key)
 
     def poke(self, path: Path) -> None:
         """An event below this root. Called from other threads: it only sets a flag."""

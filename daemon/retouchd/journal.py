@@ -7,11 +7,12 @@ undo each other's decisions.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -210,6 +211,17 @@ class Journal:
         marks = ", ".join("?" * len(wanted))
         return [_row(v) for v in self._db.execute(_SELECT + f"WHERE state IN ({marks}) ORDER BY id", wanted)]
 
+    def take_over(self, root: bytes) -> None:
+        """Give every photo below a watched folder to it, whichever was watched when it was seen.
+
+        A folder that is watched instead of the one above it, or below it, found rows of its photos under
+        the other one: what was queued waited for ever, and new exports of the same names were not seen.
+        """
+        self._db.execute(
+            "UPDATE job SET root=?, revision=revision+1 WHERE path>? AND path<? AND root<>?",
+            (root, root + b"/", root + b"0", root),  # 0 comes right after /
+        )
+
     def counts(self) -> dict[State, int]:
         """How many rows are in each state."""
         found = dict(self._db.execute("SELECT state, count(*) FROM job GROUP BY state"))
@@ -373,27 +385,16 @@ class Journal:
         with self.together():
             self._db.executemany("DELETE FROM published WHERE path=?", rows)
 
-    def together(self) -> Transaction:
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
         """Several changes in one transaction: ``with journal.together(): ...``."""
-        return Transaction(self._db)
+        if self._db.in_transaction:
+            yield
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        with self._db:  # commits, or rolls back
+            yield
 
     def _one(self, query: str, *values: object) -> Row | None:
         found = self._db.execute(query, values).fetchone()
         return _row(found) if found else None
-
-
-class Transaction:
-    """Begins, and commits or rolls back."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._db = database
-        self._outer = False
-
-    def __enter__(self) -> None:
-        self._outer = not self._db.in_transaction
-        if self._outer:
-            self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if self._outer:
-            self._db.execute("ROLLBACK" if kind else "COMMIT")

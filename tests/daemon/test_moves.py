@@ -6,6 +6,7 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
 from tests.daemon.conftest import Hot, wait_for
 
 OTHERS = "[presets.studio]\nsensitivity = 40\n"
@@ -59,3 +60,25 @@ def test_after_an_update_a_correction_counts_wherever_the_shoot_went(hot: Hot) -
     run_until_done(hot, 1)
     told = json.loads((moved / "_retouchd/a.json").read_bytes())
     assert [spot["box"][0] for spot in told["corrections"]["spots"]] == [5]
+
+
+@pytest.mark.parametrize("inner_first", [False, True])
+def test_photos_are_known_when_the_folder_above_or_below_is_watched_instead(
+    hot: Hot, *, inner_first: bool
+) -> None:
+    """Somebody watches this year, and no longer the folder of all years; or the other way round."""
+    inner, plain = hot.folder / "2026", hot.config.read_text()
+    narrow = plain.replace(f'path = "{hot.folder}"', f'path = "{inner}"')
+    done, waits = hot.drop("2026/a.tif"), hot.drop("2026/b.tif", b"SLEEP=600 photo")
+    hot.config.write_text(narrow if inner_first else plain)
+    process = hot.start()
+    wait_for(lambda: hot.rows("done") and hot.rows("running"), hot.log())
+    process.kill()
+    process.wait()
+
+    hot.config.write_text(plain if inner_first else narrow)
+    done.write_bytes(b"exported again")
+    waits.write_bytes(b"photo")
+    run_until_done(hot, 2)
+    assert b"exported again" in results(hot)["a-retouched.tif"]
+    assert len(hot.rows()) == 2
