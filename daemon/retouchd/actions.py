@@ -13,15 +13,9 @@ from pathlib import Path
 
 from retouchd.config import Settings
 from retouchd.errors import BadRequest, JobInHand, NotWatched, UnknownJob
-from retouchd.jobs import IN_HAND, Asked, JobId, State
+from retouchd.jobs import IN_HAND, LEFT_ALONE, Asked, JobId, State
 from retouchd.journal import EVERYWHERE, Journal, Row
 from retouchd.text import shown
-
-ASKED = "asked"
-"""The code of a photo that a person told us to leave alone."""
-
-UNDONE = "undone"
-"""The code of a photo whose results a person took back: ``requeue`` of its folder makes them again."""
 
 Action = Callable[[Settings, Journal, str], str]
 
@@ -84,8 +78,8 @@ def submit(settings: Settings, journal: Journal, given: str) -> str:
 def skip(_settings: Settings, journal: Journal, given: str) -> str:
     """Leave a photo alone until it changes or is asked for again."""
     row = find(journal, given)
-    after = replace(row, state=State.SKIPPED, reason="a person asked to leave it alone", code=ASKED, plan="")
-    change(journal, row, after)
+    told = "a person asked to leave it alone"
+    change(journal, row, replace(row, state=State.SKIPPED, reason=told, code=LEFT_ALONE, plan=""))
     return f"{shown(row.file)} is left alone; undo with: retouchd retry"
 
 

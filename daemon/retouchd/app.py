@@ -132,7 +132,7 @@ class Service:
         self.crew = Crew(
             plan, self.settings.limits.job_seconds, cards_of(self.settings, plan.stock), self.clock
         )
-        self.intake = Intake(self.settings, self.journal, clock=self.clock, wake=wake)
+        self.intake = Intake(self.settings, self.journal, clock=self.clock, wake=wake, moved=self._published)
         self.hooks = Hooks(self.settings.hooks, self.clock)
         self.trouble = log.Trouble("journal", self.clock)
         self.amends = Amends(self.settings, self.journal, self.clock)

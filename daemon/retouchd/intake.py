@@ -10,13 +10,13 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from retouchd import log, mounts, publish, scanner
+from retouchd import log, mounts, moves, publish, scanner
 from retouchd.config import Settings
-from retouchd.jobs import AT_REST, IN_HAND, WAITING, Asked, Signature, State
+from retouchd.jobs import AT_REST, GONE, IN_HAND, LEFT_ALONE, UNDONE, WAITING, Asked, Signature, State
 from retouchd.journal import EVERYWHERE, Journal, Resting, Row
 from retouchd.roots import MountTable, Root
 from retouchd.settle import SettleTracker
@@ -28,7 +28,6 @@ _REST_WHEN_POKED = 3.0
 """And this many times what a look takes."""
 _DAY_S = 86_400.0
 _PRUNE_PAUSE_S = 3600.0
-_GONE = "gone"
 
 
 class Intake:
@@ -42,8 +41,11 @@ class Intake:
         clock: Callable[[], float] = time.monotonic,
         table: MountTable = mounts.current,
         wake: Wake | None = None,
+        moved: Callable[[Path], None] = lambda _: None,
     ) -> None:
+        """``moved`` is told of each folder to which a photo came that is done."""
         self._journal, self._clock, self._table, self._wake = journal, clock, table, wake
+        self._moved = moved
         self._settings = settings
         self.roots: dict[Path, Root] = {}
         self._trackers: dict[Path, SettleTracker] = {}
@@ -107,8 +109,8 @@ class Intake:
         if (root.offline, root.mount, root.lost) != before:
             self._health_changed(root)
         if not root.offline and not root.vanished(root.watch.path, self._table):  # not even meanwhile
-            self._sweep_once(root, found)
             self._reconcile(root, found)
+            self._sweep_once(root, found)
             self._note_barred(root, found)
         self._journal.note_root(root.key, "offline" if root.offline else "online", root.offline or root.mode)
         root.cost_s = self._clock() - began
@@ -175,22 +177,40 @@ class Intake:
         """Bring the journal's rows and the files together."""
         tracker = self._trackers[root.watch.path]
         moving, resting = self._journal.moving(root.key), self._journal.resting(root.key)
+        new = any(path not in resting and path not in moving for path in found.files)
+        lost = self._lost(root, found, resting) if new else {}
         with self._journal.together():
             for path, signature in found.files.items():
                 rest = resting.get(path)
+                if rest is None and path not in moving and self._followed(root, path, signature, lost):
+                    continue
                 if rest is None:
                     self._consider(root, tracker, moving.get(path), path, signature)
-                elif rest.code == _GONE or not signature.is_written(rest.signature):
+                elif rest.code == GONE or not signature.is_written(rest.signature):
                     self._consider(root, tracker, self._journal.find(path), path, signature)
             for path, row in moving.items():
                 if path not in found.files and row.state in WAITING and found.covers(path):
                     tracker.forget(path)
                     self._journal.save(
-                        replace(row, state=State.SKIPPED, code=_GONE, reason=self._why_gone(root, row))
+                        replace(row, state=State.SKIPPED, code=GONE, reason=self._why_gone(root, row))
                     )
             for path, rest in resting.items():
                 if path not in found.files and self._forgettable(rest) and found.covers(path):
                     self._journal.forget(path)
+
+    def _lost(self, root: Root, found: scanner.Found, resting: Mapping[bytes, Resting]) -> dict[str, bytes]:
+        """Where photos at rest were that are not there now; first also those of folders watched no longer."""
+        lost = moves.missing(resting, found)
+        for other in () if root.swept else self._journal.roots():
+            if Path(os.fsdecode(other.path)) not in self.roots:
+                lost = moves.missing(self._journal.resting(other.path), found) | lost
+        return lost
+
+    def _followed(self, root: Root, path: bytes, signature: Signature, lost: Mapping[str, bytes]) -> bool:
+        known = moves.follow(self._journal, root.watch, path, signature, lost)
+        if known:
+            self._moved(root.watch.results_of(Path(os.fsdecode(path))))
+        return known
 
     @staticmethod
     def _why_gone(root: Root, row: Row) -> str:
@@ -222,7 +242,11 @@ class Intake:
             self._journal.see(path, root.key, signature, watched.why)
             return
         same = signature.same_file(row.sig)
-        if row.state in IN_HAND or (same and row.state in AT_REST and row.code != _GONE):
+        if row.code in {LEFT_ALONE, UNDONE} and signature.same_content(row.sig):
+            # Other rights, another mount: no change that takes back what a person said.
+            self._journal.save(replace(row, signature=str(signature)))
+            return
+        if row.state in IN_HAND or (same and row.state in AT_REST and row.code != GONE):
             return
         if same and row.state in {State.QUEUED, State.RETRY}:
             return

@@ -50,6 +50,14 @@ IN_HAND = frozenset({State.RUNNING, State.RENDERED, State.PUBLISHING})
 WAITING = frozenset({State.SEEN, State.SETTLING, State.QUEUED, State.RETRY})
 
 
+GONE = "gone"
+"""The code of a photo that was removed or renamed before its turn."""
+LEFT_ALONE = "asked"
+"""The code of a photo that a person told us to leave alone."""
+UNDONE = "undone"
+"""The code of a photo whose results a person took back: ``requeue`` of its folder makes them again."""
+
+
 class Signature(NamedTuple):
     """What the file system says of a file.
 
@@ -80,6 +88,10 @@ class Signature(NamedTuple):
     def same_file(self, other: Signature) -> bool:
         """Equal but for the device number, which a remount or a reboot deals out anew."""
         return self[1:] == other[1:]
+
+    def same_content(self, other: Signature) -> bool:
+        """Equal in size and time, as after other rights, a copy back from a backup, or another mount."""
+        return (self.size, self.mtime_ns) == (other.size, other.mtime_ns)
 
     def is_written(self, text: str) -> bool:
         """As :meth:`same_file`, with what :meth:`__str__` wrote of the other."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def results(hot: Hot) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in found}
 
 
-def test_an_update_and_a_renamed_shoot_replace_no_result(hot: Hot) -> None:
+def test_an_update_and_a_shoot_from_a_backup_replace_no_result(hot: Hot) -> None:
     shoot = hot.drop("day/a.tif").parent
     edited = hot.drop("day/b.tif").with_name("b-retouched.tif")
     run_until_done(hot, 2)
@@ -41,12 +42,13 @@ def test_an_update_and_a_renamed_shoot_replace_no_result(hot: Hot) -> None:
     before = results(hot)
 
     hot.configure(more=OTHERS)
-    shoot.rename(hot.folder / "renamed")
+    shutil.copytree(shoot, hot.folder / "restored")
+    shutil.rmtree(shoot)
     run_until_done(hot, 2)
     assert results(hot) == before
     assert "with other settings or another version; retouchd requeue does it anew" in reasons(hot)["a.tif"]
 
-    assert hot.about("requeue", hot.folder / "renamed/a.tif").returncode == 0
+    assert hot.about("requeue", hot.folder / "restored/a.tif").returncode == 0
     run_until_done(hot, 1)
     assert results(hot)["a-retouched.tif"] != before["a-retouched.tif"]
 
@@ -82,3 +84,54 @@ def test_photos_are_known_when_the_folder_above_or_below_is_watched_instead(
     run_until_done(hot, 2)
     assert b"exported again" in results(hot)["a-retouched.tif"]
     assert len(hot.rows()) == 2
+
+
+def knows(hot: Hot, folder: Path) -> dict[str, tuple[object, object]]:
+    """What the journal says of each photo below a folder, which is all that it knows of."""
+    rows = hot.rows()
+    assert all(Path(str(row["file"])).is_relative_to(folder) for row in rows)
+    return {Path(str(row["file"])).name: (row["state"], row["reason"]) for row in rows}
+
+
+def decide_all(hot: Hot) -> dict[str, tuple[object, object]]:
+    """A shoot with a photo for each way to be at rest; what the journal says of them."""
+    shoot = hot.drop("day/done.tif").parent
+    for name in ("undone.tif", "left alone.tif"):
+        hot.drop(f"day/{name}", name.encode())
+    hot.drop("day/bad.tif", b"DAMAGED")
+    hot.start()
+    wait_for(lambda: len(hot.rows("done")) == 3 and hot.rows("skipped"), hot.log())
+    assert hot.about("undo", shoot / "undone.tif").returncode == 0
+    assert hot.about("skip", shoot / "left alone.tif").returncode == 0
+    return knows(hot, shoot)
+
+
+def test_what_a_person_said_goes_with_a_shoot_that_is_renamed(hot: Hot) -> None:
+    before = decide_all(hot)
+    moved = (hot.folder / "day").rename(hot.folder / "renamed")
+    (moved / "_retouchd/done-mask.tif").write_bytes(b"\x05 painted")
+    wait_for(lambda: hot.log().count('"corrected"') == 1 and len(hot.rows("done")) == 1, hot.log())
+    assert {**knows(hot, moved), "done.tif": before["done.tif"]} == before
+    assert list(results(hot)) == ["done-retouched.tif", "left alone-retouched.tif"]
+
+
+@pytest.mark.parametrize("how", ["mounted elsewhere", "other rights"])
+def test_what_a_person_said_outlasts_another_mount_and_other_rights(hot: Hot, how: str) -> None:
+    before = decide_all(hot)
+    hot.running[0].send_signal(signal.SIGTERM)
+    hot.running[0].wait()
+    folder = hot.folder
+    if how == "mounted elsewhere":
+        folder = hot.folder.rename(hot.base / "elsewhere")
+        hot.config.write_text(hot.config.read_text().replace(f'"{hot.folder}"', f'"{folder}"'))
+    else:
+        for photo in folder.rglob("day/*.tif"):
+            photo.chmod(0o600)
+    (folder / "new.tif").write_bytes(b"photo")
+    run_until_done(hot, 1)
+    wait_for(lambda: knows(hot, folder).pop("bad.tif") == before["bad.tif"])
+    after = knows(hot, folder)
+    assert after.pop("new.tif")[0] == "done"
+    assert {name: after[name] for name in before if name != "done.tif"} == {
+        name: told for name, told in before.items() if name != "done.tif"
+    }

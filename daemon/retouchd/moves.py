@@ -1,0 +1,51 @@
+"""Photos that lie elsewhere now: what is known of one goes along when it is the very same file.
+
+A shoot's folder is renamed or put into another one, a share is mounted elsewhere. By their paths its photos
+are new, and what a person took back or told us to leave alone would be done after all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from retouchd import record
+from retouchd.config import Watch
+from retouchd.jobs import GONE, Signature, State
+from retouchd.journal import Journal, Resting
+from retouchd.scanner import Found
+
+
+def missing(resting: Mapping[bytes, Resting], found: Found) -> dict[str, bytes]:
+    """The photos at rest that are not where they were: their paths, by what tells the file."""
+    return {
+        _file(rest.signature): path
+        for path, rest in resting.items()
+        if path not in found.files and rest.code != GONE and found.covers(path)
+    }
+
+
+def follow(
+    journal: Journal, watch: Watch, path: bytes, signature: Signature, lost: Mapping[str, bytes]
+) -> bool:
+    """Have what is known of a photo follow it to ``path``; False when it is to be looked at as a new one.
+
+    The file system says whether it is the same file. One that is done needs its results beside it, as when
+    its folder was renamed: a file that was renamed itself, or whose results lie in a mirror, has none there.
+    """
+    before = lost.get(_file(str(signature)))
+    row = journal.find(before) if before and not os.path.lexists(before) else None
+    if row is None:
+        return False
+    photo = Path(os.fsdecode(path))
+    if row.state == State.DONE and not record.sets_of(photo, watch.results_of(photo)):
+        return False
+    after = replace(row, path=path, root=os.fsencode(watch.path), signature=str(signature))
+    return journal.save(after) is not None
+
+
+def _file(signature: str) -> str:
+    """All but the number of the device, see :meth:`Signature.same_file`."""
+    return signature.partition(":")[2]
