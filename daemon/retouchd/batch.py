@@ -25,7 +25,6 @@ from retouchd.errors import EngineUnavailable, JobError, SourceGone
 from retouchd.jobs import Digest, Failure, Outcome, Signature
 from retouchd.publish import Parcel
 from retouchd.supervisor import Supervisor, WorkerPlan
-from retouchd.text import complaint
 
 _START_FAILURES = 2
 
@@ -126,7 +125,7 @@ class Batch:
         except JobError as error:
             return Report(item.source, failure=Failure.of(error))
         except OSError as error:
-            return Report(item.source, failure=Failure("folder", complaint(error), retryable=True))
+            return Report(item.source, failure=Failure.of_system(error))
 
     def _attempt(self, item: Item, stage: Callable[[str], None]) -> Report:
         naming.first_set(item.source, item.folder)

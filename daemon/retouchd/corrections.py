@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -99,6 +99,31 @@ def read(source: Path, folder: Path, digest: str) -> Memory:
         masks=tuple(m for m in _listed(told, "masks") if isinstance(m, str)),
         approved=str(told.get("approved") or ""),
     )
+
+
+def read_anywhere(source: Path, folder: Path, digest: str, others: Iterable[tuple[Path, Path]]) -> Memory:
+    """As :func:`read`; where nothing is remembered, what is of the same bytes under another name.
+
+    It is written down for this name then. A photo that was renamed lost what a person had kept in it.
+
+    Args:
+        source: the photo.
+        folder: where its results lie.
+        digest: SHA-256 of its bytes.
+        others: photos of the same bytes, each with the folder of its results.
+
+    Raises:
+        BrokenCorrections: there is a file, and it cannot be used.
+        UnsafeFolder, OSError: as :func:`write`.
+    """
+    memory = read(source, folder, digest)
+    for photo, place in others if memory == Memory(source.name, digest) else ():
+        found = read(photo, place, digest)
+        if found.decided != Corrections():
+            memory = replace(found, source=source.name, masks=(), approved="")
+            write(source, folder, memory)
+            break
+    return memory
 
 
 def _told(path: Path) -> dict[str, Any] | None:

@@ -8,7 +8,6 @@ leaves a row from which the work resumes.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import random
@@ -30,7 +29,7 @@ from retouchd.jobs import AT_REST, Asked, Digest, Failure, InstanceId, Outcome, 
 from retouchd.journal import Journal, Row
 from retouchd.publish import Parcel, Published
 from retouchd.supervisor import Supervisor
-from retouchd.text import complaint, shown
+from retouchd.text import shown
 from retouchd.verdicts import after_failure, after_publishing_failed
 
 SCRATCH = "scratch"
@@ -139,7 +138,7 @@ class Dispatcher:
             self._failed(row, Failure.of(error))
             return True
         except OSError as error:
-            self._failed(row, _disk_failure(error))
+            self._failed(row, Failure.of_system(error))
             return True
         claimed = self._desk.journal.claim(row, self._desk.instance)
         if claimed:
@@ -229,7 +228,7 @@ class Dispatcher:
             self._heard(keeper, hand, message)
         except (OSError, JobError) as error:
             self._hands.pop(keeper, None)
-            failure = Failure.of(error) if isinstance(error, JobError) else _disk_failure(error)
+            failure = Failure.of(error) if isinstance(error, JobError) else Failure.of_system(error)
             self._failed(hand.row, failure)
 
     def _heard(self, keeper: Supervisor, hand: InHand, message: dict[str, Any] | Outcome) -> None:
@@ -244,10 +243,16 @@ class Dispatcher:
             self._order(keeper, hand)
         elif message["event"] == "digest":
             source, folder = hand.row.file, self._folder(hand.row)
-            memory = corrections.read(source, folder, message["sha256"])
+            known = corrections.read if hand.row.source_digest else self._read_anywhere
+            memory = known(source, folder, Digest(message["sha256"]))
             mask = corrections.edited_mask(source, folder, memory.masks)
             self._hands[keeper] = replace(hand, memory=memory, mask=mask)
             self._known_or_retouch(keeper, Digest(message["sha256"]))
+
+    def _read_anywhere(self, source: Path, folder: Path, digest: Digest) -> Memory:
+        """What a person decided about a photo that is new by its name: its bytes may be known by another."""
+        twins = filter(self._watched, self._desk.journal.same_bytes(source, digest))
+        return corrections.read_anywhere(source, folder, digest, ((t.file, self._folder(t)) for t in twins))
 
     def _known_or_retouch(self, keeper: Supervisor, digest: Digest) -> None:
         hand = self._hands[keeper]
@@ -272,8 +277,8 @@ class Dispatcher:
         """
         row, recipe = hand.row, hand.key
         kept = keepsakes.kept(self._folder(row))
-        for twin in () if kept else self._desk.journal.same_pixels(row, digest, recipe):
-            known = self._watched(twin)
+        for twin in () if kept else self._desk.journal.same_bytes(row.file, digest):
+            known = twin.recipe_digest == recipe and self._watched(twin)
             done = publish.find_done(twin.file, self._folder(twin), digest, recipe) if known else None
             if done and (files := publish.reusable(done, self._desk.alive)):
                 del self._hands[keeper]
@@ -392,8 +397,3 @@ def _told(row: Row, published: Published) -> str:
         return f"{words} (was done already{since if published.other_settings else ''})"
     twin = json.loads(row.plan).get("same_as")
     return f"{words} (same pixels as {shown(twin)}; its result was copied)" if twin else words
-
-
-def _disk_failure(error: OSError) -> Failure:
-    code = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "folder"
-    return Failure(code, complaint(error), retryable=True)

@@ -5,6 +5,7 @@ Frozen data without input or output.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NewType, Self
 
 from retouchd.errors import JobError
+from retouchd.text import complaint
 
 JobId = NewType("JobId", int)
 InstanceId = NewType("InstanceId", str)
@@ -110,6 +112,12 @@ class Failure:
     def of(cls, error: JobError) -> Failure:
         """A failure of ours."""
         return cls(error.code, str(error), error.retryable)
+
+    @classmethod
+    def of_system(cls, error: OSError) -> Failure:
+        """What the system could not do, and may be able to later."""
+        code = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "folder"
+        return cls(code, complaint(error), retryable=True)
 
 
 @dataclass(frozen=True, slots=True)

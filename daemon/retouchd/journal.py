@@ -348,13 +348,10 @@ class Journal:
             found.setdefault(name, {})[upto] = (count, seconds)
         return found
 
-    def same_pixels(self, row: Row, digest: Digest, recipe: Digest) -> list[Row]:
-        """Other photos of the very same bytes that are done under the very same recipe, latest first."""
-        found = self._db.execute(
-            _SELECT
-            + "WHERE source_digest=? AND recipe_digest=? AND state=? AND id<>? ORDER BY changed_at DESC",
-            (digest, recipe, State.DONE, row.id),
-        )
+    def same_bytes(self, photo: Path, digest: Digest) -> list[Row]:
+        """Other photos of the very same bytes that are done, latest first."""
+        which = "WHERE source_digest=? AND state=? AND path<>? ORDER BY changed_at DESC"
+        found = self._db.execute(_SELECT + which, (digest, State.DONE, os.fsencode(photo)))
         return [_row(v) for v in found]
 
     def has_twin(self, row: Row) -> bool:

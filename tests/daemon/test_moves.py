@@ -135,3 +135,28 @@ def test_what_a_person_said_outlasts_another_mount_and_other_rights(hot: Hot, ho
     assert {name: after[name] for name in before if name != "done.tif"} == {
         name: told for name, told in before.items() if name != "done.tif"
     }
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_what_was_decided_about_a_photo_outlasts_another_name(hot: Hot, *, mirrored: bool) -> None:
+    """Renamed by an editor after it was corrected; where results lie in a mirror, so is its folder."""
+    mirror = hot.base / "mirror"
+    if mirrored:
+        mirror.mkdir()
+        plain = hot.config.read_text()
+        hot.config.write_text(plain.replace("[scan]", f'output = "mirror:{mirror}"\n[scan]'))
+    own = (mirror if mirrored else hot.folder) / "day/_retouchd"
+    photo = hot.drop("day/a.tif")
+    run_until_done(hot, 1)
+    (own / "a-mask.tif").write_bytes(b"\x05 painted")
+    run_until_done(hot, 1)
+    if mirrored:
+        photo.parent.rename(hot.folder / "renamed")
+        own, name = mirror / "renamed/_retouchd", "a"
+    else:
+        photo.rename(photo.with_name("Smith.tif"))
+        name = "Smith"
+    run_until_done(hot, 1)
+    told = json.loads((own / f"{name}.json").read_bytes())
+    assert [spot["box"][0] for spot in told["corrections"]["spots"]] == [5]
+    assert (own / f"corrections/{name}.tif.json").exists()
