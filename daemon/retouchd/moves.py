@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from retouchd import record
 from retouchd.config import Watch
 from retouchd.jobs import GONE, Signature, State
 from retouchd.journal import Journal, Resting
+from retouchd.naming import RECORD, ResultSet
 from retouchd.scanner import Found
 
 
@@ -33,17 +33,21 @@ def follow(
     """Have what is known of a photo follow it to ``path``; False when it is to be looked at as a new one.
 
     The file system says whether it is the same file. One that is done needs its results beside it, as when
-    its folder was renamed: a file that was renamed itself, or whose results lie in a mirror, has none there.
+    its folder was renamed. A file that was renamed itself has none there, and a mirror's have to be asked.
     """
     before = lost.get(_file(str(signature)))
     row = journal.find(before) if before and not os.path.lexists(before) else None
     if row is None:
         return False
-    photo = Path(os.fsdecode(path))
-    if row.state == State.DONE and not record.sets_of(photo, watch.results_of(photo)):
+    if row.state == State.DONE and (watch.mirror or not _results_beside(Path(os.fsdecode(path)), row.file)):
         return False
     after = replace(row, path=path, root=os.fsencode(watch.path), signature=str(signature))
     return journal.save(after) is not None
+
+
+def _results_beside(photo: Path, before: Path) -> bool:
+    """One look for each photo: there may be 100,000, and every one of them is asked before the next turn."""
+    return photo.name == before.name and os.path.lexists(ResultSet(photo.parent, photo.stem).path(RECORD))
 
 
 def _file(signature: str) -> str:
