@@ -190,7 +190,7 @@ class Dispatcher:
     def _order(self, keeper: Supervisor, hand: InHand) -> None:
         """Ask for the digest first when this work may lie there done already: it is cheap, healing is not."""
         source, folder = hand.row.file, self._folder(hand.row)
-        known = publish.has_record(source, folder) or corrections.path_of(source, folder).exists()
+        known = publish.may_be_done(source, folder) or corrections.path_of(source, folder).exists()
         if known or self._desk.journal.has_twin(hand.row):
             keeper.send({"op": "digest", "source": str(source)})
         else:
@@ -251,6 +251,7 @@ class Dispatcher:
 
     def _read_anywhere(self, source: Path, folder: Path, digest: Digest) -> Memory:
         """What a person decided about a photo that is new by its name: its bytes may be known by another."""
+        publish.take_over(source, folder, digest)
         twins = filter(self._watched, self._desk.journal.same_bytes(source, digest))
         return corrections.read_anywhere(source, folder, digest, ((t.file, self._folder(t)) for t in twins))
 

@@ -108,6 +108,15 @@ def same_source(record: dict[str, Any], source: Path) -> bool:
 def sets_of(source: Path, folder: Path) -> list[tuple[ResultSet, dict[str, Any]]]:
     """Every set in a folder that was made of this photo, with its record, the latest last.
 
+    Raises:
+        BadName, NameTooLong, OSError: as :func:`sets_named`.
+    """
+    return [(names, told) for names, told in sets_named(source, folder) if same_source(told, source)]
+
+
+def sets_named(source: Path, folder: Path) -> Iterator[tuple[ResultSet, dict[str, Any]]]:
+    """Every set in a folder that has the names of this photo's, with its record, the latest last.
+
     A number may be missing: its names are somebody's files, or its set was removed. Counting up to the first
     one without a record made the service blind to all after it. The folder is not listed for it: that costs
     more with each photo done, 3 ms at the ten thousand files of a wedding and far more on a share, ten times
@@ -117,17 +126,15 @@ def sets_of(source: Path, folder: Path) -> list[tuple[ResultSet, dict[str, Any]]
         BadName, NameTooLong: as :func:`retouchd.naming.first_set`.
         OSError: our folder may not be looked into, or does not answer.
     """
-    names, free, found = naming.first_set(source, folder), 0, []
+    names, free = naming.first_set(source, folder), 0
     while free <= _MOST_FREE:
         if _there(names.path(RECORD)):
-            told = read(names.path(RECORD))
-            if told and same_source(told, source):
-                found.append((names, told))
+            if told := read(names.path(RECORD)):
+                yield names, told
             free = 0
         else:
             free = 0 if _there(names.path(Role.RESULT)) else free + 1
         names = names.next()
-    return found
 
 
 def _there(path: Path) -> bool:

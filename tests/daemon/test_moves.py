@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from tests.daemon.conftest import Hot, wait_for
 
+from retouchd import publish, record
+from retouchd.jobs import Digest
+
 OTHERS = "[presets.studio]\nsensitivity = 40\n"
 """Other settings decide other pixels, as an update does and what was learned."""
 
@@ -160,3 +163,42 @@ def test_what_was_decided_about_a_photo_outlasts_another_name(hot: Hot, *, mirro
     told = json.loads((own / f"{name}.json").read_bytes())
     assert [spot["box"][0] for spot in told["corrections"]["spots"]] == [5]
     assert (own / f"corrections/{name}.tif.json").exists()
+
+
+@pytest.mark.parametrize("journal_lost", [False, True])
+def test_results_in_a_mirror_are_known_when_the_photos_are_mounted_elsewhere(
+    hot: Hot, *, journal_lost: bool
+) -> None:
+    mirror = hot.base / "mirror"
+    mirror.mkdir()
+    plain = hot.config.read_text().replace("[scan]", f'output = "mirror:{mirror}"\n[scan]')
+    hot.config.write_text(plain)
+    hot.drop("day/a.tif")
+    run_until_done(hot, 1)
+    before = {path: path.read_bytes() for path in mirror.rglob("*.*") if path.name != "a.json"}
+
+    elsewhere = hot.folder.rename(hot.base / "elsewhere")
+    hot.config.write_text(plain.replace(f'"{hot.folder}"', f'"{elsewhere}"'))
+    for path in hot.state.glob("journal*") if journal_lost else ():
+        path.unlink()
+    run_until_done(hot, 1)
+    assert {path: path.read_bytes() for path in mirror.rglob("*.*") if path.name != "a.json"} == before
+    told = hot.about("why", elsewhere / "day/a.tif").stdout
+    assert told == "done: 1 healed (was done already) -> a-retouched.tif\n"
+
+
+def test_a_photo_takes_over_no_results_of_other_bytes_nor_of_a_photo_that_is_there(tmp_path: Path) -> None:
+    mirror, (mine, theirs) = tmp_path / "mirror", (tmp_path / "mine/a.tif", tmp_path / "theirs/a.tif")
+    told = {"schema": "retouchd.record/1", "outputs": {}}
+    told["source"] = {"name": "a.tif", "sha256": "aa", "folder": str(theirs.parent)}
+    path = mirror / "_retouchd/a.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(told))
+    publish.take_over(mine, mirror, Digest("bb"))
+    theirs.parent.mkdir()
+    theirs.write_bytes(b"still there")
+    publish.take_over(mine, mirror, Digest("aa"))
+    assert json.loads(path.read_bytes()) == told
+    theirs.unlink()
+    publish.take_over(mine, mirror, Digest("aa"))
+    assert [told["source"]["name"] for _, told in record.sets_of(mine, mirror)] == ["a.tif"]
