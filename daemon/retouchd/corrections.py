@@ -53,6 +53,12 @@ class Memory:
     """Digests of edited masks that were read."""
     approved: str = ""
     """When a person approved the result, as ISO 8601; empty when nobody did."""
+    approved_result: str = ""
+    """Digest of the result that was approved; empty for whichever comes of what was decided."""
+
+    def approves(self, told: dict[str, Any]) -> bool:
+        """Whether a person approved the result that a record tells of: not one that was made since."""
+        return bool(self.approved) and self.approved_result in {"", record.result_digest(told)}
 
     def as_json(self) -> dict[str, Any]:
         """The file's content."""
@@ -60,7 +66,8 @@ class Memory:
         notes = [*self.facts, *({} for _ in self.decided.spots)]
         spots = [{**note, **spot} for note, spot in zip(notes, told["spots"], strict=False)]
         source = {"name": self.source, "sha256": self.sha256}
-        rest = {"masks": list(self.masks), "approved": self.approved, **told, "spots": spots}
+        word = {"approved": self.approved, "approved_result": self.approved_result}
+        rest = {"masks": list(self.masks), **word, **told, "spots": spots}
         return {"schema": CORRECTIONS_SCHEMA, "source": source, **rest}
 
 
@@ -98,6 +105,7 @@ def read(source: Path, folder: Path, digest: str) -> Memory:
         facts=tuple(_noted(spot) for spot in told.get("spots", [])),
         masks=tuple(m for m in _listed(told, "masks") if isinstance(m, str)),
         approved=str(told.get("approved") or ""),
+        approved_result=str(told.get("approved_result") or ""),
     )
 
 

@@ -88,6 +88,11 @@ def recipe_digest(record: dict[str, Any]) -> Digest:
     return Digest(str(_table(record, "engine").get("recipe_digest", "")))
 
 
+def result_digest(record: dict[str, Any]) -> Digest:
+    """The digest of the main TIFF as it was published; empty when the record does not say."""
+    return Digest(str(_table(_table(record, "outputs"), Role.RESULT).get("sha256", "")))
+
+
 def followed(record: dict[str, Any]) -> bool:
     """Whether another photo of the sitting had a say in what became of this one."""
     return bool(_table(record, "followed").get("spots"))

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.daemon.conftest import Hot, wait_for
 
-from retouchd import publish, record
+from retouch_engine import Correction, Corrections, Wish
+from retouchd import corrections, publish, record
+from retouchd.corrections import Memory
 from retouchd.jobs import Digest
+from retouchd.review.album import Album, places_of
+from retouchd.review.site import Site
+from retouchd.review.viewer import Tiles
 
 OTHERS = "[presets.studio]\nsensitivity = 40\n"
 """Other settings decide other pixels, as an update does and what was learned."""
@@ -202,3 +208,31 @@ def test_a_photo_takes_over_no_results_of_other_bytes_nor_of_a_photo_that_is_the
     theirs.unlink()
     publish.take_over(mine, mirror, Digest("aa"))
     assert [told["source"]["name"] for _, told in record.sets_of(mine, mirror)] == ["a.tif"]
+
+
+def approved(hot: Hot, photo: Path, *, press: bool = False) -> bool:
+    """Whether the review page calls a photo approved; ``press`` says so first."""
+    album = Album(places_of([(hot.folder, None)]))
+    (one,) = album.shoots()[0].photos
+    if press:
+        site = Site(album, Tiles(1.0))
+        assert site.post(f"/photo/{one.id}/approve", {"approved": True}).code == 200
+        return approved(hot, photo)
+    assert one.source == photo
+    return one.approved
+
+
+def test_only_the_result_that_a_person_saw_stays_approved(hot: Hot) -> None:
+    """Requeue after an update made another one, which counted as approved and was not asked about."""
+    photo = hot.drop("a.tif")
+    assert hot.process(photo).returncode == 0
+    assert approved(hot, photo, press=True)
+    assert hot.process(photo, "--preset", "school").returncode == 0
+    assert not approved(hot, photo)
+
+    memory = Memory("a.tif", json.loads((hot.folder / "_retouchd/a.json").read_bytes())["source"]["sha256"])
+    decided = Corrections((Correction((1, 2, 3, 4), Wish.KEEP),))
+    corrections.write(photo, hot.folder, replace(memory, decided=decided))
+    assert approved(hot, photo, press=True)
+    assert hot.process(photo, "--preset", "school").returncode == 0
+    assert approved(hot, photo)
