@@ -1,8 +1,9 @@
 """Notices what people correct while nobody tells the service: edited masks, and files of corrections.
 
 It looks at the folders of results now and then, and takes a photo up again when a file there has changed and
-stands still. Only a change is looked into, so that a correction that cannot be used is tried once and not
-for ever. A restart looks at what is younger than its result.
+stands still, or when one is gone that kept the photo from being done. Only a change is looked into, so that a
+correction that cannot be used is tried once and not for ever. A restart looks at what is younger than its
+result.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from pathlib import Path
 from retouch_engine import Role
 from retouchd import actions, corrections, log, naming
 from retouchd.config import Settings
-from retouchd.jobs import IN_HAND, State
+from retouchd.jobs import GONE, IN_HAND, LEFT_ALONE, UNDONE, State
 from retouchd.journal import Journal, Row
-from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER
+from retouchd.keepsakes import KEEP_FILE, BrokenKeepList
+from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER, RECORD
 from retouchd.roots import rest_s
 
 _LOOK_S = 3.0
@@ -25,6 +27,8 @@ _LOOK_S = 3.0
 percent of a core, all day."""
 _SIZE_BITS = 44
 """A stamp is one number, time and size: of 2,000 photos a service remembers one each, all night."""
+
+_GIVEN_UP = (State.SKIPPED, State.QUARANTINED)
 
 
 class Amends:
@@ -43,7 +47,7 @@ class Amends:
         self._folders = {folder for row in done if (folder := self._folder(row))}
 
     def touch(self, folder: Path) -> None:
-        """Results appeared in this folder."""
+        """Results appeared in this folder, or a photo of it could not be done."""
         self._folders.add(folder)
 
     def poke(self) -> None:
@@ -69,6 +73,8 @@ class Amends:
             return  # taken back, or the share is away: there is nothing to correct
         before, self._seen[place] = self._seen.get(place, {}), now
         moving = {entry.name for entry in self._moving if entry.parent == place}
+        for name in before.keys() - now.keys():
+            self._redone(folder, place / name)
         for name, stamp in now.items():
             if before.get(name) != stamp or name in moving:
                 self._consider(folder, place / name, before.get(name), stamp)
@@ -86,20 +92,30 @@ class Amends:
 
     def _redone(self, folder: Path, entry: Path) -> bool:
         """Take the photo up again if its results do not show what was decided; False: look again later."""
-        name = corrections.photo_of(entry)
-        rows = self._rows(folder, name) if name else []
+        rows = self._rows(folder, entry)
         if any(row.state in IN_HAND for row in rows):
             return False
         return all(self._taken_up(row, folder, entry) for row in rows)
 
     def _taken_up(self, row: Row, folder: Path, entry: Path) -> bool:
-        if not corrections.outdated(row.file, folder):
+        barred = row.state in _GIVEN_UP and row.code not in {GONE, LEFT_ALONE, UNDONE}
+        if not barred and not corrections.outdated(row.file, folder):
             return True
         after = actions.taken_up(row, self._journal.now(), "a person corrected it")
         log.get().info("corrected", file=row.file, job=row.id, by=entry.name)
         return self._journal.save(after) is not None
 
-    def _rows(self, folder: Path, name: str) -> list[Row]:
+    def _rows(self, folder: Path, entry: Path) -> list[Row]:
+        """The photos that a file is about; where no record tells, those that it may keep from being done."""
+        name = corrections.photo_of(entry)
+        if entry.name != KEEP_FILE and name is not None:
+            return self._named(folder, name)
+        here = (r for r in self._journal.listed(_GIVEN_UP) if self._folder(r) == folder)
+        if entry.name == KEEP_FILE:
+            return [row for row in here if row.code == BrokenKeepList.code]
+        return [row for row in here if row.file.stem == naming.set_of_mask(entry).stem]
+
+    def _named(self, folder: Path, name: str) -> list[Row]:
         """The photos of this name whose results lie here: several where watched folders share a mirror."""
         tops = ((watch, watch.mirror or watch.path) for watch in self.settings.watch)
         paths = [w.path / folder.relative_to(top) / name for w, top in tops if folder.is_relative_to(top)]
@@ -129,11 +145,14 @@ def _is_json(name: str) -> bool:
 
 
 def _younger(entry: Path, stamp: int) -> bool:
-    """Whether a file that was never seen before changed after its photo was published, main TIFF last."""
+    """Whether a file that was never seen before changed after its photo was published, main TIFF last.
+
+    Or before its photo was ever done, and maybe kept it from being done.
+    """
     if entry.parent.name == CORRECTIONS_FOLDER:
         return True
     names = naming.set_of_mask(entry)
     try:
         return stamp >> _SIZE_BITS > names.path(Role.RESULT).stat().st_mtime_ns
     except OSError:
-        return False
+        return not os.path.lexists(names.path(RECORD))

@@ -147,7 +147,7 @@ class Service:
             published=self._published,
             alive=self.notifier.alive,
             done=self.hooks.done,
-            failed=self.hooks.failed,
+            failed=self._failed,
             clock=self.clock,
         )
         self.dispatcher = Dispatcher(self.settings, desk)
@@ -175,6 +175,10 @@ class Service:
         self.amends.touch(folder)
         if self.settings.output.contact_sheet:
             self.pages.touch(folder)
+
+    def _failed(self, facts: dict[str, Any]) -> None:
+        self.hooks.failed(facts)
+        self.amends.touch(self.settings.results_of(Path(facts["file"])))
 
     def _hurry(self) -> None:
         """A page changed something: look soon. Called from other threads."""
