@@ -164,8 +164,9 @@ class Journal:
         """
         path = state_dir / FILE_NAME
         try:
-            if not path.is_file():
-                raise JournalMissing(path)
+            path.lstat()  # is_file() tells nothing apart since Python 3.14
+        except (FileNotFoundError, NotADirectoryError):
+            raise JournalMissing(path) from None
         except PermissionError:
             raise NotItsUser(state_dir) from None
         with schema.opened(path, "rw") as db:
