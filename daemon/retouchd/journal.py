@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -223,9 +223,11 @@ class Journal:
             (root, root + b"/", root + b"0", root),  # 0 comes right after /
         )
 
-    def counts(self) -> dict[State, int]:
-        """How many rows are in each state."""
-        found = dict(self._db.execute("SELECT state, count(*) FROM job GROUP BY state"))
+    def counts(self, roots: Collection[bytes]) -> dict[State, int]:
+        """How many rows are in each state; of those not at rest only what lies below these roots."""
+        rest, marks = f"state IN ({_REST_MARKS})", ", ".join("?" * len(roots))
+        query = f"SELECT state, count(*) FROM job WHERE {rest} OR root IN ({marks}) GROUP BY state"  # noqa: S608
+        found = dict(self._db.execute(query, (*AT_REST, *roots)))
         return {state: found.get(str(state), 0) for state in State}
 
     def see(self, path: bytes, root: bytes, signature: Signature, reason: str) -> None:
