@@ -242,8 +242,9 @@ class Intake:
             self._journal.see(path, root.key, signature, watched.why)
             return
         same = signature.same_file(row.sig)
-        if row.code in {LEFT_ALONE, UNDONE} and signature.same_content(row.sig):
-            # Other rights, another mount: no change that takes back what a person said.
+        left = row.state == State.QUARANTINED or row.code in {LEFT_ALONE, UNDONE}
+        if left and signature.same_content(row.sig):
+            # Other rights, another mount: no change that takes back what was decided.
             self._journal.save(replace(row, signature=str(signature)))
             return
         if row.state in IN_HAND or (same and row.state in AT_REST and row.code != GONE):

@@ -108,8 +108,9 @@ def decide_all(hot: Hot) -> dict[str, tuple[object, object]]:
     for name in ("undone.tif", "left alone.tif"):
         hot.drop(f"day/{name}", name.encode())
     hot.drop("day/bad.tif", b"DAMAGED")
+    hot.drop("day/worse.tif", b"RAISE")
     hot.start()
-    wait_for(lambda: len(hot.rows("done")) == 3 and hot.rows("skipped"), hot.log())
+    wait_for(lambda: [len(hot.rows(s)) for s in ("done", "skipped", "quarantined")] == [3, 1, 1], hot.log())
     assert hot.about("undo", shoot / "undone.tif").returncode == 0
     assert hot.about("skip", shoot / "left alone.tif").returncode == 0
     return knows(hot, shoot)
@@ -138,7 +139,8 @@ def test_what_a_person_said_outlasts_another_mount_and_other_rights(hot: Hot, ho
             photo.chmod(0o600)
     (folder / "new.tif").write_bytes(b"photo")
     run_until_done(hot, 1)
-    wait_for(lambda: knows(hot, folder).pop("bad.tif") == before["bad.tif"])
+    wait_for(lambda: knows(hot, folder)["bad.tif"] == before["bad.tif"])
+    assert hot.log().count('"quarantined"') == 1
     after = knows(hot, folder)
     assert after.pop("new.tif")[0] == "done"
     assert {name: after[name] for name in before if name != "done.tif"} == {
