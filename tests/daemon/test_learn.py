@@ -10,7 +10,7 @@ import pytest
 from tests.daemon.conftest import Hot
 
 from retouch_engine import Recipe
-from retouchd import corrections, overrides, tastes
+from retouchd import corrections, doctor, overrides, tastes
 from retouchd.cli.learn import _pairs
 from retouchd.config import Settings
 from retouchd.tastes import BrokenCalibration
@@ -106,3 +106,13 @@ def test_corrections_below_a_folder_are_found_and_broken_ones_left_out(tmp_path:
     assert list(corrections.decided_below(tmp_path)) == [
         (place, {"wish": "heal", "kind": "pimple"}) for place in ("x", "x/y")
     ]
+
+
+def test_doctor_tells_when_the_odds_that_were_fitted_are_not_those_of_today(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(state_dir=tmp_path)
+    tastes.write(tmp_path, learned(0.2))
+    assert "learn again" not in doctor._taste(settings).found
+    monkeypatch.setattr(doctor, "__version__", "9.0")
+    assert doctor._taste(settings).found.endswith("its odds were not those of 9.0: learn again")
