@@ -74,7 +74,7 @@ class Amends:
         before, self._seen[place] = self._seen.get(place, {}), now
         moving = {entry.name for entry in self._moving if entry.parent == place}
         for name in before.keys() - now.keys():
-            self._redone(folder, place / name)
+            self._let_go(folder, place / name)
         for name, stamp in now.items():
             if before.get(name) != stamp or name in moving:
                 self._consider(folder, place / name, before.get(name), stamp)
@@ -97,10 +97,16 @@ class Amends:
             return False
         return all(self._taken_up(row, folder, entry) for row in rows)
 
+    def _let_go(self, folder: Path, entry: Path) -> None:
+        """A file is gone. What is done stays: the whole folder may be on its way from a backup."""
+        for row in filter(_barred, self._rows(folder, entry)):
+            self._take_up(row, entry)
+
     def _taken_up(self, row: Row, folder: Path, entry: Path) -> bool:
-        barred = row.state in _GIVEN_UP and row.code not in {GONE, LEFT_ALONE, UNDONE}
-        if not barred and not corrections.outdated(row.file, folder):
-            return True
+        wanted = _barred(row) or corrections.outdated(row.file, folder)
+        return self._take_up(row, entry) if wanted else True
+
+    def _take_up(self, row: Row, entry: Path) -> bool:
         after = actions.taken_up(row, self._journal.now(), "a person corrected it")
         log.get().info("corrected", file=row.file, job=row.id, by=entry.name)
         return self._journal.save(after) is not None
@@ -127,6 +133,11 @@ class Amends:
             if os.fsencode(watch.path) == row.root:
                 return watch.results_of(row.file)
         return None
+
+
+def _barred(row: Row) -> bool:
+    """Whether what lies beside it may have kept a photo from being done."""
+    return row.state in _GIVEN_UP and row.code not in {GONE, LEFT_ALONE, UNDONE}
 
 
 def _stamps(place: Path, wanted: Callable[[str], bool]) -> dict[str, int]:
