@@ -60,11 +60,13 @@ class Intake:
             del self.roots[path]
             if self._wake:
                 self._wake.forget(path)
+        # From above: a link in one folder may lead to another that is watched as well.
+        for path in sorted(wanted):
+            self._journal.take_over(os.fsencode(path))
         for path, watch in wanted.items():
             root = self.roots.setdefault(path, Root(watch))
             root.watch, root.next_look_s = watch, 0.0
             self._trackers.setdefault(path, SettleTracker())
-            self._journal.take_over(root.key)
 
     def poke(self, path: Path) -> None:
         """An event below this root. Called from other threads: it only sets a flag."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 from dataclasses import replace
@@ -13,8 +14,11 @@ from tests.daemon.conftest import Hot, wait_for
 
 from retouch_engine import Correction, Corrections, Wish
 from retouchd import corrections, publish, record
+from retouchd.config import Settings
 from retouchd.corrections import Memory
+from retouchd.intake import Intake
 from retouchd.jobs import Digest
+from retouchd.journal import Journal
 from retouchd.review.album import Album, places_of
 from retouchd.review.site import Site
 from retouchd.review.viewer import Tiles
@@ -238,3 +242,20 @@ def test_only_the_result_that_a_person_saw_stays_approved(hot: Hot) -> None:
     assert approved(hot, photo, press=True)
     assert hot.process(photo, "--preset", "school").returncode == 0
     assert approved(hot, photo)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_watched_link_inside_a_watched_folder_keeps_its_photos(tmp_path: Path, order: int) -> None:
+    above, linked = tmp_path / "above", tmp_path / "above/link"
+    (tmp_path / "elsewhere").mkdir()
+    above.mkdir()
+    linked.symlink_to(tmp_path / "elsewhere")
+    (linked / "a.tif").write_bytes(b"photo")
+    watched = [{"path": str(path)} for path in (above, linked)][::order]
+    settings = Settings.model_validate({"state_dir": str(tmp_path / "state"), "watch": watched})
+    journal = Journal.create(tmp_path / "state")
+    for _ in range(2):  # with each start
+        Intake(settings, journal, table=list).look()
+        (row,) = journal.listed()
+        assert (row.file, row.root) == (linked / "a.tif", os.fsencode(linked))
+    journal.close()
