@@ -180,7 +180,8 @@ class Intake:
         tracker = self._trackers[root.watch.path]
         moving, resting = self._journal.moving(root.key), self._journal.resting(root.key)
         new = any(path not in resting and path not in moving for path in found.files)
-        lost = self._lost(root, found, resting) if new else {}
+        waiting = {path: row for path, row in moving.items() if row.state in WAITING}
+        lost = self._lost(root, found, {**resting, **waiting}) if new else {}
         with self._journal.together():
             for path, signature in found.files.items():
                 rest = resting.get(path)
@@ -200,9 +201,11 @@ class Intake:
                 if path not in found.files and self._forgettable(rest) and found.covers(path):
                     self._journal.forget(path)
 
-    def _lost(self, root: Root, found: scanner.Found, resting: Mapping[bytes, Resting]) -> dict[str, bytes]:
-        """Where photos at rest were that are not there now; first also those of folders watched no longer."""
-        lost = moves.missing(resting, found)
+    def _lost(
+        self, root: Root, found: scanner.Found, known: Mapping[bytes, Row | Resting]
+    ) -> dict[str, bytes]:
+        """Where photos were that are not there now; first also those of folders watched no longer."""
+        lost = moves.missing(known, found)
         for other in () if root.swept else self._journal.roots():
             if Path(os.fsdecode(other.path)) not in self.roots:
                 lost = moves.missing(self._journal.resting(other.path), found) | lost

@@ -13,17 +13,17 @@ from pathlib import Path
 
 from retouchd.config import Watch
 from retouchd.jobs import GONE, Signature, State
-from retouchd.journal import Journal, Resting
+from retouchd.journal import Journal, Resting, Row
 from retouchd.naming import RECORD, ResultSet
 from retouchd.scanner import Found
 
 
-def missing(resting: Mapping[bytes, Resting], found: Found) -> dict[str, bytes]:
-    """The photos at rest that are not where they were: their paths, by what tells the file."""
+def missing(known: Mapping[bytes, Row | Resting], found: Found) -> dict[str, bytes]:
+    """The photos that are not where they were: their paths, by what tells the file."""
     return {
-        _file(rest.signature): path
-        for path, rest in resting.items()
-        if path not in found.files and rest.code != GONE and found.covers(path)
+        _file(one.signature): path
+        for path, one in known.items()
+        if path not in found.files and one.code != GONE and found.covers(path)
     }
 
 

@@ -17,7 +17,7 @@ from retouchd import corrections, publish, record
 from retouchd.config import Settings
 from retouchd.corrections import Memory
 from retouchd.intake import Intake
-from retouchd.jobs import Digest
+from retouchd.jobs import Digest, State
 from retouchd.journal import Journal
 from retouchd.review.album import Album, places_of
 from retouchd.review.site import Site
@@ -258,4 +258,29 @@ def test_a_watched_link_inside_a_watched_folder_keeps_its_photos(tmp_path: Path,
         Intake(settings, journal, table=list).look()
         (row,) = journal.listed()
         assert (row.file, row.root) == (linked / "a.tif", os.fsencode(linked))
+    journal.close()
+
+
+def test_photos_that_wait_keep_their_place_when_their_folder_is_renamed(tmp_path: Path) -> None:
+    """They were skipped under the old name, for good, and stood at the end of the line under the new one."""
+    hot = tmp_path / "hot"
+    (hot / "day").mkdir(parents=True)
+    for name in ("a.tif", "b.tif"):
+        (hot / "day" / name).write_bytes(b"photo")
+    now = [0.0]
+    made = {"state_dir": str(tmp_path / "state"), "watch": [{"path": str(hot)}]}
+    journal = Journal.create(tmp_path / "state", lambda: now[0])
+    intake = Intake(Settings.model_validate(made), journal, clock=lambda: now[0], table=list)
+
+    def look() -> list[tuple[int, State, Path]]:
+        now[0] += 60
+        intake.look()
+        return [(row.id, row.state, row.file) for row in journal.listed()]
+
+    look()
+    assert [state for _, state, _ in look()] == [State.QUEUED] * 2
+    renamed = (hot / "day").rename(hot / "renamed")
+    expected = [(1, State.QUEUED, renamed / "a.tif"), (2, State.QUEUED, renamed / "b.tif")]
+    assert look() == expected
+    assert look() == expected
     journal.close()
