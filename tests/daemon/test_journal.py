@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from retouch_engine import errors
 from retouchd import lock, schema
 from retouchd.config.settings import Settings
 from retouchd.errors import JournalMissing, JournalTooNew, JournalTooOld, StateDirBusy, StateDirUnusable
@@ -242,7 +243,7 @@ def test_an_incomplete_photo_is_never_dropped(journal: Journal) -> None:
 
 def test_waiting_for_room_costs_no_attempt(journal: Journal) -> None:
     row = seen(journal)
-    for code in ("disk-full", "folder", "settings") * 20:
+    for code in ("disk-full", "folder", "settings", errors.NotSigned.code) * 20:
         row = fail(row, code, retryable=True)
 
     assert row.state == State.RETRY
