@@ -1,7 +1,8 @@
 """Photos that lie elsewhere now: what is known of one goes along when it is the very same file.
 
-A shoot's folder is renamed or put into another one, a share is mounted elsewhere. By their paths its photos
-are new, and what a person took back or told us to leave alone would be done after all.
+A shoot's folder is renamed or put into another one, a share is mounted elsewhere, a watched folder is named
+by a link to it. By their paths its photos are new, and what a person took back or told us to leave alone
+would be done after all.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def follow(
     its folder was renamed. A file that was renamed itself has none there, and a mirror's have to be asked.
     """
     before = lost.get(_file(str(signature)))
-    row = journal.find(before) if before and not os.path.lexists(before) else None
+    row = journal.find(before) if before else None
     if row is None:
         return False
     if row.state == State.DONE and (watch.mirror or not _results_beside(Path(os.fsdecode(path)), row.file)):

@@ -129,14 +129,15 @@ def test_what_a_person_said_goes_with_a_shoot_that_is_renamed(hot: Hot) -> None:
     assert list(results(hot)) == ["done-retouched.tif", "left alone-retouched.tif"]
 
 
-@pytest.mark.parametrize("how", ["mounted elsewhere", "other rights"])
+@pytest.mark.parametrize("how", ["mounted elsewhere", "named by a link", "other rights"])
 def test_what_a_person_said_outlasts_another_mount_and_other_rights(hot: Hot, how: str) -> None:
     before = decide_all(hot)
     hot.running[0].send_signal(signal.SIGTERM)
     hot.running[0].wait()
     folder = hot.folder
-    if how == "mounted elsewhere":
-        folder = hot.folder.rename(hot.base / "elsewhere")
+    if how != "other rights":
+        folder = hot.base / "elsewhere"
+        hot.folder.rename(folder) if how == "mounted elsewhere" else folder.symlink_to(hot.folder)
         hot.config.write_text(hot.config.read_text().replace(f'"{hot.folder}"', f'"{folder}"'))
     else:
         for photo in folder.rglob("day/*.tif"):
