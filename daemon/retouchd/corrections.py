@@ -10,6 +10,7 @@ given against.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -217,8 +218,10 @@ def last_heal(source: Path, folder: Path, digest: str) -> Path | None:
 def decided_below(top: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Everything that people decided below a folder: the photo, and the wish with what was known of its spot.
 
-    Files that cannot be used are left out: nothing is healed because of what is read here.
+    Once each: a photo that was renamed has them under both names. Files that cannot be used are left out:
+    nothing is healed because of what is read here.
     """
+    known: set[str] = set()
     for place, folders, names in os.walk(top):
         folders.sort()
         if Path(place).name != CORRECTIONS_FOLDER or Path(place).parent.name != OWN_FOLDER:
@@ -226,8 +229,11 @@ def decided_below(top: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for name in sorted(n for n in names if n.endswith(".json")):
             with contextlib.suppress(BrokenCorrections, OSError):
                 told = _told(Path(place, name)) or {}
-                spots = _listed(told, "spots")
-                yield from ((_whose(told) or name, spot) for spot in spots if isinstance(spot, dict))
+                whose = _whose(told) or name
+                for spot in (s for s in _listed(told, "spots") if isinstance(s, dict)):
+                    if (words := json.dumps([whose, spot], sort_keys=True)) not in known:
+                        known.add(words)
+                        yield whose, spot
 
 
 def latest(source: Path, folder: Path) -> dict[str, Any] | None:

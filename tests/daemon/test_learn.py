@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from tests.daemon.conftest import Hot
 
-from retouch_engine import Recipe
+from retouch_engine import Correction, Corrections, Recipe, Wish
 from retouchd import corrections, doctor, overrides, tastes
 from retouchd.cli.learn import _pairs
 from retouchd.config import Settings
+from retouchd.corrections import Memory
 from retouchd.tastes import BrokenCalibration
 
 
@@ -116,3 +117,15 @@ def test_doctor_tells_when_the_odds_that_were_fitted_are_not_those_of_today(
     assert "learn again" not in doctor._taste(settings).found
     monkeypatch.setattr(doctor, "__version__", "9.0")
     assert doctor._taste(settings).found.endswith("its odds were not those of 9.0: learn again")
+
+
+def test_what_was_decided_about_a_photo_that_was_renamed_teaches_once(tmp_path: Path) -> None:
+    before, after = tmp_path / "IMG.tif", tmp_path / "Smith.tif"
+    facts = ({"kind": "pimple", "by": "page", "at": "2026-01-02T03:04:05+00:00"},)
+    decided = Corrections((Correction((1, 2, 3, 4), Wish.HEAL),))
+    corrections.write(before, tmp_path, Memory("IMG.tif", "ab", decided, facts))
+    corrections.read_anywhere(after, tmp_path, "ab", [(before, tmp_path)])
+    assert corrections.path_of(after, tmp_path).exists()
+    assert [(whose, spot["kind"]) for whose, spot in corrections.decided_below(tmp_path)] == [
+        ("ab", "pimple")
+    ]
