@@ -88,7 +88,7 @@ class Night:
         """How many photos are in each state."""
         journal = Journal.attach(self.base / "state")
         try:
-            return journal.counts()
+            return journal.counts([os.fsencode(self.hot)])
         finally:
             journal.close()
 
@@ -225,7 +225,7 @@ def scanned(base: Path, count: int) -> Iterator[Line]:
     for _ in range(4):
         clock[0] += 30
         spent.append(_timed(intake.look))
-    queued = journal.counts()[State.QUEUED]
+    queued = journal.counts([os.fsencode(hot)])[State.QUEUED]
     yield Line(f"{count:,} files without an event: queued", f"{queued:,}", f"{count:,}", queued == count)
     yield Line("a whole look at them, when nothing changed", f"{spent[-1]:.2f} s", "-", good=True)
     journal.close()

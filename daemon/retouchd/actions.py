@@ -13,16 +13,10 @@ from pathlib import Path
 
 from retouchd.config import Settings
 from retouchd.errors import BadRequest, JobInHand, NotWatched, UnknownJob
-from retouchd.jobs import IN_HAND, JobId, State
+from retouchd.jobs import IN_HAND, LEFT_ALONE, Asked, JobId, State
 from retouchd.state.journal import EVERYWHERE, Journal
 from retouchd.state.rows import Row
 from retouchd.text import shown
-
-ASKED = "asked"
-"""The code of a photo that a person told us to leave alone."""
-
-UNDONE = "undone"
-"""The code of a photo whose results a person took back: ``requeue`` of its folder makes them again."""
 
 Action = Callable[[Settings, Journal, str], str]
 
@@ -55,7 +49,9 @@ def change(journal: Journal, row: Row, after: Row) -> None:
 def taken_up(row: Row, now: float, why: str, *, force: bool = False) -> Row:
     """The row of a photo that starts anew; ``force`` also when it is a result of ours."""
     fresh = replace(row, state=State.SETTLING, reason=why, code="", plan="", not_before=0.0)
-    return replace(fresh, attempts=0, deaths=0, made=0, seen_at=now, forced=int(force))
+    return replace(
+        fresh, attempts=0, deaths=0, made=0, seen_at=now, forced=Asked.EVEN_OURS if force else Asked.ANEW
+    )
 
 
 def retry(_settings: Settings, journal: Journal, given: str) -> str:
@@ -83,8 +79,8 @@ def submit(settings: Settings, journal: Journal, given: str) -> str:
 def skip(_settings: Settings, journal: Journal, given: str) -> str:
     """Leave a photo alone until it changes or is asked for again."""
     row = find(journal, given)
-    after = replace(row, state=State.SKIPPED, reason="a person asked to leave it alone", code=ASKED, plan="")
-    change(journal, row, after)
+    told = "a person asked to leave it alone"
+    change(journal, row, replace(row, state=State.SKIPPED, reason=told, code=LEFT_ALONE, plan=""))
     return f"{shown(row.file)} is left alone; undo with: retouchd retry"
 
 

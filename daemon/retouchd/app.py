@@ -102,7 +102,7 @@ class Service:
         self.crew = Crew(
             plan, self.settings.limits.job_seconds, cards_of(self.settings, plan.stock), self.clock
         )
-        self.intake = Intake(self.settings, self.journal, clock=self.clock, wake=wake)
+        self.intake = Intake(self.settings, self.journal, clock=self.clock, wake=wake, moved=self._published)
         self.hooks = Hooks(self.settings.hooks, self.clock)
         self.trouble = log.Trouble("journal", self.clock)
         self.amends = Amends(self.settings, self.journal, self.clock)
@@ -117,7 +117,7 @@ class Service:
             published=self._published,
             alive=self.notifier.alive,
             done=self.hooks.done,
-            failed=self.hooks.failed,
+            failed=self._failed,
             clock=self.clock,
         )
         self.dispatcher = Dispatcher(self.settings, desk)
@@ -145,6 +145,10 @@ class Service:
         self.amends.touch(folder)
         if self.settings.output.contact_sheet:
             self.pages.touch(folder)
+
+    def _failed(self, facts: dict[str, Any]) -> None:
+        self.hooks.failed(facts)
+        self.amends.touch(self.settings.results_of(Path(facts["file"])))
 
     def _hurry(self) -> None:
         """A page changed something: look soon. Called from other threads."""
@@ -242,7 +246,7 @@ class Service:
             return "stopping after the current photo"
         if not any(k.ready for k in self.crew.keepers):
             return "loading the engine"
-        counts = self.journal.counts()
+        counts = self.journal.counts([root.key for root in self.intake.roots.values()])
         paused = "paused, " * bool(self.journal.paused())
         waiting = sum(counts[s] for s in (State.SETTLING, State.QUEUED, State.RETRY))
         parts = [f"{waiting} waiting", f"{counts[State.DONE]} done"]

@@ -24,7 +24,6 @@ from retouchd.results import corrections, publish, record, sittings
 from retouchd.results.contact import ContactPages
 from retouchd.results.corrections import Memory
 from retouchd.results.publish import Parcel
-from retouchd.text import complaint
 from retouchd.watch import scanner
 from retouchd.work import protocol
 from retouchd.work.crew import cards_of
@@ -129,7 +128,7 @@ class Batch:
         except JobError as error:
             return Report(item.source, failure=Failure.of(error))
         except OSError as error:
-            return Report(item.source, failure=Failure("folder", complaint(error), retryable=True))
+            return Report(item.source, failure=Failure.of_system(error))
 
     def _attempt(self, item: Item, stage: Callable[[str], None]) -> Report:
         naming.first_set(item.source, item.folder)

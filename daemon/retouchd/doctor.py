@@ -114,7 +114,9 @@ def _taste(settings: Settings) -> Finding:
         return Finding("learned taste", str(error), well=False)
     if told is None:
         return Finding("learned taste", "none: the shipped odds decide")
-    return Finding("learned taste", shown(f"of {told.get('made')}, by version {told.get('version')}"))
+    by = told.get("version")
+    since = "" if by == __version__ else f"; its odds were not those of {__version__}: learn again"
+    return Finding("learned taste", shown(f"of {told.get('made')}, by version {by}{since}"))
 
 
 def _engine(plan: WorkerPlan) -> Iterator[Finding]:

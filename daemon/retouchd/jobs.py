@@ -5,14 +5,16 @@ Frozen data without input or output.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple, NewType, Self
 
 from retouchd.errors import JobError
+from retouchd.text import complaint
 
 JobId = NewType("JobId", int)
 InstanceId = NewType("InstanceId", str)
@@ -35,9 +37,27 @@ class State(StrEnum):
     SKIPPED = "skipped"
 
 
+class Asked(IntEnum):
+    """What a person asked for a photo; the journal keeps the numbers."""
+
+    NOTHING = 0
+    EVEN_OURS = 1
+    """To do it although it is a result of ours."""
+    ANEW = 2
+    """To do it, although it may be done already."""
+
+
 AT_REST = frozenset({State.DONE, State.SKIPPED, State.QUARANTINED})
 IN_HAND = frozenset({State.RUNNING, State.RENDERED, State.PUBLISHING})
 WAITING = frozenset({State.SEEN, State.SETTLING, State.QUEUED, State.RETRY})
+
+
+GONE = "gone"
+"""The code of a photo that was removed or renamed before its turn."""
+LEFT_ALONE = "asked"
+"""The code of a photo that a person told us to leave alone."""
+UNDONE = "undone"
+"""The code of a photo whose results a person took back: ``requeue`` of its folder makes them again."""
 
 
 class Signature(NamedTuple):
@@ -71,6 +91,10 @@ class Signature(NamedTuple):
         """Equal but for the device number, which a remount or a reboot deals out anew."""
         return self[1:] == other[1:]
 
+    def same_content(self, other: Signature) -> bool:
+        """Equal in size and time, as after other rights, a copy back from a backup, or another mount."""
+        return (self.size, self.mtime_ns) == (other.size, other.mtime_ns)
+
     def is_written(self, text: str) -> bool:
         """As :meth:`same_file`, with what :meth:`__str__` wrote of the other."""
         return text.endswith(f":{self.ino}:{self.size}:{self.mtime_ns}:{self.ctime_ns}")
@@ -88,6 +112,12 @@ class Failure:
     def of(cls, error: JobError) -> Failure:
         """A failure of ours."""
         return cls(error.code, str(error), error.retryable)
+
+    @classmethod
+    def of_system(cls, error: OSError) -> Failure:
+        """What the system could not do, and may be able to later."""
+        code = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "folder"
+        return cls(code, complaint(error), retryable=True)
 
 
 @dataclass(frozen=True, slots=True)

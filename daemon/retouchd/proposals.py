@@ -144,7 +144,7 @@ def _result(source: Path, settings: Settings) -> tuple[Path, dict[str, Any]] | s
 
 
 def _approved(source: Path, folder: Path, told: dict[str, Any]) -> bool:
-    return bool(corrections.read(source, folder, record.source_digest(told)).approved)
+    return corrections.read(source, folder, record.source_digest(told)).approves(told)
 
 
 def _box(spot: dict[str, Any]) -> tuple[int, int, int, int]:

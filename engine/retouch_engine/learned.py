@@ -1,7 +1,7 @@
 """The learned files that this installation decides with: networks, tables of trees; and what runs the former.
 
 They decide pixels as much as a recipe does: with onnxruntime a face's lashes are known, without it they are
-not. So their digest is part of every recipe's digest, and a photo is done again when they change.
+not. So their digest is part of every recipe's digest: when they change, what is asked for is done anew.
 """
 
 from __future__ import annotations

@@ -73,7 +73,10 @@ def _decided(order: Order) -> Corrections:
     """A mask says one thing here: its first byte is where something is to be healed."""
     if order.painted_mask is None:
         return order.corrections
-    x = order.painted_mask.read_bytes()[0]
+    mask = order.painted_mask.read_bytes()
+    if not mask:
+        raise errors.NotAPhoto(order.painted_mask, "an empty file")
+    x = mask[0]
     return order.corrections.and_then([Correction((x, 0, 5, 5), Wish.HEAL)])
 
 

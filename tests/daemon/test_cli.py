@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from tests.daemon.conftest import FAKE, Hot
 from retouch_engine import PHOTO_SUFFIXES
 from retouchd import batch
 from retouchd.config import Settings
+from retouchd.jobs import Signature, State
+from retouchd.state.journal import Journal
+from retouchd.web import metrics
 
 
 @pytest.fixture
@@ -288,12 +292,28 @@ def test_why_explains_what_is_not_in_the_journal(hot: Hot, name: str, answer: st
     assert done.returncode == 1
 
 
+def test_a_folder_that_is_watched_no_longer_raises_no_alarm(hot: Hot) -> None:
+    """What waited there will wait for ever; a queue that never empties is what monitoring calls for."""
+    journal = Journal.create(hot.state)
+    for folder, name in ((hot.folder, "new.tif"), (hot.base / "old", "a.tif"), (hot.base / "old", "b.tif")):
+        journal.see(os.fsencode(folder / name), os.fsencode(folder), Signature(1, 2, 3, 4, 5), "")
+        row = journal.find(os.fsencode(folder / name))
+        assert row
+        journal.save(replace(row, state=State.DONE if name == "b.tif" else State.QUEUED, seen_at=0.0))
+        journal.note_root(os.fsencode(folder), "online", "")
+    watched = [os.fsencode(hot.folder)]
+    assert journal.counts(watched)[State.QUEUED] == 1
+    assert journal.counts(watched)[State.DONE] == 1
+    figures = (metrics.text(journal, watched) or b"").decode()
+    journal.close()
+
+    assert f'root="{hot.base}/old"' not in figures
+    told = json.loads(hot.about("status", "--json").stdout)
+    assert (told["counts"]["queued"], told["counts"]["done"], told["unwatched"]) == (1, 1, 1)
+    assert "1 waiting in folders that are watched no longer" in hot.about("status").stdout
+
+
 def test_status_and_retry_over_a_journal(hot: Hot) -> None:
-    import os
-
-    from retouchd.jobs import Signature
-    from retouchd.state.journal import Journal
-
     journal = Journal.create(hot.state)
     photo = hot.drop("a.tif")
     journal.see(os.fsencode(photo), os.fsencode(hot.folder), Signature.of(photo.stat()), "size still grows")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from retouch_engine import errors
 from retouchd.config.settings import Settings
 from retouchd.errors import JournalMissing, JournalTooNew, JournalTooOld, StateDirBusy, StateDirUnusable
 from retouchd.jobs import AT_REST, Failure, InstanceId, JobId, Signature, State
@@ -243,7 +244,7 @@ def test_an_incomplete_photo_is_never_dropped(journal: Journal) -> None:
 
 def test_waiting_for_room_costs_no_attempt(journal: Journal) -> None:
     row = seen(journal)
-    for code in ("disk-full", "folder", "settings") * 20:
+    for code in ("disk-full", "folder", "settings", errors.NotSigned.code) * 20:
         row = fail(row, code, retryable=True)
 
     assert row.state == State.RETRY

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from tests.daemon.conftest import Hot
 
-from retouch_engine import Recipe
+from retouch_engine import Correction, Corrections, Recipe, Wish
+from retouchd import doctor
 from retouchd.cli.learn import _pairs
 from retouchd.config import Settings, overrides, tastes
 from retouchd.config.tastes import BrokenCalibration
 from retouchd.results import corrections
+from retouchd.results.corrections import Memory
 
 
 def learned(bias: float) -> dict[str, Any]:
@@ -105,4 +107,26 @@ def test_corrections_below_a_folder_are_found_and_broken_ones_left_out(tmp_path:
         (folder / "broken.tif.json").write_text("{")
     assert list(corrections.decided_below(tmp_path)) == [
         (place, {"wish": "heal", "kind": "pimple"}) for place in ("x", "x/y")
+    ]
+
+
+def test_doctor_tells_when_the_odds_that_were_fitted_are_not_those_of_today(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(state_dir=tmp_path)
+    tastes.write(tmp_path, learned(0.2))
+    assert "learn again" not in doctor._taste(settings).found
+    monkeypatch.setattr(doctor, "__version__", "9.0")
+    assert doctor._taste(settings).found.endswith("its odds were not those of 9.0: learn again")
+
+
+def test_what_was_decided_about_a_photo_that_was_renamed_teaches_once(tmp_path: Path) -> None:
+    before, after = tmp_path / "IMG.tif", tmp_path / "Smith.tif"
+    facts = ({"kind": "pimple", "by": "page", "at": "2026-01-02T03:04:05+00:00"},)
+    decided = Corrections((Correction((1, 2, 3, 4), Wish.HEAL),))
+    corrections.write(before, tmp_path, Memory("IMG.tif", "ab", decided, facts))
+    corrections.read_anywhere(after, tmp_path, "ab", [(before, tmp_path)])
+    assert corrections.path_of(after, tmp_path).exists()
+    assert [(whose, spot["kind"]) for whose, spot in corrections.decided_below(tmp_path)] == [
+        ("ab", "pimple")
     ]

@@ -57,7 +57,9 @@ def test_a_daemon_of_another_user_is_not_taken_for_none(state: Path, monkeypatch
 
 
 def test_a_journal_in_a_closed_folder_is_another_users(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "is_file", refused)
+    asked = Path.lstat
+    monkeypatch.setattr(Path, "is_file", lambda _: False)  # as of Python 3.14
+    monkeypatch.setattr(Path, "lstat", lambda path: refused(path) if path.name == FILE_NAME else asked(path))
     with pytest.raises(NotItsUser):
         Journal.attach(state)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
 import signal
 import sys
@@ -220,3 +222,25 @@ def test_a_hook_without_room_for_its_facts_is_a_line(
     hooks.done({})
     hooks.step(idle=True)
     assert "hook does not start" in [line["event"] for line in logged]
+
+
+@pytest.mark.parametrize("how", ["repaired", "removed"])
+@pytest.mark.parametrize("what", ["IMG-mask.tif", "corrections/IMG.tif.json", "corrections/keep.json"])
+def test_what_kept_a_photo_from_being_done_and_is_gone_lets_it_be_done(hot: Hot, what: str, how: str) -> None:
+    """The message says: repair or remove it. Whoever did had to know of ``retry`` as well."""
+    bad = hot.folder / "_retouchd" / what
+    bad.parent.mkdir(parents=True)
+    bad.write_bytes(b"")  # no mask, and no JSON
+    photo = hot.drop("IMG.tif")
+    hot.start()
+    wait_for(lambda: hot.log().count('"event": "skipped"') == 2 and hot.rows("skipped"), hot.log())
+    if how == "removed":
+        bad.unlink()
+    elif bad.suffix == ".tif":
+        bad.write_bytes(b"\x07 painted")
+    else:
+        digest = hashlib.sha256(photo.read_bytes()).hexdigest()
+        told = {"source": {"sha256": digest}, "kept": []}
+        schema = "keep" if bad.name == "keep.json" else "corrections"
+        bad.write_text(json.dumps({"schema": f"retouchd.{schema}/1", **told}))
+    wait_for(lambda: hot.rows("done"), hot.log())

@@ -186,7 +186,7 @@ def test_figures_of_stages_and_cards(tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
     (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    lines = (metrics.text(journal) or b"").decode().splitlines()
+    lines = (metrics.text(journal, ()) or b"").decode().splitlines()
     journal.close()
 
     buckets = {

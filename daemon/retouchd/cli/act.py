@@ -16,7 +16,7 @@ import click
 from retouchd import actions, config, control
 from retouchd.cli.options import GivenPath, absolute, config_option, journal_of
 from retouchd.errors import JobError, NoDaemon, NothingToUndo, UnknownJob
-from retouchd.jobs import AT_REST, IN_HAND, State
+from retouchd.jobs import AT_REST, IN_HAND, LEFT_ALONE, UNDONE, State
 from retouchd.results import undo as undoing
 from retouchd.results.contact import ContactPages
 from retouchd.results.undo import TooWide, Undone
@@ -128,7 +128,7 @@ Decision = Callable[[Journal, Row], Row]
 
 
 def _leave_alone(_journal: Journal, row: Row) -> Row:
-    return replace(row, state=State.SKIPPED, reason="undone by a person", code=actions.UNDONE, plan="")
+    return replace(row, state=State.SKIPPED, reason="undone by a person", code=UNDONE, plan="")
 
 
 def _take_up(journal: Journal, row: Row) -> Row:
@@ -191,5 +191,5 @@ def _with_results(settings: config.Settings, path: Path) -> dict[Path, Path]:
 def _at_rest(settings: config.Settings, journal: Journal, path: Path) -> dict[Path, Path]:
     """The photos of a folder that the journal alone tells of: they have no results, or none any more."""
     rows = journal.listed(AT_REST) if path.is_dir() else []
-    wanted = (r.file for r in rows if r.file.is_relative_to(path) and r.code != actions.ASKED)
+    wanted = (r.file for r in rows if r.file.is_relative_to(path) and r.code != LEFT_ALONE)
     return {photo: settings.results_of(photo) for photo in wanted if os.path.lexists(photo)}

@@ -15,7 +15,7 @@ import click
 from retouch_engine import Role
 from retouchd import config, ignores
 from retouchd.cli.options import GivenPath, absolute, config_option, journal_of, json_option
-from retouchd.jobs import AT_REST, State
+from retouchd.jobs import AT_REST, WAITING, State
 from retouchd.results import record
 from retouchd.state.journal import EVERYWHERE, Journal
 from retouchd.state.rows import InstanceRow, RootRow, Row
@@ -36,7 +36,8 @@ def _overview(settings: config.Settings, journal: Journal) -> dict[str, Any]:
     now, instance = journal.now(), journal.instance()
     running = _is_running(instance, now)
     watched = {os.fsencode(w.path) for w in settings.watch}
-    queued = journal.listed((State.QUEUED, State.RETRY))
+    waiting = journal.listed(WAITING)
+    queued = [r for r in waiting if r.root in watched and r.state in {State.QUEUED, State.RETRY}]
     return {
         "running": running,
         "pid": instance.pid if instance and running else None,
@@ -51,7 +52,8 @@ def _overview(settings: config.Settings, journal: Journal) -> dict[str, Any]:
             for r in journal.roots()
             if r.path in watched
         ],
-        "counts": {str(state): count for state, count in journal.counts().items()},
+        "counts": {str(state): count for state, count in journal.counts(watched).items()},
+        "unwatched": sum(row.root not in watched for row in waiting),
         "oldest_queued_s": round(max((now - r.seen_at for r in queued), default=0.0), 1),
     }
 
@@ -70,7 +72,8 @@ def status(config_path: Path | None, as_json: bool) -> None:
     for root in told["roots"]:
         ago = duration(root["looked_s_ago"])
         click.echo(f"folder: {shown(root['path'])}: {root['state']}, {shown(root['note'])}, looked {ago} ago")
-    for state, count in told["counts"].items():
+    unwatched = {"waiting in folders that are watched no longer": told["unwatched"]}
+    for state, count in (told["counts"] | unwatched).items():
         if count:
             click.echo(f"{count:8d} {state}")
 

@@ -10,8 +10,9 @@ given against.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from retouchd.errors import JobError, UnsafeFolder
 from retouchd.jobs import Digest
 from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER, RECORD
 from retouchd.results import publish, record
+from retouchd.results.publish import Published
 from retouchd.text import shown
 
 _MOST_BYTES = 16 << 20
@@ -53,6 +55,12 @@ class Memory:
     """Digests of edited masks that were read."""
     approved: str = ""
     """When a person approved the result, as ISO 8601; empty when nobody did."""
+    approved_result: str = ""
+    """Digest of the result that was approved; empty for whichever comes of what was decided."""
+
+    def approves(self, told: dict[str, Any]) -> bool:
+        """Whether a person approved the result that a record tells of: not one that was made since."""
+        return bool(self.approved) and self.approved_result in {"", record.result_digest(told)}
 
     def as_json(self) -> dict[str, Any]:
         """The file's content."""
@@ -60,7 +68,8 @@ class Memory:
         notes = [*self.facts, *({} for _ in self.decided.spots)]
         spots = [{**note, **spot} for note, spot in zip(notes, told["spots"], strict=False)]
         source = {"name": self.source, "sha256": self.sha256}
-        rest = {"masks": list(self.masks), "approved": self.approved, **told, "spots": spots}
+        word = {"approved": self.approved, "approved_result": self.approved_result}
+        rest = {"masks": list(self.masks), **word, **told, "spots": spots}
         return {"schema": CORRECTIONS_SCHEMA, "source": source, **rest}
 
 
@@ -98,7 +107,33 @@ def read(source: Path, folder: Path, digest: str) -> Memory:
         facts=tuple(_noted(spot) for spot in told.get("spots", [])),
         masks=tuple(m for m in _listed(told, "masks") if isinstance(m, str)),
         approved=str(told.get("approved") or ""),
+        approved_result=str(told.get("approved_result") or ""),
     )
+
+
+def read_anywhere(source: Path, folder: Path, digest: str, others: Iterable[tuple[Path, Path]]) -> Memory:
+    """As :func:`read`; where nothing is remembered, what is of the same bytes under another name.
+
+    It is written down for this name then. A photo that was renamed lost what a person had kept in it.
+
+    Args:
+        source: the photo.
+        folder: where its results lie.
+        digest: SHA-256 of its bytes.
+        others: photos of the same bytes, each with the folder of its results.
+
+    Raises:
+        BrokenCorrections: there is a file, and it cannot be used.
+        UnsafeFolder, OSError: as :func:`write`.
+    """
+    memory = read(source, folder, digest)
+    for photo, place in others if memory == Memory(source.name, digest) else ():
+        found = read(photo, place, digest)
+        if found.decided != Corrections():
+            memory = replace(found, source=source.name, masks=(), approved="")
+            write(source, folder, memory)
+            break
+    return memory
 
 
 def _told(path: Path) -> dict[str, Any] | None:
@@ -184,8 +219,10 @@ def last_heal(source: Path, folder: Path, digest: str) -> Path | None:
 def decided_below(top: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Everything that people decided below a folder: the photo, and the wish with what was known of its spot.
 
-    Files that cannot be used are left out: nothing is healed because of what is read here.
+    Once each: a photo that was renamed has them under both names. Files that cannot be used are left out:
+    nothing is healed because of what is read here.
     """
+    known: set[str] = set()
     for place, folders, names in os.walk(top):
         folders.sort()
         if Path(place).name != CORRECTIONS_FOLDER or Path(place).parent.name != OWN_FOLDER:
@@ -193,13 +230,28 @@ def decided_below(top: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for name in sorted(n for n in names if n.endswith(".json")):
             with contextlib.suppress(BrokenCorrections, OSError):
                 told = _told(Path(place, name)) or {}
-                spots = _listed(told, "spots")
-                yield from ((_whose(told) or name, spot) for spot in spots if isinstance(spot, dict))
+                whose = _whose(told) or name
+                for spot in (s for s in _listed(told, "spots") if isinstance(s, dict)):
+                    if (words := json.dumps([whose, spot], sort_keys=True)) not in known:
+                        known.add(words)
+                        yield whose, spot
 
 
 def latest(source: Path, folder: Path) -> dict[str, Any] | None:
     """The record of the latest results of a photo; None when there is none."""
     return next((told for _, told in reversed(record.sets_of(source, folder))), None)
+
+
+def done_before(source: Path, folder: Path, digest: str) -> Published | None:
+    """The latest results, when they are of these very bytes and show what a person decided.
+
+    Under whichever settings and version they were made, and edited or not.
+    """
+    for names, told in reversed(record.sets_of(source, folder)):
+        done = Published(names, told, adopted=True, other_settings=True)
+        shows = record.source_digest(told) == digest and done.is_there and not outdated(source, folder)
+        return done if shows else None
+    return None
 
 
 def outdated(source: Path, folder: Path) -> bool:

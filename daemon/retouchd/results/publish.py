@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Role
-from retouchd import naming
+from retouchd import naming, ours
 from retouchd.errors import (
     JobError,
     SourceChanged,
@@ -69,6 +69,14 @@ class Published:
     names: ResultSet
     record: dict[str, Any]
     adopted: bool = False
+    other_settings: bool = False
+    """Whether it was adopted although settings or version are others now."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the main TIFF, which is published last, lies there; somebody may have edited it."""
+        main = self.names.path(Role.RESULT)
+        return main.is_file() and main.stat().st_size > 0
 
 
 def publish(parcel: Parcel) -> Published:
@@ -96,11 +104,10 @@ def find_done(
 ) -> Published | None:
     """The set that already holds this very work. ``edited`` also takes one whose TIFF was edited since."""
     for names, found in record.sets_of(source, folder):
-        if record.same_work(found, digest, recipe):
-            main = names.path(Role.RESULT)
-            there = main.is_file() and main.stat().st_size > 0
-            if there and (edited or record.is_complete(found, names, lambda: None)):
-                return Published(names, found, adopted=True)
+        done = Published(names, found, adopted=True)
+        known = record.same_work(found, digest, recipe) and done.is_there
+        if known and (edited or record.is_complete(found, names, lambda: None)):
+            return done
     return None
 
 
@@ -124,10 +131,27 @@ def reusable(done: Published, alive: Callable[[], None]) -> dict[str, Staged]:
     return files if Role.RESULT in files else {}
 
 
-def has_record(source: Path, folder: Path) -> bool:
-    """Whether there is a record of this photo, or a mask painted beforehand."""
+def may_be_done(source: Path, folder: Path) -> bool:
+    """Whether there is a record that may be of this photo, or a mask painted beforehand."""
     mask = naming.first_set(source, folder).path(Role.MASK)
-    return os.path.lexists(mask) or bool(record.sets_of(source, folder))
+    return os.path.lexists(mask) or any(record.sets_named(source, folder))
+
+
+def take_over(source: Path, folder: Path, digest: Digest) -> None:
+    """Give a photo the results in its mirror that were made of its very bytes when it lay elsewhere.
+
+    A record in a mirror names the folder of its photo. When that is mounted elsewhere, or renamed together
+    with its mirror, the results would be nobody's, and the whole folder be done again beside them.
+
+    Raises:
+        OSError: a record cannot be written.
+    """
+    for names, told in record.sets_named(source, folder):
+        same = record.source_digest(told) == digest and record.source_name(told) == source.name
+        before = told["source"].get("folder") if same else None
+        if isinstance(before, str) and not os.path.lexists(Path(before, source.name)):
+            moved = {**told, "source": {**told["source"], "folder": str(source.parent)}}
+            ours.write(names.path(RECORD), moved, folder.stat().st_mode & 0o666)
 
 
 def sweep(folder: Path, token: str, now: float) -> list[Path]:

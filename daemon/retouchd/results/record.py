@@ -88,6 +88,11 @@ def recipe_digest(record: dict[str, Any]) -> Digest:
     return Digest(str(_table(record, "engine").get("recipe_digest", "")))
 
 
+def result_digest(record: dict[str, Any]) -> Digest:
+    """The digest of the main TIFF as it was published; empty when the record does not say."""
+    return Digest(str(_table(_table(record, "outputs"), Role.RESULT).get("sha256", "")))
+
+
 def followed(record: dict[str, Any]) -> bool:
     """Whether another photo of the sitting had a say in what became of this one."""
     return bool(_table(record, "followed").get("spots"))
@@ -108,6 +113,15 @@ def same_source(record: dict[str, Any], source: Path) -> bool:
 def sets_of(source: Path, folder: Path) -> list[tuple[ResultSet, dict[str, Any]]]:
     """Every set in a folder that was made of this photo, with its record, the latest last.
 
+    Raises:
+        BadName, NameTooLong, OSError: as :func:`sets_named`.
+    """
+    return [(names, told) for names, told in sets_named(source, folder) if same_source(told, source)]
+
+
+def sets_named(source: Path, folder: Path) -> Iterator[tuple[ResultSet, dict[str, Any]]]:
+    """Every set in a folder that has the names of this photo's, with its record, the latest last.
+
     A number may be missing: its names are somebody's files, or its set was removed. Counting up to the first
     one without a record made the service blind to all after it. The folder is not listed for it: that costs
     more with each photo done, 3 ms at the ten thousand files of a wedding and far more on a share, ten times
@@ -117,17 +131,15 @@ def sets_of(source: Path, folder: Path) -> list[tuple[ResultSet, dict[str, Any]]
         BadName, NameTooLong: as :func:`retouchd.naming.first_set`.
         OSError: our folder may not be looked into, or does not answer.
     """
-    names, free, found = naming.first_set(source, folder), 0, []
+    names, free = naming.first_set(source, folder), 0
     while free <= _MOST_FREE:
         if _there(names.path(RECORD)):
-            told = read(names.path(RECORD))
-            if told and same_source(told, source):
-                found.append((names, told))
+            if told := read(names.path(RECORD)):
+                yield names, told
             free = 0
         else:
             free = 0 if _there(names.path(Role.RESULT)) else free + 1
         names = names.next()
-    return found
 
 
 def _there(path: Path) -> bool:

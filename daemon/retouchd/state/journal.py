@@ -7,11 +7,12 @@ undo each other's decisions.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, fields, replace
 from pathlib import Path
 
@@ -81,8 +82,9 @@ class Journal:
         """
         path = state_dir / FILE_NAME
         try:
-            if not path.is_file():
-                raise JournalMissing(path)
+            path.lstat()  # is_file() tells nothing apart since Python 3.14
+        except (FileNotFoundError, NotADirectoryError):
+            raise JournalMissing(path) from None
         except PermissionError:
             raise NotItsUser(state_dir) from None
         with schema.opened(path, "rw") as db:
@@ -128,9 +130,22 @@ class Journal:
         marks = ", ".join("?" * len(wanted))
         return [_row(v) for v in self._db.execute(_SELECT + f"WHERE state IN ({marks}) ORDER BY id", wanted)]
 
-    def counts(self) -> dict[State, int]:
-        """How many rows are in each state."""
-        found = dict(self._db.execute("SELECT state, count(*) FROM job GROUP BY state"))
+    def take_over(self, root: bytes) -> None:
+        """Give every photo below a watched folder to it, whichever was watched when it was seen.
+
+        A folder that is watched instead of the one above it, or below it, found rows of its photos under
+        the other one: what was queued waited for ever, and new exports of the same names were not seen.
+        """
+        self._db.execute(
+            "UPDATE job SET root=?, revision=revision+1 WHERE path>? AND path<? AND root<>?",
+            (root, root + b"/", root + b"0", root),  # 0 comes right after /
+        )
+
+    def counts(self, roots: Collection[bytes]) -> dict[State, int]:
+        """How many rows are in each state; of those not at rest only what lies below these roots."""
+        rest, marks = f"state IN ({_REST_MARKS})", ", ".join("?" * len(roots))
+        query = f"SELECT state, count(*) FROM job WHERE {rest} OR root IN ({marks}) GROUP BY state"  # noqa: S608
+        found = dict(self._db.execute(query, (*AT_REST, *roots)))
         return {state: found.get(str(state), 0) for state in State}
 
     def see(self, path: bytes, root: bytes, signature: Signature, reason: str) -> None:
@@ -254,13 +269,10 @@ class Journal:
             found.setdefault(name, {})[upto] = (count, seconds)
         return found
 
-    def same_pixels(self, row: Row, digest: Digest, recipe: Digest) -> list[Row]:
-        """Other photos of the very same bytes that are done under the very same recipe, latest first."""
-        found = self._db.execute(
-            _SELECT
-            + "WHERE source_digest=? AND recipe_digest=? AND state=? AND id<>? ORDER BY changed_at DESC",
-            (digest, recipe, State.DONE, row.id),
-        )
+    def same_bytes(self, photo: Path, digest: Digest) -> list[Row]:
+        """Other photos of the very same bytes that are done, latest first."""
+        which = "WHERE source_digest=? AND state=? AND path<>? ORDER BY changed_at DESC"
+        found = self._db.execute(_SELECT + which, (digest, State.DONE, os.fsencode(photo)))
         return [_row(v) for v in found]
 
     def has_twin(self, row: Row) -> bool:
@@ -291,27 +303,16 @@ class Journal:
         with self.together():
             self._db.executemany("DELETE FROM published WHERE path=?", rows)
 
-    def together(self) -> Transaction:
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
         """Several changes in one transaction: ``with journal.together(): ...``."""
-        return Transaction(self._db)
+        if self._db.in_transaction:
+            yield
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        with self._db:  # commits, or rolls back
+            yield
 
     def _one(self, query: str, *values: object) -> Row | None:
         found = self._db.execute(query, values).fetchone()
         return _row(found) if found else None
-
-
-class Transaction:
-    """Begins, and commits or rolls back."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._db = database
-        self._outer = False
-
-    def __enter__(self) -> None:
-        self._outer = not self._db.in_transaction
-        if self._outer:
-            self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if self._outer:
-            self._db.execute("ROLLBACK" if kind else "COMMIT")

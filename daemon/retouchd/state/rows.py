@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from retouchd.jobs import Digest, JobId, Signature, State
+from retouchd.jobs import Asked, Digest, JobId, Signature, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class Row:
     revision: int
     made: int = 0
     """How often a result was made of it."""
-    forced: int = 0
-    """1 when a person asked for it although it is a result of ours."""
+    forced: int = Asked.NOTHING
+    """What a person asked for it, until it changes."""
 
     @property
     def file(self) -> Path:

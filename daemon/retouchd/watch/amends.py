@@ -1,8 +1,9 @@
 """Notices what people correct while nobody tells the service: edited masks, and files of corrections.
 
 It looks at the folders of results now and then, and takes a photo up again when a file there has changed and
-stands still. Only a change is looked into, so that a correction that cannot be used is tried once and not
-for ever. A restart looks at what is younger than its result.
+stands still, or when one is gone that kept the photo from being done. Only a change is looked into, so that a
+correction that cannot be used is tried once and not for ever. A restart looks at what is younger than its
+result.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from pathlib import Path
 from retouch_engine import Role
 from retouchd import actions, log, naming
 from retouchd.config import Settings
-from retouchd.jobs import IN_HAND, State
-from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER
+from retouchd.jobs import GONE, IN_HAND, LEFT_ALONE, UNDONE, State
+from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER, RECORD
 from retouchd.results import corrections
+from retouchd.results.keepsakes import KEEP_FILE, BrokenKeepList
 from retouchd.state.journal import Journal
 from retouchd.state.rows import Row
 from retouchd.watch.roots import rest_s
@@ -27,6 +29,8 @@ _LOOK_S = 3.0
 percent of a core, all day."""
 _SIZE_BITS = 44
 """A stamp is one number, time and size: of 2,000 photos a service remembers one each, all night."""
+
+_GIVEN_UP = (State.SKIPPED, State.QUARANTINED)
 
 
 class Amends:
@@ -45,7 +49,7 @@ class Amends:
         self._folders = {folder for row in done if (folder := self._folder(row))}
 
     def touch(self, folder: Path) -> None:
-        """Results appeared in this folder."""
+        """Results appeared in this folder, or a photo of it could not be done."""
         self._folders.add(folder)
 
     def poke(self) -> None:
@@ -71,6 +75,8 @@ class Amends:
             return  # taken back, or the share is away: there is nothing to correct
         before, self._seen[place] = self._seen.get(place, {}), now
         moving = {entry.name for entry in self._moving if entry.parent == place}
+        for name in before.keys() - now.keys():
+            self._let_go(folder, place / name)
         for name, stamp in now.items():
             if before.get(name) != stamp or name in moving:
                 self._consider(folder, place / name, before.get(name), stamp)
@@ -88,20 +94,36 @@ class Amends:
 
     def _redone(self, folder: Path, entry: Path) -> bool:
         """Take the photo up again if its results do not show what was decided; False: look again later."""
-        name = corrections.photo_of(entry)
-        rows = self._rows(folder, name) if name else []
+        rows = self._rows(folder, entry)
         if any(row.state in IN_HAND for row in rows):
             return False
         return all(self._taken_up(row, folder, entry) for row in rows)
 
+    def _let_go(self, folder: Path, entry: Path) -> None:
+        """A file is gone. What is done stays: the whole folder may be on its way from a backup."""
+        for row in filter(_barred, self._rows(folder, entry)):
+            self._take_up(row, entry)
+
     def _taken_up(self, row: Row, folder: Path, entry: Path) -> bool:
-        if not corrections.outdated(row.file, folder):
-            return True
+        wanted = _barred(row) or corrections.outdated(row.file, folder)
+        return self._take_up(row, entry) if wanted else True
+
+    def _take_up(self, row: Row, entry: Path) -> bool:
         after = actions.taken_up(row, self._journal.now(), "a person corrected it")
         log.get().info("corrected", file=row.file, job=row.id, by=entry.name)
         return self._journal.save(after) is not None
 
-    def _rows(self, folder: Path, name: str) -> list[Row]:
+    def _rows(self, folder: Path, entry: Path) -> list[Row]:
+        """The photos that a file is about; where no record tells, those that it may keep from being done."""
+        name = corrections.photo_of(entry)
+        if entry.name != KEEP_FILE and name is not None:
+            return self._named(folder, name)
+        here = (r for r in self._journal.listed(_GIVEN_UP) if self._folder(r) == folder)
+        if entry.name == KEEP_FILE:
+            return [row for row in here if row.code == BrokenKeepList.code]
+        return [row for row in here if row.file.stem == naming.set_of_mask(entry).stem]
+
+    def _named(self, folder: Path, name: str) -> list[Row]:
         """The photos of this name whose results lie here: several where watched folders share a mirror."""
         tops = ((watch, watch.mirror or watch.path) for watch in self.settings.watch)
         paths = [w.path / folder.relative_to(top) / name for w, top in tops if folder.is_relative_to(top)]
@@ -113,6 +135,11 @@ class Amends:
             if os.fsencode(watch.path) == row.root:
                 return watch.results_of(row.file)
         return None
+
+
+def _barred(row: Row) -> bool:
+    """Whether what lies beside it may have kept a photo from being done."""
+    return row.state in _GIVEN_UP and row.code not in {GONE, LEFT_ALONE, UNDONE}
 
 
 def _stamps(place: Path, wanted: Callable[[str], bool]) -> dict[str, int]:
@@ -131,11 +158,14 @@ def _is_json(name: str) -> bool:
 
 
 def _younger(entry: Path, stamp: int) -> bool:
-    """Whether a file that was never seen before changed after its photo was published, main TIFF last."""
+    """Whether a file that was never seen before changed after its photo was published, main TIFF last.
+
+    Or before its photo was ever done, and maybe kept it from being done.
+    """
     if entry.parent.name == CORRECTIONS_FOLDER:
         return True
     names = naming.set_of_mask(entry)
     try:
         return stamp >> _SIZE_BITS > names.path(Role.RESULT).stat().st_mtime_ns
     except OSError:
-        return False
+        return not os.path.lexists(names.path(RECORD))

@@ -10,17 +10,17 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from retouchd import log, mounts
 from retouchd.config import Settings
-from retouchd.jobs import AT_REST, IN_HAND, WAITING, Signature, State
+from retouchd.jobs import AT_REST, GONE, IN_HAND, LEFT_ALONE, UNDONE, WAITING, Asked, Signature, State
 from retouchd.results import publish
 from retouchd.state.journal import EVERYWHERE, Journal
 from retouchd.state.rows import Resting, Row
-from retouchd.watch import scanner
+from retouchd.watch import moves, scanner
 from retouchd.watch.roots import MountTable, Root
 from retouchd.watch.settle import SettleTracker
 from retouchd.watch.wake import Wake
@@ -31,7 +31,6 @@ _REST_WHEN_POKED = 3.0
 """And this many times what a look takes."""
 _DAY_S = 86_400.0
 _PRUNE_PAUSE_S = 3600.0
-_GONE = "gone"
 
 
 class Intake:
@@ -45,8 +44,11 @@ class Intake:
         clock: Callable[[], float] = time.monotonic,
         table: MountTable = mounts.current,
         wake: Wake | None = None,
+        moved: Callable[[Path], None] = lambda _: None,
     ) -> None:
+        """``moved`` is told of each folder to which a photo came that is done."""
         self._journal, self._clock, self._table, self._wake = journal, clock, table, wake
+        self._moved = moved
         self._settings = settings
         self.roots: dict[Path, Root] = {}
         self._trackers: dict[Path, SettleTracker] = {}
@@ -61,6 +63,9 @@ class Intake:
             del self.roots[path]
             if self._wake:
                 self._wake.forget(path)
+        # From above: a link in one folder may lead to another that is watched as well.
+        for path in sorted(wanted):
+            self._journal.take_over(os.fsencode(path))
         for path, watch in wanted.items():
             root = self.roots.setdefault(path, Root(watch))
             root.watch, root.next_look_s = watch, 0.0
@@ -109,8 +114,8 @@ class Intake:
         if (root.offline, root.mount, root.lost) != before:
             self._health_changed(root)
         if not root.offline and not root.vanished(root.watch.path, self._table):  # not even meanwhile
-            self._sweep_once(root, found)
             self._reconcile(root, found)
+            self._sweep_once(root, found)
             self._note_barred(root, found)
         self._journal.note_root(root.key, "offline" if root.offline else "online", root.offline or root.mode)
         root.cost_s = self._clock() - began
@@ -177,22 +182,43 @@ class Intake:
         """Bring the journal's rows and the files together."""
         tracker = self._trackers[root.watch.path]
         moving, resting = self._journal.moving(root.key), self._journal.resting(root.key)
+        new = any(path not in resting and path not in moving for path in found.files)
+        waiting = {path: row for path, row in moving.items() if row.state in WAITING}
+        lost = self._lost(root, found, {**resting, **waiting}) if new else {}
         with self._journal.together():
             for path, signature in found.files.items():
                 rest = resting.get(path)
+                if rest is None and path not in moving and self._followed(root, path, signature, lost):
+                    continue
                 if rest is None:
                     self._consider(root, tracker, moving.get(path), path, signature)
-                elif rest.code == _GONE or not signature.is_written(rest.signature):
+                elif rest.code == GONE or not signature.is_written(rest.signature):
                     self._consider(root, tracker, self._journal.find(path), path, signature)
             for path, row in moving.items():
                 if path not in found.files and row.state in WAITING and found.covers(path):
                     tracker.forget(path)
                     self._journal.save(
-                        replace(row, state=State.SKIPPED, code=_GONE, reason=self._why_gone(root, row))
+                        replace(row, state=State.SKIPPED, code=GONE, reason=self._why_gone(root, row))
                     )
             for path, rest in resting.items():
                 if path not in found.files and self._forgettable(rest) and found.covers(path):
                     self._journal.forget(path)
+
+    def _lost(
+        self, root: Root, found: scanner.Found, known: Mapping[bytes, Row | Resting]
+    ) -> dict[str, bytes]:
+        """Where photos were that are not there now; first also those of folders watched no longer."""
+        lost = moves.missing(known, found)
+        for other in () if root.swept else self._journal.roots():
+            if Path(os.fsdecode(other.path)) not in self.roots:
+                lost = moves.missing(self._journal.resting(other.path), found) | lost
+        return lost
+
+    def _followed(self, root: Root, path: bytes, signature: Signature, lost: Mapping[str, bytes]) -> bool:
+        known = moves.follow(self._journal, root.watch, path, signature, lost)
+        if known:
+            self._moved(root.watch.results_of(Path(os.fsdecode(path))))
+        return known
 
     @staticmethod
     def _why_gone(root: Root, row: Row) -> str:
@@ -224,7 +250,12 @@ class Intake:
             self._journal.see(path, root.key, signature, watched.why)
             return
         same = signature.same_file(row.sig)
-        if row.state in IN_HAND or (same and row.state in AT_REST and row.code != _GONE):
+        left = row.state == State.QUARANTINED or row.code in {LEFT_ALONE, UNDONE}
+        if left and signature.same_content(row.sig):
+            # Other rights, another mount: no change that takes back what was decided.
+            self._journal.save(replace(row, signature=str(signature)))
+            return
+        if row.state in IN_HAND or (same and row.state in AT_REST and row.code != GONE):
             return
         if same and row.state in {State.QUEUED, State.RETRY}:
             return
@@ -241,7 +272,7 @@ class Intake:
         fresh = replace(row, state=State.SETTLING, reason=why, code="", signature=str(signature), plan="")
         made = row.made if now - row.changed_at < _DAY_S else 0
         fresh = replace(fresh, attempts=0, deaths=0, not_before=0.0, seen_at=now)
-        self._journal.save(replace(fresh, made=made, forced=0))
+        self._journal.save(replace(fresh, made=made, forced=Asked.NOTHING))
 
     def _settled(self, root: Root, tracker: SettleTracker, row: Row) -> None:
         """The file stands still. Three more reasons to wait, then it is queued."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from retouch_engine import __version__
@@ -15,15 +15,18 @@ from retouchd.work import gpu
 _WAITING = (State.QUEUED, State.RETRY)
 
 
-def text(journal: Journal) -> bytes | None:
-    """The page; None where the library is not installed."""
+def text(journal: Journal, watched: Collection[bytes]) -> bytes | None:
+    """The page, on these folders; None where the library is not installed.
+
+    Of a folder that is watched no longer, what waited there would wait for ever, and the last look age.
+    """
     try:
         from prometheus_client import CollectorRegistry, generate_latest
     except ImportError:
         return None
 
     registry = CollectorRegistry()
-    registry.register(_Figures(journal))
+    registry.register(_Figures(journal, watched))
     page: bytes = generate_latest(registry)
     return page
 
@@ -31,27 +34,28 @@ def text(journal: Journal) -> bytes | None:
 class _Figures:
     """What the library asks; it knows no more of us than this one method."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, journal: Journal, watched: Collection[bytes]) -> None:
+        self._journal, self._watched = journal, watched
 
     def collect(self) -> Iterable[Any]:
-        return _figures(self._journal)
+        return _figures(self._journal, self._watched)
 
 
-def _figures(journal: Journal) -> Iterable[Any]:
+def _figures(journal: Journal, watched: Collection[bytes]) -> Iterable[Any]:
     from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 
     now = journal.now()
     files = GaugeMetricFamily("retouchd_files", "Photos in each state", labels=["state"])
-    for state, count in journal.counts().items():
+    for state, count in journal.counts(watched).items():
         files.add_metric([str(state)], count)
     yield files
-    oldest = max((now - row.seen_at for row in journal.listed(_WAITING)), default=0.0)
+    waiting = (row for row in journal.listed(_WAITING) if row.root in watched)
+    oldest = max((now - row.seen_at for row in waiting), default=0.0)
     yield GaugeMetricFamily("retouchd_oldest_queued_seconds", "Age of the oldest photo in line", value=oldest)
     up = GaugeMetricFamily("retouchd_root_up", "1 while a watched folder is there", labels=["root"])
     age = GaugeMetricFamily("retouchd_scan_age_seconds", "Since the last look at a folder", labels=["root"])
     free = GaugeMetricFamily("retouchd_disk_free_bytes", "Room in a watched folder", labels=["root"])
-    for root in journal.roots():
+    for root in (r for r in journal.roots() if r.path in watched):
         name = shown(root.path)
         up.add_metric([name], float(root.state == "online"))
         age.add_metric([name], now - root.checked_at)

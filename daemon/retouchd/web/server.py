@@ -11,6 +11,7 @@ gate's business; everything else is the review's.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -60,6 +61,7 @@ class Web:
         self.pulse = Pulse(time.monotonic())
         self.calls: SimpleQueue[Call] = SimpleQueue()
         self.state_dir, self.ring = settings.state_dir, ring
+        self.watched = _watched(settings)
         album = Album(places_of((w.path, w.mirror) for w in settings.watch))
         self._tiles = Tiles(settings.limits.max_megapixels)
         site = Site(album, self._tiles, says=lambda: self.status, changed=lambda _: ring())
@@ -75,6 +77,7 @@ class Web:
 
     def watch(self, settings: Settings) -> None:
         """Show the folders of these settings from now on."""
+        self.watched = _watched(settings)
         self._server.album.places = places_of((w.path, w.mirror) for w in settings.watch)
         self._server.album.forget()
 
@@ -97,6 +100,11 @@ class Web:
         self._server.shutdown()
         self._server.server_close()
         self._tiles.close()
+
+
+def _watched(settings: Settings) -> frozenset[bytes]:
+    """The watched folders, as the journal keeps them."""
+    return frozenset(os.fsencode(w.path) for w in settings.watch)
 
 
 class _Server(Server):
@@ -134,7 +142,7 @@ class _Handler(Handler):
     def _metrics(self) -> None:
         journal = self._journal()
         try:
-            text = metrics.text(journal)
+            text = metrics.text(journal, self.server.web.watched)
         finally:
             journal.close()
         if text is None:

@@ -8,7 +8,6 @@ leaves a row from which the work resumes.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import random
@@ -22,12 +21,12 @@ from retouch_engine import Order, Recipe, Role
 from retouchd import log, naming
 from retouchd.config import Settings, Watch, overrides
 from retouchd.errors import JobError, LoopSuspected, SourceChanged, SourceGone, TargetUnavailable
-from retouchd.jobs import AT_REST, Digest, Failure, JobId, Outcome, Signature, Staged, State
+from retouchd.jobs import AT_REST, Asked, Digest, Failure, Outcome, Signature, Staged, State
 from retouchd.results import corrections, keepsakes, publish, record, sittings
 from retouchd.results.corrections import Memory
 from retouchd.results.publish import Parcel, Published
 from retouchd.state.rows import Row
-from retouchd.text import complaint, shown
+from retouchd.text import shown
 from retouchd.work import protocol
 from retouchd.work.desk import Desk, InHand
 from retouchd.work.supervisor import Supervisor
@@ -71,9 +70,9 @@ class Dispatcher:
             if hand := self._hands.pop(one, None):
                 self._desk.journal.save(replace(hand.row, state=State.QUEUED, owner="", lease_until=0.0))
 
-    def staging(self, job: JobId) -> Path:
-        """The folder where the engine writes a job's files."""
-        return self._desk.state_dir / "staging" / str(job)
+    def staging(self, row: Row) -> Path:
+        """The folder where the engine writes a photo's files."""
+        return self._desk.state_dir / "staging" / str(row.id)
 
     def recover(self) -> None:
         """After a start: queue what a dead daemon had in hand, and sweep what nobody waits for."""
@@ -100,7 +99,7 @@ class Dispatcher:
             self._failed(row, Failure.of(error))
             return True
         except OSError as error:
-            self._failed(row, _disk_failure(error))
+            self._failed(row, Failure.of_system(error))
             return True
         claimed = self._desk.journal.claim(row, self._desk.instance)
         if claimed:
@@ -152,7 +151,7 @@ class Dispatcher:
     def _order(self, keeper: Supervisor, hand: InHand) -> None:
         """Ask for the digest first when this work may lie there done already: it is cheap, healing is not."""
         source, folder = hand.row.file, self._folder(hand.row)
-        known = publish.has_record(source, folder) or corrections.path_of(source, folder).exists()
+        known = publish.may_be_done(source, folder) or corrections.path_of(source, folder).exists()
         if known or self._desk.journal.has_twin(hand.row):
             keeper.send({"op": "digest", "source": str(source)})
         else:
@@ -162,14 +161,14 @@ class Dispatcher:
         if not keeper.ready:
             self.abandon(keeper)  # the worker died right after its answer: not because of this photo
             return
-        staging = self.staging(hand.row.id)
+        staging = self.staging(hand.row)
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
         memory = hand.memory or Memory(hand.row.file.name, "")
         decided, source = memory.decided, hand.row.file
         fresh = sittings.on_their_way(self._desk.journal, source)
         sitting = sittings.recalled(source, self._folder(hand.row), memory.sha256, hand.recipe, fresh)
-        mask, own = hand.mask[0] if hand.mask else None, bool(hand.row.forced)
+        mask, own = hand.mask[0] if hand.mask else None, hand.row.forced == Asked.EVEN_OURS
         finish = self.settings.finish
         before = None
         if hand.memory:
@@ -183,21 +182,21 @@ class Dispatcher:
             return
         if not self._watched(hand.row):
             if not keeper.busy:  # until then it writes where another would
-                self._clean(hand.row.id)
+                self._clean(hand.row)
                 self.abandon(keeper)
             return
         try:
             self._heard(keeper, hand, message)
         except (OSError, JobError) as error:
             self._hands.pop(keeper, None)
-            failure = Failure.of(error) if isinstance(error, JobError) else _disk_failure(error)
+            failure = Failure.of(error) if isinstance(error, JobError) else Failure.of_system(error)
             self._failed(hand.row, failure)
 
     def _heard(self, keeper: Supervisor, hand: InHand, message: dict[str, Any] | Outcome) -> None:
         if isinstance(message, Outcome):
             del self._hands[keeper]
             if message.failure:
-                self._clean(hand.row.id)
+                self._clean(hand.row)
                 self._failed(hand.row, message.failure)
             else:
                 self._rendered(hand, message)
@@ -205,10 +204,17 @@ class Dispatcher:
             self._order(keeper, hand)
         elif message["event"] == "digest":
             source, folder = hand.row.file, self._folder(hand.row)
-            memory = corrections.read(source, folder, message["sha256"])
+            known = corrections.read if hand.row.source_digest else self._read_anywhere
+            memory = known(source, folder, Digest(message["sha256"]))
             mask = corrections.edited_mask(source, folder, memory.masks)
             self._hands[keeper] = replace(hand, memory=memory, mask=mask)
             self._known_or_retouch(keeper, Digest(message["sha256"]))
+
+    def _read_anywhere(self, source: Path, folder: Path, digest: Digest) -> Memory:
+        """What a person decided about a photo that is new by its name: its bytes may be known by another."""
+        publish.take_over(source, folder, digest)
+        twins = filter(self._watched, self._desk.journal.same_bytes(source, digest))
+        return corrections.read_anywhere(source, folder, digest, ((t.file, self._folder(t)) for t in twins))
 
     def _known_or_retouch(self, keeper: Supervisor, digest: Digest) -> None:
         hand = self._hands[keeper]
@@ -217,11 +223,14 @@ class Dispatcher:
             self._retouch(keeper, hand)
             return
         done = publish.find_done(row.file, self._folder(row), digest, hand.key, edited=True)
+        # An update, or what was learned, is no reason to replace what a client has: only a person's word is.
+        if done is None and row.forced == Asked.NOTHING:
+            done = corrections.done_before(row.file, self._folder(row), digest)
         if done is None:
             self._twin_or_retouch(keeper, hand, digest)
             return
         del self._hands[keeper]
-        self._done(replace(row, source_digest=digest, recipe_digest=hand.key), done)
+        self._done(replace(row, source_digest=digest, recipe_digest=record.recipe_digest(done.record)), done)
 
     def _twin_or_retouch(self, keeper: Supervisor, hand: InHand, digest: Digest) -> None:
         """The same pixels under another name were done: their result is copied, and nothing is rendered.
@@ -230,8 +239,8 @@ class Dispatcher:
         """
         row, recipe = hand.row, hand.key
         kept = keepsakes.kept(self._folder(row))
-        for twin in () if kept else self._desk.journal.same_pixels(row, digest, recipe):
-            known = self._watched(twin)
+        for twin in () if kept else self._desk.journal.same_bytes(row.file, digest):
+            known = twin.recipe_digest == recipe and self._watched(twin)
             done = publish.find_done(twin.file, self._folder(twin), digest, recipe) if known else None
             if done and (files := publish.reusable(done, self._desk.alive)):
                 del self._hands[keeper]
@@ -281,7 +290,7 @@ class Dispatcher:
             self._desk.journal.save(after)
             log.get().warning("not published", file=row.file, job=row.id, code=error.code, why=str(error))
             if after.state != State.RENDERED:
-                self._clean(row.id)
+                self._clean(row)
         return True
 
     def _parcel(self, row: Row) -> Parcel:
@@ -310,7 +319,7 @@ class Dispatcher:
         reason = _told(row, published)
         after = replace(row, state=State.DONE, reason=reason, code="", plan="", owner="", lease_until=0.0)
         self._desk.journal.save(replace(after, made=row.made + (not published.adopted)))
-        self._clean(row.id)
+        self._clean(row)
         self._desk.published(names.folder)
         self._desk.done({**_facts(after), "result": str(names.path(Role.RESULT)), "summary": reason})
         log.get().info(
@@ -323,9 +332,9 @@ class Dispatcher:
             **{k: v for k, v in final.get("counts", {}).items() if isinstance(v, int)},
         )
 
-    def _clean(self, job: JobId) -> None:
+    def _clean(self, row: Row) -> None:
         with contextlib.suppress(OSError):
-            shutil.rmtree(self.staging(job))
+            shutil.rmtree(self.staging(row))
 
 
 def remembered(hand: InHand, outcome: Outcome, folder: Path) -> InHand:
@@ -346,11 +355,7 @@ def _told(row: Row, published: Published) -> str:
     """What ``why`` says of a photo that is done."""
     words = record.summary(published.record)
     if published.adopted:
-        return f"{words} (was done already)"
+        since = ", with other settings or another version; retouchd requeue does it anew"
+        return f"{words} (was done already{since if published.other_settings else ''})"
     twin = json.loads(row.plan).get("same_as")
     return f"{words} (same pixels as {shown(twin)}; its result was copied)" if twin else words
-
-
-def _disk_failure(error: OSError) -> Failure:
-    code = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "folder"
-    return Failure(code, complaint(error), retryable=True)

@@ -12,7 +12,16 @@ from retouchd.config import Settings
 from retouchd.jobs import Failure, State
 from retouchd.state.rows import Row
 
-WAIT_S = {"disk-full": 60.0, "folder": 15.0, "settings": 15.0, "unsafe-folder": 60.0, "memory-short": 20.0}
+WAIT_S = {
+    "disk-full": 60.0,
+    "folder": 15.0,
+    "settings": 15.0,
+    "unsafe-folder": 60.0,
+    "memory-short": 20.0,
+    # A certificate that ran out, a time server that is away: a night's photos went to quarantine, each
+    # rendered four times for it. Rarely, because each look costs a render.
+    "not-signed": 600.0,
+}
 """Outer conditions, and how long until they are looked at again."""
 DEADLY = frozenset({"worker-died", "time-limit", "memory-ceiling", "worker-stuck"})
 OURS = frozenset({"engine", "internal", "proof", "recipe", "loop"})

@@ -196,7 +196,7 @@ def _photo(place: Place, folder: Path, path: Path, told: dict[str, Any]) -> Phot
         return None
     sha256 = str(record.source_digest(told))
     try:
-        approved = bool(corrections.read(source, folder, sha256).approved)
+        approved = corrections.read(source, folder, sha256).approves(told)
     except (BrokenCorrections, OSError):  # the photo's own page says what is wrong with them
         approved = False
     whole = {key: _whole(counts.get(key)) for key in ("found", *_DECISIONS)}

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader
 from retouch_engine import Correction, Corrections, EngineError, Role, Wish, __version__, pyramid
 from retouchd.errors import BadRequest, RetouchdError
 from retouchd.naming import RECORD
-from retouchd.results import corrections, keepsakes
+from retouchd.results import corrections, keepsakes, record
 from retouchd.results.corrections import Memory
 from retouchd.text import shown
 from retouchd.web.review.album import Album, Photo, Shoot
@@ -241,7 +241,11 @@ class Site:
 
     def _approve(self, photo: Photo, *, yes: bool) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        self._keep(photo, replace(photo.memory(), approved=now if yes else ""))
+        told, memory = photo.told(), photo.memory()
+        # Right after Apply the result that is meant is on its way.
+        pending = told.get("corrections", Corrections().as_json()) != memory.decided.as_json()
+        which = "" if pending else record.result_digest(told)
+        self._keep(photo, replace(memory, approved=now if yes else "", approved_result=which))
 
     def _keep(self, photo: Photo, memory: Memory) -> None:
         corrections.write(photo.source, photo.names.folder, memory)

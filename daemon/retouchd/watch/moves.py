@@ -1,0 +1,57 @@
+"""Photos that lie elsewhere now: what is known of one goes along when it is the very same file.
+
+A shoot's folder is renamed or put into another one, a share is mounted elsewhere, a watched folder is named
+by a link to it. By their paths its photos are new, and what a person took back or told us to leave alone
+would be done after all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from retouchd.config import Watch
+from retouchd.jobs import GONE, Signature, State
+from retouchd.naming import RECORD, ResultSet
+from retouchd.state.journal import Journal
+from retouchd.state.rows import Resting, Row
+from retouchd.watch.scanner import Found
+
+
+def missing(known: Mapping[bytes, Row | Resting], found: Found) -> dict[str, bytes]:
+    """The photos that are not where they were: their paths, by what tells the file."""
+    return {
+        _file(one.signature): path
+        for path, one in known.items()
+        if path not in found.files and one.code != GONE and found.covers(path)
+    }
+
+
+def follow(
+    journal: Journal, watch: Watch, path: bytes, signature: Signature, lost: Mapping[str, bytes]
+) -> bool:
+    """Have what is known of a photo follow it to ``path``; False when it is to be looked at as a new one.
+
+    The file system says whether it is the same file. One that is done needs its results beside it, as when
+    its folder was renamed. A file that was renamed itself has none there, and a mirror's have to be asked.
+    """
+    before = lost.get(_file(str(signature)))
+    row = journal.find(before) if before else None
+    if row is None:
+        return False
+    if row.state == State.DONE and (watch.mirror or not _results_beside(Path(os.fsdecode(path)), row.file)):
+        return False
+    after = replace(row, path=path, root=os.fsencode(watch.path), signature=str(signature))
+    return journal.save(after) is not None
+
+
+def _results_beside(photo: Path, before: Path) -> bool:
+    """One look for each photo: there may be 100,000, and every one of them is asked before the next turn."""
+    return photo.name == before.name and os.path.lexists(ResultSet(photo.parent, photo.stem).path(RECORD))
+
+
+def _file(signature: str) -> str:
+    """All but the number of the device, see :meth:`Signature.same_file`."""
+    return signature.partition(":")[2]

@@ -1,0 +1,287 @@
+"""What a studio does to its shoots over the months: an update, new settings, a rename, another mount."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.daemon.conftest import Hot, wait_for
+
+from retouch_engine import Correction, Corrections, Wish
+from retouchd.config import Settings
+from retouchd.jobs import Digest, State
+from retouchd.results import corrections, publish, record
+from retouchd.results.corrections import Memory
+from retouchd.state.journal import Journal
+from retouchd.watch.intake import Intake
+from retouchd.web.review.album import Album, places_of
+from retouchd.web.review.site import Site
+from retouchd.web.review.viewer import Tiles
+
+OTHERS = "[presets.studio]\nsensitivity = 40\n"
+"""Other settings decide other pixels, as an update does and what was learned."""
+
+
+def run_until_done(hot: Hot, count: int) -> None:
+    """The service over the folder, until so many photos are done in this run."""
+    before = hot.log().count('"event": "done"')
+    process = hot.start()
+    wait_for(lambda: hot.log().count('"event": "done"') >= before + count, hot.log())
+    process.send_signal(signal.SIGTERM)
+    process.wait()
+
+
+def reasons(hot: Hot) -> dict[str, str]:
+    return {Path(str(row["file"])).name: str(row["reason"]) for row in hot.rows("done")}
+
+
+def results(hot: Hot) -> dict[str, bytes]:
+    """The main TIFFs, by name: none is there twice."""
+    found = list(hot.folder.rglob("*-retouched*.tif"))
+    assert len(found) == len({path.name for path in found})
+    return {path.name: path.read_bytes() for path in found}
+
+
+def test_an_update_and_a_shoot_from_a_backup_replace_no_result(hot: Hot) -> None:
+    shoot = hot.drop("day/a.tif").parent
+    edited = hot.drop("day/b.tif").with_name("b-retouched.tif")
+    run_until_done(hot, 2)
+    edited.write_bytes(b"with a retoucher's work on it")
+    before = results(hot)
+
+    hot.configure(more=OTHERS)
+    shutil.copytree(shoot, hot.folder / "restored")
+    shutil.rmtree(shoot)
+    run_until_done(hot, 2)
+    assert results(hot) == before
+    assert "with other settings or another version; retouchd requeue does it anew" in reasons(hot)["a.tif"]
+
+    assert hot.about("requeue", hot.folder / "restored/a.tif").returncode == 0
+    run_until_done(hot, 1)
+    assert results(hot)["a-retouched.tif"] != before["a-retouched.tif"]
+
+
+def test_after_an_update_a_correction_counts_wherever_the_shoot_went(hot: Hot) -> None:
+    photo = hot.drop("day/a.tif")
+    run_until_done(hot, 1)
+    hot.configure(more=OTHERS)
+    moved = photo.parent.rename(hot.folder / "renamed")
+    (moved / "_retouchd/a-mask.tif").write_bytes(b"\x05 painted")
+    run_until_done(hot, 1)
+    told = json.loads((moved / "_retouchd/a.json").read_bytes())
+    assert [spot["box"][0] for spot in told["corrections"]["spots"]] == [5]
+
+
+@pytest.mark.parametrize("inner_first", [False, True])
+def test_photos_are_known_when_the_folder_above_or_below_is_watched_instead(
+    hot: Hot, *, inner_first: bool
+) -> None:
+    """Somebody watches this year, and no longer the folder of all years; or the other way round."""
+    inner, plain = hot.folder / "2026", hot.config.read_text()
+    narrow = plain.replace(f'path = "{hot.folder}"', f'path = "{inner}"')
+    done, waits = hot.drop("2026/a.tif"), hot.drop("2026/b.tif", b"SLEEP=600 photo")
+    hot.config.write_text(narrow if inner_first else plain)
+    process = hot.start()
+    wait_for(lambda: hot.rows("done") and hot.rows("running"), hot.log())
+    process.kill()
+    process.wait()
+
+    hot.config.write_text(plain if inner_first else narrow)
+    done.write_bytes(b"exported again")
+    waits.write_bytes(b"photo")
+    run_until_done(hot, 2)
+    assert b"exported again" in results(hot)["a-retouched.tif"]
+    assert len(hot.rows()) == 2
+
+
+def knows(hot: Hot, folder: Path) -> dict[str, tuple[object, object]]:
+    """What the journal says of each photo below a folder, which is all that it knows of."""
+    rows = hot.rows()
+    assert all(Path(str(row["file"])).is_relative_to(folder) for row in rows)
+    return {Path(str(row["file"])).name: (row["state"], row["reason"]) for row in rows}
+
+
+def decide_all(hot: Hot) -> dict[str, tuple[object, object]]:
+    """A shoot with a photo for each way to be at rest; what the journal says of them."""
+    shoot = hot.drop("day/done.tif").parent
+    for name in ("undone.tif", "left alone.tif"):
+        hot.drop(f"day/{name}", name.encode())
+    hot.drop("day/bad.tif", b"DAMAGED")
+    hot.drop("day/worse.tif", b"RAISE")
+    hot.start()
+    wait_for(lambda: [len(hot.rows(s)) for s in ("done", "skipped", "quarantined")] == [3, 1, 1], hot.log())
+    assert hot.about("undo", shoot / "undone.tif").returncode == 0
+    assert hot.about("skip", shoot / "left alone.tif").returncode == 0
+    return knows(hot, shoot)
+
+
+def test_what_a_person_said_goes_with_a_shoot_that_is_renamed(hot: Hot) -> None:
+    before = decide_all(hot)
+    moved = (hot.folder / "day").rename(hot.folder / "renamed")
+    (moved / "_retouchd/done-mask.tif").write_bytes(b"\x05 painted")
+    wait_for(lambda: hot.log().count('"corrected"') == 1 and len(hot.rows("done")) == 1, hot.log())
+    assert {**knows(hot, moved), "done.tif": before["done.tif"]} == before
+    assert list(results(hot)) == ["done-retouched.tif", "left alone-retouched.tif"]
+
+
+@pytest.mark.parametrize("how", ["mounted elsewhere", "named by a link", "other rights"])
+def test_what_a_person_said_outlasts_another_mount_and_other_rights(hot: Hot, how: str) -> None:
+    before = decide_all(hot)
+    hot.running[0].send_signal(signal.SIGTERM)
+    hot.running[0].wait()
+    folder = hot.folder
+    if how != "other rights":
+        folder = hot.base / "elsewhere"
+        hot.folder.rename(folder) if how == "mounted elsewhere" else folder.symlink_to(hot.folder)
+        hot.config.write_text(hot.config.read_text().replace(f'"{hot.folder}"', f'"{folder}"'))
+    else:
+        for photo in folder.rglob("day/*.tif"):
+            photo.chmod(0o600)
+    (folder / "new.tif").write_bytes(b"photo")
+    run_until_done(hot, 1)
+    wait_for(lambda: knows(hot, folder)["bad.tif"] == before["bad.tif"])
+    assert hot.log().count('"quarantined"') == 1
+    after = knows(hot, folder)
+    assert after.pop("new.tif")[0] == "done"
+    assert {name: after[name] for name in before if name != "done.tif"} == {
+        name: told for name, told in before.items() if name != "done.tif"
+    }
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_what_was_decided_about_a_photo_outlasts_another_name(hot: Hot, *, mirrored: bool) -> None:
+    """Renamed by an editor after it was corrected; where results lie in a mirror, so is its folder."""
+    mirror = hot.base / "mirror"
+    if mirrored:
+        mirror.mkdir()
+        plain = hot.config.read_text()
+        hot.config.write_text(plain.replace("[scan]", f'output = "mirror:{mirror}"\n[scan]'))
+    own = (mirror if mirrored else hot.folder) / "day/_retouchd"
+    photo = hot.drop("day/a.tif")
+    run_until_done(hot, 1)
+    (own / "a-mask.tif").write_bytes(b"\x05 painted")
+    run_until_done(hot, 1)
+    if mirrored:
+        photo.parent.rename(hot.folder / "renamed")
+        own, name = mirror / "renamed/_retouchd", "a"
+    else:
+        photo.rename(photo.with_name("Smith.tif"))
+        name = "Smith"
+    run_until_done(hot, 1)
+    told = json.loads((own / f"{name}.json").read_bytes())
+    assert [spot["box"][0] for spot in told["corrections"]["spots"]] == [5]
+    assert (own / f"corrections/{name}.tif.json").exists()
+
+
+@pytest.mark.parametrize("journal_lost", [False, True])
+def test_results_in_a_mirror_are_known_when_the_photos_are_mounted_elsewhere(
+    hot: Hot, *, journal_lost: bool
+) -> None:
+    mirror = hot.base / "mirror"
+    mirror.mkdir()
+    plain = hot.config.read_text().replace("[scan]", f'output = "mirror:{mirror}"\n[scan]')
+    hot.config.write_text(plain)
+    hot.drop("day/a.tif")
+    run_until_done(hot, 1)
+    before = {path: path.read_bytes() for path in mirror.rglob("*.*") if path.name != "a.json"}
+
+    elsewhere = hot.folder.rename(hot.base / "elsewhere")
+    hot.config.write_text(plain.replace(f'"{hot.folder}"', f'"{elsewhere}"'))
+    for path in hot.state.glob("journal*") if journal_lost else ():
+        path.unlink()
+    run_until_done(hot, 1)
+    assert {path: path.read_bytes() for path in mirror.rglob("*.*") if path.name != "a.json"} == before
+    told = hot.about("why", elsewhere / "day/a.tif").stdout
+    assert told == "done: 1 healed (was done already) -> a-retouched.tif\n"
+
+
+def test_a_photo_takes_over_no_results_of_other_bytes_nor_of_a_photo_that_is_there(tmp_path: Path) -> None:
+    mirror, (mine, theirs) = tmp_path / "mirror", (tmp_path / "mine/a.tif", tmp_path / "theirs/a.tif")
+    told = {"schema": "retouchd.record/1", "outputs": {}}
+    told["source"] = {"name": "a.tif", "sha256": "aa", "folder": str(theirs.parent)}
+    path = mirror / "_retouchd/a.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(told))
+    publish.take_over(mine, mirror, Digest("bb"))
+    theirs.parent.mkdir()
+    theirs.write_bytes(b"still there")
+    publish.take_over(mine, mirror, Digest("aa"))
+    assert json.loads(path.read_bytes()) == told
+    theirs.unlink()
+    publish.take_over(mine, mirror, Digest("aa"))
+    assert [told["source"]["name"] for _, told in record.sets_of(mine, mirror)] == ["a.tif"]
+
+
+def approved(hot: Hot, photo: Path, *, press: bool = False) -> bool:
+    """Whether the review page calls a photo approved; ``press`` says so first."""
+    album = Album(places_of([(hot.folder, None)]))
+    (one,) = album.shoots()[0].photos
+    if press:
+        site = Site(album, Tiles(1.0))
+        assert site.post(f"/photo/{one.id}/approve", {"approved": True}).code == 200
+        return approved(hot, photo)
+    assert one.source == photo
+    return one.approved
+
+
+def test_only_the_result_that_a_person_saw_stays_approved(hot: Hot) -> None:
+    """Requeue after an update made another one, which counted as approved and was not asked about."""
+    photo = hot.drop("a.tif")
+    assert hot.process(photo).returncode == 0
+    assert approved(hot, photo, press=True)
+    assert hot.process(photo, "--preset", "school").returncode == 0
+    assert not approved(hot, photo)
+
+    memory = Memory("a.tif", json.loads((hot.folder / "_retouchd/a.json").read_bytes())["source"]["sha256"])
+    decided = Corrections((Correction((1, 2, 3, 4), Wish.KEEP),))
+    corrections.write(photo, hot.folder, replace(memory, decided=decided))
+    assert approved(hot, photo, press=True)
+    assert hot.process(photo, "--preset", "school").returncode == 0
+    assert approved(hot, photo)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_watched_link_inside_a_watched_folder_keeps_its_photos(tmp_path: Path, order: int) -> None:
+    above, linked = tmp_path / "above", tmp_path / "above/link"
+    (tmp_path / "elsewhere").mkdir()
+    above.mkdir()
+    linked.symlink_to(tmp_path / "elsewhere")
+    (linked / "a.tif").write_bytes(b"photo")
+    watched = [{"path": str(path)} for path in (above, linked)][::order]
+    settings = Settings.model_validate({"state_dir": str(tmp_path / "state"), "watch": watched})
+    journal = Journal.create(tmp_path / "state")
+    for _ in range(2):  # with each start
+        Intake(settings, journal, table=list).look()
+        (row,) = journal.listed()
+        assert (row.file, row.root) == (linked / "a.tif", os.fsencode(linked))
+    journal.close()
+
+
+def test_photos_that_wait_keep_their_place_when_their_folder_is_renamed(tmp_path: Path) -> None:
+    """They were skipped under the old name, for good, and stood at the end of the line under the new one."""
+    hot = tmp_path / "hot"
+    (hot / "day").mkdir(parents=True)
+    for name in ("a.tif", "b.tif"):
+        (hot / "day" / name).write_bytes(b"photo")
+    now = [0.0]
+    made = {"state_dir": str(tmp_path / "state"), "watch": [{"path": str(hot)}]}
+    journal = Journal.create(tmp_path / "state", lambda: now[0])
+    intake = Intake(Settings.model_validate(made), journal, clock=lambda: now[0], table=list)
+
+    def look() -> list[tuple[int, State, Path]]:
+        now[0] += 60
+        intake.look()
+        return [(row.id, row.state, row.file) for row in journal.listed()]
+
+    look()
+    assert [state for _, state, _ in look()] == [State.QUEUED] * 2
+    renamed = (hot / "day").rename(hot / "renamed")
+    expected = [(1, State.QUEUED, renamed / "a.tif"), (2, State.QUEUED, renamed / "b.tif")]
+    assert look() == expected
+    assert look() == expected
+    journal.close()
