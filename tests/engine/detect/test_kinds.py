@@ -1,4 +1,4 @@
-"""The rules that decide where no face gives a scale: what is brown is kept, what is red is healed when clear."""
+"""The rules that decide without a face: brown is kept, red is healed when nothing else speaks against it."""
 
 from __future__ import annotations
 
