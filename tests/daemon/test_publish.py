@@ -98,8 +98,13 @@ def test_results_have_the_permissions_of_the_photos_folder(maker: Maker) -> None
     parcel = maker()
     parcel.files["result"].path.chmod(0o600)
     maker.folder.chmod(0o2770)
-    publish.publish(parcel)
+    mask = os.umask(0o027)
+    try:
+        publish.publish(parcel)
+    finally:
+        left = os.umask(mask)
 
+    assert left == 0o027
     mode = (maker.folder / "IMG-retouched.tif").stat().st_mode
     assert stat.S_IMODE(mode) == 0o660
     assert stat.S_IMODE((maker.folder / "_retouchd").stat().st_mode) == 0o2770
