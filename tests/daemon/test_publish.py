@@ -192,6 +192,16 @@ def test_a_result_that_was_edited_is_left_alone(maker: Maker, edited: str) -> No
     assert not (maker.folder / "IMG-retouched-3.tif").exists()
 
 
+def test_a_link_in_the_place_of_a_result_is_somebodys(maker: Maker, tmp_path: Path) -> None:
+    result = publish.publish(maker(data=b"v1")).names.path(Role.RESULT)
+    result.rename(tmp_path / "archived.tif")
+    result.symlink_to(tmp_path / "archived.tif")
+    done = publish.publish(maker(data=b"v2"))
+
+    assert result.is_symlink()
+    assert done.names.number == 2
+
+
 def test_a_result_that_we_may_not_read_is_somebodys(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
     """An editor's user saved it as his own: the next export waited for ever, for rights that nobody gives."""
     publish.publish(maker(data=b"v1"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -90,11 +91,37 @@ def test_a_staged_file_that_rotted_is_not_published(maker: Maker) -> None:
     assert "IMG-retouched.tif" not in maker.listing()
 
 
-def test_without_hard_links_a_name_is_reserved(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def without_links(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EPERM, "no links here")
 
     monkeypatch.setattr(os, "link", refuse)
+
+
+@pytest.mark.usefixtures("without_links")
+def test_without_hard_links_a_name_is_reserved(maker: Maker) -> None:
+    publish.publish(maker())
+
+    assert maker.listing() == SET_1
+    assert (maker.folder / "IMG-retouched.tif").stat().st_size
+
+
+@pytest.mark.usefixtures("without_links")
+def test_a_name_that_a_crash_left_reserved_is_taken_for_ours(
+    maker: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crashing(part: Path, target: Path) -> None:
+        if target.name == "IMG-retouched.tif":
+            raise Crash
+        shutil.move(part, target)
+
+    parcel = maker()
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", crashing)
+        with pytest.raises(Crash):
+            publish.publish(parcel)
+    assert (maker.folder / "IMG-retouched.tif").stat().st_size == 0
     publish.publish(maker())
 
     assert maker.listing() == SET_1
