@@ -136,6 +136,7 @@ def test_heartbeats_keep_the_lease(journal: Journal, clock: Clock) -> None:
 def test_the_journal_is_durable_and_versioned(tmp_path: Path, journal: Journal) -> None:
     seen(journal)
     name = journal.id
+    assert journal._db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
     journal.close()
     path = tmp_path / "state" / FILE_NAME
     with sqlite3.connect(path) as raw:
