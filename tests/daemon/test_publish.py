@@ -97,7 +97,7 @@ def test_the_whole_set_appears_with_its_record(maker: Maker) -> None:
 def test_results_have_the_permissions_of_the_photos_folder(maker: Maker) -> None:
     parcel = maker()
     parcel.files["result"].path.chmod(0o600)
-    maker.folder.chmod(0o2770)
+    maker.folder.chmod(0o3770)
     mask = os.umask(0o027)
     try:
         publish.publish(parcel)
@@ -107,7 +107,7 @@ def test_results_have_the_permissions_of_the_photos_folder(maker: Maker) -> None
     assert left == 0o027
     mode = (maker.folder / "IMG-retouched.tif").stat().st_mode
     assert stat.S_IMODE(mode) == 0o660
-    assert stat.S_IMODE((maker.folder / "_retouchd").stat().st_mode) == 0o2770
+    assert stat.S_IMODE((maker.folder / "_retouchd").stat().st_mode) == 0o3770
 
 
 def test_the_main_file_is_the_last_to_appear(maker: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
