@@ -87,6 +87,7 @@ def test_the_whole_set_appears_with_its_record(maker: Maker) -> None:
     assert maker.listing() == SET_1
     told = json.loads((maker.folder / "_retouchd/IMG.json").read_bytes())
     assert told["source"] == {"sha256": sha(b"v1"), "name": "IMG.tif"}
+    assert told["contact"] == {"rows": []}
     assert told["outputs"]["heal"]["name"] == "_retouchd/IMG-heal.tif"
     for entry in told["outputs"].values():
         data = (maker.folder / entry["name"]).read_bytes()
@@ -165,7 +166,7 @@ def test_files_that_a_newer_result_does_not_have_are_removed(maker: Maker) -> No
     publish.publish(maker(data=b"v1"))
     parcel = maker(data=b"v2")
     fewer = {role: f for role, f in parcel.files.items() if role not in {Role.CONTACT, Role.VIEW, Role.XMP}}
-    publish.publish(replace(parcel, files=fewer))
+    assert "contact" not in publish.publish(replace(parcel, files=fewer)).record
     assert maker.listing() == [n for n in SET_1 if not n.endswith(("jpg", "jpeg", "xmp"))]
     publish.publish(maker(data=b"v3"))
 

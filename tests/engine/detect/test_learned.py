@@ -234,6 +234,8 @@ def test_the_risk_grows_with_the_trees_odds_and_a_mole_amid_acne_stays_one() -> 
     red = risk.odds(RED, 0.9, 0.01)
     assert red < BARS.risk
     assert risk.odds(RED, 0.9, 0.4) > red < risk.odds(RED, 0.4, 0.01)
+    unseen = {name: value for name, value in RED.items() if name != "judged_permanent"}
+    assert risk.odds(unseen, 0.9, 0.01) > red
     mole = {"melanin": 0.7, "rise_g": 0.6, "permanent_most": 0.95, "judged_permanent": 0.6}
     amid = {"blemishes_near": 40.0}
     assert risk.odds({**RED, **mole, **amid}, 0.6, 0.3) > BARS.risk
