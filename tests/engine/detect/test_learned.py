@@ -214,33 +214,6 @@ def test_what_the_second_network_was_not_shown_is_not_healed_unasked() -> None:
     assert not finding.sure
 
 
-@pytest.mark.parametrize(
-    "witness",
-    [
-        {"permanent_most": 0.9},
-        {"judged_permanent": 0.5},
-        {"melanin": 0.9, "rise_g": 0.9},
-        {"permanents_near": 8.0},
-        {"blemishes_near": 0.0},
-    ],
-)
-def test_the_risk_grows_with_whatever_speaks_for_a_permanent_mark(witness: dict[str, float]) -> None:
-    risk = trees.shipped().risk
-    assert risk.odds({**RED, **witness}, 0.8, 0.02) > risk.odds(RED, 0.8, 0.02)
-
-
-def test_the_risk_grows_with_the_trees_odds_and_a_mole_amid_acne_stays_one() -> None:
-    risk = trees.shipped().risk
-    red = risk.odds(RED, 0.9, 0.01)
-    assert red < BARS.risk
-    assert risk.odds(RED, 0.9, 0.4) > red < risk.odds(RED, 0.4, 0.01)
-    unseen = {name: value for name, value in RED.items() if name != "judged_permanent"}
-    assert risk.odds(unseen, 0.9, 0.01) > red
-    mole = {"melanin": 0.7, "rise_g": 0.6, "permanent_most": 0.95, "judged_permanent": 0.6}
-    amid = {"blemishes_near": 40.0}
-    assert risk.odds({**RED, **mole, **amid}, 0.6, 0.3) > BARS.risk
-
-
 def test_what_is_brown_depends_on_how_colourful_the_skin_is_shown() -> None:
     mark = {**RED, "melanin": 0.6, "rise_g": 0.5, "rise_r": 0.3, "rise_b": 0.45, "blue_share": 0.9}
     vivid, pale = (named_find(told(mark, gain), 0.9, 0.01, BARS) for gain in (0.7, 1.6))
