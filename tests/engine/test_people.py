@@ -143,6 +143,10 @@ def test_too_much_on_one_face_leaves_the_other_alone(group: tuple[Photo, Scene, 
     assert all(step.review and "of face 2, over 2.0%" in step.reason for step in after[:-1])
     assert len(notes) == 1
     assert notes[0].startswith("nothing healed: ")
+    # What is kept counts as nothing.
+    freckles = [spot(one.box, Kind.FRECKLE, one.id) for one in many[1:]]
+    kept = planned(scene, [many[0], *freckles], recipe)
+    assert within_share(kept, recipe, scene) == (kept, ())
     # On the body of the same person a heal is another matter.
     neck = planned(scene, [*many, spot(at(SMALL, 0, 0.85), number=9)], recipe)
     assert within_share(neck, recipe, scene)[0][-1].healers
