@@ -176,10 +176,10 @@ def judged(
         table["after"][0, NAMES.index(name)] = far * SPREADS[name]
     for name, value in ({"form": 3.0} | (before or {})).items():
         table["before"][0, NAMES.index(name)] = value
-    clean = Figures(np.zeros((places, len(NAMES))))
-    return judge(
-        Figures(table["after"]), Null(clean, places, Figures(table["before"]), 20.0, 0.0), own
-    ).failed
+    null = Null(Figures(np.zeros((places, len(NAMES)))), places, Figures(table["before"]), 20.0, 0.0)
+    verdict = judge(Figures(table["after"]), null, own)
+    assert verdict.accepted is (verdict.failed == "")
+    return verdict.failed
 
 
 @pytest.mark.parametrize(
@@ -231,6 +231,7 @@ def test_each_figure_has_its_line(deviations: dict[str, float], failed: str) -> 
         (Own(0.5, 0.0, 0.0, 0.0, 50, 0.1, 0.3), ""),
         (Own(0.5, 0.0, 0.0, 0.0, 100, 0.1, 0.1), ""),
         (Own(0.7, 0.0, 0.0, 0.0, 100, 0.1, 0.1), "plastic"),
+        (Own(0.98, 0.0, 0.0, 0.0, 100, 0.1, 0.1), ""),
     ],
 )
 def test_a_share_of_the_own_texture_is_a_blend_and_all_or_none_of_it_is_not(own: Own, failed: str) -> None:
@@ -246,10 +247,11 @@ def test_the_places_own_pores_are_never_dull_and_its_colour_noise_is() -> None:
 def test_of_a_faint_blemish_all_that_is_left_is_found_and_nothing_done_is_not() -> None:
     own = Own(1.0, 0.95, 0.95, 0.95, 100, 0.0, 0.0)
     assert judged({"left": 0.97 / 0.05}, own, FAINT) == "residual"
-    assert judged({"left": 0.9 / 0.05}, own, FAINT) == ""
+    assert judged({"left": 0.9 / 0.05}, own, FAINT) == judged({"left": 1.05 / 0.05}, own, FAINT) == ""
     assert judged({"left": 0.97 / 0.05}, OTHER_SKIN, FAINT) == ""
     untouched = Own(1.0, 1.0, 1.0, 1.0, 100, 0.0, 0.0)
     assert judged({"left": 1 / 0.05}, untouched, FAINT) == ""
+    assert judged({"left": 0.97 / 0.05}, untouched, FAINT) == "residual"
     for seen, failed in ((1.7, "residual"), (1.3, "")):
         assert judged({"left": 0.9 / 0.05, "halo": seen}, OTHER_SKIN, FAINT) == failed
         assert judged({"left": 0.7 / 0.05, "halo": seen}, OTHER_SKIN, FAINT) == ""
