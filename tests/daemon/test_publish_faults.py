@@ -57,7 +57,8 @@ def test_after_a_crash_at_any_step_one_whole_set_is_left(
 ) -> None:
     if earlier:
         publish.publish(maker(data=b"v0", stamp=b"older"))
-    take, named = publish._take_name, []
+    named: list[Path] = []
+    take = publish._take_name
 
     def crashing(part: Path, target: Path, *, may_replace: bool) -> None:
         if len(named) < step:
