@@ -27,7 +27,7 @@ settings.load_profile("calm")
 
 HERE = Path(__file__).parent
 FAKE = "fake_engine:open_engine"
-PATIENCE_S = 180.0
+PATIENCE_S = 300.0
 CONFIG = """
 state_dir = "{state}"
 [[watch]]

@@ -234,6 +234,25 @@ def test_history_of_removed_photos_is_pruned_by_age(tmp_path: Path, journal: Jou
     assert [r.file.name for r in journal.listed()] == ["here.tif", "open.tif"]
 
 
+def test_what_is_changed_together_is_changed_as_a_whole_or_not_at_all(journal: Journal) -> None:
+    row = seen(journal)
+
+    def change(reason: str) -> None:
+        with journal.together():
+            half = journal.save(replace(row, reason="half"))
+            assert half
+            with journal.together():
+                journal.save(replace(half, reason=reason))
+            if not reason:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        change("")
+    assert journal.find(row.path) == row
+    change("whole")
+    assert [found.reason for found in journal.listed()] == ["whole"]
+
+
 def test_a_journal_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
     path = tmp_path / FILE_NAME
     old = sqlite3.connect(path, isolation_level=None)

@@ -138,6 +138,7 @@ def test_heartbeats_keep_the_lease(journal: Journal, clock: Clock) -> None:
 def test_the_journal_is_durable_and_versioned(tmp_path: Path, journal: Journal) -> None:
     seen(journal)
     name = journal.id
+    assert journal._db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
     journal.close()
     path = tmp_path / "state" / FILE_NAME
     with sqlite3.connect(path) as raw:
@@ -376,14 +377,15 @@ def test_a_done_photo_is_taken_again_only_when_it_changes(desk: Desk) -> None:
     photo.write_bytes(b"x")
     for _ in range(3):
         desk.look()
-    row = desk.journal.find(os.fsencode(photo))
-    assert row
-    desk.journal.save(replace(row, state=State.DONE, signature=str(row.sig._replace(dev=77))))
+    (row,) = desk.journal.listed()
+    done = replace(row, state=State.DONE, signature=str(row.sig._replace(dev=77)))
+    desk.journal.save(replace(done, attempts=2, deaths=1, forced=1))
     desk.look()
     assert desk.state("a.tif")[0] == State.DONE
     photo.write_bytes(b"exported again")
     desk.look()
-    assert desk.state("a.tif")[0] == State.SETTLING
+    (anew,) = desk.journal.listed()
+    assert (anew.state, anew.attempts, anew.deaths, anew.forced) == (State.SETTLING, 0, 0, 0)
 
 
 def test_own_outputs_are_no_photos_however_they_are_called(desk: Desk) -> None:
@@ -395,3 +397,6 @@ def test_own_outputs_are_no_photos_however_they_are_called(desk: Desk) -> None:
         desk.look()
 
     assert desk.journal.listed() == []
+    desk.journal.forget_published([desk.hot / "other.tif"])  # undone, and now somebody's own
+    desk.look()
+    assert [row.file.name for row in desk.journal.listed()] == ["other.tif"]

@@ -249,11 +249,16 @@ def test_what_is_remembered_reaches_the_engine_as_it_is(shoot: Path) -> None:
 
 
 def test_a_result_that_followed_others_is_not_copied_to_another_folder(shoot: Path) -> None:
-    told = put_record(shoot, "IMG_2", followed={"recipe": RECIPE.digest, "spots": [{}]}, outputs={})
-    done = publish.Published(naming.first_set(shoot / "IMG_2.tif", shoot), told)
-    assert publish.reusable(done, lambda: None) == {}
-    assert record.followed(told)
-    assert not record.followed(put_record(shoot, "IMG_2"))
+    result = shoot / "IMG_2-retouched.tif"
+    result.write_bytes(b"result")
+    outputs = {"result": {"sha256": record.digest_of(result)}}
+    for followed, files in (({}, {"result"}), ({"recipe": RECIPE.digest, "spots": [{}]}, set())):
+        told = put_record(shoot, "IMG_2", followed=followed, outputs=outputs)
+        done = publish.Published(naming.first_set(shoot / "IMG_2.tif", shoot), told)
+        assert set(publish.reusable(done, lambda: None)) == files
+    result.write_bytes(b"edited")
+    told = put_record(shoot, "IMG_2", outputs=outputs)
+    assert publish.reusable(publish.Published(done.names, told), lambda: None) == {}
 
 
 def test_keep_on_the_review_page_is_for_the_whole_folder_and_heal_takes_it_back(shoot: Path) -> None:

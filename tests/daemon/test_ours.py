@@ -25,6 +25,22 @@ def test_what_was_written_is_read_and_no_part_stays(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["kept.json"]
 
 
+def test_it_is_whole_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced, sync = {}, os.fsync
+
+    def fsync(fd: int) -> None:
+        found = os.fstat(fd)
+        synced[found.st_ino] = (found.st_size, (tmp_path / "x.json").exists())
+        sync(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    ours.write(tmp_path / "x.json", {"schema": "a"})
+    found = (tmp_path / "x.json").stat()
+    assert synced[found.st_ino] == (found.st_size, False)
+
+
 def test_the_file_before_is_kept_when_asked_for(tmp_path: Path) -> None:
     path, before = tmp_path / "now.json", tmp_path / "before.json"
     ours.write(path, {"schema": SCHEMA, "n": 1}, before=before)

@@ -70,3 +70,15 @@ def test_a_pipe_is_no_record_and_is_not_opened(maker: Maker) -> None:
     os.mkfifo(names.path(RECORD))
     assert record.read(names.path(RECORD)) is None
     assert publish.publish(parcel).names.number == 2
+
+
+def test_files_that_are_no_records_are_not_taken_for_any(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    for text in ("", "[]", "{}", "{", '{"schema": 3}', "[" * 100_000):
+        path.write_text(text)
+        assert record.read(path) is None
+    assert record.read(tmp_path / "absent.json") is None
+    assert record.same_source({"source": 3}, path) is False
+    assert record.our_digests({"outputs": {"heal": []}}, "heal") == set()
+    assert not record.is_complete({}, ResultSet(tmp_path, "x"), lambda: None)
+    assert RECORD in naming.PUBLISH_ORDER

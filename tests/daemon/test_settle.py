@@ -34,6 +34,8 @@ def test_a_file_settles_when_it_stood_still_for_long_enough() -> None:
     assert tracker.settled(b"a", 2.0, 2.0)
     assert tracker.next_due(1.0, 2.0) == 2.0
     assert tracker.next_due(2.0, 2.0) is None
+    tracker.observe(b"b", SIG, 0.5)
+    assert tracker.next_due(1.0, 2.0) == 2.0
 
 
 def test_a_growing_file_starts_anew_and_says_so() -> None:
@@ -47,13 +49,30 @@ def test_a_growing_file_starts_anew_and_says_so() -> None:
     assert tracker.settled(b"a", 601.0, 2.0)
 
 
-def test_a_rewrite_of_the_same_size_with_its_old_time_is_caught_by_ctime() -> None:
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"size": 99}, "size shrank to 99 B"),
+        ({"ino": 3}, "replaced by a new file"),
+        ({"mtime_ns": 11, "ctime_ns": 11}, "still being written"),
+        ({"ctime_ns": 11}, "rewritten with its old time"),
+    ],
+)
+def test_whatever_changes_is_waited_for_and_named(changes: dict[str, int], why: str) -> None:
     tracker = SettleTracker()
     tracker.observe(b"a", SIG, 0.0)
-    watched = tracker.observe(b"a", sig(ctime_ns=11), 1.0)
+    watched = tracker.observe(b"a", sig(**changes), 1.0)
 
-    assert watched.why == "rewritten with its old time"
+    assert watched.why == why
     assert not tracker.settled(b"a", 2.5, 2.0)
+
+
+def test_what_was_taken_is_watched_anew() -> None:
+    tracker = SettleTracker()
+    tracker.observe(b"a", SIG, 0.0)
+    tracker.forget(b"a")
+    assert not tracker.settled(b"a", 9.0, 2.0)
+    assert tracker.observe(b"a", SIG, 9.0).since_s == 9.0
 
 
 @given(st.builds(Signature, *[st.integers(0, 2**64 - 1)] * 5))

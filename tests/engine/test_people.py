@@ -143,6 +143,27 @@ def test_too_much_on_one_face_leaves_the_other_alone(group: tuple[Photo, Scene, 
     assert all(step.review and "of face 2, over 2.0%" in step.reason for step in after[:-1])
     assert len(notes) == 1
     assert notes[0].startswith("nothing healed: ")
+    # What is kept counts as nothing.
+    freckles = [spot(one.box, Kind.FRECKLE, one.id) for one in many[1:]]
+    kept = planned(scene, [many[0], *freckles], recipe)
+    assert within_share(kept, recipe, scene) == (kept, ())
     # On the body of the same person a heal is another matter.
     neck = planned(scene, [*many, spot(at(SMALL, 0, 0.85), number=9)], recipe)
     assert within_share(neck, recipe, scene)[0][-1].healers
+
+
+def test_a_heal_counts_beside_the_skin_of_its_face_or_of_its_whole_person(
+    group: tuple[Photo, Scene, list[Box]],
+) -> None:
+    _, scene, _ = group
+    spots = [spot(at(SMALL, 0.2, 0.0)), spot(at(SMALL, 0, 0.85), number=2)]
+    none = Recipe(largest_healed_share=1e-6)
+    shares = {}
+    for known in (scene, replace(scene, faces=(), owner=None, facial=None)):
+        steps, notes = within_share(planned(known, spots, none), none, known)
+        assert not any(step.healers for step in steps)
+        for note in notes:
+            share, whose = note.removeprefix("nothing healed: the heals would cover ").split("% of ")
+            shares[whose.split(",")[0]] = float(share)
+    assert shares.keys() == {"face 2", "the skin of person 2", "the skin"}
+    assert shares["face 2"] > 1.2 * shares["the skin of person 2"]

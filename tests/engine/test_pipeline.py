@@ -11,8 +11,8 @@ from benchmarks.chart import Chart
 from retouch_engine import Correction, Corrections, Kind, Recipe, Wish, pipeline
 from retouch_engine.codec.codepoints import display_p3
 from retouch_engine.record import Decision
-from retouch_engine.route import plan
-from retouch_engine.survey import Scene, survey
+from retouch_engine.route import plan, spared
+from retouch_engine.survey import Cause, Scene, survey
 from retouch_engine.types import Box, HealerId, Photo, PixelScale, Spot, Takes
 
 HEALERS = {HealerId("small"): Takes(40.0), HealerId("large"): Takes(200.0)}
@@ -78,6 +78,17 @@ def test_the_route_goes_by_diameter() -> None:
     assert huge.review
     assert wide.review
     assert small.hole.sum() > 20 * 20
+
+
+@pytest.mark.parametrize(("columns", "kept"), [(4, False), (6, True), (40, True)])
+def test_a_spot_is_kept_when_more_than_a_quarter_of_it_is_protected(columns: int, kept: bool) -> None:
+    level, causes = np.zeros((400, 400), np.float32), np.full((400, 400), Cause.LIPS, np.uint16)
+    level[:, : 50 + columns] = 1
+    scene = replace(SKIN, level=level, causes=causes)
+    (step,) = spared(plan([spot(Kind.PIMPLE)], Recipe(), HEALERS, scene), scene)
+    assert (step.healers == (), step.reason == "protected: lips") == (kept, kept)
+    assert kept or np.count_nonzero(step.hole) > 16 * 20
+    assert kept or not (step.hole & scene.protected_in(step.box)).any()
 
 
 MADE_FOR = {

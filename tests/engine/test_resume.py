@@ -185,7 +185,7 @@ def test_a_damaged_plan_is_refused_whatever_is_damaged(
 ) -> None:
     text = zlib.decompress(packed(plain.standing, photo, RECIPE))
     rng = np.random.default_rng(5)
-    path = tmp_path / "heal.tif"
+    path, refused = tmp_path / "heal.tif", 0
     for _ in range(60):
         data = bytearray(text)
         for at in rng.integers(0, len(data), 4):
@@ -194,9 +194,11 @@ def test_a_damaged_plan_is_refused_whatever_is_damaged(
         try:
             back = taken_up(path, photo, Corrections())
         except NotResumable:
+            refused += 1
             continue
         # What a stray letter leaves whole (a reason, say) still lies inside of the photo.
         assert all(o.patch is None or o.patch.box.y1 <= photo.height for o in back.outcomes)
+    assert refused > 50
 
 
 def test_the_engine_takes_up_its_own_work_and_says_so_when_it_cannot(chart: Chart, tmp_path: Path) -> None:

@@ -166,6 +166,21 @@ def test_a_kept_mark_is_known_without_others_around_it_and_not_on_another_face()
     assert not after(spots_of([alone[0], *other], sure=True), [*there, *marks(3)[1:]]).held
 
 
+def test_a_kept_mark_is_kept_where_few_of_the_others_are_found_again() -> None:
+    kept, *others = marks(3)
+    there, elsewhere = [replace(kept, vote=Vote.KEEP), *others], marks(5)
+    assert after(spots_of([kept, others[0], *elsewhere[:7]], sure=True), there).held
+    # With few marks on a face a shift is not known well: near is near enough.
+    moved = replace(kept, x=kept.x + 4.5)
+    assert after(spots_of([moved, *elsewhere[:2]], sure=True), there[:1]).held
+
+
+def test_one_mark_that_is_found_again_tells_of_no_other_decision() -> None:
+    seen = marks(3)
+    for here, there in ((seen[:1], seen[:1]), ([seen[0], *marks(5)[:2]], seen[:3])):
+        assert after(spots_of(here, close=True, sure=True), first(there, Vote.LEAVE)).sure
+
+
 def test_a_kept_mark_of_another_look_or_place_is_another() -> None:
     one = marks(3)[0]
     there = [replace(one, vote=Vote.KEEP)]

@@ -31,8 +31,6 @@ def _spared(step: Step, scene: Scene) -> Step:
     if np.count_nonzero(touched) > _LARGEST_SHARE * np.count_nonzero(spot.mask):
         return Step(spot, (), step.hole, step.box, f"protected: {_named(causes[touched])}")
     hole = step.hole & ~scene.protected_in(step.box)
-    if not hole.any():
-        return Step(spot, (), step.hole, step.box, f"protected: {_named(causes[spot.mask])}")
     return Step(spot, step.healers, hole, step.box, step.reason, step.review)
 
 

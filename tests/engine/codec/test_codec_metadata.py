@@ -184,7 +184,7 @@ def test_broken_resources_are_only_without_iptc(noise: bytes) -> None:
     assert iptc_of_irb(b"8BIM" + noise) is None or noise
 
 
-def _packet(properties: str) -> bytes:
+def _packet(properties: str, elements: str = "") -> bytes:
     spaces = {
         "dc": "http://purl.org/dc/elements/1.1/",
         "xmpNote": "http://ns.adobe.com/xmp/note/",
@@ -194,13 +194,18 @@ def _packet(properties: str) -> bytes:
     rdf = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
     return (
         f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{rdf}">'
-        f'<rdf:Description rdf:about="" {told} {properties}/></rdf:RDF></x:xmpmeta>'
+        f'<rdf:Description rdf:about="" {told} {properties}>{elements}</rdf:Description>'
+        "</rdf:RDF></x:xmpmeta>"
     ).encode()
 
 
 GUID = b"375C9508CCB7690FEA318CBE7979FBBE"
 LONG = "x" * 70000
-REST = _packet(f'studio:Long="{LONG}" dc:source="other"')
+REST = _packet(
+    f'studio:Long="{LONG}" dc:source="other"',
+    "<studio:Faces><rdf:Bag><rdf:li>Anna</rdf:li></rdf:Bag></studio:Faces>"
+    "<xmpNote:HasExtendedXMP>other</xmpNote:HasExtendedXMP>",
+)
 
 
 def _extended(pieces: list[tuple[int, bytes]], main: str = "", size: int = len(REST)) -> bytes:
@@ -226,6 +231,8 @@ def test_a_packet_that_goes_on_in_further_segments_is_read_whole(tmp_path: Path)
     assert found.notes == ()
     assert packet.text("dc:source") == "first"
     assert f'studio:Long="{LONG}"'.encode() in found.xmp
+    assert b"<rdf:li>Anna</rdf:li>" in found.xmp
+    assert b"other" not in found.xmp
 
 
 @pytest.mark.parametrize("pieces", [[(0, REST[:40000])], [(0, REST[:40000]), (40001, REST[40001:])], []])

@@ -122,6 +122,22 @@ def test_a_source_without_identifiers_is_named_by_its_digest() -> None:
     assert _value(packet, "xmpMM:OriginalDocumentID") == "sha256:" + "ab" * 32
 
 
+@pytest.mark.parametrize(
+    ("healed", "generative", "told"),
+    [
+        (1, 0, "blemish heal, 1 region"),
+        (0, 0, "blemish heal, 0 regions"),
+        (2, 1, "blemish heal, 2 regions"),
+        (0, 1, "single-pass edit"),
+    ],
+)
+def test_the_history_says_what_was_done(healed: int, generative: int, told: str) -> None:
+    history = _items(
+        build_packet(None, replace(FACTS, healed=healed, generative=generative)), "xmpMM:History"
+    )
+    assert [line.findtext(name("stEvt:parameters")) for line in history] == [told]
+
+
 def test_one_line_of_history_is_appended() -> None:
     history = _items(build_packet(SOURCE, FACTS), "xmpMM:History")
     assert len(history) == 2

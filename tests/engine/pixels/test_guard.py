@@ -12,6 +12,10 @@ from tests.engine.pixels.conftest import Skin, disc_at
 
 from retouch_engine import Kind
 from retouch_engine.guard import Yardstick, bands, repeats
+from retouch_engine.guard.figures import NAMES, Figures
+from retouch_engine.guard.judge import judge
+from retouch_engine.guard.null import Null
+from retouch_engine.guard.own import Own
 
 HERE = np.zeros((1, 2), np.intp)
 
@@ -151,3 +155,117 @@ def test_a_donor_beside_its_heal_is_a_repeat() -> None:
     assert repeats(((0, 20),), 20.0)
     assert not repeats(((15, 20),), 20.0)
     assert not repeats((), 20.0)
+
+
+SPREADS = dict.fromkeys(NAMES, 0.07) | {"spread": 0.05, "seam": 0.07, "left": 0.05}
+SPREADS |= {"residual": 0.012, "redder": 0.012, "halo": 0.015}
+"""What the guard takes for the least that skin varies by: on skin that does not vary, one deviation."""
+OTHER_SKIN = Own(0.3, 0.0, 0.0, 0.0, 100, 0.0, 0.0)
+FAINT = {"form": 0.0}
+
+
+def judged(
+    deviations: dict[str, float],
+    own: Own = OTHER_SKIN,
+    before: dict[str, float] | None = None,
+    places: int = 20,
+) -> str:
+    """What is wrong with a heal whose figures lie so many deviations off skin that does not vary."""
+    table = {name: np.zeros((1, len(NAMES))) for name in ("after", "before")}
+    for name, far in deviations.items():
+        table["after"][0, NAMES.index(name)] = far * SPREADS[name]
+    for name, value in ({"form": 3.0} | (before or {})).items():
+        table["before"][0, NAMES.index(name)] = value
+    null = Null(Figures(np.zeros((places, len(NAMES)))), places, Figures(table["before"]), 20.0, 0.0)
+    verdict = judge(Figures(table["after"]), null, own)
+    assert verdict.accepted is (verdict.failed == "")
+    return verdict.failed
+
+
+@pytest.mark.parametrize(
+    ("deviations", "failed"),
+    [
+        ({}, ""),
+        ({"texture_0": -2.7}, "plastic"),
+        ({"texture_1": -2.7}, "plastic"),
+        ({"finest": -2.7}, "plastic"),
+        ({"texture_0": -2.5}, ""),
+        ({"texture_0": -1.6, "finest": -1.6}, "plastic"),
+        ({"texture_0": -1.4, "finest": -1.4}, ""),
+        ({"texture_0": -1.4, "texture_1": -2.5, "finest": -1.4, "chroma": -2.6}, "plastic"),
+        ({"chroma": -4.7}, "plastic"),
+        ({"chroma": -4.3}, ""),
+        ({"left": 2.5}, "residual"),
+        ({"left": 2.1}, ""),
+        ({"residual": 3.5}, "residual"),
+        ({"redder": 3.5}, "residual"),
+        ({"redder": -3.5}, "residual"),
+        ({"residual": 3.1, "redder": 3.1}, ""),
+        ({"seam": 3.5}, "seam"),
+        ({"seam": 3.1}, ""),
+        ({"halo": 3.5}, "halo"),
+        ({"halo": 3.1}, ""),
+        ({"texture_0": 3.5}, "overload"),
+        ({"texture_2": 3.5}, "overload"),
+        ({"finest": 4.7}, "overload"),
+        ({"spread": 6.2}, "overload"),
+        ({"texture_1": 3.1, "finest": 4.3, "spread": 5.8, "chroma": 9.0}, ""),
+    ],
+)
+def test_each_figure_has_its_line(deviations: dict[str, float], failed: str) -> None:
+    assert judged(deviations) == failed
+
+
+@pytest.mark.parametrize(
+    ("own", "failed"),
+    [
+        (Own(0.3, 0.5, 0.0, 0.0, 100, 0.1, 0.0), "plastic"),
+        (Own(0.3, 0.5, 0.0, 0.0, 50, -0.1, 0.0), "plastic"),
+        (Own(0.3, 0.5, 0.0, 0.0, 50, 0.1, 0.0), ""),
+        (Own(0.3, 0.25, 0.75, 0.0, 200, 0.1, 0.0), ""),
+        (Own(0.3, 0.0, 0.5, 0.0, 130, 0.1, 0.0), "plastic"),
+        (Own(0.3, 0.0, 0.5, 0.0, 110, 0.1, 0.0), ""),
+        (Own(0.3, 0.5, 0.0, 0.9, 100, 0.1, 0.0), ""),
+        (Own(1.0, 0.5, 0.0, 0.0, 100, 0.1, 0.0), ""),
+        (Own(0.5, 0.0, 0.0, 0.0, 50, 0.1, 0.1), "plastic"),
+        (Own(0.5, 0.0, 0.0, 0.0, 50, 0.1, 0.3), ""),
+        (Own(0.5, 0.0, 0.0, 0.0, 100, 0.1, 0.1), ""),
+        (Own(0.7, 0.0, 0.0, 0.0, 100, 0.1, 0.1), "plastic"),
+        (Own(0.98, 0.0, 0.0, 0.0, 100, 0.1, 0.1), ""),
+    ],
+)
+def test_a_share_of_the_own_texture_is_a_blend_and_all_or_none_of_it_is_not(own: Own, failed: str) -> None:
+    assert judged({}, own) == failed
+
+
+def test_the_places_own_pores_are_never_dull_and_its_colour_noise_is() -> None:
+    own = Own(1.0, 1.0, 1.0, 1.0, 100, 0.0, 0.0)
+    assert judged({"texture_0": -3.0, "finest": -3.0}, own) == ""
+    assert judged({"chroma": -4.7}, own) == "plastic"
+
+
+def test_of_a_faint_blemish_all_that_is_left_is_found_and_nothing_done_is_not() -> None:
+    own = Own(1.0, 0.95, 0.95, 0.95, 100, 0.0, 0.0)
+    assert judged({"left": 0.97 / 0.05}, own, FAINT) == "residual"
+    assert judged({"left": 0.9 / 0.05}, own, FAINT) == judged({"left": 1.05 / 0.05}, own, FAINT) == ""
+    assert judged({"left": 0.97 / 0.05}, OTHER_SKIN, FAINT) == ""
+    untouched = Own(1.0, 1.0, 1.0, 1.0, 100, 0.0, 0.0)
+    assert judged({"left": 1 / 0.05}, untouched, FAINT) == ""
+    assert judged({"left": 0.97 / 0.05}, untouched, FAINT) == "residual"
+    for seen, failed in ((1.7, "residual"), (1.3, "")):
+        assert judged({"left": 0.9 / 0.05, "halo": seen}, OTHER_SKIN, FAINT) == failed
+        assert judged({"left": 0.7 / 0.05, "halo": seen}, OTHER_SKIN, FAINT) == ""
+
+
+@pytest.mark.parametrize("name", ["residual", "halo"])
+def test_on_mottled_skin_a_heal_that_took_away_nearly_all_is_good(name: str) -> None:
+    stood_out = {"residual": 0.3, "redder": -0.2}
+    for before, failed in (({}, ""), ({"residual": 0.15}, name)):
+        assert judged({"residual": 3.0, name: 4.0}, before=stood_out | before) == failed
+    for redder, failed in ((-0.25, ""), (-0.2, "residual")):
+        assert judged({name: 4.0, "redder": 5.0}, before=stood_out | {"redder": redder}) == failed
+
+
+def test_with_too_little_clean_skin_nothing_is_judged() -> None:
+    assert judged({}, places=7) == "unjudged"
+    assert judged({}, places=8) == ""

@@ -148,6 +148,7 @@ def test_samples_without_a_profile_are_srgb_and_wide_ones_are_not() -> None:
     assert not is_srgb(wide)
     red = np.full((1, 1, 3), (50000, 20000, 20000), np.uint16)
     assert to_srgb(red, wide)[0, 0, 0] > 50000
+    assert is_srgb(b"broken")
     assert np.array_equal(to_srgb(red, b"broken"), red)
 
 
