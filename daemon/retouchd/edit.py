@@ -8,7 +8,6 @@ heals; not when somebody worked on the file since, because that would be lost.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import shutil
@@ -146,11 +145,11 @@ def _replace(path: Path, result: Path, before: Path, signature: Signature, *, ke
         # The one before as well: it is what lies there should we end here.
         given = [str(record.digest_of(part)), *_given(before)[:1]]
         ours.write(_note(before), {"schema": GIVEN_SCHEMA, "results": given})
+        # The name of the file as it was, before that of the result: no power cut leaves neither.
+        for folder in (before.parent, before.parent.parent, path.parent):
+            publish.sync_folder(folder)
         part.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        with contextlib.suppress(OSError):  # SMB cannot sync a folder
-            os.fsync(folder)
-        os.close(folder)
+        publish.sync_folder(path.parent)
     finally:
         part.unlink(missing_ok=True)
 

@@ -17,6 +17,7 @@ from tests.daemon.conftest import FAKE, Hot
 from tests.daemon.fake_engine import MARK
 
 from retouchd import edit as edit_module
+from retouchd.jobs import Signature
 
 
 def edit(hot: Hot, *words: str | Path) -> tuple[int, str]:
@@ -128,6 +129,34 @@ def test_the_copy_as_it_was_is_on_the_disk_before_the_file_is_replaced(
     edit_module._keep(path, before)
     assert before.read_bytes() == b"photo"
     assert synced == [before.stat().st_ino]
+
+
+def test_the_name_of_the_file_as_it_was_is_on_the_disk_before_the_file_is_replaced(
+    hot: Hot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = given(hot)
+    before = path.parent / "_retouchd/before/IMG-Edit.tif"
+    result = path.with_name("result.tif")
+    result.write_bytes(b"healed")
+    events: list[object] = []
+    sync, replace = os.fsync, Path.replace
+
+    def fsync(fd: int) -> None:
+        sync(fd)
+        events.append(os.fstat(fd).st_ino)
+
+    def replacing(part: Path, target: Path) -> Path:
+        events.append(target)
+        return replace(part, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replacing)
+    edit_module._replace(path, result, before, Signature.of(path.stat()), keep=True)
+    replaced = events.index(path)
+    folders = [folder.stat().st_ino for folder in (before.parent, before.parent.parent, path.parent)]
+    assert events[replaced - 3 : replaced] == folders
+    assert events[replaced + 1 :] == [path.parent.stat().st_ino]
+    assert (path.read_bytes(), before.read_bytes()) == (b"healed", b"photo")
 
 
 def test_a_copy_that_does_not_fit_leaves_nothing_behind(

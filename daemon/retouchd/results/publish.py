@@ -249,7 +249,7 @@ def _deliver(parcel: Parcel, names: ResultSet, before: dict[str, Any] | None) ->
         finally:
             with contextlib.suppress(OSError):
                 part.unlink()
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     return Published(names, final)
 
 
@@ -355,7 +355,8 @@ def _take_name(part: Path, target: Path, *, may_replace: bool) -> None:
         part.replace(target)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, where its file system can."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
