@@ -234,6 +234,35 @@ def test_a_photo_is_not_taken_up_again_and_again_while_another_of_its_name_is_in
     assert taken == [[], [], ["a", "b"], ["b"]]
 
 
+def test_a_file_of_corrections_that_is_gone_takes_up_only_what_it_kept_from_being_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that comes back from a backup lacks them for a while: what is done stays as it is."""
+    root, journal = os.fsencode(tmp_path), Journal.create(tmp_path / "state")
+    for name, state in (("done.tif", State.DONE), ("barred.tif", State.SKIPPED)):
+        path = root + b"/" + name.encode()
+        journal.see(path, root, Signature(1, 2, 3, 4, 5), "new")
+        row = journal.find(path)
+        assert row
+        assert journal.save(replace(row, state=state))
+        corrections.write(tmp_path / name, tmp_path, Memory(name, "", Corrections((WISH,))))
+    watch = [{"path": str(tmp_path)}]
+    amends = Amends(Settings.model_validate({"state_dir": str(tmp_path / "state"), "watch": watch}), journal)
+    monkeypatch.setattr(corrections, "outdated", lambda *_: False)
+    amends.touch(tmp_path)
+    amends.poke()
+    amends.step()
+    for row in journal.listed((State.SETTLING,)):
+        assert journal.save(replace(row, state=State.SKIPPED))
+    monkeypatch.setattr(corrections, "outdated", lambda *_: True)
+    for name in ("done.tif", "barred.tif"):
+        corrections.path_of(tmp_path / name, tmp_path).unlink()
+    amends.poke()
+    amends.step()
+    assert [row.file.name for row in journal.listed((State.SETTLING,))] == ["barred.tif"]
+    journal.close()
+
+
 def test_a_mask_of_another_photo_is_left_where_it_is(hot: Hot) -> None:
     photo = hot.drop("IMG.tif")
     assert hot.process(photo).returncode == 0
