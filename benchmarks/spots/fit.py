@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.detect import trees
 from retouch_engine.detect.finds import worth_it
-from retouch_engine.detect.learned import FRECKLED, SURE_AMONG_FRECKLES, Bars
+from retouch_engine.detect.lines import FRECKLED, SURE_AMONG_FRECKLES, Bars
 from retouch_engine.detect.regression import Regression
 from retouch_engine.detect.regression import weighed as termed
 from retouch_engine.detect.risk import Risk, weighed

@@ -16,7 +16,7 @@ from benchmarks.spots.finds import Row
 from benchmarks.spots.labels import FOLDS, Portrait
 from numpy.typing import NDArray
 
-from retouch_engine.detect.learned import LIKELY_PERMANENT, Bars, named_find
+from retouch_engine.detect.lines import LIKELY_PERMANENT, Bars, named_find
 from retouch_engine.detect.risk import RISK
 from retouch_engine.recipe import PERMANENT
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from retouch_engine import route
 from retouch_engine.amend import amended, painted
 from retouch_engine.corrections import Correction, Corrections
-from retouch_engine.detect import chosen
+from retouch_engine.detect import chosen, noted
 from retouch_engine.growth import grown
 from retouch_engine.heal import HEALERS, Healer
 from retouch_engine.recall import place_of, recalled
@@ -190,7 +190,8 @@ def routed(
     """What becomes of each spot before any is healed, and notes on the whole."""
     takes = {healer_id: healer.spec.takes for healer_id, healer in healers.items()}
     steps = route.spared(route.plan(spots, recipe, takes, scene), scene)
-    return route.within_share(steps, recipe, scene)
+    steps, notes = route.within_share(steps, recipe, scene)
+    return steps, (*noted(spots), *notes)
 
 
 def _recorded(step: Step, outcome: Outcome | None, scene: Scene) -> SpotRecord:

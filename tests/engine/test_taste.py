@@ -18,7 +18,7 @@ from tests.engine.detect.test_learned import RED
 
 from retouch_engine import taste
 from retouch_engine.calibration import KINDS, Calibration, checked_calibration
-from retouch_engine.detect.learned import Bars, named_find
+from retouch_engine.detect.lines import Bars, named_find
 from retouch_engine.errors import NotEnoughToLearn, PairMismatch, RecipeMistake
 from retouch_engine.recipe import PERMANENT, Kind, Limits, Recipe
 from retouch_engine.taste import Lesson

@@ -5,6 +5,7 @@ never touches a pixel. Detectors are named in :mod:`retouch_engine.detect.regist
 """
 
 from retouch_engine.detect.base import Detector, DetectorSpec
-from retouch_engine.detect.registry import DETECTORS, chosen, named_again
+from retouch_engine.detect.lines import named_again, noted
+from retouch_engine.detect.registry import DETECTORS, chosen
 
-__all__ = ["DETECTORS", "Detector", "DetectorSpec", "chosen", "named_again"]
+__all__ = ["DETECTORS", "Detector", "DetectorSpec", "chosen", "named_again", "noted"]

@@ -10,12 +10,10 @@ from types import MappingProxyType
 
 from retouch_engine.detect.base import Detector, Upright
 from retouch_engine.detect.classic import Classic
-from retouch_engine.detect.learned import Learned, named_again
+from retouch_engine.detect.learned import Learned
 from retouch_engine.detect.spotnet import knows_spots
 from retouch_engine.survey import Scene
 from retouch_engine.types import DetectorId
-
-__all__ = ["DETECTORS", "chosen", "named_again"]
 
 _ALL: tuple[Detector, ...] = (Upright(Classic()), Upright(Learned()))
 DETECTORS: Mapping[DetectorId, Detector] = MappingProxyType({d.spec.id: d for d in _ALL})

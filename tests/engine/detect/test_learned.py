@@ -14,14 +14,17 @@ import pytest
 from benchmarks.chart import Chart
 from numpy.typing import NDArray
 
-from retouch_engine.detect import DETECTORS, chosen, spotnet, trees
-from retouch_engine.detect.learned import Bars, Learned, named_find
+from retouch_engine.detect import DETECTORS, chosen, noted, spotnet, trees
+from retouch_engine.detect.learned import Learned
+from retouch_engine.detect.lines import Bars, named_find
 from retouch_engine.detect.rendering import told
 from retouch_engine.detect.risk import Risk
 from retouch_engine.detect.spotnet import Network, Says
+from retouch_engine.heal import HEALERS
+from retouch_engine.pipeline import routed
 from retouch_engine.recipe import PERMANENT, Kind, Recipe
 from retouch_engine.survey import Scene, survey
-from retouch_engine.types import DetectorId, Photo, PixelScale, Spot
+from retouch_engine.types import Box, DetectorId, Photo, PixelScale, Spot
 
 SCALE = 12.0
 RED: Mapping[str, float] = {
@@ -157,6 +160,24 @@ def test_a_doubt_about_colour_place_or_shape_asks_a_person(doubt: dict[str, floa
     finding = named_find({**RED, **doubt}, 0.97, 0.01, BARS)
     assert finding is not None
     assert not finding.sure
+
+
+def test_colours_that_tell_no_mole_are_noted_of_the_photo_once() -> None:
+    box, mask = Box(0, 0, 4, 4), np.ones((4, 4), np.bool_)
+
+    def spot(number: int, **shown: float) -> Spot:
+        figures = {**RED, **shown}
+        return Spot(number, box, mask, 4.0, Kind.RED_SPOT, 0.9, sure=False, reason="drawn", features=figures)
+
+    scene = scene_of(Photo(np.full((60, 90, 3), 180, np.uint8)))
+    flat = [spot(1, blue_unevenness=0.5), spot(2, blue_unevenness=0.5)]
+    for spots, what in (
+        (flat, "look has too little blue"),
+        ([spot(1, skin_redness=-0.2)], "light leaves too little red"),
+    ):
+        _, notes = routed(scene, spots, Recipe(), HEALERS)
+        assert notes == (f"this photo's {what} to tell a mole by: what was found is only offered",)
+    assert noted([spot(1)]) == noted([replace(flat[0], features={})]) == ()
 
 
 def test_on_a_body_less_risk_is_taken_than_on_a_face() -> None:
