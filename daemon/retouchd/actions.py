@@ -141,7 +141,7 @@ def _root(settings: Settings, given: str) -> bytes:
     wanted = {Path(given), Path(os.path.realpath(given))}
     for watch in settings.watch:
         if watch.path in wanted or Path(os.path.realpath(watch.path)) in wanted:
-            return os.fsencode(watch.path)
+            return watch.root
     raise NotWatched(given)
 
 

@@ -246,7 +246,7 @@ class Service:
             return "stopping after the current photo"
         if not any(k.ready for k in self.crew.keepers):
             return "loading the engine"
-        counts = self.journal.counts([root.key for root in self.intake.roots.values()])
+        counts = self.journal.counts(self.settings.roots)
         paused = "paused, " * bool(self.journal.paused())
         waiting = sum(counts[s] for s in (State.SETTLING, State.QUEUED, State.RETRY))
         parts = [f"{waiting} waiting", f"{counts[State.DONE]} done"]

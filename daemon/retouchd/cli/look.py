@@ -35,8 +35,7 @@ def _is_running(instance: InstanceRow | None, now: float) -> bool:
 def _overview(settings: config.Settings, journal: Journal) -> dict[str, Any]:
     now, instance = journal.now(), journal.instance()
     running = _is_running(instance, now)
-    watched = {os.fsencode(w.path) for w in settings.watch}
-    waiting = journal.listed(WAITING)
+    watched, waiting = settings.roots, journal.listed(WAITING)
     queued = [r for r in waiting if r.root in watched and r.state in {State.QUEUED, State.RETRY}]
     return {
         "running": running,
@@ -115,8 +114,7 @@ def _folders_that_wait(
     settings: config.Settings, roots: Sequence[RootRow], paused: frozenset[bytes]
 ) -> dict[bytes, str]:
     """In words, why nothing is done in a folder now; a folder that is looked at is not named."""
-    watched = {os.fsencode(w.path) for w in settings.watch}
-    waiting = {}
+    watched, waiting = settings.roots, {}
     for root in roots:
         if root.path not in watched:
             waiting[root.path] = "no longer watched"

@@ -284,6 +284,11 @@ class Settings(Tree):
         out = self.output
         return Finish(out.compression, out.threads, out.layers, out.psd, self.signing.signing)
 
+    @property
+    def roots(self) -> dict[bytes, Watch]:
+        """The hot folders by their paths, as the journal keeps them."""
+        return {watch.root: watch for watch in self.watch}
+
     def results_of(self, photo: Path) -> Path:
         """The folder for the results of a photo: as its watch has it, beside it where it is in none."""
         watch = next((w for w in self.watch if photo.parent.is_relative_to(w.path)), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -65,6 +66,11 @@ class Watch(Tree):
         description='Files and folders that are left alone: "selects", "*_proof.jpg", "2024/raw/**". * and ?'
         " stay inside one name, ** crosses folders; without a slash a name is meant at any depth.",
     )
+
+    @property
+    def root(self) -> bytes:
+        """Its path, as the journal keeps it."""
+        return os.fsencode(self.path)
 
     @property
     def mirror(self) -> Path | None:

@@ -131,10 +131,8 @@ class Amends:
 
     def _folder(self, row: Row) -> Path | None:
         """Where the results of a photo lie; None when its folder is watched no longer."""
-        for watch in self.settings.watch:
-            if os.fsencode(watch.path) == row.root:
-                return watch.results_of(row.file)
-        return None
+        watch = self.settings.roots.get(row.root)
+        return watch.results_of(row.file) if watch else None
 
 
 def _barred(row: Row) -> bool:

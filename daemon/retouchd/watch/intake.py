@@ -65,7 +65,7 @@ class Intake:
                 self._wake.forget(path)
         # From above: a link in one folder may lead to another that is watched as well.
         for path in sorted(wanted):
-            self._journal.take_over(os.fsencode(path))
+            self._journal.take_over(wanted[path].root)
         for path, watch in wanted.items():
             root = self.roots.setdefault(path, Root(watch))
             root.watch, root.next_look_s = watch, 0.0
@@ -183,8 +183,7 @@ class Intake:
         tracker = self._trackers[root.watch.path]
         moving, resting = self._journal.moving(root.key), self._journal.resting(root.key)
         new = any(path not in resting and path not in moving for path in found.files)
-        waiting = {path: row for path, row in moving.items() if row.state in WAITING}
-        lost = self._lost(root, found, {**resting, **waiting}) if new else {}
+        lost = self._lost(root, found, resting, moving) if new else {}
         with self._journal.together():
             for path, signature in found.files.items():
                 rest = resting.get(path)
@@ -205,12 +204,13 @@ class Intake:
                     self._journal.forget(path)
 
     def _lost(
-        self, root: Root, found: scanner.Found, known: Mapping[bytes, Row | Resting]
+        self, root: Root, found: scanner.Found, resting: Mapping[bytes, Resting], moving: Mapping[bytes, Row]
     ) -> dict[str, bytes]:
         """Where photos were that are not there now; first also those of folders watched no longer."""
-        lost = moves.missing(known, found)
+        waiting = {path: row for path, row in moving.items() if row.state in WAITING}
+        lost = moves.missing(resting, found) | moves.missing(waiting, found)
         for other in () if root.swept else self._journal.roots():
-            if Path(os.fsdecode(other.path)) not in self.roots:
+            if other.path not in self._settings.roots:
                 lost = moves.missing(self._journal.resting(other.path), found) | lost
         return lost
 

@@ -43,7 +43,7 @@ def follow(
         return False
     if row.state == State.DONE and (watch.mirror or not _results_beside(Path(os.fsdecode(path)), row.file)):
         return False
-    after = replace(row, path=path, root=os.fsencode(watch.path), signature=str(signature))
+    after = replace(row, path=path, root=watch.root, signature=str(signature))
     return journal.save(after) is not None
 
 

@@ -61,7 +61,7 @@ class Root:
     @property
     def key(self) -> bytes:
         """Its path, as the journal keeps it."""
-        return os.fsencode(self.watch.path)
+        return self.watch.root
 
     @property
     def network(self) -> bool:

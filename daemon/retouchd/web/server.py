@@ -11,7 +11,6 @@ gate's business; everything else is the review's.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -61,7 +60,7 @@ class Web:
         self.pulse = Pulse(time.monotonic())
         self.calls: SimpleQueue[Call] = SimpleQueue()
         self.state_dir, self.ring = settings.state_dir, ring
-        self.watched = _watched(settings)
+        self.watched = frozenset(settings.roots)
         album = Album(places_of((w.path, w.mirror) for w in settings.watch))
         self._tiles = Tiles(settings.limits.max_megapixels)
         site = Site(album, self._tiles, says=lambda: self.status, changed=lambda _: ring())
@@ -77,7 +76,7 @@ class Web:
 
     def watch(self, settings: Settings) -> None:
         """Show the folders of these settings from now on."""
-        self.watched = _watched(settings)
+        self.watched = frozenset(settings.roots)
         self._server.album.places = places_of((w.path, w.mirror) for w in settings.watch)
         self._server.album.forget()
 
@@ -100,11 +99,6 @@ class Web:
         self._server.shutdown()
         self._server.server_close()
         self._tiles.close()
-
-
-def _watched(settings: Settings) -> frozenset[bytes]:
-    """The watched folders, as the journal keeps them."""
-    return frozenset(os.fsencode(w.path) for w in settings.watch)
 
 
 class _Server(Server):

@@ -139,10 +139,10 @@ class Dispatcher:
             raise LoopSuspected(row.file, f"{row.made} results of this photo within a day")
 
     def _watched(self, row: Row) -> bool:
-        return any(os.fsencode(w.path) == row.root for w in self.settings.watch)
+        return row.root in self.settings.roots
 
     def _watch(self, row: Row) -> Watch:
-        return next(w for w in self.settings.watch if os.fsencode(w.path) == row.root)
+        return self.settings.roots[row.root]
 
     def _folder(self, row: Row) -> Path:
         """Where the results of a photo go."""
