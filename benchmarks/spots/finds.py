@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from retouch_engine.detect import judge, spotnet
 from retouch_engine.detect.classic import survey_outlines
 from retouch_engine.detect.finds import by_rules, figured, peaks, worth_it
+from retouch_engine.detect.grade import grade_of
 from retouch_engine.recipe import Recipe
 from retouch_engine.survey import survey
 
@@ -61,6 +62,7 @@ def _rows(portrait: Portrait, network: spotnet.Network, scale: float) -> list[Ro
         pixels = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=how), np.uint8)
     photo = portrait.photo(pixels)
     scene, whose = survey(photo), (portrait.person, portrait.path.name, scale)
+    photo = grade_of(photo, scene).taken_back(photo)
     seen = spotnet.view(photo, scene, network)
     if seen is None:
         return []

@@ -15,6 +15,7 @@ import numpy as np
 
 from retouch_engine.detect.base import DetectorSpec
 from retouch_engine.detect.contour import Outline, outline
+from retouch_engine.detect.grade import grade_of
 from retouch_engine.detect.kinds import Bars, Finding, brown, named, rejected
 from retouch_engine.detect.planes import Planes, base_planes
 from retouch_engine.detect.seeds import Seed, seeds
@@ -48,7 +49,7 @@ class Classic:
 
     def detect(self, photo: Photo, scene: Scene, recipe: Recipe) -> tuple[Spot, ...]:
         """See :class:`retouch_engine.detect.base.Detector`."""
-        looked_at = survey_outlines(photo, scene, recipe)
+        looked_at = survey_outlines(grade_of(photo, scene).taken_back(photo), scene, recipe)
         rows = np.array([vector(figures) for _, _, _, figures in looked_at]).reshape(-1, len(FEATURES))
         chances = verifier().probability(rows)
         bars = Bars.at(recipe.sensitivity)

@@ -16,6 +16,7 @@ from retouch_engine.detect import judge, spotnet, trees
 from retouch_engine.detect.base import DetectorSpec
 from retouch_engine.detect.classic import Classic, survey_outlines
 from retouch_engine.detect.finds import Find, by_rules, figured, peaks
+from retouch_engine.detect.grade import grade_of
 from retouch_engine.detect.kinds import Finding
 from retouch_engine.detect.lines import LIKELY_PERMANENT, Bars, named_find
 from retouch_engine.detect.risk import RISK
@@ -49,11 +50,13 @@ class Learned:
         networks, table = self._models()
         if networks is None or not scene.scale.px_per_mm or scene.skin_box is None:
             return Classic().detect(photo, scene, recipe)
+        grade = grade_of(photo, scene)
+        shown = grade.taken_back(photo)
         named: list[tuple[Find, Finding]] = []
         # Each person at that person's own scale: a millimetre of a face in the back is fewer pixels.
         for person in scene.people():
             taken = [find.box for find, _ in named]
-            theirs = judged(photo, person, recipe, networks, table)
+            theirs = judged(shown, person, recipe, networks, table, grade.strength)
             named += [pair for pair in theirs if not any(pair[0].box.meets(b) for b in taken)]
         named.sort(key=lambda pair: pair[0].box)
         return tuple(_spot(number, *pair) for number, pair in enumerate(named, start=1))
@@ -67,16 +70,25 @@ class Learned:
 
 
 def judged(
-    photo: Photo, scene: Scene, recipe: Recipe, networks: tuple[Network, Network], table: Trees
+    photo: Photo,
+    scene: Scene,
+    recipe: Recipe,
+    networks: tuple[Network, Network],
+    table: Trees,
+    graded: float = 1.0,
 ) -> list[tuple[Find, Finding]]:
-    """Every find on one person's skin that is worth anyone's attention, with what it is."""
+    """Every find on one person's skin that is worth anyone's attention, with what it is.
+
+    ``graded`` is by how much a grade was taken back from the photo.
+    """
     finds = found(photo, scene, recipe, *networks) or []
     heal, keep = trees.odds(table, [f.figures for f in finds])
     bars, taste = Bars.of(recipe), Calibration.of(recipe)
     company = float(sum(k >= LIKELY_PERMANENT for k in keep))
     named = []
     for find, h, k in zip(finds, heal, keep, strict=True):
-        figures = find.figures | {"company": company, RISK: table.risk.odds(find.figures, h, k)}
+        figures = find.figures | {"company": company, "graded": graded}
+        figures[RISK] = table.risk.odds(find.figures, h, k)
         finding = named_find(figures, h, k, bars, taste)
         if finding is not None:
             told = figures | {"odds_blemish": h, "odds_permanent": k}

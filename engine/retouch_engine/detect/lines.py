@@ -25,6 +25,9 @@ _DARK = (0.67, 0.35)
 _BROWN_RISK = (0.37, 0.5)
 """Melanin share above which less risk is taken, and the share of it. Five blemishes of 165 go unhealed by
 it, and so do two permanent marks, and 12 of 19 in further looks at all of them."""
+_GRADED_RISK = 0.16
+"""The share for what is brown where a grade had to be taken back (:mod:`retouch_engine.detect.grade`)."""
+_GRADED = "this photo's grade was taken back to tell its marks apart: of brown ones less is healed unasked"
 _BODY_RISK = 0.4
 """The share on bodies, where fewer heals are right: a tan mark of 2.8 mm on a neck, labelled a mole, was
 healed at half of the risk. One of 161 blemishes goes unhealed by it, and two of 36 places where there is
@@ -189,7 +192,8 @@ def named_again(figures: Mapping[str, float], sensitivity: int, taste: Calibrati
 def noted(spots: Sequence[Spot]) -> tuple[str, ...]:
     """What of the whole photo keeps its spots from being healed unasked: how it shows skin."""
     reasons = dict.fromkeys(_odd_colours(s.features) for s in spots if "skin_redness" in s.features)
-    return tuple(f"{why}: what was found is only offered" for why in reasons if why)
+    odd = tuple(f"{why}: what was found is only offered" for why in reasons if why)
+    return odd or ((_GRADED,) if any(s.features.get("graded", 1.0) > 1 for s in spots) else ())
 
 
 def _faint(figures: Mapping[str, float], heal: float, keep: float, bars: Bars, words: str) -> Finding:
@@ -266,8 +270,9 @@ def _may_be_permanent(figures: Mapping[str, float], keep: float, bars: Bars) -> 
 
 def _risk_taken(figures: Mapping[str, float], bars: Bars) -> float:
     brown = "melanin" in figures and figures["melanin"] > _BROWN_RISK[0]
-    shares = (bars.brown if brown else 1.0, 1.0 if figures["on_face"] else _BODY_RISK)
-    return bars.risk * min(shares)
+    graded = figures.get("graded", 1.0) > 1
+    of_brown = min(bars.brown, _GRADED_RISK) if graded else bars.brown
+    return bars.risk * min(of_brown if brown else 1.0, 1.0 if figures["on_face"] else _BODY_RISK)
 
 
 def _permanent(figures: Mapping[str, float]) -> Kind:

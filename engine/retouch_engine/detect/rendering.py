@@ -44,10 +44,12 @@ _EACH = (0.7, 1.5)
 """What either alone may say: skin under a blue cast has no redness at all."""
 _LEAST, _MOST = 0.55, 1.5
 """With up to 2 a plain mole and two freckles on the palest faces turned red, and were healed."""
+CELL_MM = 0.8
 _CELL = 4
-"""Pixels of the networks' scale, 0.8 mm, that are looked at as one."""
-_FINE, _COARSE = 1.0, 6.0
-_FEWEST_CELLS = 400
+"""What is looked at as one: so much skin, so many pixels of the networks' scale."""
+BLOTCHES = 1.0, 6.0
+"""Cells between which unevenness is mostly of blood and pigment."""
+FEWEST_CELLS = 400
 """Skin too small to tell: a fifth of a face."""
 _EPSILON = 1e-3
 
@@ -78,19 +80,19 @@ def rendering(rgb: Image, skin: Bool) -> Rendering:
     size = max(1, rgb.shape[1] // _CELL), max(1, rgb.shape[0] // _CELL)
     od = density(np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)))
     inside = cv2.resize(skin.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    well_inside = cv2.erode(inside, np.ones((5, 5), np.uint8)) > 0
-    if np.count_nonzero(well_inside) < _FEWEST_CELLS:
+    within = well_inside(inside)
+    if np.count_nonzero(within) < FEWEST_CELLS:
         return USUAL
     share = inside.astype(np.float32)
-    planes = (od[..., 1] - od[..., 0], od[..., 1], od[..., 2])
-    red, green, blue = (_spread(_unevenness(plane, share)[well_inside]) for plane in planes)
-    middle = np.median(od[well_inside], axis=0)
+    planes = np.dstack((od[..., 1] - od[..., 0], od[..., 1], od[..., 2]))
+    red, green, blue = unevenness(planes, share, within, BLOTCHES)
+    middle = np.median(od[within], axis=0)
     redness = float(middle[1] - middle[0])
     beside = redness / math.sqrt(max(_EPSILON, float(middle.mean())))
-    ratio = red / max(_EPSILON, green)
+    ratio = red / green
     gain = _within((_USUAL_RATIO / max(_EPSILON, ratio)) ** _BY_RATIO)
     gain *= _within((_USUAL_REDNESS / max(_EPSILON, beside)) ** _BY_REDNESS)
-    return Rendering(min(_MOST, max(_LEAST, gain)), blue / max(_EPSILON, green), redness)
+    return Rendering(min(_MOST, max(_LEAST, gain)), blue / green, redness)
 
 
 def told(figures: Mapping[str, float], by: float) -> dict[str, float]:
@@ -108,18 +110,32 @@ def told(figures: Mapping[str, float], by: float) -> dict[str, float]:
     return {**figures, **changed}
 
 
-def _unevenness(values: Float, share: Float) -> Float:
-    """What is coarser than a millimetre and finer than five, without what is no skin."""
-    fine, coarse = (
-        cv2.GaussianBlur(values * share, (0, 0), s) / np.maximum(_EPSILON, cv2.GaussianBlur(share, (0, 0), s))
-        for s in (_FINE, _COARSE)
-    )
-    return cast("Float", fine - coarse)
+def well_inside(skin: Image) -> Bool:
+    """Cells that lie two cells and more from where skin ends."""
+    return np.asarray(cv2.erode(skin, np.ones((5, 5), np.uint8))) > 0
+
+
+def unevenness(planes: Float, share: Float, within: Bool, between: tuple[float, float]) -> tuple[float, ...]:
+    """How uneven skin is between two sizes, in cells: the middle distance from the middle value.
+
+    Args:
+        planes: float32 ``(h, w, n)``, of optical density.
+        share: float32 ``(h, w)``, 1 where it is skin; what is none does not count.
+        within: bool ``(h, w)``, where it is asked.
+        between: standard deviations of what is smoothed away at most and left at least; 0 is nothing.
+    """
+    fine, coarse = (_smooth(planes, share, sigma) for sigma in between)
+    inside = (fine - coarse)[within]
+    apart = np.median(np.abs(inside - np.median(inside, axis=0)), axis=0)
+    return tuple(np.maximum(_EPSILON, apart).tolist())
+
+
+def _smooth(planes: Float, share: Float, sigma: float) -> Float:
+    if not sigma:
+        return planes
+    over = np.maximum(_EPSILON, cv2.GaussianBlur(share, (0, 0), sigma))[..., None]
+    return cast("Float", cv2.GaussianBlur(planes * share[..., None], (0, 0), sigma) / over)
 
 
 def _within(factor: float) -> float:
     return min(_EACH[1], max(_EACH[0], factor))
-
-
-def _spread(values: Float) -> float:
-    return float(np.median(np.abs(values - np.median(values))))

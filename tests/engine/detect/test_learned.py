@@ -154,6 +154,7 @@ def test_red_and_sure_is_healed_unasked() -> None:
         {"px_per_mm": 2.5, "melanin": 0.45},
         {"blue_unevenness": 0.9},
         {"skin_redness": -0.1},
+        {"graded": 1.1, "melanin": 0.45, "risk": 0.06},
     ],
 )
 def test_a_doubt_about_colour_place_or_shape_asks_a_person(doubt: dict[str, float]) -> None:
@@ -173,11 +174,24 @@ def test_colours_that_tell_no_mole_are_noted_of_the_photo_once() -> None:
     flat = [spot(1, blue_unevenness=0.5), spot(2, blue_unevenness=0.5)]
     for spots, what in (
         (flat, "look has too little blue"),
-        ([spot(1, skin_redness=-0.2)], "light leaves too little red"),
+        ([spot(1, skin_redness=-0.2, graded=1.2)], "light leaves too little red"),
     ):
         _, notes = routed(scene, spots, Recipe(), HEALERS)
         assert notes == (f"this photo's {what} to tell a mole by: what was found is only offered",)
+    (graded,) = noted([spot(1, graded=1.2), spot(2, graded=1.2)])
+    assert "grade was taken back" in graded
     assert noted([spot(1)]) == noted([replace(flat[0], features={})]) == ()
+
+
+def test_where_a_grade_was_taken_back_only_brown_marks_are_doubted_more() -> None:
+    for graded, melanin, sure in ((1.0, 0.45, True), (1.2, 0.3, True), (1.2, 0.45, False)):
+        finding = named_find({**RED, "graded": graded, "melanin": melanin, "risk": 0.06}, 0.97, 0.01, BARS)
+        assert finding is not None
+        assert finding.sure is sure
+    browns_too = replace(BARS, brown=1.0)
+    finding = named_find({**RED, "graded": 1.2, "melanin": 0.45, "risk": 0.06}, 0.97, 0.01, browns_too)
+    assert finding is not None
+    assert not finding.sure
 
 
 def test_on_a_body_less_risk_is_taken_than_on_a_face() -> None:
@@ -435,3 +449,15 @@ def test_without_a_face_the_rules_decide(chart: Chart) -> None:
     assert chosen(scene).spec.id == DetectorId("classic")
     one, two = (DETECTORS[DetectorId(n)].detect(photo, scene, Recipe()) for n in ("learned", "classic"))
     assert [(s.box, s.kind, s.sure) for s in one] == [(s.box, s.kind, s.sure) for s in two]
+
+
+def test_of_a_faded_photo_it_is_known_that_a_grade_was_taken_back(chart: Chart) -> None:
+    faded = chart.pixels.copy()
+    faded[..., 2] = (0.65 * faded[..., 2].astype(np.float64) + 0.2 * 65535).astype(np.uint16)
+    plain, graded = detect(chart.pixels), detect(faded)
+    assert {s.features["graded"] for s in plain} == {1.0}
+    assert {s.features["graded"] > 1.1 for s in graded} == {True}
+    for mole in (s for s in chart.permanent if s.kind is Kind.MOLE):
+        assert not any(s.sure and s.kind not in PERMANENT for s in _on(graded, mole.cx, mole.cy, 0))
+    found = [len([m for m in chart.blemishes if _on(s, m.cx, m.cy, 0.3 * m.r)]) for s in (graded, plain)]
+    assert found[0] >= found[1] - 1
