@@ -14,10 +14,9 @@ a cast does not. Each differs by a tenth within a set, and by a factor of 1.7 an
 networks see the photo as it is: shown in the usual rendering and trained again they found no more
 (``spots.md``).
 
-A look that is laid over a photo may take away what tells a mole at all: that pigment is darker in blue than
-in green, and blood is less so. Curves that lift blue out of the shadows, as films and presets do, flatten it,
-and then all marks look like blood. The skin tells this, too. And in light that makes skin greener than it is
-red there is no red left to tell anything by.
+What tells a mole at all is that pigment is darker in blue than in green, and blood is less so. Where a grade
+has left too little of that for ``grade`` to take back, all marks look like blood, and the skin tells this,
+too. And in light that makes skin greener than it is red there is no red left to tell anything by.
 """
 
 from __future__ import annotations

@@ -455,8 +455,8 @@ def test_of_a_faded_photo_it_is_known_that_a_grade_was_taken_back(chart: Chart) 
     faded = chart.pixels.copy()
     faded[..., 2] = (0.65 * faded[..., 2].astype(np.float64) + 0.2 * 65535).astype(np.uint16)
     plain, graded = detect(chart.pixels), detect(faded)
-    assert {s.features["graded"] for s in plain} == {1.0}
-    assert {s.features["graded"] > 1.1 for s in graded} == {True}
+    assert max(s.features["graded"] for s in plain) < 1.03
+    assert min(s.features["graded"] for s in graded) > 1.1
     for mole in (s for s in chart.permanent if s.kind is Kind.MOLE):
         assert not any(s.sure and s.kind not in PERMANENT for s in _on(graded, mole.cx, mole.cy, 0))
     found = [len([m for m in chart.blemishes if _on(s, m.cx, m.cy, 0.3 * m.r)]) for s in (graded, plain)]
