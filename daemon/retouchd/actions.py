@@ -46,12 +46,10 @@ def change(journal: Journal, row: Row, after: Row) -> None:
         raise JobInHand(row.file, row.state)
 
 
-def taken_up(row: Row, now: float, why: str, *, force: bool = False) -> Row:
-    """The row of a photo that starts anew; ``force`` also when it is a result of ours."""
+def taken_up(row: Row, now: float, why: str, asked: int = Asked.ANEW) -> Row:
+    """The row of a photo that starts anew."""
     fresh = replace(row, state=State.SETTLING, reason=why, code="", plan="", not_before=0.0)
-    return replace(
-        fresh, attempts=0, deaths=0, made=0, seen_at=now, forced=Asked.EVEN_OURS if force else Asked.ANEW
-    )
+    return replace(fresh, attempts=0, deaths=0, made=0, seen_at=now, forced=asked)
 
 
 def retry(_settings: Settings, journal: Journal, given: str) -> str:

@@ -23,7 +23,7 @@ from retouchd.config import Settings, Watch, overrides
 from retouchd.errors import JobError, LoopSuspected, SourceChanged, SourceGone, TargetUnavailable
 from retouchd.jobs import AT_REST, Asked, Digest, Failure, Outcome, Signature, Staged, State
 from retouchd.results import corrections, keepsakes, publish, record, sittings
-from retouchd.results.corrections import Memory
+from retouchd.results.corrections import LastRun, Memory
 from retouchd.results.publish import Parcel, Published
 from retouchd.state.rows import Row
 from retouchd.text import shown
@@ -170,10 +170,8 @@ class Dispatcher:
         sitting = sittings.recalled(source, self._folder(hand.row), memory.sha256, hand.recipe, fresh)
         mask, own = hand.mask[0] if hand.mask else None, hand.row.forced == Asked.EVEN_OURS
         finish = self.settings.finish
-        before = None
-        if hand.memory:
-            before = corrections.last_heal(source, self._folder(hand.row), memory.sha256)
-        order = Order(source, staging, hand.recipe, finish, decided, sitting, mask, before, own)
+        before, lost = hand.last.heal, hand.last.lost
+        order = Order(source, staging, hand.recipe, finish, decided, sitting, mask, before, lost, own)
         keeper.send(protocol.order("retouch", order))
 
     def _hear(self, keeper: Supervisor, message: dict[str, Any] | Outcome) -> None:
@@ -207,7 +205,10 @@ class Dispatcher:
             known = corrections.read if hand.row.source_digest else self._read_anywhere
             memory = known(source, folder, Digest(message["sha256"]))
             mask = corrections.edited_mask(source, folder, memory.masks)
-            self._hands[keeper] = replace(hand, memory=memory, mask=mask)
+            last = LastRun()
+            if hand.row.forced != Asked.ANEW:
+                last = corrections.last_run(source, folder, memory, painted=mask is not None)
+            self._hands[keeper] = replace(hand, memory=memory, mask=mask, last=last)
             self._known_or_retouch(keeper, Digest(message["sha256"]))
 
     def _read_anywhere(self, source: Path, folder: Path, digest: Digest) -> Memory:
@@ -236,10 +237,11 @@ class Dispatcher:
         """The same pixels under another name were done: their result is copied, and nothing is rendered.
 
         Not where marks are kept: the twin may have been done before they were, or in a folder without them.
+        Nor of a photo that was corrected: the twin's other spots may have been decided about otherwise.
         """
         row, recipe = hand.row, hand.key
-        kept = keepsakes.kept(self._folder(row))
-        for twin in () if kept else self._desk.journal.same_bytes(row.file, digest):
+        own = hand.last.heal or keepsakes.kept(self._folder(row))
+        for twin in () if own else self._desk.journal.same_bytes(row.file, digest):
             known = twin.recipe_digest == recipe and self._watched(twin)
             done = publish.find_done(twin.file, self._folder(twin), digest, recipe) if known else None
             if done and (files := publish.reusable(done, self._desk.alive)):
@@ -267,7 +269,8 @@ class Dispatcher:
         masks = hand.memory.masks if hand.memory else ()
         files = record.staged_files(outcome, self.settings)
         plan = {"files": files, "record": outcome.record, "read_masks": masks}
-        self._to_publish(replace(hand.row, source_digest=digest, recipe_digest=hand.key), plan)
+        work = record.recipe_digest(outcome.record)
+        self._to_publish(replace(hand.row, source_digest=digest, recipe_digest=work), plan)
 
     def _to_publish(self, row: Row, plan: dict[str, Any]) -> None:
         written = {**plan, "files": {r: s.as_json() for r, s in plan["files"].items()}}
@@ -358,4 +361,6 @@ def _told(row: Row, published: Published) -> str:
         since = ", with other settings or another version; retouchd requeue does it anew"
         return f"{words} (was done already{since if published.other_settings else ''})"
     twin = json.loads(row.plan).get("same_as")
-    return f"{words} (same pixels as {shown(twin)}; its result was copied)" if twin else words
+    if twin:
+        return f"{words} (same pixels as {shown(twin)}; its result was copied)"
+    return words + record.last_run(published.record)
