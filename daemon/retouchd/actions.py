@@ -14,7 +14,7 @@ from pathlib import Path
 from retouchd.config import Settings
 from retouchd.errors import BadRequest, JobInHand, NotWatched, UnknownJob
 from retouchd.jobs import IN_HAND, LEFT_ALONE, Asked, JobId, State
-from retouchd.state.journal import EVERYWHERE, Journal
+from retouchd.state.journal import EVERYWHERE, Journal, holding
 from retouchd.state.rows import Row
 from retouchd.text import shown
 
@@ -97,9 +97,15 @@ def resume(settings: Settings, journal: Journal, given: str) -> str:
     """
     root = os.fsencode(given) if os.fsencode(given) in journal.paused() else _root(settings, given)
     journal.resume(root)
-    rest = journal.paused()
-    still = " (all folders are paused; retouchd resume without a folder ends that)" if b"" in rest else ""
-    return f"resumed: {_called(root)}{still}"
+    still = "; ".join(_still(one) for one in holding(journal.paused(), root))
+    return f"resumed: {_called(root)}{f' ({still})' if still else ''}"
+
+
+def _still(pause: bytes) -> str:
+    """A pause that holds although that of a single folder ended."""
+    if pause == EVERYWHERE:
+        return "all folders are paused; retouchd resume without a folder ends that"
+    return f"{shown(pause)} above it is paused; retouchd resume {shown(pause)} ends that"
 
 
 ACTIONS: Mapping[str, Action] = {

@@ -31,6 +31,14 @@ EVERYWHERE = b""
 """The pause of all folders."""
 
 
+def holding(pauses: Collection[bytes], root: bytes) -> list[bytes]:
+    """Which pauses hold for a watched folder: its own, that of a folder above it, that of all.
+
+    Somebody paused all years and then watched this one alone: work began again without a word.
+    """
+    return sorted(one for one in pauses if root == one or root.startswith(one + b"/"))
+
+
 STAGE_LIMITS_S = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, float("inf"))
 _REST_MARKS = ", ".join("?" * len(AT_REST))
 _SELECT = "SELECT " + ", ".join(f.name for f in fields(Row)) + " FROM job "  # noqa: S608 - our own column names

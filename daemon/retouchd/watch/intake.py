@@ -18,7 +18,7 @@ from retouchd import log, mounts
 from retouchd.config import Settings
 from retouchd.jobs import AT_REST, GONE, IN_HAND, LEFT_ALONE, UNDONE, WAITING, Asked, Signature, State
 from retouchd.results import publish
-from retouchd.state.journal import EVERYWHERE, Journal
+from retouchd.state.journal import Journal, holding
 from retouchd.state.rows import Resting, Row
 from retouchd.watch import moves, scanner
 from retouchd.watch.roots import MountTable, Root
@@ -80,10 +80,8 @@ class Intake:
     def online(self) -> list[bytes]:
         """The roots that are watched, well and not paused: only their photos are worked on."""
         paused = self._journal.paused()
-        if EVERYWHERE in paused:
-            return []
         well = (root.key for root in self.roots.values() if root.mount and not root.offline)
-        return [key for key in well if key not in paused]
+        return [key for key in well if not holding(paused, key)]
 
     def away(self, path: Path) -> bool:
         """Whether a path is missing because its mount is."""
