@@ -16,6 +16,7 @@ from pathlib import Path
 
 from retouchd import log, mounts
 from retouchd.config import Settings
+from retouchd.errors import JobError
 from retouchd.jobs import AT_REST, GONE, IN_HAND, LEFT_ALONE, UNDONE, WAITING, Asked, Signature, State
 from retouchd.results import publish
 from retouchd.state.journal import Journal, holding
@@ -213,9 +214,18 @@ class Intake:
         return lost
 
     def _followed(self, root: Root, path: bytes, signature: Signature, lost: Mapping[str, bytes]) -> bool:
-        known = moves.follow(self._journal, root.watch, path, signature, lost)
+        before = moves.before(self._journal, signature, lost)
+        if before is None:
+            return False
+        photo = Path(os.fsdecode(path))
+        try:
+            moves.kept_marks_follow(root.watch, photo, before)
+        except (JobError, OSError) as error:
+            # Its own photos say so when their turn comes, and wait.
+            log.get().error("kept marks stay behind", folder=photo.parent, why=str(error))
+        known = moves.follow(self._journal, root.watch, path, signature, before)
         if known:
-            self._moved(root.watch.results_of(Path(os.fsdecode(path))))
+            self._moved(root.watch.results_of(photo))
         return known
 
     @staticmethod

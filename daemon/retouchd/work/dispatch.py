@@ -214,7 +214,10 @@ class Dispatcher:
     def _read_anywhere(self, source: Path, folder: Path, digest: Digest) -> Memory:
         """What a person decided about a photo that is new by its name: its bytes may be known by another."""
         publish.take_over(source, folder, digest)
-        twins = filter(self._watched, self._desk.journal.same_bytes(source, digest))
+        twins = list(filter(self._watched, self._desk.journal.same_bytes(source, digest)))
+        # Of a shoot that was renamed: what its folder keeps comes along, or its photos wait.
+        for twin in (t for t in twins if not os.path.lexists(t.file.parent)):
+            keepsakes.follow(self._folder(twin), folder)
         return corrections.read_anywhere(source, folder, digest, ((t.file, self._folder(t)) for t in twins))
 
     def _known_or_retouch(self, keeper: Supervisor, digest: Digest) -> None:
