@@ -229,6 +229,64 @@ def test_kept_marks_go_with_a_shoot_whose_results_lie_in_a_mirror(hot: Hot, how:
     assert [one.face for one in keepsakes.kept(mirror / "day")] == [FACE]
 
 
+@pytest.mark.parametrize("named", ["day/Smith.tif", "renamed/a.tif"])
+def test_what_is_done_stays_as_it_is_when_it_is_renamed_after_an_update(hot: Hot, named: str) -> None:
+    """In a mirror nothing lies beside the new name: the photo was found and judged anew by new settings."""
+    mirror, photo = mirrored_to(hot), hot.drop("day/a.tif")
+    run_until_done(hot, 1)
+    own = mirror / "day/_retouchd"
+    (own / "a-mask.tif").write_bytes(b"\x05 painted")
+    run_until_done(hot, 1)
+    before = json.loads((own / "a.json").read_bytes())
+
+    hot.config.write_text(hot.config.read_text() + OTHERS)
+    after = hot.folder / named
+    photo.parent.rename(after.parent) if after.name == photo.name else photo.rename(after)
+    run_until_done(hot, 1)
+    result = mirror / named.replace(".tif", "-retouched.tif")
+    assert result.read_bytes() == (mirror / "day/a-retouched.tif").read_bytes()
+    told = record.read(result.parent / "_retouchd" / f"{after.stem}.json")
+    assert told
+    assert record.recipe_digest(told) == record.recipe_digest(before)
+    # And when it is corrected once more.
+    (result.parent / "_retouchd" / f"{after.stem}-mask.tif").write_bytes(b"\x07 painted")
+    run_until_done(hot, 1)
+    told = json.loads((result.parent / "_retouchd" / f"{after.stem}.json").read_bytes())
+    assert [spot["box"][0] for spot in told["corrections"]["spots"]] == [5, 7]
+    assert told["last_run"] == {"taken_up": True, "other_settings": True}
+
+
+@pytest.mark.parametrize("written_for", ["a.tif", "Smith.tif"])
+def test_a_correction_that_waits_is_done_by_what_the_photo_was_begun_with_under_its_new_name(
+    hot: Hot, written_for: str
+) -> None:
+    photo = hot.drop("a.tif")
+    run_until_done(hot, 1)
+    told = json.loads((hot.folder / "_retouchd/a.json").read_bytes())
+    decided = Corrections((Correction((1, 2, 3, 4), Wish.KEEP),))
+    memory = Memory(written_for, record.source_digest(told), decided)
+    corrections.write(hot.folder / written_for, hot.folder, memory)
+    hot.configure(more=OTHERS)
+    photo.rename(photo.with_name("Smith.tif"))
+    run_until_done(hot, 1)
+    after = json.loads((hot.folder / "_retouchd/Smith.json").read_bytes())
+    assert after["last_run"] == {"taken_up": True, "other_settings": True}
+    assert record.recipe_digest(after) == decided.key(record.recipe_digest(told))
+
+
+def test_a_copy_is_a_photo_of_its_own(hot: Hot) -> None:
+    """What is still there under its other name was not renamed: the copy is done by what holds now."""
+    photo = hot.drop("a.tif")
+    run_until_done(hot, 1)
+    hot.configure(more=OTHERS)
+    shutil.copy(photo, photo.with_name("copy.tif"))
+    run_until_done(hot, 1)
+    one, other = (record.read(hot.folder / f"_retouchd/{name}.json") for name in ("a", "copy"))
+    assert one
+    assert other
+    assert record.recipe_digest(one) != record.recipe_digest(other)
+
+
 def test_a_photo_that_moves_alone_takes_no_list_along(hot: Hot) -> None:
     """The list is the shoot's: people are known by it in no other folder."""
     mirror, photo = mirrored_to(hot), hot.drop("day/a.tif")

@@ -232,7 +232,7 @@ def last_run(source: Path, folder: Path, memory: Memory, *, painted: bool) -> La
     if not known:
         return LastRun(lost="there is no record of an earlier result" if memory.decided.spots else "")
     names, told = known[-1]
-    if not painted and _shows(told, memory):
+    if not painted and shows(told, memory):
         return LastRun()
     path, preset = names.path(Role.HEAL), record.preset(told)
     if path.is_symlink() or not path.is_file() or path.stat().st_size == 0:
@@ -295,11 +295,11 @@ def _shows_less_than_decided(source: Path, folder: Path) -> bool:
     for names, told in reversed(record.sets_of(source, folder)):
         memory = read(source, folder, record.source_digest(told))
         edited = edited_mask(source, folder, memory.masks) is not None
-        return edited or (not _shows(told, memory) and names.path(Role.RESULT).exists())
+        return edited or (not shows(told, memory) and names.path(Role.RESULT).exists())
     return False
 
 
-def _shows(told: dict[str, Any], memory: Memory) -> bool:
+def shows(told: dict[str, Any], memory: Memory) -> bool:
     """Whether a result shows what a person decided."""
     there: object = told.get("corrections", Corrections().as_json())
     return there == memory.decided.as_json()

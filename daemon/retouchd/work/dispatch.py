@@ -22,14 +22,15 @@ from retouchd import log, naming
 from retouchd.config import Settings, Watch, overrides
 from retouchd.errors import JobError, LoopSuspected, SourceChanged, SourceGone, TargetUnavailable
 from retouchd.jobs import AT_REST, Asked, Digest, Failure, Outcome, Signature, Staged, State
-from retouchd.results import corrections, keepsakes, publish, record, sittings
-from retouchd.results.corrections import LastRun, Memory
+from retouchd.results import corrections, publish, record, sittings
+from retouchd.results.corrections import Memory
 from retouchd.results.publish import Parcel, Published
 from retouchd.state.rows import Row
 from retouchd.text import shown
 from retouchd.work import protocol
 from retouchd.work.desk import Desk, InHand
 from retouchd.work.supervisor import Supervisor
+from retouchd.work.twins import Twins
 from retouchd.work.verdicts import after_failure, after_publishing_failed
 
 SCRATCH = "scratch"
@@ -47,6 +48,10 @@ class Dispatcher:
         self._desk = desk
         self._hands: dict[Supervisor, InHand] = {}
         self._paused_until_s = 0.0
+
+    @property
+    def _twins(self) -> Twins:
+        return Twins(self.settings, self._desk.journal)
 
     @property
     def current(self) -> list[tuple[Supervisor, Row]]:
@@ -202,23 +207,12 @@ class Dispatcher:
             self._order(keeper, hand)
         elif message["event"] == "digest":
             source, folder = hand.row.file, self._folder(hand.row)
-            known = corrections.read if hand.row.source_digest else self._read_anywhere
-            memory = known(source, folder, Digest(message["sha256"]))
+            digest = Digest(message["sha256"])
+            memory = self._twins.memory(hand.row, digest)
             mask = corrections.edited_mask(source, folder, memory.masks)
-            last = LastRun()
-            if hand.row.forced != Asked.ANEW:
-                last = corrections.last_run(source, folder, memory, painted=mask is not None)
+            last = self._twins.last_run(hand.row, memory, painted=mask is not None)
             self._hands[keeper] = replace(hand, memory=memory, mask=mask, last=last)
-            self._known_or_retouch(keeper, Digest(message["sha256"]))
-
-    def _read_anywhere(self, source: Path, folder: Path, digest: Digest) -> Memory:
-        """What a person decided about a photo that is new by its name: its bytes may be known by another."""
-        publish.take_over(source, folder, digest)
-        twins = list(filter(self._watched, self._desk.journal.same_bytes(source, digest)))
-        # Of a shoot that was renamed: what its folder keeps comes along, or its photos wait.
-        for twin in (t for t in twins if not os.path.lexists(t.file.parent)):
-            keepsakes.follow(self._folder(twin), folder)
-        return corrections.read_anywhere(source, folder, digest, ((t.file, self._folder(t)) for t in twins))
+            self._known_or_retouch(keeper, digest)
 
     def _known_or_retouch(self, keeper: Supervisor, digest: Digest) -> None:
         hand = self._hands[keeper]
@@ -237,20 +231,13 @@ class Dispatcher:
         self._done(replace(row, source_digest=digest, recipe_digest=record.recipe_digest(done.record)), done)
 
     def _twin_or_retouch(self, keeper: Supervisor, hand: InHand, digest: Digest) -> None:
-        """The same pixels under another name were done: their result is copied, and nothing is rendered.
-
-        Not where marks are kept: the twin may have been done before they were, or in a folder without them.
-        Nor of a photo that was corrected: the twin's other spots may have been decided about otherwise.
-        """
-        row, recipe = hand.row, hand.key
-        own = hand.last.heal or keepsakes.kept(self._folder(row))
-        for twin in () if own else self._desk.journal.same_bytes(row.file, digest):
-            known = twin.recipe_digest == recipe and self._watched(twin)
-            done = publish.find_done(twin.file, self._folder(twin), digest, recipe) if known else None
-            if done and (files := publish.reusable(done, self._desk.alive)):
+        """The same pixels under another name were done: their result is copied, and nothing is rendered."""
+        for done, renamed in self._twins.done(hand, digest):
+            if files := publish.reusable(done, self._desk.alive, renamed=renamed):
                 del self._hands[keeper]
-                plan = {"files": files, "record": record.renewed(done.record), "same_as": twin.file.name}
-                self._to_publish(replace(row, source_digest=digest, recipe_digest=recipe), plan)
+                twin, work = record.source_name(done.record), record.recipe_digest(done.record)
+                plan = {"files": files, "record": record.renewed(done.record), "same_as": twin}
+                self._to_publish(replace(hand.row, source_digest=digest, recipe_digest=work), plan)
                 return
         self._retouch(keeper, hand)
 
