@@ -19,6 +19,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -40,6 +41,7 @@ from retouch_engine.version import __version__
 from retouch_engine.wounds import Outcome
 
 _SCHEMA = "retouchd.plan/2"
+_DIGEST, _VERSION = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9A-Za-z.+-]{1,40}")
 _MOST_BYTES = 64 << 20
 """A packed plan of some hundred bytes could unpack to anything."""
 
@@ -170,7 +172,9 @@ def _unpacked(memo: bytes) -> Mapping[str, Any]:
 
 def _begun(told: Mapping[str, Any], recipe: Recipe) -> Begun:
     own = replace(Recipe.from_json(told["recipe"]), models=recipe.models)
-    return Begun(own, str(told["digest"]), str(told["version"]))
+    if not _DIGEST.fullmatch(told["digest"]) or not _VERSION.fullmatch(told["version"]):
+        raise NotResumable("its plan does not say what it was begun with")
+    return Begun(own, told["digest"], told["version"])
 
 
 def _as_strong(told: Mapping[str, Any], begun: Begun, corrections: Corrections, recipe: Recipe) -> bool:

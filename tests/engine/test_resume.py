@@ -345,6 +345,28 @@ def test_a_recipe_that_cannot_be_is_refused(
     assert caught.value.recipe is None
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"digest": '"/><script>'},
+        {"digest": 7},
+        {"version": "1.0\x1b[2J"},
+        {"version": "9" * 41},
+        {"version": 1},
+    ],
+)
+def test_what_goes_into_the_result_is_no_more_than_a_digest_and_a_version(
+    photo: Photo, plain: Retouched, tmp_path: Path, said: dict[str, Any]
+) -> None:
+    plan = json.loads(zlib.decompress(packed(plain.standing, photo, RECIPE)))
+    plan["begun"] |= said
+    path = tmp_path / "heal.tif"
+    memo = zlib.compress(json.dumps(plan).encode("ascii"))
+    write_heal_layer(path, photo, plain.patches, Finish(), memo=memo)
+    with pytest.raises(NotResumable):
+        taken_up(path, photo, Corrections())
+
+
 def test_the_engine_corrects_by_the_photos_own_recipe_and_the_record_says_it(
     chart: Chart, tmp_path: Path
 ) -> None:
