@@ -14,7 +14,7 @@ from pathlib import Path
 from retouchd.config import Settings
 from retouchd.errors import BadRequest, JobInHand, NotWatched, UnknownJob
 from retouchd.jobs import IN_HAND, LEFT_ALONE, Asked, JobId, State
-from retouchd.state.journal import EVERYWHERE, Journal
+from retouchd.state.journal import EVERYWHERE, Journal, holding
 from retouchd.state.rows import Row
 from retouchd.text import shown
 
@@ -46,12 +46,10 @@ def change(journal: Journal, row: Row, after: Row) -> None:
         raise JobInHand(row.file, row.state)
 
 
-def taken_up(row: Row, now: float, why: str, *, force: bool = False) -> Row:
-    """The row of a photo that starts anew; ``force`` also when it is a result of ours."""
+def taken_up(row: Row, now: float, why: str, asked: int = Asked.ANEW) -> Row:
+    """The row of a photo that starts anew."""
     fresh = replace(row, state=State.SETTLING, reason=why, code="", plan="", not_before=0.0)
-    return replace(
-        fresh, attempts=0, deaths=0, made=0, seen_at=now, forced=Asked.EVEN_OURS if force else Asked.ANEW
-    )
+    return replace(fresh, attempts=0, deaths=0, made=0, seen_at=now, forced=asked)
 
 
 def retry(_settings: Settings, journal: Journal, given: str) -> str:
@@ -99,9 +97,15 @@ def resume(settings: Settings, journal: Journal, given: str) -> str:
     """
     root = os.fsencode(given) if os.fsencode(given) in journal.paused() else _root(settings, given)
     journal.resume(root)
-    rest = journal.paused()
-    still = " (all folders are paused; retouchd resume without a folder ends that)" if b"" in rest else ""
-    return f"resumed: {_called(root)}{still}"
+    still = "; ".join(_still(one) for one in holding(journal.paused(), root))
+    return f"resumed: {_called(root)}{f' ({still})' if still else ''}"
+
+
+def _still(pause: bytes) -> str:
+    """A pause that holds although that of a single folder ended."""
+    if pause == EVERYWHERE:
+        return "all folders are paused; retouchd resume without a folder ends that"
+    return f"{shown(pause)} above it is paused; retouchd resume {shown(pause)} ends that"
 
 
 ACTIONS: Mapping[str, Action] = {

@@ -22,7 +22,7 @@ from retouchd.errors import EngineUnavailable, JobError, SourceGone
 from retouchd.jobs import Digest, Failure, Outcome, Signature
 from retouchd.results import corrections, publish, record, sittings
 from retouchd.results.contact import ContactPages
-from retouchd.results.corrections import Memory
+from retouchd.results.corrections import LastRun, Memory
 from retouchd.results.publish import Parcel
 from retouchd.watch import scanner
 from retouchd.work import protocol
@@ -53,6 +53,10 @@ class Wish:
     dry_run: bool = False
     force: bool = False
     """Whether a result of ours is healed once more."""
+    named: bool = False
+    """Whether a person named the preset, so that a photo done by another one is to be done anew."""
+    only_corrections: bool = False
+    """Whether what is done stays as it is, under whichever settings, but for what a person corrected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,7 @@ class Batch:
             memory = corrections.learned(memory, outcome.record, "mask")
             memory = replace(memory, masks=(*memory.masks, edited[1]), approved="")
             corrections.write(item.source, item.folder, memory)
-        return self._publish(item, recipe, memory, signature, outcome)
+        return self._publish(item, memory, signature, outcome)
 
     def _mask(self, item: Item, memory: Memory) -> tuple[Path, Digest] | None:
         """The mask to read: the one that was named, or one of ours that somebody edited."""
@@ -164,8 +168,10 @@ class Batch:
 
     def _done_before(self, item: Item, memory: Memory, recipe: Recipe) -> Report | None:
         """The result that already lies there for this very work, untouched."""
-        digest, key = Digest(memory.sha256), Digest(memory.decided.key(recipe))
+        digest, key = Digest(memory.sha256), Digest(memory.decided.key(recipe.digest))
         done = publish.find_done(item.source, item.folder, digest, key)
+        if done is None and self._wish.only_corrections:
+            done = corrections.done_before(item.source, item.folder, digest)
         if done is None:
             return None
         self._touch(done.names.folder)
@@ -177,12 +183,19 @@ class Batch:
         staging = Path(tempfile.mkdtemp(dir=self._scratch.name, prefix="job-"))
         op = "preview" if self._wish.dry_run else "retouch"
         finish, own = self._settings.finish, self._wish.force
-        before = corrections.last_heal(item.source, item.folder, memory.sha256)
+        last = self._last_run(item, memory, painted=mask is not None)
         sitting = sittings.recalled(item.source, item.folder, memory.sha256, recipe)
-        order = Order(item.source, staging, recipe, finish, memory.decided, sitting, mask, before, own)
+        order = Order(
+            item.source, staging, recipe, finish, memory.decided, sitting, mask, last.heal, last.lost, own
+        )
         answer = self._talk(protocol.order(op, order), stage)
         assert isinstance(answer, Outcome)
         return answer
+
+    def _last_run(self, item: Item, memory: Memory, *, painted: bool) -> LastRun:
+        last = corrections.last_run(item.source, item.folder, memory, painted=painted)
+        by_another = self._wish.named and last.preset != self._wish.preset
+        return LastRun() if last.heal and by_another else last
 
     def _talk(self, order: dict[str, Any], stage: Callable[[str], None]) -> dict[str, Any] | Outcome:
         """Send one order and wait for its end."""
@@ -206,9 +219,7 @@ class Batch:
             raise EngineUnavailable(self._keeper.why_not_ready)
         return messages
 
-    def _publish(
-        self, item: Item, recipe: Recipe, memory: Memory, signature: Signature, outcome: Outcome
-    ) -> Report:
+    def _publish(self, item: Item, memory: Memory, signature: Signature, outcome: Outcome) -> Report:
         item.folder.mkdir(parents=True, exist_ok=True)
         parcel = Parcel(
             source=item.source,
@@ -217,7 +228,7 @@ class Batch:
             token=f"p{os.getpid()}-{uuid.uuid4().hex[:8]}",
             record=outcome.record,
             files=record.staged_files(outcome, self._settings),
-            recipe=Digest(memory.decided.key(recipe)),
+            recipe=record.recipe_digest(outcome.record),
             reserve_bytes=self._settings.limits.free_space_mb * 1_000_000,
             collected=self._wish.out is not None,
             read_masks=memory.masks,

@@ -112,7 +112,10 @@ class Order:
     """What a person painted: 255 heals, 0 keeps, 128 leaves to a person. Same size as the photo. What it says
     beyond ``corrections`` is in the record's ``corrections`` afterwards, so that a mask is read once."""
     before: Path | None = None
-    """The heal layer of the photo's last result, untouched since: with it only what changed is healed."""
+    """The heal layer of the photo's last result, untouched since: with it only what changed is healed, and by
+    the recipe that the photo was begun with."""
+    before_lost: str = ""
+    """Why there is no ``before``, where there should be one: the record says it."""
     own_output: bool = False
     """Whether a result of ours is taken as well: somebody asked for it."""
 

@@ -113,11 +113,11 @@ class Corrections:
         changes = {name: getattr(self, name) for name in _DIALS if getattr(self, name) is not None}
         return replace(recipe, **changes) if changes else recipe
 
-    def key(self, recipe: Recipe) -> str:
-        """SHA-256 of everything that decides the pixels: the recipe, and what a person decided."""
+    def key(self, digest: str) -> str:
+        """SHA-256 of everything that decides the pixels: the recipe's digest, and what a person decided."""
         if not self:
-            return recipe.digest
-        told = json.dumps([recipe.digest, self.as_json()], sort_keys=True)
+            return digest
+        told = json.dumps([digest, self.as_json()], sort_keys=True)
         return hashlib.sha256(told.encode("ascii")).hexdigest()
 
     def rounds(self) -> Iterator[tuple[Correction, ...]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -39,10 +39,11 @@ from retouch_engine.codec.xmp import (
 from retouch_engine.errors import UnusableName, shown
 from retouch_engine.pipeline import Beside, Crew, Progress, Retouched, Stopwatch, retouch
 from retouch_engine.prove import prove_heal_layer, prove_merged, prove_result
-from retouch_engine.recipe import Limits
+from retouch_engine.recipe import Limits, Recipe
 from retouch_engine.record import RECORD_SCHEMA, Decision, Rendered, Role, SpotRecord, counts
 from retouch_engine.resident import Residency, opinions_told, told, warnings
 from retouch_engine.resume import NotResumable, Standing, packed, resumed
+from retouch_engine.sitting import Sitting
 from retouch_engine.stock import Stock
 from retouch_engine.survey import Face, knows_faces
 from retouch_engine.threads import borrowed
@@ -84,7 +85,7 @@ class RetouchEngine:
         self._carrier.start()
         photo, done, made = self._pixels(order, clock)
         files = {role: order.staging / name for role, name in _NAMES.items()}
-        packet = self._packet(photo, done, order)
+        packet = self._packet(photo, done)
         with clock.stage("write"):
             rows = _written(files, photo, done, order, packet)
         with borrowed("prove", 2) as hands:
@@ -158,10 +159,10 @@ class RetouchEngine:
             mask = None
             if order.painted_mask is not None:
                 mask = read_painted_mask(order.painted_mask, photo, self._limits)
-        before, why = _before(photo, order, crew.healers)
-        beside = Beside(mask, order.sitting, before)
-        done = retouch(photo, order.recipe, clock.tell, order.corrections, beside, crew)
-        return photo, replace(done, notes=(*done.notes, *why)), made
+        last = _last_run(photo, order, crew.healers)
+        beside = Beside(mask, order.sitting, last.standing)
+        done = retouch(photo, last.recipe, clock.tell, order.corrections, beside, crew)
+        return photo, replace(done, notes=(*done.notes, *last.notes), last_run=last.told), made
 
     def _carried(
         self, result: Path, done: Retouched, order: Order, clock: Stopwatch
@@ -181,12 +182,12 @@ class RetouchEngine:
         asked = opinions_told(self._residency.opinions(order.recipe))
         return _record(order, photo, done) | told(made, done.spots) | asked
 
-    def _packet(self, photo: Photo, done: Retouched, order: Order) -> bytes:
+    def _packet(self, photo: Photo, done: Retouched) -> bytes:
         source = metadata_of(photo.metadata)
         totals = counts(done.spots)
         facts = XmpFacts(
             source_digest=photo.digest,
-            recipe_digest=done.corrections.key(order.recipe),
+            recipe_digest=done.corrections.key(done.standing.begun.digest),
             when=datetime.now(UTC),
             found=totals["found"],
             healed=totals["healed"],
@@ -205,17 +206,34 @@ def _check_name(source: Path) -> None:
         raise UnusableName(source, "it holds control characters")
 
 
-def _before(
-    photo: Photo, order: Order, healers: Collection[HealerId]
-) -> tuple[Standing | None, tuple[str, ...]]:
-    """What stands since the last run of this work; or None, and a note when there should have been one."""
+@dataclass(frozen=True, slots=True)
+class _LastRun:
+    """What a photo's last run leaves: the recipe to go on by, and what stands where it can be taken up."""
+
+    recipe: Recipe
+    standing: Standing | None = None
+    notes: tuple[str, ...] = ()
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _last_run(photo: Photo, order: Order, healers: Collection[HealerId]) -> _LastRun:
+    """What stands since the last run; without it, a note when there should have been one."""
     if order.before is None:
-        return None, ()
-    recipe = order.corrections.applied(order.recipe)
+        return _LastRun(order.recipe) if not order.before_lost else _lost(order.before_lost, order.recipe)
     try:
-        return resumed(order.before, photo, recipe, order.corrections, healers), ()
+        standing = resumed(order.before, photo, order.recipe, order.corrections, healers)
     except NotResumable as error:
-        return None, (f"done from the beginning: {error}",)
+        return _lost(str(error), error.recipe or order.recipe)
+    begun = standing.begun
+    other = begun.digest != order.recipe.digest
+    note = f"what was decided by version {begun.version} with the settings of then stands; only what a"
+    notes = (f"{note} person changed was done again",) if other else ()
+    return _LastRun(begun.recipe, standing, notes, {"taken_up": True, "other_settings": other})
+
+
+def _lost(why: str, recipe: Recipe) -> _LastRun:
+    note = f"done from the beginning: {why}"
+    return _LastRun(recipe, notes=(note,), told={"taken_up": False, "why": why})
 
 
 def _signed(link: Path, result: Path, done: Retouched, order: Order) -> dict[str, Any]:
@@ -252,7 +270,7 @@ def _written(
 
 
 def _write_layer(path: Path, photo: Photo, done: Retouched, order: Order, marks: Marks) -> None:
-    memo = packed(done.standing, photo, done.corrections.applied(order.recipe))
+    memo = packed(done.standing, photo, done.corrections.applied(done.standing.begun.recipe))
     write_heal_layer(path, photo, done.patches, order.finish, marks, memo)
 
 
@@ -278,14 +296,15 @@ def _digests(staged: Mapping[Role, Path]) -> dict[str, dict[str, Any]]:
 
 
 def _record(order: Order, photo: Photo, done: Retouched) -> dict[str, Any]:
-    source = metadata_of(photo.metadata)
+    source, begun = metadata_of(photo.metadata), done.standing.begun
     return {
         "schema": RECORD_SCHEMA,
         "engine": {
             "version": __version__,
-            "recipe": order.recipe.as_json(),
-            "recipe_digest": done.corrections.key(order.recipe),
-            "seed": order.recipe.seed,
+            "decided_by": begun.version,
+            "recipe": begun.recipe.as_json(),
+            "recipe_digest": done.corrections.key(begun.digest),
+            "seed": begun.recipe.seed,
             "detector": done.standing.detector,
         },
         "source": {
@@ -306,13 +325,21 @@ def _record(order: Order, photo: Photo, done: Retouched) -> dict[str, Any]:
         "seconds": {},
         "notes": list(done.notes),
         "corrections": done.corrections.as_json(),
-        "followed": {
-            "recipe": order.recipe.digest,
-            "sitting": order.sitting.digest,
-            "photos": [face.photo for face in order.sitting.faces],
-            "spots": [asdict(one) for one in done.standing.followed],
-        },
+        "last_run": dict(done.last_run),
+        "followed": _followed(order, done),
         "spots": [_plain(spot) for spot in done.spots],
+    }
+
+
+def _followed(order: Order, done: Retouched) -> dict[str, Any]:
+    """What other photos had a say. In a run that was taken up nobody is asked again."""
+    followed = done.standing.followed
+    sitting = Sitting(settled=followed) if done.last_run.get("taken_up") else order.sitting
+    return {
+        "recipe": done.standing.begun.digest,
+        "sitting": sitting.digest,
+        "photos": [face.photo for face in sitting.faces],
+        "spots": [asdict(one) for one in followed],
     }
 
 

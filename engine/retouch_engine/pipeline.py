@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from retouch_engine.heal import HEALERS, Healer
 from retouch_engine.recall import place_of, recalled
 from retouch_engine.recipe import Recipe
 from retouch_engine.record import Decision, SpotRecord
-from retouch_engine.resume import Standing
+from retouch_engine.resume import Begun, Standing
 from retouch_engine.sitting import Sitting
 from retouch_engine.survey import Opinions, Scene, survey
 from retouch_engine.threads import borrowed
@@ -61,6 +62,8 @@ class Retouched:
     notes: tuple[str, ...] = ()
     corrections: Corrections = field(default_factory=Corrections)
     """What a person decided, a painted mask included."""
+    last_run: Mapping[str, Any] = field(default_factory=dict)
+    """What became of the run before, as plain JSON values: whether it was taken up, and why not."""
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -77,8 +80,8 @@ class Beside:
     sitting: Sitting = field(default_factory=Sitting)
     """What is remembered of other photos of the sitting."""
     before: Standing | None = None
-    """What stands since an earlier run of the same work, which knew the first of the corrections: then
-    nothing is looked for again, and only what the others change is healed."""
+    """What stands since an earlier run, which knew the first of the corrections: then nothing is looked for
+    again, and only what the others change is healed."""
 
 
 def retouch(
@@ -93,7 +96,7 @@ def retouch(
 
     Args:
         photo: the decoded photo.
-        recipe: what to do.
+        recipe: what to do; of a photo that an earlier run began, what that was begun with.
         progress: told each stage's name as it begins.
         corrections: what a person decided about this photo.
         beside: what else is known of it.
@@ -101,12 +104,13 @@ def retouch(
     """
     clock = Stopwatch(progress)
     corrections, beside = corrections or Corrections(), beside or Beside()
-    recipe = corrections.applied(recipe)
+    begun, recipe = Begun.now(recipe), corrections.applied(recipe)
     with clock.stage("survey"):
         scene = survey(photo, opinions=crew.opinions)
     work = _Work(photo, scene, recipe, crew)
-    standing = beside.before or work.begun(beside.sitting, clock)
+    standing = beside.before or work.planned(begun, beside.sitting, clock)
     with clock.stage("heal"):
+        standing = replace(standing, outcomes=work.healed(standing.steps, standing.outcomes))
         for wishes in corrections.rounds():
             if wishes[0] not in standing.wishes:
                 standing = work.corrected(standing, wishes)
@@ -135,8 +139,8 @@ class _Work:
     recipe: Recipe
     crew: Crew
 
-    def begun(self, sitting: Sitting, clock: Stopwatch) -> Standing:
-        """The run before anybody decided anything: detect, route, heal."""
+    def planned(self, begun: Begun, sitting: Sitting, clock: Stopwatch) -> Standing:
+        """The plan before anybody decided anything: detect, route. Nothing is healed yet."""
         with clock.stage("detect"):
             detector = chosen(self.scene)
             spots = detector.detect(self.photo, self.scene, self.recipe)
@@ -145,7 +149,7 @@ class _Work:
             steps, notes = routed(self.scene, spots, self.recipe, self.crew.healers)
         with clock.stage("heal"):
             steps = grown(self.photo, self.scene, steps)
-            return Standing(steps, self.healed(steps, ()), (), detector.spec.id, notes, followed)
+        return Standing(steps, (), (), detector.spec.id, begun, notes, followed)
 
     def corrected(self, standing: Standing, wishes: Sequence[Correction]) -> Standing:
         """One more round of wishes."""

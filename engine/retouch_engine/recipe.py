@@ -122,6 +122,8 @@ class Recipe:
             value = getattr(self, name)
             if not isinstance(value, int) or not 0 <= value <= 100:
                 raise RecipeMistake(name, value, "a whole number from 0 to 100")
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise RecipeMistake("seed", self.seed, "a whole number from 0")
         if not 1 <= self.largest_px <= 4000:
             raise RecipeMistake("largest_px", self.largest_px, "1 to 4000")
         if not 0 < self.largest_healed_share <= 1:

@@ -5,8 +5,13 @@ cost as much as the first run, and what came out had to be equal by luck of ever
 last run's plan lies packed in the XMP of the heal layer, whose samples are the heals. What cannot be
 used is never half used: then the photo is done from the beginning, and the record says why.
 
+It holds as well after an update, with other settings, or when something was learned since: with a config that
+had become more sensitive, one mole set to *keep* had two other spots healed of which nobody had said a word.
+So a plan names the recipe that the photo was begun with, and its corrections are done by that.
+
 The file may have been written by anybody. All of it is checked; what is healed from it again has to pass the
-guard and the proof like everything else, and what is taken over lies inside of the masks that it names.
+guard and the proof like everything else, and what is taken over lies inside of the masks that it names. Its
+recipe can say no more than a folder's ``retouch.toml`` could; which models may be used it does not say.
 """
 
 from __future__ import annotations
@@ -14,9 +19,10 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +37,40 @@ from retouch_engine.imaging.masks import placed
 from retouch_engine.recipe import Kind, Recipe
 from retouch_engine.sitting import Followed
 from retouch_engine.types import Bool, Box, DetectorId, HealerId, Patch, Photo, Spot, Step
+from retouch_engine.version import __version__
 from retouch_engine.wounds import Outcome
 
-_SCHEMA = "retouchd.plan/1"
+_SCHEMA = "retouchd.plan/2"
+_DIGEST, _VERSION = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9A-Za-z.+-]{1,40}")
 _MOST_BYTES = 64 << 20
 """A packed plan of some hundred bytes could unpack to anything."""
 
 
 class NotResumable(Exception):
-    """The photo has to be done from the beginning, and why. Never leaves the engine."""
+    """The photo has to be done from the beginning, and why. Never leaves the engine.
+
+    ``recipe`` is the one to do it by: the photo's own, where its plan is sound and only asked for otherwise.
+    """
+
+    def __init__(self, why: str, recipe: Recipe | None = None) -> None:
+        super().__init__(why)
+        self.recipe = recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """With what a photo's spots were found and decided about. Corrections never change it."""
+
+    recipe: Recipe
+    """Without what a person set for this photo alone."""
+    digest: str
+    """The recipe's then: the version and the learned files of then are in it."""
+    version: str
+
+    @classmethod
+    def now(cls, recipe: Recipe) -> Begun:
+        """By this recipe and this engine."""
+        return cls(recipe, recipe.digest, __version__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +81,7 @@ class Standing:
     outcomes: tuple[Outcome, ...]
     wishes: tuple[Correction, ...]
     detector: DetectorId
+    begun: Begun
     notes: tuple[str, ...] = ()
     followed: tuple[Followed, ...] = ()
     """Spots that another photo of the sitting decided about."""
@@ -66,7 +98,9 @@ def packed(standing: Standing, photo: Photo, recipe: Recipe) -> bytes:
     told = {
         "schema": _SCHEMA,
         "photo": photo.digest,
-        "recipe": recipe.digest,
+        "begun": _begun_told(standing.begun),
+        "strength": recipe.strength,
+        "sensitivity": recipe.sensitivity,
         "wishes": [wish.as_json() for wish in standing.wishes],
         "detector": standing.detector,
         "notes": list(standing.notes),
@@ -80,33 +114,42 @@ def packed(standing: Standing, photo: Photo, recipe: Recipe) -> bytes:
 def resumed(
     path: Path, photo: Photo, recipe: Recipe, corrections: Corrections, healers: Collection[HealerId]
 ) -> Standing:
-    """What the heal layer at ``path`` says of an earlier run of this very work, some wishes ago.
+    """What the heal layer at ``path`` says of an earlier run of this photo, some wishes ago.
+
+    Without outcomes where this photo's own strength changed since: its spots are to be healed again.
 
     Args:
         path: a heal layer.
         photo: the source.
-        recipe: with this photo's own strength and sensitivity.
+        recipe: the one in force, which names the models that may be used; the photo keeps its own.
         corrections: what a person decided since the beginning.
         healers: who may heal.
 
     Raises:
-        NotResumable: it is missing, foreign, damaged, or of other work.
+        NotResumable: it is missing, foreign, damaged, or something else was asked for.
     """
     try:
         memo, samples = read_heals(path, photo)
         told = _unpacked(memo)
-        _check(told, photo, recipe)
+        if told["photo"] != photo.digest:
+            raise NotResumable("it belongs to other bytes")
+        begun = _begun(told["begun"], recipe)
         wishes = tuple(Correction.from_json(wish) for wish in told["wishes"])
-        _check_wishes(wishes, corrections.spots)
+        _check_wishes(wishes, corrections.spots, begun)
+        as_strong = _as_strong(told, begun, corrections, recipe)
         read = _Reader(photo, samples, healers)
-        steps = tuple(read.step(step) for step in told["steps"])
-        outcomes = tuple(read.outcome(outcome) for outcome in told["outcomes"])
-        notes = tuple(str(note) for note in told["notes"])
-        followed = tuple(Followed.from_json(one) for one in told["followed"])
-        return Standing(steps, outcomes, wishes, DetectorId(str(told["detector"])), notes, followed)
+        return Standing(
+            steps=tuple(read.step(step) for step in told["steps"]),
+            outcomes=tuple(read.outcome(outcome) for outcome in told["outcomes"]) if as_strong else (),
+            wishes=wishes,
+            detector=DetectorId(str(told["detector"])),
+            begun=begun,
+            notes=tuple(str(note) for note in told["notes"]),
+            followed=tuple(Followed.from_json(one) for one in told["followed"]),
+        )
     except EngineError as error:
         raise NotResumable(str(error)) from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise NotResumable(f"its plan does not read: {type(error).__name__}: {error}") from error
 
 
@@ -118,25 +161,47 @@ def _unpacked(memo: bytes) -> Mapping[str, Any]:
         raise NotResumable("it holds no plan") from error
     if not unpacker.eof:
         raise NotResumable("its plan is cut off or too large")
-    told = json.loads(data)
+    try:
+        told = json.loads(data)
+    except RecursionError:
+        raise NotResumable("its plan is nested too deeply") from None
     if not isinstance(told, dict) or told.get("schema") != _SCHEMA:
         raise NotResumable("it holds no plan of this version")
     return told
 
 
-def _check(told: Mapping[str, Any], photo: Photo, recipe: Recipe) -> None:
-    if told["photo"] != photo.digest:
-        raise NotResumable("it belongs to other bytes")
-    if told["recipe"] != recipe.digest:
-        raise NotResumable("the recipe, this photo's settings or the version changed since")
+def _begun(told: Mapping[str, Any], recipe: Recipe) -> Begun:
+    own = replace(Recipe.from_json(told["recipe"]), models=recipe.models)
+    if not _DIGEST.fullmatch(told["digest"]) or not _VERSION.fullmatch(told["version"]):
+        raise NotResumable("its plan does not say what it was begun with")
+    return Begun(own, told["digest"], told["version"])
 
 
-def _check_wishes(before: Sequence[Correction], now: Sequence[Correction]) -> None:
+def _as_strong(told: Mapping[str, Any], begun: Begun, corrections: Corrections, recipe: Recipe) -> bool:
+    """Whether the heals are as strong as this photo's are to be.
+
+    Raises:
+        NotResumable: its sensitivity changed, so that it has to be looked at again; or its strength alone:
+            what can be done from the beginning comes out the same whatever was done before.
+    """
+    own = corrections.applied(begun.recipe)
+    if told["sensitivity"] != own.sensitivity:
+        raise NotResumable("this photo's own sensitivity changed since", begun.recipe)
+    if told["strength"] != own.strength and begun.digest == recipe.digest:
+        raise NotResumable("this photo's own strength changed since", begun.recipe)
+    return bool(told["strength"] == own.strength)
+
+
+def _check_wishes(before: Sequence[Correction], now: Sequence[Correction], begun: Begun) -> None:
     """The wishes of then are the first of today, and none of today's belongs to a round of then."""
     last = max((wish.round for wish in before), default=0)
     fresh = now[len(before) :]
     if tuple(now[: len(before)]) != tuple(before) or any(wish.round <= last for wish in fresh):
-        raise NotResumable("earlier wishes changed since")
+        raise NotResumable("earlier wishes changed since", begun.recipe)
+
+
+def _begun_told(begun: Begun) -> dict[str, Any]:
+    return {"recipe": begun.recipe.as_json(), "digest": begun.digest, "version": begun.version}
 
 
 def _later(outcomes: Sequence[Outcome], index: int) -> Sequence[Patch]:
@@ -238,8 +303,9 @@ class _Reader:
             reason=str(spot["reason"]),
             features={str(k): float(v) for k, v in spot["features"].items()},
         )
-        healers = tuple(HealerId(name) for name in told["healers"])
-        if not set(healers) <= set(self.known):
+        healers = tuple(HealerId(name) for name in told["healers"] if name in self.known)
+        if told["healers"] and not healers:
+            # A model that was removed since is one healer less; without any the spot could not be healed.
             raise NotResumable("its plan names healers that are not known")
         hole, reason = self.mask(told["hole"], box), str(told["reason"])
         return Step(find, healers, hole, box, reason, bool(told["review"]), str(told["wish"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
 import sys
 import time
@@ -80,6 +81,19 @@ def _decided(order: Order) -> Corrections:
     return order.corrections.and_then([Correction((x, 0, 5, 5), Wish.HEAL)])
 
 
+def _begun(order: Order) -> str:
+    """The digest of the recipe that a photo was begun with: the heal layer holds it."""
+    before = order.before.read_bytes() if order.before else b""
+    found = re.search(rb"begun=(\w{64})", before)
+    return found[1].decode("ascii") if found else order.recipe.digest
+
+
+def _last_run(order: Order) -> dict[str, Any]:
+    if order.before:
+        return {"taken_up": True, "other_settings": _begun(order) != order.recipe.digest}
+    return {"taken_up": False, "why": order.before_lost} if order.before_lost else {}
+
+
 def record_of(order: Order, data: bytes) -> dict[str, Any]:
     review = int(b"REVIEW" in data)
     spots: list[dict[str, Any]] = [
@@ -101,9 +115,14 @@ def record_of(order: Order, data: bytes) -> dict[str, Any]:
     return {
         "schema": RECORD_SCHEMA,
         "source": {"name": order.source.name, "sha256": hashlib.sha256(data).hexdigest()},
-        "engine": {"version": "0", "recipe_digest": order.recipe.digest, "recipe": order.recipe.as_json()},
+        "engine": {
+            "version": "0",
+            "recipe_digest": _decided(order).key(_begun(order)),
+            "recipe": order.recipe.as_json(),
+        },
         "counts": {"found": 1 + review, "healed": 1, "kept": 0, "review": review, "failed": 0},
         "corrections": _decided(order).as_json(),
+        "last_run": _last_run(order),
         "before": order.before.name if order.before else None,
         "seconds": {"decode": 0.1, "heal": 0.2},
         "spots": spots,
@@ -132,9 +151,8 @@ class FakeEngine:
         files = {}
         for role in (r for r in Role if r is not Role.PSD or order.finish.psd):
             path = order.staging / f"{role}.bin"
-            path.write_bytes(
-                MARK + b" " + role.encode() + b" of " + data + order.corrections.key(order.recipe).encode()
-            )
+            work = f" begun={_begun(order)} {order.corrections.key(_begun(order))}"
+            path.write_bytes(MARK + b" " + role.encode() + b" of " + data + work.encode())
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             record["outputs"][str(role)] = {"sha256": digest, "bytes": path.stat().st_size}
             files[role] = path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import stat
 import threading
@@ -16,6 +17,7 @@ from tests.daemon.conftest import Hot, wait_for
 from retouchd import control
 from retouchd.control import Control, Refused
 from retouchd.errors import UnknownJob
+from retouchd.state.journal import EVERYWHERE, holding
 
 
 def everything(hot: Hot) -> list[str]:
@@ -272,3 +274,31 @@ def test_results_go_to_a_mirror_when_asked(hot: Hot) -> None:
     assert not [p for p in mirror.rglob("*") if p.is_file()]
     process.terminate()
     assert process.wait(60) == 0
+
+
+def test_a_pause_holds_for_what_is_watched_below_its_folder_instead(hot: Hot) -> None:
+    inner, plain = hot.folder / "2026", hot.config.read_text()
+    photo = hot.drop("2026/a.tif")
+    process = hot.start()
+    wait_for(lambda: hot.rows("done"))
+    assert hot.about("pause", hot.folder).returncode == 0
+    hot.config.write_text(plain.replace(f'path = "{hot.folder}"', f'path = "{inner}"'))
+    process.send_signal(signal.SIGHUP)
+    wait_for(lambda: '"reloaded"' in hot.log())
+    other = hot.drop("2026/b.tif", b"other")
+    wait_for(lambda: hot.rows("queued") or (inner / "b-retouched.tif").exists(), hot.log())
+    assert "its folder is paused" in hot.about("why", other).stdout
+    said = hot.about("resume", inner).stdout
+    assert f"{hot.folder} above it is paused; retouchd resume {hot.folder} ends that" in said
+    assert hot.rows("queued")
+    assert hot.about("resume", hot.folder).returncode == 0
+    wait_for((inner / "b-retouched.tif").exists, hot.log())
+    assert photo.exists()
+
+
+def test_which_pauses_hold() -> None:
+    pauses = frozenset({b"/hot/a", b"/hot", b"/hotter"})
+    assert holding(pauses, b"/hot/a") == [b"/hot", b"/hot/a"]
+    assert holding(pauses, b"/hot/ab") == [b"/hot"]
+    assert holding(pauses - {b"/hot"}, b"/hot") == [], "of a part alone the whole is not paused"
+    assert holding(frozenset({EVERYWHERE}), b"/hot") == [EVERYWHERE]

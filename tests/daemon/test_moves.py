@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from tests.daemon.conftest import Hot, wait_for
 
-from retouch_engine import Correction, Corrections, Wish
+from retouch_engine import Correction, Corrections, Mark, Remembered, Vote, Wish
+from retouchd import config
 from retouchd.config import Settings
 from retouchd.jobs import Digest, State
-from retouchd.results import corrections, publish, record
+from retouchd.results import corrections, keepsakes, publish, record
 from retouchd.results.corrections import Memory
 from retouchd.state.journal import Journal
 from retouchd.watch.intake import Intake
@@ -25,6 +26,18 @@ from retouchd.web.review.viewer import Tiles
 
 OTHERS = "[presets.studio]\nsensitivity = 40\n"
 """Other settings decide other pixels, as an update does and what was learned."""
+
+
+FACE = Remembered("a.tif", (Mark(10.0, 30.0, 3.0, vote=Vote.KEEP), Mark(-20.0, 40.0, 2.0)))
+"""A mark that a person wants kept, and one beside it."""
+
+
+def mirrored_to(hot: Hot) -> Path:
+    mirror = hot.base / "mirror"
+    mirror.mkdir()
+    plain = hot.config.read_text()
+    hot.config.write_text(plain.replace("[scan]", f'output = "mirror:{mirror}"\n[scan]'))
+    return mirror
 
 
 def run_until_done(hot: Hot, count: int) -> None:
@@ -156,19 +169,15 @@ def test_what_a_person_said_outlasts_another_mount_and_other_rights(hot: Hot, ho
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_what_was_decided_about_a_photo_outlasts_another_name(hot: Hot, *, mirrored: bool) -> None:
     """Renamed by an editor after it was corrected; where results lie in a mirror, so is its folder."""
-    mirror = hot.base / "mirror"
-    if mirrored:
-        mirror.mkdir()
-        plain = hot.config.read_text()
-        hot.config.write_text(plain.replace("[scan]", f'output = "mirror:{mirror}"\n[scan]'))
-    own = (mirror if mirrored else hot.folder) / "day/_retouchd"
+    top = mirrored_to(hot) if mirrored else hot.folder
+    own = top / "day/_retouchd"
     photo = hot.drop("day/a.tif")
     run_until_done(hot, 1)
     (own / "a-mask.tif").write_bytes(b"\x05 painted")
     run_until_done(hot, 1)
     if mirrored:
         photo.parent.rename(hot.folder / "renamed")
-        own, name = mirror / "renamed/_retouchd", "a"
+        own, name = top / "renamed/_retouchd", "a"
     else:
         photo.rename(photo.with_name("Smith.tif"))
         name = "Smith"
@@ -182,10 +191,7 @@ def test_what_was_decided_about_a_photo_outlasts_another_name(hot: Hot, *, mirro
 def test_results_in_a_mirror_are_known_when_the_photos_are_mounted_elsewhere(
     hot: Hot, *, journal_lost: bool
 ) -> None:
-    mirror = hot.base / "mirror"
-    mirror.mkdir()
-    plain = hot.config.read_text().replace("[scan]", f'output = "mirror:{mirror}"\n[scan]')
-    hot.config.write_text(plain)
+    mirror, plain = mirrored_to(hot), hot.config.read_text()
     hot.drop("day/a.tif")
     run_until_done(hot, 1)
     before = {path: path.read_bytes() for path in mirror.rglob("*.*") if path.name != "a.json"}
@@ -198,6 +204,112 @@ def test_results_in_a_mirror_are_known_when_the_photos_are_mounted_elsewhere(
     assert {path: path.read_bytes() for path in mirror.rglob("*.*") if path.name != "a.json"} == before
     told = hot.about("why", elsewhere / "day/a.tif").stdout
     assert told == "done: 1 healed (was done already) -> a-retouched.tif\n"
+
+
+@pytest.mark.parametrize("how", ["renamed", "copied"])
+def test_kept_marks_go_with_a_shoot_whose_results_lie_in_a_mirror(hot: Hot, how: str) -> None:
+    """Under its new name the shoot had no list, and what a person had kept was healed in its next photo."""
+    mirror, shoot = mirrored_to(hot), hot.drop("day/a.tif").parent
+    hot.drop("day/b.tif", b"another")
+    run_until_done(hot, 2)
+    keepsakes.keep(mirror / "day", [FACE])
+    if how == "renamed":
+        shoot.rename(hot.folder / "renamed")
+        shoot.mkdir()  # and the next one got its name
+        hot.drop("renamed/0 next.tif", b"the next photo")
+        journal = Journal.attach(hot.state)
+        # With the look that finds them, before any is done.
+        Intake(config.load(hot.config), journal).look()
+        journal.close()
+    else:
+        shutil.copytree(shoot, hot.folder / "renamed")
+        shutil.rmtree(shoot)
+        run_until_done(hot, 2)
+    assert [one.face for one in keepsakes.kept(mirror / "renamed")] == [FACE]
+    assert [one.face for one in keepsakes.kept(mirror / "day")] == [FACE]
+
+
+@pytest.mark.parametrize("named", ["day/Smith.tif", "renamed/a.tif"])
+def test_what_is_done_stays_as_it_is_when_it_is_renamed_after_an_update(hot: Hot, named: str) -> None:
+    """In a mirror nothing lies beside the new name: the photo was found and judged anew by new settings."""
+    mirror, photo = mirrored_to(hot), hot.drop("day/a.tif")
+    run_until_done(hot, 1)
+    own = mirror / "day/_retouchd"
+    (own / "a-mask.tif").write_bytes(b"\x05 painted")
+    run_until_done(hot, 1)
+    before = json.loads((own / "a.json").read_bytes())
+
+    hot.config.write_text(hot.config.read_text() + OTHERS)
+    after = hot.folder / named
+    photo.parent.rename(after.parent) if after.name == photo.name else photo.rename(after)
+    run_until_done(hot, 1)
+    result = mirror / named.replace(".tif", "-retouched.tif")
+    assert result.read_bytes() == (mirror / "day/a-retouched.tif").read_bytes()
+    told = record.read(result.parent / "_retouchd" / f"{after.stem}.json")
+    assert told
+    assert record.recipe_digest(told) == record.recipe_digest(before)
+    # And when it is corrected once more.
+    (result.parent / "_retouchd" / f"{after.stem}-mask.tif").write_bytes(b"\x07 painted")
+    run_until_done(hot, 1)
+    told = json.loads((result.parent / "_retouchd" / f"{after.stem}.json").read_bytes())
+    assert [spot["box"][0] for spot in told["corrections"]["spots"]] == [5, 7]
+    assert told["last_run"] == {"taken_up": True, "other_settings": True}
+
+
+@pytest.mark.parametrize("written_for", ["a.tif", "Smith.tif"])
+def test_a_correction_that_waits_is_done_by_what_the_photo_was_begun_with_under_its_new_name(
+    hot: Hot, written_for: str
+) -> None:
+    photo = hot.drop("a.tif")
+    run_until_done(hot, 1)
+    told = json.loads((hot.folder / "_retouchd/a.json").read_bytes())
+    decided = Corrections((Correction((1, 2, 3, 4), Wish.KEEP),))
+    memory = Memory(written_for, record.source_digest(told), decided)
+    corrections.write(hot.folder / written_for, hot.folder, memory)
+    hot.configure(more=OTHERS)
+    photo.rename(photo.with_name("Smith.tif"))
+    run_until_done(hot, 1)
+    after = json.loads((hot.folder / "_retouchd/Smith.json").read_bytes())
+    assert after["last_run"] == {"taken_up": True, "other_settings": True}
+    assert record.recipe_digest(after) == decided.key(record.recipe_digest(told))
+
+
+def test_a_copy_is_a_photo_of_its_own(hot: Hot) -> None:
+    """What is still there under its other name was not renamed: the copy is done by what holds now."""
+    photo = hot.drop("a.tif")
+    run_until_done(hot, 1)
+    hot.configure(more=OTHERS)
+    shutil.copy(photo, photo.with_name("copy.tif"))
+    run_until_done(hot, 1)
+    one, other = (record.read(hot.folder / f"_retouchd/{name}.json") for name in ("a", "copy"))
+    assert one
+    assert other
+    assert record.recipe_digest(one) != record.recipe_digest(other)
+
+
+def test_a_photo_that_moves_alone_takes_no_list_along(hot: Hot) -> None:
+    """The list is the shoot's: people are known by it in no other folder."""
+    mirror, photo = mirrored_to(hot), hot.drop("day/a.tif")
+    hot.drop("day/b.tif", b"another")
+    run_until_done(hot, 2)
+    keepsakes.keep(mirror / "day", [FACE])
+    (hot.folder / "other").mkdir()
+    photo.rename(hot.folder / "other/a.tif")
+    run_until_done(hot, 1)
+    assert keepsakes.kept(mirror / "other") == ()
+
+
+def test_a_list_that_cannot_come_along_keeps_its_photos_waiting(hot: Hot) -> None:
+    mirror, shoot = mirrored_to(hot), hot.drop("day/a.tif").parent
+    run_until_done(hot, 1)
+    keepsakes.keep(mirror / "day", [FACE])
+    keepsakes.path_of(mirror / "day").write_text("{")
+    process = hot.start()
+    shoot.rename(hot.folder / "renamed")
+    wait_for(lambda: [r for r in hot.rows("skipped") if r["code"] == "keep-list"], hot.log())
+    assert "kept marks stay behind" in hot.log()
+    assert "keep.json" in hot.about("why", hot.folder / "renamed/a.tif").stdout
+    assert process.poll() is None
 
 
 def test_a_photo_takes_over_no_results_of_other_bytes_nor_of_a_photo_that_is_there(tmp_path: Path) -> None:

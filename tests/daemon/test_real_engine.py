@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,9 +16,10 @@ from benchmarks.chart import Chart
 from benchmarks.marks import TrueSpot
 from tests.daemon.conftest import Hot, wait_for
 
-from retouch_engine import Role, open_engine
+from retouch_engine import Correction, Role, Wish, open_engine
 from retouchd import naming
-from retouchd.results import record
+from retouchd.results import corrections, record
+from retouchd.results.corrections import Memory
 
 
 @pytest.fixture
@@ -97,3 +100,44 @@ def test_a_painted_mask_overrides_the_finds_and_a_change_of_it_starts_from_the_o
     assert not changed(second, one)
     far = cv2.dilate((again > 128).astype(np.uint8), np.ones((81, 81), np.uint8)) == 0
     assert np.array_equal(second[far], chart.pixels[far])
+
+
+def test_with_other_settings_a_correction_changes_what_it_names_and_nothing_else(
+    hot: Hot, shoot: Path
+) -> None:
+    """Two heals had become three: the photo was found and judged anew by settings that had become bolder."""
+    names = naming.first_set(shoot, hot.folder)
+
+    def done() -> tuple[dict[str, Any], np.ndarray]:
+        assert hot.cli("process", shoot, "--config", hot.config).returncode == 0
+        told = record.read(names.path(naming.RECORD))
+        assert told
+        return told, np.asarray(tifffile.imread(names.path(Role.RESULT)))
+
+    def decisions(told: dict[str, Any]) -> dict[tuple[int, ...], str]:
+        return {tuple(spot["box"]): spot["decision"] for spot in told["spots"]}
+
+    before, first = done()
+    (x, y, width, height), *_ = (box for box, what in decisions(before).items() if what == "healed")
+    memory = Memory(shoot.name, record.source_digest(before))
+    asked = memory.decided.and_then([Correction((x, y, width, height), Wish.KEEP)])
+    corrections.write(shoot, hot.folder, replace(memory, decided=asked))
+    kinds = "remove = ['pimple', 'red_spot', 'scab', 'whitehead', 'flake', 'brown_spot', 'mole', 'freckle']"
+    hot.configure(more=f"\n[presets.studio]\nsensitivity = 100\n{kinds}\nreview = []\n")
+    # A record is a file that anybody may have edited: what it says of the recipe is not gone by.
+    forged = {**before, "engine": {**before["engine"], "recipe": {"remove": ["mole"], "review": []}}}
+    names.path(naming.RECORD).write_bytes(record.dump(forged))
+    after, then = done()
+
+    assert decisions(after) == decisions(before) | {(x, y, width, height): "kept"}
+    assert after["engine"]["recipe"] == before["engine"]["recipe"]
+    assert after["outside_unchanged"] is True
+    grown = slice(max(0, y - height), y + 2 * height), slice(max(0, x - width), x + 2 * width)
+    assert (first[grown] != then[grown]).any()
+    first[grown] = then[grown]
+    assert np.array_equal(first, then)
+
+    # Without anything left to correct it is done by the settings of now.
+    anew, _ = done()
+    assert decisions(anew) != decisions(after)
+    assert decisions(anew)[x, y, width, height] == "kept"

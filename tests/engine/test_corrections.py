@@ -171,14 +171,14 @@ def test_wishes_outside_of_the_photo_are_refused(photo: Photo) -> None:
 def test_the_key_names_recipe_and_wishes() -> None:
     recipe, some = Recipe(), Corrections((Correction((1, 2, 3, 4), Wish.KEEP),))
     keys = {
-        Corrections().key(recipe),
-        some.key(recipe),
-        some.key(replace(recipe, strength=50)),
-        replace(some, strength=50).key(recipe),
-        some.and_then(some.spots).key(recipe),
+        Corrections().key(recipe.digest),
+        some.key(recipe.digest),
+        some.key(replace(recipe, strength=50).digest),
+        replace(some, strength=50).key(recipe.digest),
+        some.and_then(some.spots).key(recipe.digest),
     }
     assert len(keys) == 5
-    assert Corrections().key(recipe) == recipe.digest
+    assert Corrections().key(recipe.digest) == recipe.digest
 
 
 @pytest.mark.parametrize(

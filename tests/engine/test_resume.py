@@ -1,8 +1,14 @@
-"""A correction takes up the last run: equal to the last bit to doing it all again; nothing is found twice."""
+"""A correction takes up the last run: equal to the last bit to doing it all again; nothing is found twice.
+
+Nor is anything decided twice: with other settings, another version or another calibration the photo keeps
+what it was begun with.
+"""
 
 from __future__ import annotations
 
+import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +22,7 @@ from retouch_engine import (
     Correction,
     Corrections,
     Finish,
+    Kind,
     Limits,
     Order,
     Recipe,
@@ -25,13 +32,14 @@ from retouch_engine import (
     pipeline,
     wounds,
 )
+from retouch_engine import recipe as recipes
 from retouch_engine.codec.rows import compose_box
 from retouch_engine.codec.write import write_heal_layer
 from retouch_engine.heal import HEALERS
 from retouch_engine.pipeline import Retouched
-from retouch_engine.record import Decision
+from retouch_engine.record import Decision, SpotRecord
 from retouch_engine.resume import NotResumable, Standing, packed, resumed
-from retouch_engine.types import Patch, Photo
+from retouch_engine.types import Box, HealerId, Patch, Photo
 
 RECIPE = Recipe(sensitivity=80)
 
@@ -148,8 +156,6 @@ def test_what_is_not_this_very_work_is_refused(photo: Photo, plain: Retouched, t
     path = saved(tmp_path / "heal.tif", photo, plain)
     with pytest.raises(NotResumable, match="other bytes"):
         taken_up(path, replace(photo, digest="cd" * 32), Corrections())
-    with pytest.raises(NotResumable, match="recipe"):
-        resumed(path, photo, Recipe(sensitivity=79), Corrections(), HEALERS)
     with pytest.raises(NotResumable, match="healers"):
         resumed(path, photo, RECIPE, Corrections(), {})
     first, _, _ = rounds(plain)
@@ -169,9 +175,11 @@ def test_what_is_not_this_very_work_is_refused(photo: Photo, plain: Retouched, t
         b"no zlib at all",
         zlib.compress(b"[]"),
         zlib.compress(b'{"schema": "retouchd.plan/1"}'),
+        zlib.compress(b'{"schema": "retouchd.plan/2"}'),
+        zlib.compress(b"[" * 100_000),
         zlib.compress(b"0" * (65 << 20)),
     ],
-    ids=["none", "foreign", "list", "empty", "bomb"],
+    ids=["none", "foreign", "list", "older", "empty", "deep", "bomb"],
 )
 def test_a_foreign_plan_is_refused(photo: Photo, plain: Retouched, tmp_path: Path, memo: bytes) -> None:
     path = tmp_path / "heal.tif"
@@ -228,3 +236,171 @@ def test_the_engine_takes_up_its_own_work_and_says_so_when_it_cannot(chart: Char
     assert again.record["spots"] == whole.record["spots"] == refused.record["spots"]
     assert not [n for n in again.record["notes"] if "from the beginning" in n]
     assert [n for n in refused.record["notes"] if "from the beginning" in n]
+    assert again.record["last_run"] == {"taken_up": True, "other_settings": False}
+    assert refused.record["last_run"]["taken_up"] is False
+
+
+NOW = {
+    "settings": replace(RECIPE, sensitivity=100, remove=(*RECIPE.remove, Kind.BROWN_SPOT), review=()),
+    "learned": replace(RECIPE, calibration=(("bias", -4.0),)),
+    "version": RECIPE,
+}
+
+
+def told(spots: Sequence[SpotRecord]) -> dict[tuple[int, ...], tuple[Any, ...]]:
+    return {s.box: (s.kind, s.decision, s.reason, s.healer, s.guard) for s in spots}
+
+
+@pytest.mark.parametrize("what", NOW)
+def test_a_correction_changes_one_spot_whatever_else_changed_since(
+    photo: Photo, plain: Retouched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    path = saved(tmp_path / "heal.tif", photo, plain)
+    if what == "version":
+        monkeypatch.setattr(recipes, "__version__", "99.0")
+    mole = next(s for s in plain.spots if s.decision is Decision.HEALED)
+    asked = Corrections().and_then([Correction(mole.box, Wish.KEEP)])
+    before = resumed(path, photo, NOW[what], asked, HEALERS)
+    assert before.begun.digest == plain.standing.begun.digest != NOW[what].digest
+    done = pipeline.retouch(photo, before.begun.recipe, quiet, asked, pipeline.Beside(before=before))
+    assert told(done.spots) == told(plain.spots) | {
+        mole.box: (mole.kind, Decision.KEPT, "a person wants it kept", None, {})
+    }
+    first, then = (compose_box(photo, one.patches, photo.frame) for one in (plain, done))
+    x, y, width, height = mole.box
+    around = Box(y, x, y + height, x + width).grown(max(width, height), photo.height, photo.width)
+    assert (first[around.slices] != then[around.slices]).any()
+    first[around.slices] = then[around.slices]
+    assert np.array_equal(first, then)
+    if what == "settings":
+        # Without the plan other spots are decided about otherwise: that is what nobody asked for. The version
+        # alone changes nothing yet, and a calibration nothing where there is no face.
+        anew = told(pipeline.retouch(photo, NOW[what], quiet, asked).spots)
+        assert {b: d[1] for b, d in anew.items()} != {b: d[1] for b, d in told(done.spots).items()}
+
+
+def test_a_photos_own_sensitivity_is_looked_for_by_its_own_recipe(
+    photo: Photo, plain: Retouched, tmp_path: Path
+) -> None:
+    path = saved(tmp_path / "heal.tif", photo, plain)
+    with pytest.raises(NotResumable, match="sensitivity") as caught:
+        resumed(path, photo, NOW["settings"], Corrections(sensitivity=60), HEALERS)
+    assert caught.value.recipe == RECIPE
+    assert resumed(path, photo, NOW["settings"], Corrections(sensitivity=80), HEALERS).begun.recipe == RECIPE
+
+
+def test_a_photos_own_strength_decides_nothing_anew(photo: Photo, plain: Retouched, tmp_path: Path) -> None:
+    path, weak = saved(tmp_path / "heal.tif", photo, plain), Corrections(strength=85)
+    with pytest.raises(NotResumable, match="strength"):
+        resumed(path, photo, RECIPE, weak, HEALERS)
+    before = resumed(path, photo, NOW["settings"], weak, HEALERS)
+    done = pipeline.retouch(photo, before.begun.recipe, quiet, weak, pipeline.Beside(before=before))
+    wanted = pipeline.retouch(photo, RECIPE, quiet, weak)
+    assert done.spots == wanted.spots
+    assert {s.box: s.decision for s in done.spots} == {s.box: s.decision for s in plain.spots}
+    assert np.array_equal(
+        compose_box(photo, done.patches, photo.frame), compose_box(photo, wanted.patches, photo.frame)
+    )
+
+
+def test_a_model_that_is_gone_is_one_healer_less(photo: Photo, plain: Retouched, tmp_path: Path) -> None:
+    steps = tuple(
+        replace(s, healers=(HealerId("lama"), *s.healers)) if s.healers else s for s in plain.standing.steps
+    )
+    with_model = replace(plain, standing=replace(plain.standing, steps=steps))
+    back = taken_up(saved(tmp_path / "heal.tif", photo, with_model), photo, Corrections())
+    assert [s.healers for s in back.steps] == [s.healers for s in plain.standing.steps]
+
+
+def test_a_plan_never_says_which_models_may_be_used(photo: Photo, plain: Retouched, tmp_path: Path) -> None:
+    begun = replace(plain.standing.begun, recipe=replace(RECIPE, models=("flux-fill@ab",)))
+    forged = replace(plain, standing=replace(plain.standing, begun=begun))
+    path = saved(tmp_path / "heal.tif", photo, forged)
+    assert taken_up(path, photo, Corrections()).begun.recipe.models == ()
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"strength": 900},
+        {"remove": ["everything"]},
+        {"seed": -1},
+        {"seed": "x"},
+        {"other": 1},
+        {"review": 3},
+        7,
+    ],
+)
+def test_a_recipe_that_cannot_be_is_refused(
+    photo: Photo, plain: Retouched, tmp_path: Path, recipe: Any
+) -> None:
+    plan = json.loads(zlib.decompress(packed(plain.standing, photo, RECIPE)))
+    plan["begun"]["recipe"] = recipe if recipe == 7 else plan["begun"]["recipe"] | recipe
+    path = tmp_path / "heal.tif"
+    write_heal_layer(
+        path, photo, plain.patches, Finish(), memo=zlib.compress(json.dumps(plan).encode("ascii"))
+    )
+    with pytest.raises(NotResumable) as caught:
+        taken_up(path, photo, Corrections())
+    assert caught.value.recipe is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"digest": '"/><script>'},
+        {"digest": 7},
+        {"version": "1.0\x1b[2J"},
+        {"version": "9" * 41},
+        {"version": 1},
+    ],
+)
+def test_what_goes_into_the_result_is_no_more_than_a_digest_and_a_version(
+    photo: Photo, plain: Retouched, tmp_path: Path, said: dict[str, Any]
+) -> None:
+    plan = json.loads(zlib.decompress(packed(plain.standing, photo, RECIPE)))
+    plan["begun"] |= said
+    path = tmp_path / "heal.tif"
+    memo = zlib.compress(json.dumps(plan).encode("ascii"))
+    write_heal_layer(path, photo, plain.patches, Finish(), memo=memo)
+    with pytest.raises(NotResumable):
+        taken_up(path, photo, Corrections())
+
+
+def test_the_engine_corrects_by_the_photos_own_recipe_and_the_record_says_it(
+    chart: Chart, tmp_path: Path
+) -> None:
+    source = tmp_path / "photo.tif"
+    tifffile.imwrite(source, chart.pixels, photometric="rgb")
+
+    def order(name: str, recipe: Recipe, **more: Any) -> Order:
+        staging = tmp_path / name
+        staging.mkdir()
+        return Order(source, staging, recipe, **more)
+
+    asked = Corrections().and_then([Correction((690, 480, 14, 14), Wish.HEAL)])
+    stages: list[str] = []
+    with open_engine(Limits()) as engine:
+        first = engine.retouch(order("first", RECIPE), quiet)
+        heal = first.files[Role.HEAL]
+        more = {"corrections": asked, "before": heal}
+        then = engine.retouch(order("then", NOW["settings"], **more), stages.append)
+        same = engine.retouch(order("same", RECIPE, **more), quiet)
+        lost = engine.preview(
+            order("lost", NOW["settings"], corrections=asked, before_lost="it was changed since"), quiet
+        )
+    assert "detect" not in stages
+    for role in (Role.HEAL, Role.MASK):
+        assert then.files[role].read_bytes() == same.files[role].read_bytes()
+    assert np.array_equal(*(tifffile.imread(one.files[Role.RESULT]) for one in (then, same)))
+    ours, theirs = then.record, same.record
+    for key in ("spots", "counts", "corrections", "followed", "engine"):
+        assert ours[key] == theirs[key]
+    assert ours["engine"]["recipe"] == RECIPE.as_json()
+    assert ours["engine"]["recipe_digest"] == asked.key(RECIPE.digest)
+    assert ours["last_run"] == {"taken_up": True, "other_settings": True}
+    assert [n for n in ours["notes"] if "only what a person changed" in n]
+    assert not [n for n in theirs["notes"] if "only what a person changed" in n]
+    assert lost["last_run"] == {"taken_up": False, "why": "it was changed since"}
+    assert "done from the beginning: it was changed since" in lost["notes"]
+    assert lost["engine"]["recipe"] == NOW["settings"].as_json()

@@ -16,7 +16,7 @@ import click
 from retouchd import actions, config, control
 from retouchd.cli.options import GivenPath, absolute, config_option, journal_of
 from retouchd.errors import JobError, NoDaemon, NothingToUndo, UnknownJob
-from retouchd.jobs import AT_REST, IN_HAND, LEFT_ALONE, UNDONE, State
+from retouchd.jobs import AT_REST, IN_HAND, LEFT_ALONE, UNDONE, Asked, State
 from retouchd.results import undo as undoing
 from retouchd.results.contact import ContactPages
 from retouchd.results.undo import TooWide, Undone
@@ -136,7 +136,7 @@ def _take_up(journal: Journal, row: Row) -> Row:
 
 
 def _take_up_anyway(journal: Journal, row: Row) -> Row:
-    return actions.taken_up(row, journal.now(), "asked to do it although it is a result", force=True)
+    return actions.taken_up(row, journal.now(), "asked to do it although it is a result", Asked.EVEN_OURS)
 
 
 def _undone(

@@ -17,7 +17,7 @@ from retouchd import config, ignores
 from retouchd.cli.options import GivenPath, absolute, config_option, journal_of, json_option
 from retouchd.jobs import AT_REST, WAITING, State
 from retouchd.results import record
-from retouchd.state.journal import EVERYWHERE, Journal
+from retouchd.state.journal import Journal, holding
 from retouchd.state.rows import InstanceRow, RootRow, Row
 from retouchd.text import complaint, duration, shown
 from retouchd.watch import scanner
@@ -120,7 +120,7 @@ def _folders_that_wait(
             waiting[root.path] = "no longer watched"
         elif root.state == "offline":
             waiting[root.path] = f"offline ({shown(root.note)})"
-        elif not paused.isdisjoint({root.path, EVERYWHERE}):
+        elif holding(paused, root.path):
             waiting[root.path] = "paused (go on with: retouchd resume)"
     return waiting
 

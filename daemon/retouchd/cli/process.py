@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -54,7 +55,8 @@ def process(
     settings = config.load_or_default(config_path)
     preset_recipe(settings, wish["preset"])
     log.configure("warning", settings.log.format)
-    asked = batch.Wish(**wish | {"out": out, "mask": mask})
+    named = click.get_current_context().get_parameter_source("preset") is ParameterSource.COMMANDLINE
+    asked = batch.Wish(**wish | {"out": out, "mask": mask}, named=named)
     with batch.Batch(settings, asked, engine) as work:
         failures = _all(work, todo, as_json=as_json)
     if not todo:
@@ -110,9 +112,9 @@ def _line(report: batch.Report) -> str:
     if report.failure:
         return f"{shown(report.source)}: {report.failure.message}"
     assert report.record is not None
-    words = (
-        f"{shown(report.source)}: {record.summary(report.record)} in {record.seconds(report.record):.1f} s"
-    )
+    done = f"{record.summary(report.record)} in {record.seconds(report.record):.1f} s"
+    words = f"{shown(report.source)}: {done}"
     if report.result is None:
         return f"{words} (dry run)"
-    return f"{words} -> {shown(report.result.name)}{' (was done already)' if report.adopted else ''}"
+    after = " (was done already)" if report.adopted else record.last_run(report.record)
+    return f"{words} -> {shown(report.result.name)}{after}"

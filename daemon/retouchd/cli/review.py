@@ -40,12 +40,13 @@ class Redo:
             photo = self._queue.get()
             self.says = f"{photo.name}: starting"
             try:
-                self.says = self._redone(photo)
+                self.says = self.redone(photo)
             except RetouchdError as error:
                 self.says = str(error)
 
-    def _redone(self, photo: Photo) -> str:
-        wish = batch.Wish(preset=self._preset)
+    def redone(self, photo: Photo) -> str:
+        """Correct this one now; the answer is what went wrong."""
+        wish = batch.Wish(preset=self._preset, only_corrections=True)
         item = batch.Item(photo.source, photo.names.folder, Path(photo.source.anchor))
 
         def stage(name: str) -> None:
@@ -84,7 +85,10 @@ def _site(settings: Settings, places: list[Place], redo: Redo, *, watched: bool)
     "--token", default="", help="What others have to know; needed for any address but this machine's."
 )
 @click.option(
-    "--preset", default=BUILT_IN_PRESET, show_default=True, help="For photos that are done again here."
+    "--preset",
+    default=BUILT_IN_PRESET,
+    show_default=True,
+    help="For photos whose own settings are lost.",
 )
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
 @config_option

@@ -206,14 +206,40 @@ def _painted_before(source: Path, folder: Path, masks: tuple[str, ...]) -> tuple
     return None if digest in masks else (path, digest)
 
 
-def last_heal(source: Path, folder: Path, digest: str) -> Path | None:
-    """The heal layer of this photo's latest result, when nobody touched it since."""
-    for names, told in reversed(record.sets_of(source, folder)):
-        path = names.path(Role.HEAL)
-        whole = path.is_file() and not path.is_symlink() and path.stat().st_size > 0
-        if whole and record.source_digest(told) == digest:
-            return path if record.untouched(told, names, Role.HEAL, lambda: None) else None
-    return None
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """Where a correction goes on: in that run nothing is decided anew but what the person named."""
+
+    heal: Path | None = None
+    lost: str = ""
+    """Why there is none, of a photo that was done and corrected."""
+    preset: str = ""
+
+
+def last_run(source: Path, folder: Path, memory: Memory, *, painted: bool) -> LastRun:
+    """The last run of a photo whose latest result does not show what a person decided.
+
+    Of any other photo nothing: whoever has that done again wants it by what holds now.
+
+    Args:
+        source: the photo.
+        folder: where its results lie.
+        memory: what a person decided about these very bytes.
+        painted: whether a painted mask is still to be read.
+    """
+    sets = record.sets_of(source, folder)
+    known = [one for one in sets if record.source_digest(one[1]) == memory.sha256]
+    if not known:
+        return LastRun(lost="there is no record of an earlier result" if memory.decided.spots else "")
+    names, told = known[-1]
+    if not painted and shows(told, memory):
+        return LastRun()
+    path, preset = names.path(Role.HEAL), record.preset(told)
+    if path.is_symlink() or not path.is_file() or path.stat().st_size == 0:
+        return LastRun(lost=f"{shown(path.name)} is not there", preset=preset)
+    if not record.untouched(told, names, Role.HEAL, lambda: None):
+        return LastRun(lost=f"{shown(path.name)} was changed since", preset=preset)
+    return LastRun(path, preset=preset)
 
 
 def decided_below(top: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -268,10 +294,15 @@ def outdated(source: Path, folder: Path) -> bool:
 def _shows_less_than_decided(source: Path, folder: Path) -> bool:
     for names, told in reversed(record.sets_of(source, folder)):
         memory = read(source, folder, record.source_digest(told))
-        shown_there: object = told.get("corrections", Corrections().as_json())
         edited = edited_mask(source, folder, memory.masks) is not None
-        return edited or (shown_there != memory.decided.as_json() and names.path(Role.RESULT).exists())
+        return edited or (not shows(told, memory) and names.path(Role.RESULT).exists())
     return False
+
+
+def shows(told: dict[str, Any], memory: Memory) -> bool:
+    """Whether a result shows what a person decided."""
+    there: object = told.get("corrections", Corrections().as_json())
+    return there == memory.decided.as_json()
 
 
 def _noted(spot: object) -> dict[str, Any]:

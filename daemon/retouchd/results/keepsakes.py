@@ -115,8 +115,23 @@ def keep(folder: Path, faces: Sequence[Remembered]) -> tuple[Kept, ...]:
         fresh = tuple(Kept(number + i, now, face) for i, face in enumerate(new, start=1))
         if len(before) + len(fresh) > MOST_KEPT:
             raise BrokenKeepList(path_of(folder), f"it would hold more than {MOST_KEPT} marks")
-        _write(folder, (*before, *fresh))
+        if fresh:
+            _write(folder, (*before, *fresh))
     return fresh
+
+
+def follow(before: Path, folder: Path) -> None:
+    """Have the marks of a shoot go with it to the folder where its results will lie from now on.
+
+    A shoot that was renamed under a mirror left its list behind, and what a person had kept was healed in the
+    next photo. A copy: where a shoot was split, each part has them.
+
+    Raises:
+        BrokenKeepList: one of the two lists cannot be used, or is full.
+        UnsafeFolder, OSError: as :func:`keep`.
+    """
+    if before != folder and (marks := kept(before)):
+        keep(folder, [one.face for one in marks])
 
 
 def forget(folder: Path, number: int) -> bool:

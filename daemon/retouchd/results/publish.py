@@ -111,13 +111,14 @@ def find_done(
     return None
 
 
-def reusable(done: Published, alive: Callable[[], None]) -> dict[str, Staged]:
+def reusable(done: Published, alive: Callable[[], None], *, renamed: bool = False) -> dict[str, Staged]:
     """The files of a set, to be published again elsewhere; none when one is missing or was touched.
 
-    None either when another photo of its sitting had a say: elsewhere it may have none.
+    None either when another photo of its sitting had a say: elsewhere it may have none, but for a photo that
+    was ``renamed``, whose decisions stand.
     """
     files: dict[str, Staged] = {}
-    if record.followed(done.record):
+    if record.followed(done.record) and not renamed:
         return files
     told = done.record.get("outputs", {})
     for role in naming.PUBLISH_ORDER:

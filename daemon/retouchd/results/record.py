@@ -20,6 +20,7 @@ from retouchd import naming
 from retouchd.config import Settings
 from retouchd.jobs import Digest, Outcome, Staged
 from retouchd.naming import RECORD, ResultSet
+from retouchd.text import shown
 
 _CHUNK = 1 << 20
 _MAX_BYTES = 64 << 20
@@ -86,6 +87,19 @@ def source_name(record: dict[str, Any]) -> str:
 def recipe_digest(record: dict[str, Any]) -> Digest:
     """The digest of the recipe that was used; empty when the record does not say."""
     return Digest(str(_table(record, "engine").get("recipe_digest", "")))
+
+
+def preset(record: dict[str, Any]) -> str:
+    """The preset by which the photo was done; empty when the record does not say."""
+    return str(_table(_table(record, "engine"), "recipe").get("preset", ""))
+
+
+def last_run(record: dict[str, Any]) -> str:
+    """What became of the photo's last run, as words after the summary; empty where that says it all."""
+    told = _table(record, "last_run")
+    if told.get("other_settings"):
+        return "; only what a person changed: the settings of then hold; retouchd requeue does it anew"
+    return f"; done from the beginning: {shown(str(told['why']))}" if told.get("why") else ""
 
 
 def result_digest(record: dict[str, Any]) -> Digest:

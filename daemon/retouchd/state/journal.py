@@ -17,7 +17,7 @@ from dataclasses import astuple, fields, replace
 from pathlib import Path
 
 from retouchd.errors import JournalMissing, JournalTooOld, StateDirUnusable
-from retouchd.jobs import AT_REST, Digest, InstanceId, JobId, Signature, State
+from retouchd.jobs import AT_REST, GONE, Digest, InstanceId, JobId, Signature, State
 from retouchd.state import schema
 from retouchd.state.lock import NotItsUser
 from retouchd.state.rows import InstanceRow, Resting, RootRow, Row
@@ -29,6 +29,14 @@ _NO_ROW = 1 << 63
 """The first number that SQLite cannot hold."""
 EVERYWHERE = b""
 """The pause of all folders."""
+
+
+def holding(pauses: Collection[bytes], root: bytes) -> list[bytes]:
+    """Which pauses hold for a watched folder: its own, that of a folder above it, that of all.
+
+    Somebody paused all years and then watched this one alone: work began again without a word.
+    """
+    return sorted(one for one in pauses if root == one or root.startswith(one + b"/"))
 
 
 STAGE_LIMITS_S = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, float("inf"))
@@ -270,16 +278,19 @@ class Journal:
         return found
 
     def same_bytes(self, photo: Path, digest: Digest) -> list[Row]:
-        """Other photos of the very same bytes that are done, latest first."""
-        which = "WHERE source_digest=? AND state=? AND path<>? ORDER BY changed_at DESC"
-        found = self._db.execute(_SELECT + which, (digest, State.DONE, os.fsencode(photo)))
+        """Other photos of the very same bytes that are done, latest first.
+
+        Also one that is gone: it was corrected and then renamed, before its turn came.
+        """
+        which = "WHERE source_digest=? AND (state=? OR code=?) AND path<>? ORDER BY changed_at DESC"
+        found = self._db.execute(_SELECT + which, (digest, State.DONE, GONE, os.fsencode(photo)))
         return [_row(v) for v in found]
 
     def has_twin(self, row: Row) -> bool:
-        """Whether a photo of the same size is done: only then is it worth while to compare the bytes."""
+        """Whether a photo of the same size is done or gone: only then is it worth while to compare bytes."""
         pattern = f"*:*:{row.sig.size}:*:*"
-        query = "SELECT 1 FROM job WHERE state=? AND id<>? AND signature GLOB ? LIMIT 1"
-        return self._db.execute(query, (State.DONE, row.id, pattern)).fetchone() is not None
+        query = "SELECT 1 FROM job WHERE (state=? OR code=?) AND id<>? AND signature GLOB ? LIMIT 1"
+        return self._db.execute(query, (State.DONE, GONE, row.id, pattern)).fetchone() is not None
 
     def pause(self, root: bytes) -> None:
         """Work on nothing below a root, or nowhere."""

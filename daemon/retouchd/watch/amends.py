@@ -16,7 +16,7 @@ from pathlib import Path
 from retouch_engine import Role
 from retouchd import actions, log, naming
 from retouchd.config import Settings
-from retouchd.jobs import GONE, IN_HAND, LEFT_ALONE, UNDONE, State
+from retouchd.jobs import GONE, IN_HAND, LEFT_ALONE, UNDONE, Asked, State
 from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER, RECORD
 from retouchd.results import corrections
 from retouchd.results.keepsakes import KEEP_FILE, BrokenKeepList
@@ -109,7 +109,9 @@ class Amends:
         return self._take_up(row, entry) if wanted else True
 
     def _take_up(self, row: Row, entry: Path) -> bool:
-        after = actions.taken_up(row, self._journal.now(), "a person corrected it")
+        # What was asked of a photo that is done, was done: a correction does not ask for all of it anew.
+        asked = Asked.NOTHING if (row.state, row.forced) == (State.DONE, Asked.ANEW) else row.forced
+        after = actions.taken_up(row, self._journal.now(), "a person corrected it", asked)
         log.get().info("corrected", file=row.file, job=row.id, by=entry.name)
         return self._journal.save(after) is not None
 

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from retouchd import log, mounts
 from retouchd.config import Settings
+from retouchd.errors import JobError
 from retouchd.jobs import AT_REST, GONE, IN_HAND, LEFT_ALONE, UNDONE, WAITING, Asked, Signature, State
 from retouchd.results import publish
-from retouchd.state.journal import EVERYWHERE, Journal
+from retouchd.state.journal import Journal, holding
 from retouchd.state.rows import Resting, Row
 from retouchd.watch import moves, scanner
 from retouchd.watch.roots import MountTable, Root
@@ -80,10 +81,8 @@ class Intake:
     def online(self) -> list[bytes]:
         """The roots that are watched, well and not paused: only their photos are worked on."""
         paused = self._journal.paused()
-        if EVERYWHERE in paused:
-            return []
         well = (root.key for root in self.roots.values() if root.mount and not root.offline)
-        return [key for key in well if key not in paused]
+        return [key for key in well if not holding(paused, key)]
 
     def away(self, path: Path) -> bool:
         """Whether a path is missing because its mount is."""
@@ -215,9 +214,18 @@ class Intake:
         return lost
 
     def _followed(self, root: Root, path: bytes, signature: Signature, lost: Mapping[str, bytes]) -> bool:
-        known = moves.follow(self._journal, root.watch, path, signature, lost)
+        before = moves.before(self._journal, signature, lost)
+        if before is None:
+            return False
+        photo = Path(os.fsdecode(path))
+        try:
+            moves.kept_marks_follow(root.watch, photo, before)
+        except (JobError, OSError) as error:
+            # Its own photos say so when their turn comes, and wait.
+            log.get().error("kept marks stay behind", folder=photo.parent, why=str(error))
+        known = moves.follow(self._journal, root.watch, path, signature, before)
         if known:
-            self._moved(root.watch.results_of(Path(os.fsdecode(path))))
+            self._moved(root.watch.results_of(photo))
         return known
 
     @staticmethod

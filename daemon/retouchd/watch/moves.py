@@ -15,6 +15,7 @@ from pathlib import Path
 from retouchd.config import Watch
 from retouchd.jobs import GONE, Signature, State
 from retouchd.naming import RECORD, ResultSet
+from retouchd.results import keepsakes
 from retouchd.state.journal import Journal
 from retouchd.state.rows import Resting, Row
 from retouchd.watch.scanner import Found
@@ -29,22 +30,36 @@ def missing(known: Mapping[bytes, Row | Resting], found: Found) -> dict[str, byt
     }
 
 
-def follow(
-    journal: Journal, watch: Watch, path: bytes, signature: Signature, lost: Mapping[str, bytes]
-) -> bool:
+def before(journal: Journal, signature: Signature, lost: Mapping[str, bytes]) -> Row | None:
+    """What is known of a photo that lay elsewhere. The file system says whether it is the same file."""
+    path = lost.get(_file(str(signature)))
+    return journal.find(path) if path else None
+
+
+def follow(journal: Journal, watch: Watch, path: bytes, signature: Signature, row: Row) -> bool:
     """Have what is known of a photo follow it to ``path``; False when it is to be looked at as a new one.
 
-    The file system says whether it is the same file. One that is done needs its results beside it, as when
-    its folder was renamed. A file that was renamed itself has none there, and a mirror's have to be asked.
+    One that is done needs its results beside it, as when its folder was renamed. A file that was renamed
+    itself has none there, and a mirror's have to be asked.
     """
-    before = lost.get(_file(str(signature)))
-    row = journal.find(before) if before else None
-    if row is None:
-        return False
     if row.state == State.DONE and (watch.mirror or not _results_beside(Path(os.fsdecode(path)), row.file)):
         return False
     after = replace(row, path=path, root=watch.root, signature=str(signature))
     return journal.save(after) is not None
+
+
+def kept_marks_follow(watch: Watch, photo: Path, before: Row) -> None:
+    """Have the list of kept marks go along when a shoot is renamed whose results lie in a mirror.
+
+    A file that is moved by itself is another to the file system (its ctime), so that no list goes with it.
+
+    Raises:
+        BrokenKeepList, UnsafeFolder, OSError: as :func:`retouchd.results.keepsakes.follow`.
+    """
+    root = Path(os.fsdecode(before.root))
+    if watch.mirror and before.file.is_relative_to(root):
+        there = watch.mirror / before.file.parent.relative_to(root)
+        keepsakes.follow(there, watch.results_of(photo))
 
 
 def _results_beside(photo: Path, before: Path) -> bool:

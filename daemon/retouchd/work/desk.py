@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from retouch_engine import Corrections, Recipe
 from retouchd.jobs import Digest, InstanceId
-from retouchd.results.corrections import Memory
+from retouchd.results.corrections import LastRun, Memory
 from retouchd.state.journal import Journal
 from retouchd.state.rows import Row
 from retouchd.work.crew import Crew
@@ -48,8 +48,10 @@ class InHand:
     """What a person decided about it, once its bytes are known."""
     mask: tuple[Path, Digest] | None = None
     """A mask that a person edited."""
+    last: LastRun = field(default_factory=LastRun)
+    """Where it is taken up, when a person corrected it and did not ask to have it done anew."""
 
     @property
     def key(self) -> Digest:
         """Names the work: the recipe, and what a person decided."""
-        return Digest((self.memory.decided if self.memory else Corrections()).key(self.recipe))
+        return Digest((self.memory.decided if self.memory else Corrections()).key(self.recipe.digest))

@@ -22,7 +22,7 @@ from retouchd import log, naming
 from retouchd.config import Settings, Watch, overrides
 from retouchd.errors import JobError, LoopSuspected, SourceChanged, SourceGone, TargetUnavailable
 from retouchd.jobs import AT_REST, Asked, Digest, Failure, Outcome, Signature, Staged, State
-from retouchd.results import corrections, keepsakes, publish, record, sittings
+from retouchd.results import corrections, publish, record, sittings
 from retouchd.results.corrections import Memory
 from retouchd.results.publish import Parcel, Published
 from retouchd.state.rows import Row
@@ -30,6 +30,7 @@ from retouchd.text import shown
 from retouchd.work import protocol
 from retouchd.work.desk import Desk, InHand
 from retouchd.work.supervisor import Supervisor
+from retouchd.work.twins import Twins
 from retouchd.work.verdicts import after_failure, after_publishing_failed
 
 SCRATCH = "scratch"
@@ -47,6 +48,10 @@ class Dispatcher:
         self._desk = desk
         self._hands: dict[Supervisor, InHand] = {}
         self._paused_until_s = 0.0
+
+    @property
+    def _twins(self) -> Twins:
+        return Twins(self.settings, self._desk.journal)
 
     @property
     def current(self) -> list[tuple[Supervisor, Row]]:
@@ -170,10 +175,8 @@ class Dispatcher:
         sitting = sittings.recalled(source, self._folder(hand.row), memory.sha256, hand.recipe, fresh)
         mask, own = hand.mask[0] if hand.mask else None, hand.row.forced == Asked.EVEN_OURS
         finish = self.settings.finish
-        before = None
-        if hand.memory:
-            before = corrections.last_heal(source, self._folder(hand.row), memory.sha256)
-        order = Order(source, staging, hand.recipe, finish, decided, sitting, mask, before, own)
+        before, lost = hand.last.heal, hand.last.lost
+        order = Order(source, staging, hand.recipe, finish, decided, sitting, mask, before, lost, own)
         keeper.send(protocol.order("retouch", order))
 
     def _hear(self, keeper: Supervisor, message: dict[str, Any] | Outcome) -> None:
@@ -204,17 +207,12 @@ class Dispatcher:
             self._order(keeper, hand)
         elif message["event"] == "digest":
             source, folder = hand.row.file, self._folder(hand.row)
-            known = corrections.read if hand.row.source_digest else self._read_anywhere
-            memory = known(source, folder, Digest(message["sha256"]))
+            digest = Digest(message["sha256"])
+            memory = self._twins.memory(hand.row, digest)
             mask = corrections.edited_mask(source, folder, memory.masks)
-            self._hands[keeper] = replace(hand, memory=memory, mask=mask)
-            self._known_or_retouch(keeper, Digest(message["sha256"]))
-
-    def _read_anywhere(self, source: Path, folder: Path, digest: Digest) -> Memory:
-        """What a person decided about a photo that is new by its name: its bytes may be known by another."""
-        publish.take_over(source, folder, digest)
-        twins = filter(self._watched, self._desk.journal.same_bytes(source, digest))
-        return corrections.read_anywhere(source, folder, digest, ((t.file, self._folder(t)) for t in twins))
+            last = self._twins.last_run(hand.row, memory, painted=mask is not None)
+            self._hands[keeper] = replace(hand, memory=memory, mask=mask, last=last)
+            self._known_or_retouch(keeper, digest)
 
     def _known_or_retouch(self, keeper: Supervisor, digest: Digest) -> None:
         hand = self._hands[keeper]
@@ -233,19 +231,13 @@ class Dispatcher:
         self._done(replace(row, source_digest=digest, recipe_digest=record.recipe_digest(done.record)), done)
 
     def _twin_or_retouch(self, keeper: Supervisor, hand: InHand, digest: Digest) -> None:
-        """The same pixels under another name were done: their result is copied, and nothing is rendered.
-
-        Not where marks are kept: the twin may have been done before they were, or in a folder without them.
-        """
-        row, recipe = hand.row, hand.key
-        kept = keepsakes.kept(self._folder(row))
-        for twin in () if kept else self._desk.journal.same_bytes(row.file, digest):
-            known = twin.recipe_digest == recipe and self._watched(twin)
-            done = publish.find_done(twin.file, self._folder(twin), digest, recipe) if known else None
-            if done and (files := publish.reusable(done, self._desk.alive)):
+        """The same pixels under another name were done: their result is copied, and nothing is rendered."""
+        for done, renamed in self._twins.done(hand, digest):
+            if files := publish.reusable(done, self._desk.alive, renamed=renamed):
                 del self._hands[keeper]
-                plan = {"files": files, "record": record.renewed(done.record), "same_as": twin.file.name}
-                self._to_publish(replace(row, source_digest=digest, recipe_digest=recipe), plan)
+                twin, work = record.source_name(done.record), record.recipe_digest(done.record)
+                plan = {"files": files, "record": record.renewed(done.record), "same_as": twin}
+                self._to_publish(replace(hand.row, source_digest=digest, recipe_digest=work), plan)
                 return
         self._retouch(keeper, hand)
 
@@ -267,7 +259,8 @@ class Dispatcher:
         masks = hand.memory.masks if hand.memory else ()
         files = record.staged_files(outcome, self.settings)
         plan = {"files": files, "record": outcome.record, "read_masks": masks}
-        self._to_publish(replace(hand.row, source_digest=digest, recipe_digest=hand.key), plan)
+        work = record.recipe_digest(outcome.record)
+        self._to_publish(replace(hand.row, source_digest=digest, recipe_digest=work), plan)
 
     def _to_publish(self, row: Row, plan: dict[str, Any]) -> None:
         written = {**plan, "files": {r: s.as_json() for r, s in plan["files"].items()}}
@@ -358,4 +351,6 @@ def _told(row: Row, published: Published) -> str:
         since = ", with other settings or another version; retouchd requeue does it anew"
         return f"{words} (was done already{since if published.other_settings else ''})"
     twin = json.loads(row.plan).get("same_as")
-    return f"{words} (same pixels as {shown(twin)}; its result was copied)" if twin else words
+    if twin:
+        return f"{words} (same pixels as {shown(twin)}; its result was copied)"
+    return words + record.last_run(published.record)

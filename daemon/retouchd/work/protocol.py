@@ -3,7 +3,7 @@
 ASCII only: JSON's escapes carry the lone surrogates that stand for undecodable bytes of a file name.
 
     order  {"op": "retouch" | "preview", "source", "staging", "recipe", "finish", "mask", "before",
-            "corrections", "sitting", "own_output"}
+            "before_lost", "corrections", "sitting", "own_output"}
            {"op": "digest", "source"}    {"op": "about"}
     reply  {"event": "ready", "engine"}  {"event": "stage", "name"}  {"event": "beat"}
            {"event": "done", "record", "files"}  {"event": "digest", "sha256"}  {"event": "about", "about"}
@@ -48,6 +48,7 @@ def order(op: str, wanted: Order) -> dict[str, Any]:
         "finish": asdict(finish),
         "mask": str(wanted.painted_mask) if wanted.painted_mask else None,
         "before": str(wanted.before) if wanted.before else None,
+        "before_lost": wanted.before_lost,
         "corrections": wanted.corrections.as_json(),
         "sitting": wanted.sitting.as_json(),
         "own_output": wanted.own_output,

@@ -136,6 +136,7 @@ def _order(message: dict[str, Any]) -> Order:
         sitting=Sitting.from_json(message["sitting"]),
         painted_mask=Path(message["mask"]) if message["mask"] else None,
         before=Path(message["before"]) if message["before"] else None,
+        before_lost=message["before_lost"],
         own_output=message["own_output"],
     )
 
