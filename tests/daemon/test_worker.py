@@ -131,6 +131,23 @@ def test_what_passes_while_nobody_looks_is_not_the_workers_time(keeper: Supervis
         watched.stop()
 
 
+def test_a_signal_does_not_cut_a_long_order(keeper: Supervisor, tmp_path: Path) -> None:
+    """What a pipe cannot take at once is written in pieces, and a signal ends the piece that it meets."""
+    until_ready(keeper)
+    worker = keeper.pid
+    assert worker
+    os.kill(worker, signal.SIGSTOP)  # so that the order fills the pipe
+    before = signal.signal(signal.SIGALRM, lambda *_: os.kill(worker, signal.SIGCONT))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        keeper.send({"op": "digest", "source": str(tmp_path / "gone"), "padding": "x" * 300_000})
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    keeper.job_seconds = 20.0
+
+    assert code(end_of(keeper)) == "io"
+
+
 def test_an_engine_that_does_not_load_says_why(keeper: Supervisor) -> None:
     keeper.plan = WorkerPlan("fake_engine:broken")
     until_ready(keeper)

@@ -26,7 +26,7 @@ from retouchd.work import protocol
 STUCK_S = 120.0
 """A worker beats every few seconds, also while it computes; one that is silent for this long stands still."""
 _ABSENT_S = 10.0
-"""The loop looks each second. What passes while it cannot, as on a share that hangs, is not the worker's time."""
+"""The loop looks each second. What passes while it cannot, as where a share hangs, is not the worker's time."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _RESPAWN_PAUSES_S = (0.0, 0.0, 1.0, 5.0, 15.0, 30.0)
 
@@ -140,8 +140,10 @@ class Supervisor:
         """Give the idle worker an order. A worker that just died is noticed by the next poll."""
         assert self._process is not None and self._process.stdin is not None and not self.busy  # noqa: PT018
         self.busy, self.stage, self._began_s = True, "", self._clock()
+        rest = memoryview(protocol.encode(message))
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(protocol.encode(message))
+            while rest:  # a signal in the middle of a long order ends a write early
+                rest = rest[self._process.stdin.write(rest) :]
 
     def poll(self) -> Iterator[dict[str, Any] | Outcome]:
         """What happened since the last call: messages, and outcomes of the order in hand."""
