@@ -25,7 +25,10 @@ from retouchd.state.journal import Journal
 from retouchd.watch.intake import Intake
 from retouchd.watch.wake import Wake
 
-QUICK = "from retouchd.work import verdicts; verdicts.WAIT_S.update({'disk-full': 0.5, 'folder': 0.5})"
+QUICK = (
+    "from retouchd.work import verdicts; "
+    "verdicts.WAIT_S.update({'disk-full': 0.5, 'folder': 0.5, 'folder-waits': 0.5})"
+)
 
 
 @dataclass
@@ -135,6 +138,27 @@ def test_a_full_disk_is_waited_for_and_costs_no_attempt(counted: Hot, space: Spa
     end(process)
     assert calls(hot) == ["a.tif"]
     assert (inside / "a-retouched.tif").stat().st_size > 4_000_000
+
+
+def test_a_folder_that_takes_no_results_does_not_fill_the_state_folder(counted: Hot, space: Space) -> None:
+    """One unwritable folder had its whole shoot rendered, until the state folder was full for all others."""
+    hot, client = counted, counted.folder / "client"
+    client.mkdir()
+    space.do("mount", "-t", "tmpfs", "none", client)
+    for i in range(6):
+        (space.at(client) / f"{i}.tif").write_bytes(b"photo %d" % i)
+    space.do("mount", "-o", "remount,ro", client)
+    process = hot.start(before=QUICK, inside=space.enter)
+    wait_for(lambda: len([r for r in hot.rows("retry") if r["code"] == "folder-waits"]) >= 4)
+    assert len(calls(hot)) <= 2  # the next is rendered while the first is found to have no place
+    assert "Read-only" in hot.about("why", client / "5.tif").stdout
+    hot.drop("other.tif", b"of another client")
+    wait_for(lambda: hot.rows("done"))
+
+    space.do("mount", "-o", "remount,rw", client)
+    wait_for(lambda: len(hot.rows("done")) == 7)
+    end(process)
+    assert sorted(calls(hot)) == [*(f"{i}.tif" for i in range(6)), "other.tif"]
 
 
 def test_a_full_state_folder_is_waited_for(counted: Hot, space: Space) -> None:

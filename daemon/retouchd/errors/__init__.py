@@ -26,6 +26,7 @@
         ├── SourceChanged          rewritten while we worked                        (again)
         ├── TargetFull             no room where the result goes                    (waits)
         ├── TargetUnavailable      the folder does not answer                       (waits)
+        ├── FolderWaits            a finished result waits for that folder already  (waits)
         ├── UnsafeFolder           a symlink where our folder should be
         ├── StagedDamaged          a staged file is not what the engine wrote       (again)
         ├── WorkerDied             the worker ended in the middle of the photo
@@ -67,6 +68,7 @@ from retouchd.errors.commands import (
 from retouchd.errors.photos import (
     BadName,
     FolderMistake,
+    FolderWaits,
     LoopSuspected,
     MemoryCeiling,
     MemoryShort,
@@ -91,6 +93,7 @@ __all__ = [
     "ConfigNotFound",
     "EngineUnavailable",
     "FolderMistake",
+    "FolderWaits",
     "JobError",
     "JobInHand",
     "JournalDamaged",

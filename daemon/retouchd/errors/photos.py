@@ -82,6 +82,16 @@ class TargetUnavailable(JobError):
         super().__init__(f"cannot write in {shown(folder)}: {shown(why)}")
 
 
+class FolderWaits(JobError):
+    """A finished result waits already until something can be written in the folder of this one's."""
+
+    code = "folder-waits"
+    retryable = True
+
+    def __init__(self, folder: Path, why: str) -> None:
+        super().__init__(f"waits until results can be written in {shown(folder)} again: {why}")
+
+
 class UnsafeFolder(JobError):
     """Something other than a real folder stands where our own folder should be."""
 

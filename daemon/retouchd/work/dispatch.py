@@ -20,7 +20,7 @@ from typing import Any
 from retouch_engine import Order, Recipe, Role
 from retouchd import log, naming
 from retouchd.config import Settings, Watch, overrides
-from retouchd.errors import JobError, LoopSuspected, SourceChanged, SourceGone, TargetUnavailable
+from retouchd.errors import FolderWaits, JobError, LoopSuspected, SourceChanged, SourceGone, TargetUnavailable
 from retouchd.jobs import AT_REST, Asked, Digest, Failure, Outcome, Signature, Staged, State
 from retouchd.results import corrections, keepsakes, publish, record, sittings
 from retouchd.results.corrections import Memory
@@ -117,6 +117,7 @@ class Dispatcher:
         if not stat.S_ISREG(found.st_mode) or not Signature.of(found).same_file(row.sig):
             raise SourceChanged(row.file)
         self._break_circle(row)
+        self._mind_the_folder(row)
         watch = self._watch(row)
         recipe = overrides.recipe_for(row.file, watch.path, watch.preset, self.settings)
         return replace(recipe, models=self._desk.crew.plan.stock.names)
@@ -137,6 +138,20 @@ class Dispatcher:
             raise LoopSuspected(row.file, "its name is that of a result of a result")
         if row.made >= self.settings.limits.generations:
             raise LoopSuspected(row.file, f"{row.made} results of this photo within a day")
+
+    def _mind_the_folder(self, row: Row) -> None:
+        """Render nothing for a folder that takes no results, but for the one by which that is known.
+
+        A client's folder in which nobody may write had its whole shoot rendered into the state folder. When
+        that was full, every other folder stood still as well.
+
+        Raises:
+            FolderWaits: a finished result of that folder waits already.
+        """
+        folder = self._folder(row)
+        for other in self._desk.journal.listed((State.RENDERED, State.PUBLISHING)):
+            if other.code and self._watched(other) and self._folder(other) == folder:
+                raise FolderWaits(folder, other.reason)
 
     def _watched(self, row: Row) -> bool:
         return row.root in self.settings.roots

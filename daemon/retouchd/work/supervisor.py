@@ -26,7 +26,7 @@ from retouchd.work import protocol
 STUCK_S = 120.0
 """A worker beats every few seconds, also while it computes; one that is silent for this long stands still."""
 _ABSENT_S = 10.0
-"""The loop looks each second. What passes while it cannot, as where a share hangs, is not the worker's time."""
+"""The loop looks each second; what passes while it cannot, as where a share hangs, is not the worker's."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _RESPAWN_PAUSES_S = (0.0, 0.0, 1.0, 5.0, 15.0, 30.0)
 

@@ -15,6 +15,7 @@ from retouchd.state.rows import Row
 WAIT_S = {
     "disk-full": 60.0,
     "folder": 15.0,
+    "folder-waits": 120.0,
     "settings": 15.0,
     "unsafe-folder": 60.0,
     "memory-short": 20.0,
