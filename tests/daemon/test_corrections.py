@@ -326,3 +326,17 @@ def test_broken_corrections_stop_their_photo_and_say_why(hot: Hot) -> None:
     assert "IMG.tif.json" in row["reason"]
     corrections.write(photo, hot.folder, replace(memory, decided=Corrections()))
     wait_for(lambda: wishes(hot.folder) == [], "no wish any more")
+
+
+def test_a_slow_look_at_masks_tells_of_its_progress(tmp_path: Path) -> None:
+    own, told = tmp_path / "_retouchd", []
+    own.mkdir()
+    for i in range(300):
+        (own / f"{i}-mask.tif").write_bytes(b"x")
+    journal = Journal.create(tmp_path / "state")
+    made = {"state_dir": str(tmp_path / "state"), "watch": [{"path": str(tmp_path)}]}
+    amends = Amends(Settings.model_validate(made), journal, alive=lambda: told.append(1))
+    amends.touch(tmp_path)
+    amends.step()
+    journal.close()
+    assert len(told) >= 300

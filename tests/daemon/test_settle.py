@@ -217,3 +217,20 @@ def test_one_photo_that_cannot_be_looked_at_hides_no_other(
     assert list(found.files) == [root + b"/b.tif", root + b"/c.tif"]
     assert found.unreadable == {root: "Stale file handle"}
     assert not found.covers(root + b"/a.tif")
+
+
+def test_a_slow_look_tells_of_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share may take 200 ms for each photo, and systemd ends a service that is silent for 120 s."""
+    for i in range(500):
+        (tmp_path / f"{i}.tif").write_bytes(b"x")
+    real, told = os.lstat, [0]
+
+    def lstat(path: bytes) -> os.stat_result:
+        told[-1] += 1
+        return real(path)
+
+    monkeypatch.setattr(os, "lstat", lstat)
+    scanner.scan(os.fsencode(tmp_path), alive=lambda: told.append(0))
+
+    assert sum(told) == 500
+    assert max(told) <= 100

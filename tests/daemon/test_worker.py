@@ -116,6 +116,7 @@ def test_what_passes_while_nobody_looks_is_not_the_workers_time(keeper: Supervis
         until_ready(watched)
         order = Order(tmp_path / "a.tif", tmp_path, Recipe(), corrections=wishes)
         watched.send(protocol.order("retouch", order))
+        assert watched.fd is not None
         select.select([watched.fd], [], [])
         now[0] += 1000.0
         outcome = end_of(watched)

@@ -45,10 +45,11 @@ class Intake:
         table: MountTable = mounts.current,
         wake: Wake | None = None,
         moved: Callable[[Path], None] = lambda _: None,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
-        """``moved`` is told of each folder to which a photo came that is done."""
+        """``moved`` is told of each folder to which a photo came that is done, ``alive`` of progress."""
         self._journal, self._clock, self._table, self._wake = journal, clock, table, wake
-        self._moved = moved
+        self._moved, self._alive = moved, alive
         self._settings = settings
         self.roots: dict[Path, Root] = {}
         self._trackers: dict[Path, SettleTracker] = {}
@@ -129,10 +130,8 @@ class Intake:
             log.get().warning("folder cannot be listed", folder=folder, why=barred[folder])
         root.barred = {p: why for p, why in barred.items() if p not in root.lost}
 
-    @staticmethod
-    def _scan(root: Root) -> scanner.Found:
-        watch = root.watch
-        found = scanner.scan(root.key, scanner.Bounds.of(watch))
+    def _scan(self, root: Root) -> scanner.Found:
+        found = scanner.scan(root.key, scanner.Bounds.of(root.watch), self._alive)
         for point in root.lost:
             # What lies there now is the empty folder below the mount, not the photos.
             found.unreadable[os.fsencode(point)] = "no longer mounted"
@@ -175,6 +174,7 @@ class Intake:
         known = self._journal.moving(root.key).keys() | self._journal.resting(root.key).keys()
         photos = (Path(os.fsdecode(path)) for path in (*found.files, *known))
         for folder in {root.watch.results_of(photo) for photo in photos}:
+            self._alive()
             for part in publish.sweep(folder, self._journal.id, time.time()):
                 log.get().info("removed what a crash left", file=part)
 
@@ -215,6 +215,7 @@ class Intake:
         return lost
 
     def _followed(self, root: Root, path: bytes, signature: Signature, lost: Mapping[str, bytes]) -> bool:
+        self._alive()
         known = moves.follow(self._journal, root.watch, path, signature, lost)
         if known:
             self._moved(root.watch.results_of(Path(os.fsdecode(path))))
