@@ -340,3 +340,27 @@ def test_a_slow_look_at_masks_tells_of_its_progress(tmp_path: Path) -> None:
     amends.step()
     journal.close()
     assert len(told) >= 300
+
+
+def test_what_is_decided_during_a_look_is_seen_by_the_next(tmp_path: Path) -> None:
+    """On a share that answers slowly a look takes a minute, and the next comes 20 minutes later."""
+    own, looked, journal = tmp_path / "_retouchd", [], Journal.create(tmp_path / "state")
+    own.mkdir()
+    (own / "IMG-mask.tif").write_bytes(b"x")
+    made = {"state_dir": str(tmp_path / "state"), "watch": [{"path": str(tmp_path)}]}
+
+    def during() -> None:
+        if not looked:
+            amends.poke()
+        looked.append(now)
+
+    now = 100.0
+    amends = Amends(Settings.model_validate(made), journal, clock=lambda: now, alive=during)
+    amends.touch(tmp_path)
+    amends.step()
+    now += 0.1
+    amends.step()
+    now += 0.1
+    amends.step()
+    journal.close()
+    assert set(looked) == {100.0, 100.1}

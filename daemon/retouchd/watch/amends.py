@@ -49,7 +49,7 @@ class Amends:
         self._seen: dict[Path, dict[str, int]] = {}
         """By folder, the stamp of each file at the last look."""
         self._moving: set[Path] = set()
-        self._next_s = 0.0
+        self._next_s, self._poked = 0.0, False
         done = journal.listed((State.DONE, State.SKIPPED, State.QUARANTINED))
         self._folders = {folder for row in done if (folder := self._folder(row))}
 
@@ -58,14 +58,15 @@ class Amends:
         self._folders.add(folder)
 
     def poke(self) -> None:
-        """Look with the next step. Called from other threads: it only sets a number."""
-        self._next_s = 0.0
+        """Look with the next step. Called from other threads: it only sets a flag."""
+        self._poked = True
 
     def step(self) -> None:
         """Look, when it is time."""
         began = self._clock()
-        if began < self._next_s:
+        if began < self._next_s and not self._poked:
             return
+        self._poked = False  # before the look: what is decided during it is seen by the next
         for folder in sorted(self._folders):
             own = folder / OWN_FOLDER
             self._look_into(folder, own, naming.is_mask)
