@@ -329,6 +329,21 @@ def test_the_watchdog_starves_when_the_scanner_hangs(hot: Hot, *, progress: bool
         stop(process)
 
 
+def test_scratch_and_staging_may_be_links_to_a_larger_disk(hot: Hot) -> None:
+    hot.state.mkdir()
+    for name in ("scratch", "staging"):
+        larger = hot.base / f"larger-{name}"
+        (larger / "left" / "behind").mkdir(parents=True)
+        (larger / "file").write_bytes(b"of a worker that was killed")
+        (hot.state / name).symlink_to(larger)
+    hot.drop("a.tif")
+    process = hot.start()
+    wait_result(hot, "a-retouched.tif")
+    assert stop(process) == 0
+    assert (hot.state / "scratch").is_symlink()
+    assert [list((hot.base / f"larger-{name}").iterdir()) for name in ("scratch", "staging")] == [[], []]
+
+
 def test_a_second_daemon_on_the_same_state_is_refused(hot: Hot) -> None:
     process = hot.start()
     wait_for(lambda: '"ready"' in hot.log())

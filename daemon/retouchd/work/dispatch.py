@@ -13,6 +13,7 @@ import os
 import random
 import shutil
 import stat
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,13 +79,8 @@ class Dispatcher:
         """After a start: queue what a dead daemon had in hand, and sweep what nobody waits for."""
         self._desk.journal.reclaim(self._desk.instance)
         kept = {str(r.id) for r in self._desk.journal.listed((State.RENDERED, State.PUBLISHING))}
-        place = self._desk.state_dir / "staging"
-        place.mkdir(parents=True, exist_ok=True)
-        for entry in os.scandir(place):
-            if entry.name not in kept:
-                shutil.rmtree(entry.path, ignore_errors=True)
-        shutil.rmtree(self._desk.state_dir / SCRATCH, ignore_errors=True)
-        (self._desk.state_dir / SCRATCH).mkdir()
+        _sweep(self._desk.state_dir / "staging", kept)
+        _sweep(self._desk.state_dir / SCRATCH)
 
     def _feed(self, keeper: Supervisor) -> bool:
         free = keeper.ready and not keeper.busy and not keeper.outdated
@@ -350,6 +346,19 @@ class Dispatcher:
     def _clean(self, row: Row) -> None:
         with contextlib.suppress(OSError):
             shutil.rmtree(self.staging(row))
+
+
+def _sweep(place: Path, kept: Collection[str] = ()) -> None:
+    """Empty a folder but for these names. It stays itself: it may be a mount, or a link to a larger disk."""
+    place.mkdir(parents=True, exist_ok=True)
+    for entry in os.scandir(place):
+        if entry.name in kept:
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                Path(entry.path).unlink()
 
 
 def remembered(hand: InHand, outcome: Outcome, folder: Path) -> InHand:
