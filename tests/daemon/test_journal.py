@@ -243,6 +243,13 @@ def test_an_incomplete_photo_is_never_dropped(journal: Journal) -> None:
         assert row.state == State.RETRY
 
 
+def test_a_photo_that_was_seen_in_the_future_ends_no_service(journal: Journal) -> None:
+    """A broken photo of many tries, and a machine that wakes up years ago: its pause was no number."""
+    row = replace(seen(journal), attempts=1100, seen_at=5000.0)
+
+    assert fail(row, "incomplete", retryable=True, now=1000.0).state == State.RETRY
+
+
 def test_waiting_for_room_costs_no_attempt(journal: Journal) -> None:
     row = seen(journal)
     for code in ("disk-full", "folder", "settings", errors.NotSigned.code) * 20:
@@ -328,6 +335,16 @@ def test_an_empty_photo_waits_for_a_while_and_is_then_judged(desk: Desk) -> None
         desk.look()
     assert desk.state("a.tif") == (State.SETTLING, "the file is still empty")
     desk.look(after=1000)
+    assert desk.state("a.tif")[0] == State.QUEUED
+
+
+def test_an_empty_photo_does_not_wait_for_a_clock_that_was_set_back(desk: Desk) -> None:
+    (desk.hot / "a.tif").touch()
+    desk.look()
+    row = desk.journal.find(os.fsencode(desk.hot / "a.tif"))
+    assert row
+    desk.journal.save(replace(row, seen_at=desk.clock.now + 5000))
+    desk.look()
     assert desk.state("a.tif")[0] == State.QUEUED
 
 

@@ -281,7 +281,7 @@ class Intake:
         if row.pauses(now):
             return
         waits = ""
-        if row.sig.size == 0 and now - row.seen_at < self._settings.scan.incomplete_grace_s:
+        if row.sig.size == 0 and row.younger_than(self._settings.scan.incomplete_grace_s, now):
             waits = "the file is still empty"
         elif not root.network_at(row.file) and has_writer(row.path):
             waits = "a program still has it open for writing"
