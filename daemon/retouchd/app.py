@@ -24,6 +24,7 @@ from retouchd.errors import EngineUnavailable, RetouchdError
 from retouchd.hooks import Hooks
 from retouchd.jobs import InstanceId, State
 from retouchd.notify import Notifier
+from retouchd.results import publish
 from retouchd.results.pages import Pages
 from retouchd.signals import Alarm, Flags
 from retouchd.state import lock, schema
@@ -85,6 +86,9 @@ class Service:
         # First: who is told to stop while it starts ends as calmly as later on.
         signals.listen(self.flags, self.alarm)
         held = lock.hold(self.settings.state_dir)
+        if not self._has_room():
+            os.close(held)
+            return
         self.journal = Journal.create(self.settings.state_dir)
         wake = Wake(self._poked)
         try:
@@ -96,6 +100,20 @@ class Service:
                 self._sleep()
         finally:
             self._close(wake, held)
+
+    def _has_room(self) -> bool:
+        """Wait while the disk of the state folder is full; False when told to stop meanwhile.
+
+        A disk that was full when the machine came back in the night ended the service with the code of a
+        mistake in the settings, after which systemd never starts it again, however much is freed.
+        """
+        place, trouble = self.settings.state_dir, log.Trouble("no room", self.clock)
+        while publish.lacks(place, publish.NO_ROOM_BYTES) and not self.flags.stops:
+            trouble.met(f"the disk of {shown(place)} is full; free some space")
+            self.notifier.status(f"waits: the disk of {shown(place)} is full")
+            self.notifier.extend(_EXTEND_S)
+            time.sleep(_TURN_S)
+        return not self.flags.stops
 
     def _put_together(self, wake: Wake) -> None:
         plan = self._plan()

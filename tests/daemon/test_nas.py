@@ -179,6 +179,25 @@ def test_a_full_state_folder_is_waited_for(counted: Hot, space: Space) -> None:
     end(process)
 
 
+def test_a_state_folder_that_is_full_at_the_start_is_waited_for(counted: Hot, space: Space) -> None:
+    """It ended the service as a mistake in the settings does: systemd never started it again."""
+    hot = counted
+    hot.state.mkdir()
+    space.do("mount", "-t", "tmpfs", "-o", "size=12m", "none", hot.state)
+    filler = space.at(hot.state) / "filler"
+    filler.write_bytes(bytes(11 << 20))
+    process = hot.start(inside=space.enter)
+    hot.drop("a.tif")
+    wait_for(lambda: "free some space" in hot.log())
+    end(process)
+
+    process = hot.start(inside=space.enter)
+    wait_for(lambda: hot.log().count("free some space") == 2)
+    filler.unlink()
+    wait_for((hot.folder / "a-retouched.tif").exists)
+    end(process)
+
+
 def _hour_fast(until: Path) -> str:
     """Said before the service starts: its clock is an hour fast until a file is there."""
     return (

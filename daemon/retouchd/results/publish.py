@@ -35,7 +35,8 @@ from retouchd.jobs import Digest, Signature, Staged
 from retouchd.naming import RECORD, ResultSet
 from retouchd.results import record
 
-_NO_ROOM_BYTES = 4 << 20
+NO_ROOM_BYTES = 4 << 20
+"""A disk with less than this is full."""
 _ABANDONED_S = 86_400.0
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES})
@@ -223,9 +224,14 @@ def _free(before: dict[str, Any], names: ResultSet, role: str, parcel: Parcel) -
 
 def _check_room(parcel: Parcel) -> None:
     needed = sum(f.size for f in parcel.files.values()) + parcel.reserve_bytes
-    space = os.statvfs(parcel.folder)
-    if space.f_blocks > 0 and space.f_bavail * space.f_frsize < needed:
+    if lacks(parcel.folder, needed):
         raise TargetFull(parcel.folder)
+
+
+def lacks(folder: Path, needed_bytes: int) -> bool:
+    """Whether fewer bytes are free on the disk of a folder; not where it does not say how large it is."""
+    space = os.statvfs(folder)
+    return space.f_blocks > 0 and space.f_bavail * space.f_frsize < needed_bytes
 
 
 def _deliver(parcel: Parcel, names: ResultSet, before: dict[str, Any] | None) -> Published:
@@ -385,7 +391,6 @@ def _classified(error: OSError, folder: Path) -> JobError:
     if error.errno in _FULL:
         return TargetFull(folder)
     with contextlib.suppress(OSError):
-        space = os.statvfs(folder)
-        if error.errno is None and space.f_blocks > 0 and space.f_bavail * space.f_frsize < _NO_ROOM_BYTES:
+        if error.errno is None and lacks(folder, NO_ROOM_BYTES):
             return TargetFull(folder)
     return TargetUnavailable(folder, error.strerror or str(error))
