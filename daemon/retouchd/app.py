@@ -17,14 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from retouchd import actions, config, log, models, signals
+from retouchd import actions, config, log, models, mounts, signals
 from retouchd.config import Settings
 from retouchd.control import Control
 from retouchd.errors import EngineUnavailable, RetouchdError
 from retouchd.hooks import Hooks
 from retouchd.jobs import InstanceId, State
 from retouchd.notify import Notifier
-from retouchd.results import publish
 from retouchd.results.pages import Pages
 from retouchd.signals import Alarm, Flags
 from retouchd.state import lock, schema
@@ -108,7 +107,7 @@ class Service:
         mistake in the settings, after which systemd never starts it again, however much is freed.
         """
         place, trouble = self.settings.state_dir, log.Trouble("no room", self.clock)
-        while publish.lacks(place, publish.NO_ROOM_BYTES) and not self.flags.stops:
+        while mounts.lacks(place, mounts.NO_ROOM_BYTES) and not self.flags.stops:
             trouble.met(f"the disk of {shown(place)} is full; free some space")
             self.notifier.status(f"waits: the disk of {shown(place)} is full")
             self.notifier.extend(_EXTEND_S)

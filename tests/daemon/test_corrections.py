@@ -329,7 +329,8 @@ def test_broken_corrections_stop_their_photo_and_say_why(hot: Hot) -> None:
 
 
 def test_a_slow_look_at_masks_tells_of_its_progress(tmp_path: Path) -> None:
-    own, told = tmp_path / "_retouchd", []
+    own = tmp_path / "_retouchd"
+    told: list[int] = []
     own.mkdir()
     for i in range(300):
         (own / f"{i}-mask.tif").write_bytes(b"x")
@@ -344,7 +345,8 @@ def test_a_slow_look_at_masks_tells_of_its_progress(tmp_path: Path) -> None:
 
 def test_what_is_decided_during_a_look_is_seen_by_the_next(tmp_path: Path) -> None:
     """On a share that answers slowly a look takes a minute, and the next comes 20 minutes later."""
-    own, looked, journal = tmp_path / "_retouchd", [], Journal.create(tmp_path / "state")
+    own, journal = tmp_path / "_retouchd", Journal.create(tmp_path / "state")
+    looked: list[float] = []
     own.mkdir()
     (own / "IMG-mask.tif").write_bytes(b"x")
     made = {"state_dir": str(tmp_path / "state"), "watch": [{"path": str(tmp_path)}]}

@@ -145,20 +145,20 @@ def test_a_folder_that_takes_no_results_does_not_fill_the_state_folder(counted: 
     hot, client = counted, counted.folder / "client"
     client.mkdir()
     space.do("mount", "-t", "tmpfs", "none", client)
-    for i in range(6):
+    for i in range(9):
         (space.at(client) / f"{i}.tif").write_bytes(b"photo %d" % i)
     space.do("mount", "-o", "remount,ro", client)
     process = hot.start(before=QUICK, inside=space.enter)
     wait_for(lambda: len([r for r in hot.rows("retry") if r["code"] == "folder-waits"]) >= 4)
-    assert len(calls(hot)) <= 2  # the next is rendered while the first is found to have no place
-    assert "Read-only" in hot.about("why", client / "5.tif").stdout
+    assert len(calls(hot)) <= 5  # the next is rendered while the last is found to have no place
+    assert "Read-only" in hot.about("why", client / "8.tif").stdout
     hot.drop("other.tif", b"of another client")
     wait_for(lambda: hot.rows("done"))
 
     space.do("mount", "-o", "remount,rw", client)
-    wait_for(lambda: len(hot.rows("done")) == 7)
+    wait_for(lambda: len(hot.rows("done")) == 10)
     end(process)
-    assert sorted(calls(hot)) == [*(f"{i}.tif" for i in range(6)), "other.tif"]
+    assert sorted(calls(hot)) == [*(f"{i}.tif" for i in range(9)), "other.tif"]
 
 
 def test_a_full_state_folder_is_waited_for(counted: Hot, space: Space) -> None:

@@ -21,12 +21,13 @@
     └── JobError                   one photo's failure; the service goes on
         ├── BadName                control characters in the name
         ├── NameTooLong            no room for our suffix within 255 bytes
+        ├── NameRefused            the disk of the results takes no such name
         ├── FolderMistake          a retouch.toml with mistakes                     (waits)
         ├── SourceGone             the file was removed or renamed
         ├── SourceChanged          rewritten while we worked                        (again)
         ├── TargetFull             no room where the result goes                    (waits)
         ├── TargetUnavailable      the folder does not answer                       (waits)
-        ├── FolderWaits            a finished result waits for that folder already  (waits)
+        ├── FolderWaits            finished results wait for that folder already    (waits)
         ├── UnsafeFolder           a symlink where our folder should be
         ├── StagedDamaged          a staged file is not what the engine wrote       (again)
         ├── WorkerDied             the worker ended in the middle of the photo
@@ -72,6 +73,7 @@ from retouchd.errors.photos import (
     LoopSuspected,
     MemoryCeiling,
     MemoryShort,
+    NameRefused,
     NameTooLong,
     OverBudget,
     SourceChanged,
@@ -104,6 +106,7 @@ __all__ = [
     "MemoryCeiling",
     "MemoryShort",
     "Mistake",
+    "NameRefused",
     "NameTooLong",
     "NoDaemon",
     "NotWatched",

@@ -33,6 +33,18 @@ class NameTooLong(JobError):
         )
 
 
+class NameRefused(JobError):
+    """A name that the disk of the results does not take, though it takes others in the same folder."""
+
+    code = "bad-name"
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            f"{shown(path.parent)} takes no file of the name {shown(path.name)} ({shown(why)});"
+            " rename the photo"
+        )
+
+
 class FolderMistake(JobError):
     """The folder's ``retouch.toml`` has mistakes; its photos wait until they are corrected."""
 
@@ -83,7 +95,7 @@ class TargetUnavailable(JobError):
 
 
 class FolderWaits(JobError):
-    """A finished result waits already until something can be written in the folder of this one's."""
+    """Finished results wait already until something can be written in the folder of this one's."""
 
     code = "folder-waits"
     retryable = True

@@ -37,6 +37,8 @@ SCRATCH = "scratch"
 """The folder in the state folder where a worker's libraries put their temporary files."""
 
 _FULL_PAUSE_S = 30.0
+_MOST_WAITING = 4
+"""Finished results of one folder that wait until they can be written there."""
 
 
 class Dispatcher:
@@ -136,18 +138,19 @@ class Dispatcher:
             raise LoopSuspected(row.file, f"{row.made} results of this photo within a day")
 
     def _mind_the_folder(self, row: Row) -> None:
-        """Render nothing for a folder that takes no results, but for the one by which that is known.
+        """Render nothing more for a folder that takes no results.
 
         A client's folder in which nobody may write had its whole shoot rendered into the state folder. When
-        that was full, every other folder stood still as well.
+        that was full, every other folder stood still as well. One result may wait for itself alone, because
+        an editor holds the one before.
 
         Raises:
-            FolderWaits: a finished result of that folder waits already.
+            FolderWaits: finished results of that folder wait already.
         """
-        folder = self._folder(row)
-        for other in self._desk.journal.listed((State.RENDERED, State.PUBLISHING)):
-            if other.code and self._watched(other) and self._folder(other) == folder:
-                raise FolderWaits(folder, other.reason)
+        folder, rendered = self._folder(row), self._desk.journal.listed((State.RENDERED, State.PUBLISHING))
+        waiting = [r for r in rendered if r.code and self._watched(r) and self._folder(r) == folder]
+        if len(waiting) >= _MOST_WAITING:
+            raise FolderWaits(folder, waiting[0].reason)
 
     def _watched(self, row: Row) -> bool:
         return row.root in self.settings.roots
