@@ -6,8 +6,10 @@ import http.client
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,7 @@ from retouchd import config
 from retouchd.errors import ConfigMistakes
 from retouchd.naming import RECORD
 from retouchd.web.review.album import Album, places_of
+from retouchd.web.review.viewer import NoPicture, Tiles
 
 TOKEN = "a-token-of-some-length"
 
@@ -111,6 +114,33 @@ def test_a_photo_shows_every_spot_with_its_decision(page: Page) -> None:
     for spot in spots:
         assert f'data-box="{spot["box"]}"' in text
         assert f"score {spot['score']:.2f}" in text
+
+
+def children() -> set[int]:
+    return {int(n) for p in Path("/proc/self/task").glob("*/children") for n in p.read_text().split()}
+
+
+def test_a_photo_that_cannot_be_read_to_its_end_does_not_keep_the_service_from_stopping(
+    tmp_path: Path,
+) -> None:
+    tiles, told = Tiles(1.0), []
+
+    def ask() -> None:
+        with pytest.raises(NoPicture) as caught:
+            tiles.about(tmp_path / "a.tif")
+        told.append(str(caught.value))
+
+    others = children()
+    ask()
+    (darkroom,) = children() - others
+    os.kill(darkroom, signal.SIGSTOP)
+    asking, closing = threading.Thread(target=ask), threading.Thread(target=tiles.close, daemon=True)
+    asking.start()
+    wait_for(tiles._lock.locked)
+    closing.start()
+    closing.join(60)
+    os.kill(darkroom, signal.SIGCONT) if closing.is_alive() else asking.join()
+    assert told[1:] == ["the photo could not be decoded"]
 
 
 def test_tiles_are_the_photo_before_and_after(page: Page, chart: Chart) -> None:
