@@ -72,6 +72,8 @@ class Service:
     amends: Amends = field(init=False)
     web: Web | None = None
     _told_ready: bool = False
+    _more: bool = False
+    """Whether there may be jobs to move at once."""
     _beat_s: float = 0.0
     _extended_s: float = 0.0
 
@@ -219,13 +221,23 @@ class Service:
         if not self.dispatcher.draining and not self.flags.drain:
             self.amends.step()
             self.intake.look()
-        while self.dispatcher.step() and self.flags.stops < 2:
-            self._alive()
+        self._work_on()
         self.pages.step()
         self._tell()
         self._tell_others()
         if self.flags.drain and not self.flags.stops and self._nothing_left():
             self.flags.stops = 1
+
+    def _work_on(self) -> None:
+        """Move jobs while there are any to move, for a turn.
+
+        Until there were none, as it was: where a share took each result more slowly than the next was
+        rendered, one turn lasted the night. Nobody was answered, no photo was seen, and no stop heeded.
+        """
+        until_s, self._more = self.clock() + _TURN_S, True
+        while self._more and self.flags.stops < 2 and self.clock() < until_s:
+            self._more = self.dispatcher.step()
+            self._alive()
 
     def _tell_others(self) -> None:
         online = self.intake.online()
@@ -296,8 +308,8 @@ class Service:
         return ", ".join(parts) + (f"; offline: {', '.join(offline)}" if offline else "")
 
     def _sleep(self) -> None:
-        wait = min(_TURN_S, max(0.0, self.intake.next_due_s() - self.clock()))
-        if self.dispatcher.draining:
+        wait = 0.0 if self._more else min(_TURN_S, max(0.0, self.intake.next_due_s() - self.clock()))
+        if self.dispatcher.draining and not self._more:
             wait = _TURN_S / 5
         fds = [
             self.alarm.read_fd,

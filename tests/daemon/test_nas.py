@@ -161,6 +161,28 @@ def test_a_folder_that_takes_no_results_does_not_fill_the_state_folder(counted: 
     assert sorted(calls(hot)) == [*(f"{i}.tif" for i in range(9)), "other.tif"]
 
 
+def test_who_asks_is_answered_while_a_slow_share_takes_results(counted: Hot) -> None:
+    """Rendering was faster than the share: there was always something to do, and all else waited for it."""
+    hot, fast = counted, counted.base / "fast"
+    for i in range(60):
+        hot.drop(f"{i}.tif", bytes(100 + i))
+    slow = (
+        "import os, time\nfrom retouchd.results import publish\nreal = publish.publish\n"
+        "def publishing(parcel):\n"
+        f"    os.path.exists({str(fast)!r}) or time.sleep(0.5)\n"
+        "    return real(parcel)\npublish.publish = publishing"
+    )
+    process = hot.start(before=slow)
+    wait_for(lambda: hot.rows("done"))
+    assert hot.about("pause").returncode == 0
+    assert hot.rows("queued")
+    hot.drop("late.tif")
+    wait_for(lambda: any(r["file"].endswith("late.tif") for r in hot.rows()))
+    fast.touch()
+    end(process)
+    assert hot.rows("queued")
+
+
 def test_a_full_state_folder_is_waited_for(counted: Hot, space: Space) -> None:
     hot = counted
     hot.state.mkdir()
