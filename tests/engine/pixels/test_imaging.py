@@ -175,3 +175,11 @@ def test_what_is_filled_between_equal_values_is_equal_to_them(shape: tuple[int, 
     known[0, 0] = True
     among = filled(np.where(known, np.float32(0.7), np.float32(9.0)), known)
     np.testing.assert_allclose(among, 0.7, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(61, 47), (64, 48)])
+def test_filling_knows_no_left_and_right(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(3)
+    values, known = rng.uniform(2, 3, shape).astype(np.float32), rng.random(shape) < 0.03
+    turned = filled(values[::-1, ::-1].copy(), known[::-1, ::-1].copy())
+    np.testing.assert_allclose(turned[::-1, ::-1], filled(values, known), atol=1e-4)
