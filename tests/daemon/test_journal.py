@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from retouchd.mounts import Mount
 from retouchd.state import lock, schema
 from retouchd.state.journal import FILE_NAME, LEASE_S, Journal
 from retouchd.state.rows import Row
+from retouchd.watch import scanner
 from retouchd.watch.intake import Intake
 from retouchd.work.verdicts import after_failure, after_publishing_failed
 
@@ -326,6 +328,28 @@ def test_a_photo_is_seen_settles_and_is_queued(desk: Desk) -> None:
     desk.look()
     assert desk.state("a.tif") == (State.SETTLING, "size still grows (2 B so far)")
     desk.look()
+    assert desk.state("a.tif")[0] == State.QUEUED
+
+
+def test_what_a_look_takes_is_no_time_that_a_photo_stood_still(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A photo that was looked at first of 6,000 had not stood still while the others were."""
+    (desk.hot / "a.tif").write_bytes(b"x")
+    desk.look()
+    real = scanner.scan
+
+    def slow(*given: Any) -> scanner.Found:
+        found = real(*given)
+        desk.clock.now += 400
+        return found
+
+    monkeypatch.setattr(scanner, "scan", slow)
+    desk.intake.poke(desk.hot)
+    desk.look(after=1)
+    desk.look(after=1)
+    assert desk.state("a.tif")[0] == State.SETTLING
+    desk.look(after=2000)
     assert desk.state("a.tif")[0] == State.QUEUED
 
 

@@ -108,7 +108,7 @@ class Intake:
                 self._look_at(path, root)
 
     def _look_at(self, path: Path, root: Root) -> None:
-        before, began = (root.offline, root.mount, root.lost), self._clock()
+        before, root.looked_s = (root.offline, root.mount, root.lost), self._clock()
         root.check(self._table)
         found = scanner.Found() if root.offline else self._scan(root)
         root.offline = root.offline or found.unreadable.get(root.key, "")
@@ -119,7 +119,7 @@ class Intake:
             self._sweep_once(root, found)
             self._note_barred(root, found)
         self._journal.note_root(root.key, "offline" if root.offline else "online", root.offline or root.mode)
-        root.cost_s = self._clock() - began
+        root.cost_s = self._clock() - root.looked_s
         self._plan_next(path, root)
 
     @staticmethod
@@ -143,7 +143,7 @@ class Intake:
         """The next look comes early when a file could have settled by then."""
         now = self._clock()
         shortest = root.settle_s(self._settings, root.watch.path)
-        due = self._trackers[path].next_due(now, shortest)
+        due = self._trackers[path].next_due(root.looked_s, shortest)
         latest = now + root.interval_s(self._settings)
         root.next_look_s = (
             latest
@@ -263,7 +263,7 @@ class Intake:
         watched = tracker.observe(path, signature, self._clock())
         if not same or row.state not in {State.SEEN, State.SETTLING}:
             self._settle_anew(row, signature, watched.why)
-        elif tracker.settled(path, self._clock(), root.settle_s(self._settings, row.file)):
+        elif tracker.settled(path, root.looked_s, root.settle_s(self._settings, row.file)):
             self._settled(root, tracker, row)
         elif row.reason != watched.why and not row.code:
             self._journal.save(replace(row, reason=watched.why))
