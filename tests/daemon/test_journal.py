@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -329,6 +330,26 @@ def test_a_photo_is_seen_settles_and_is_queued(desk: Desk) -> None:
     assert desk.state("a.tif") == (State.SETTLING, "size still grows (2 B so far)")
     desk.look()
     assert desk.state("a.tif")[0] == State.QUEUED
+
+
+def test_one_broken_photo_keeps_no_other_waiting(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single entry that answers with an error had its whole watched folder offline."""
+    for name in ("a.tif", "broken.tif"):
+        (desk.hot / name).write_bytes(b"x")
+    real = os.lstat
+
+    def lstat(path: str | bytes) -> os.stat_result:
+        if os.fsencode(path).endswith(b"/broken.tif"):
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path)
+
+    desk.look()
+    monkeypatch.setattr(os, "lstat", lstat)
+    desk.look()
+    desk.look()
+    assert desk.state("a.tif")[0] == State.QUEUED
+    assert desk.state("broken.tif")[0] == State.SETTLING
+    assert "Input/output error" in desk.intake.roots[desk.hot].mode
 
 
 def test_what_a_look_takes_is_no_time_that_a_photo_stood_still(

@@ -111,7 +111,8 @@ class Intake:
         before, root.looked_s = (root.offline, root.mount, root.lost), self._clock()
         root.check(self._table)
         found = scanner.Found() if root.offline else self._scan(root)
-        root.offline = root.offline or found.unreadable.get(root.key, "")
+        if not found.files:  # else it is one broken entry, for which the others need not wait
+            root.offline = root.offline or found.unreadable.get(root.key, "")
         if (root.offline, root.mount, root.lost) != before:
             self._health_changed(root)
         if not root.offline and not root.vanished(root.watch.path, self._table):  # not even meanwhile

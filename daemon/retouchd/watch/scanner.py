@@ -67,7 +67,7 @@ def scan(root: bytes, bounds: Bounds = EVERYTHING, alive: Callable[[], None] = l
         alive()
         try:
             with os.scandir(folder) as entries:
-                photos = _photos(entries, inside)
+                photos = _photos(entries, inside, found)
             _stat(photos if not rules else _wanted(photos, rules, root), found, alive)
         except OSError as error:
             found.unreadable[folder] = error.strerror or str(error)
@@ -77,16 +77,22 @@ def scan(root: bytes, bounds: Bounds = EVERYTHING, alive: Callable[[], None] = l
     return found
 
 
-def _photos(entries: Iterator[os.DirEntry[bytes]], inside: list[bytes]) -> list[bytes]:
-    """The paths of one folder's photos, by name; its folders go to ``inside``."""
+def _photos(entries: Iterator[os.DirEntry[bytes]], inside: list[bytes], found: Found) -> list[bytes]:
+    """The paths of one folder's photos, by name; its folders go to ``inside``.
+
+    Where a listing does not say what an entry is, as on some shares, each is asked, and a broken one fails.
+    """
     plain, careful = ignores.plain_photo, ignores.is_candidate
     photos = []
     for entry in entries:
         name = entry.name
-        if (plain(name) or careful(name)) and entry.is_file(follow_symlinks=False):
-            photos.append(entry.path)
-        elif entry.is_dir(follow_symlinks=False):
-            inside.append(entry.path)
+        try:
+            if (plain(name) or careful(name)) and entry.is_file(follow_symlinks=False):
+                photos.append(entry.path)
+            elif entry.is_dir(follow_symlinks=False):
+                inside.append(entry.path)
+        except OSError as error:
+            found.unreadable[entry.path.rpartition(b"/")[0]] = error.strerror or str(error)
     photos.sort()
     return photos
 
