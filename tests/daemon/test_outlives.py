@@ -130,6 +130,8 @@ def test_records_that_anybody_could_have_written_do_not_close_the_review_page(ho
     (hot.folder / "_retouchd/7.json").write_text(json.dumps({**told, "source": "a.tif"}))
     (shoot,) = Album([Place(hot.folder, hot.folder)]).shoots()
     assert [photo.name for photo in shoot.photos] == ["a.tif"]
+    (hot.folder / "_retouchd/a.json").unlink()
+    assert shoot.photos[0].told() == {}
 
 
 def test_a_photo_in_work_whose_folder_is_watched_no_longer_is_let_go_of(hot: Hot) -> None:

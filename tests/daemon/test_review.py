@@ -169,6 +169,11 @@ def test_tiles_are_the_photo_before_and_after(page: Page, chart: Chart) -> None:
     assert imagecodecs.jpeg_decode(view).shape == (600, 900, 3)
 
 
+def test_what_is_not_there_cannot_be_changed(page: Page) -> None:
+    for path in ("/nothing", f"/photo/{page.photo}/nothing", "/photo/0000/decide"):
+        assert page.call("POST", path, {})[0] == 404
+
+
 def test_what_changes_is_never_shown_from_a_browsers_store(page: Page) -> None:
     for path in ("/", f"/photo/{page.photo}", f"/photo/{page.photo}/state"):
         assert page.call("GET", path)[2].getheader("Cache-Control") == "no-store"
