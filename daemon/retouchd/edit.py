@@ -8,6 +8,7 @@ heals; not when somebody worked on the file since, because that would be lost.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -137,7 +138,8 @@ def _replace(path: Path, result: Path, before: Path, signature: Signature, *, ke
     part = path.parent / naming.part_name(f"edit-{os.getpid()}", "result")
     try:
         publish.copy_whole(result, part)
-        shutil.copymode(path, part)
+        with contextlib.suppress(PermissionError):  # on a share that gives all files to one user, see ours
+            shutil.copymode(path, part)
         if not Signature.of(path.stat()).same_file(signature):
             raise NotEditable(path, "it was written to meanwhile; try again")
         if keep:
@@ -171,7 +173,8 @@ def _keep(path: Path, before: Path) -> None:
         part = before.parent / naming.part_name(f"edit-{os.getpid()}", "before")
         try:
             publish.copy_whole(path, part)
-            shutil.copystat(path, part)
+            with contextlib.suppress(PermissionError):
+                shutil.copystat(path, part)
             part.replace(before)
         finally:
             part.unlink(missing_ok=True)

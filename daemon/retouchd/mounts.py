@@ -17,6 +17,9 @@ NETWORK_TYPES = frozenset(
 )
 """Types without events, or with a cache that may be older than the truth. Every ``fuse`` counts as well."""
 
+NO_ROOM_BYTES = 4 << 20
+"""A disk with less than this is full."""
+
 _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 
 
@@ -62,3 +65,9 @@ def covering(path: Path, mounts: Sequence[Mount]) -> Mount:
         if real.is_relative_to(mount.point) and len(mount.point.parts) >= len(best.point.parts):
             best = mount
     return best
+
+
+def lacks(folder: Path, needed_bytes: int) -> bool:
+    """Whether fewer bytes are free on the disk of a folder; not where it does not say how large it is."""
+    space = os.statvfs(folder)
+    return space.f_blocks > 0 and space.f_bavail * space.f_frsize < needed_bytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -59,7 +60,10 @@ def write(path: Path, told: Mapping[str, Any], mode: int | None = None, before: 
             file.flush()
             os.fsync(file.fileno())
         if mode is not None:
-            part.chmod(mode)
+            # Where a mount gives all files to one user (SMB, FAT, exFAT with uid=), others may write but not
+            # change rights: corrections could not be written there at all.
+            with contextlib.suppress(PermissionError):
+                part.chmod(mode)
         if before is not None and path.exists():
             path.replace(before)
         part.replace(path)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from retouch_engine.kernels import compiled
 from retouchd.work.supervisor import WorkerPlan
 
 
@@ -102,6 +103,15 @@ def earlier(place: Path, name: str, days: float, kept: str = "loop.total-5.py311
     then = time.time() - days * 86_400
     os.utime(folder, (then, then))
     return folder
+
+
+def test_kept_loops_that_somebody_removed_are_no_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "_kept_in", [tmp_path / "gone"])
+    with pytest.warns(UserWarning, match="each start compiles them"):
+        compiled._do_without(OSError("stale"))
+    assert compiled._kept_in == []
 
 
 def test_what_earlier_versions_compiled_is_removed_when_none_was_started_for_a_month(tmp_path: Path) -> None:

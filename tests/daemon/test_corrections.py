@@ -326,3 +326,43 @@ def test_broken_corrections_stop_their_photo_and_say_why(hot: Hot) -> None:
     assert "IMG.tif.json" in row["reason"]
     corrections.write(photo, hot.folder, replace(memory, decided=Corrections()))
     wait_for(lambda: wishes(hot.folder) == [], "no wish any more")
+
+
+def test_a_slow_look_at_masks_tells_of_its_progress(tmp_path: Path) -> None:
+    own = tmp_path / "_retouchd"
+    told: list[int] = []
+    own.mkdir()
+    for i in range(300):
+        (own / f"{i}-mask.tif").write_bytes(b"x")
+    journal = Journal.create(tmp_path / "state")
+    made = {"state_dir": str(tmp_path / "state"), "watch": [{"path": str(tmp_path)}]}
+    amends = Amends(Settings.model_validate(made), journal, alive=lambda: told.append(1))
+    amends.touch(tmp_path)
+    amends.step()
+    journal.close()
+    assert len(told) >= 300
+
+
+def test_what_is_decided_during_a_look_is_seen_by_the_next(tmp_path: Path) -> None:
+    """On a share that answers slowly a look takes a minute, and the next comes 20 minutes later."""
+    own, journal = tmp_path / "_retouchd", Journal.create(tmp_path / "state")
+    looked: list[float] = []
+    own.mkdir()
+    (own / "IMG-mask.tif").write_bytes(b"x")
+    made = {"state_dir": str(tmp_path / "state"), "watch": [{"path": str(tmp_path)}]}
+
+    def during() -> None:
+        if not looked:
+            amends.poke()
+        looked.append(now)
+
+    now = 100.0
+    amends = Amends(Settings.model_validate(made), journal, clock=lambda: now, alive=during)
+    amends.touch(tmp_path)
+    amends.step()
+    now += 0.1
+    amends.step()
+    now += 0.1
+    amends.step()
+    journal.close()
+    assert set(looked) == {100.0, 100.1}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -110,13 +110,17 @@ def test_which_cards_there_are_to_use(
     assert gpu.visible(CARDS, environment, wanted) == expected
 
 
-def test_cards_get_workers_only_where_a_model_could_use_them(smi: Path, lama: Stock) -> None:
+def test_cards_get_workers_only_where_a_model_could_use_them(
+    smi: Path, lama: Stock, logged: list[MutableMapping[str, Any]]
+) -> None:
     def settings(**models: object) -> Settings:
         return Settings(models=ModelSettings.model_validate(models))
 
     assert cards_of(settings(), lama) == ("0", "1")
     assert cards_of(settings(cards=[1]), lama) == ("1",)
+    assert logged == []
     assert cards_of(settings(cards=[5]), lama) == NO_CARD
+    assert [line["event"] for line in logged] == ["cards not found"]
     assert cards_of(settings(), Stock()) == ANY_CARD
     assert cards_of(settings(budget_gb=0), lama) == ANY_CARD
 

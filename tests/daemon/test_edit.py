@@ -115,6 +115,23 @@ def without_links(hot: Hot, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
     return path, path.parent / "_retouchd/before/IMG-Edit.tif"
 
 
+def test_a_file_on_a_share_where_every_file_is_anothers_is_edited(
+    without_links: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SMB and FAT mounts say whose all files are: others may write, but change neither rights nor times."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chmod", refused)
+    monkeypatch.setattr(os, "utime", refused)
+    path, before = without_links
+    result = path.with_name("healed.tif")
+    result.write_bytes(b"healed")
+    edit_module._replace(path, result, before, Signature.of(path.stat()), keep=True)
+    assert (path.read_bytes(), before.read_bytes()) == (b"healed", b"photo")
+
+
 def test_the_copy_as_it_was_is_on_the_disk_before_the_file_is_replaced(
     without_links: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,7 @@ from retouchd.mounts import Mount
 from retouchd.state import lock, schema
 from retouchd.state.journal import FILE_NAME, LEASE_S, Journal
 from retouchd.state.rows import Row
+from retouchd.watch import scanner
 from retouchd.watch.intake import Intake
 from retouchd.work.verdicts import after_failure, after_publishing_failed
 
@@ -243,6 +246,13 @@ def test_an_incomplete_photo_is_never_dropped(journal: Journal) -> None:
         assert row.state == State.RETRY
 
 
+def test_a_photo_that_was_seen_in_the_future_ends_no_service(journal: Journal) -> None:
+    """A broken photo of many tries, and a machine that wakes up years ago: its pause was no number."""
+    row = replace(seen(journal), attempts=1100, seen_at=5000.0)
+
+    assert fail(row, "incomplete", retryable=True, now=1000.0).state == State.RETRY
+
+
 def test_waiting_for_room_costs_no_attempt(journal: Journal) -> None:
     row = seen(journal)
     for code in ("disk-full", "folder", "settings", errors.NotSigned.code) * 20:
@@ -322,12 +332,64 @@ def test_a_photo_is_seen_settles_and_is_queued(desk: Desk) -> None:
     assert desk.state("a.tif")[0] == State.QUEUED
 
 
+def test_one_broken_photo_keeps_no_other_waiting(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single entry that answers with an error had its whole watched folder offline."""
+    for name in ("a.tif", "broken.tif"):
+        (desk.hot / name).write_bytes(b"x")
+    real = os.lstat
+
+    def lstat(path: str | bytes) -> os.stat_result:
+        if os.fsencode(path).endswith(b"/broken.tif"):
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path)
+
+    desk.look()
+    monkeypatch.setattr(os, "lstat", lstat)
+    desk.look()
+    desk.look()
+    assert desk.state("a.tif")[0] == State.QUEUED
+    assert desk.state("broken.tif")[0] == State.SETTLING
+    assert "Input/output error" in desk.intake.roots[desk.hot].mode
+
+
+def test_what_a_look_takes_is_no_time_that_a_photo_stood_still(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A photo that was looked at first of 6,000 had not stood still while the others were."""
+    (desk.hot / "a.tif").write_bytes(b"x")
+    desk.look()
+    real = scanner.scan
+
+    def slow(*given: Any) -> scanner.Found:
+        found = real(*given)
+        desk.clock.now += 400
+        return found
+
+    monkeypatch.setattr(scanner, "scan", slow)
+    desk.intake.poke(desk.hot)
+    desk.look(after=1)
+    desk.look(after=1)
+    assert desk.state("a.tif")[0] == State.SETTLING
+    desk.look(after=2000)
+    assert desk.state("a.tif")[0] == State.QUEUED
+
+
 def test_an_empty_photo_waits_for_a_while_and_is_then_judged(desk: Desk) -> None:
     (desk.hot / "a.tif").touch()
     for _ in range(5):
         desk.look()
     assert desk.state("a.tif") == (State.SETTLING, "the file is still empty")
     desk.look(after=1000)
+    assert desk.state("a.tif")[0] == State.QUEUED
+
+
+def test_an_empty_photo_does_not_wait_for_a_clock_that_was_set_back(desk: Desk) -> None:
+    (desk.hot / "a.tif").touch()
+    desk.look()
+    row = desk.journal.find(os.fsencode(desk.hot / "a.tif"))
+    assert row
+    desk.journal.save(replace(row, seen_at=desk.clock.now + 5000))
+    desk.look()
     assert desk.state("a.tif")[0] == State.QUEUED
 
 

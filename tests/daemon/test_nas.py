@@ -25,7 +25,10 @@ from retouchd.state.journal import Journal
 from retouchd.watch.intake import Intake
 from retouchd.watch.wake import Wake
 
-QUICK = "from retouchd.work import verdicts; verdicts.WAIT_S.update({'disk-full': 0.5, 'folder': 0.5})"
+QUICK = (
+    "from retouchd.work import verdicts; "
+    "verdicts.WAIT_S.update({'disk-full': 0.5, 'folder': 0.5, 'folder-waits': 0.5})"
+)
 
 
 @dataclass
@@ -137,6 +140,49 @@ def test_a_full_disk_is_waited_for_and_costs_no_attempt(counted: Hot, space: Spa
     assert (inside / "a-retouched.tif").stat().st_size > 4_000_000
 
 
+def test_a_folder_that_takes_no_results_does_not_fill_the_state_folder(counted: Hot, space: Space) -> None:
+    """One unwritable folder had its whole shoot rendered, until the state folder was full for all others."""
+    hot, client = counted, counted.folder / "client"
+    client.mkdir()
+    space.do("mount", "-t", "tmpfs", "none", client)
+    for i in range(9):
+        (space.at(client) / f"{i}.tif").write_bytes(b"photo %d" % i)
+    space.do("mount", "-o", "remount,ro", client)
+    process = hot.start(before=QUICK, inside=space.enter)
+    wait_for(lambda: len([r for r in hot.rows("retry") if r["code"] == "folder-waits"]) >= 4)
+    assert len(calls(hot)) <= 5  # the next is rendered while the last is found to have no place
+    assert "Read-only" in hot.about("why", client / "8.tif").stdout
+    hot.drop("other.tif", b"of another client")
+    wait_for(lambda: hot.rows("done"))
+
+    space.do("mount", "-o", "remount,rw", client)
+    wait_for(lambda: len(hot.rows("done")) == 10)
+    end(process)
+    assert sorted(calls(hot)) == [*(f"{i}.tif" for i in range(9)), "other.tif"]
+
+
+def test_who_asks_is_answered_while_a_slow_share_takes_results(counted: Hot) -> None:
+    """Rendering was faster than the share: there was always something to do, and all else waited for it."""
+    hot, fast = counted, counted.base / "fast"
+    for i in range(60):
+        hot.drop(f"{i}.tif", bytes(100 + i))
+    slow = (
+        "import os, time\nfrom retouchd.results import publish\nreal = publish.publish\n"
+        "def publishing(parcel):\n"
+        f"    os.path.exists({str(fast)!r}) or time.sleep(0.5)\n"
+        "    return real(parcel)\npublish.publish = publishing"
+    )
+    process = hot.start(before=slow)
+    wait_for(lambda: hot.rows("done"))
+    assert hot.about("pause").returncode == 0
+    assert hot.rows("queued")
+    hot.drop("late.tif")
+    wait_for(lambda: any(r["file"].endswith("late.tif") for r in hot.rows()))
+    fast.touch()
+    end(process)
+    assert hot.rows("queued")
+
+
 def test_a_full_state_folder_is_waited_for(counted: Hot, space: Space) -> None:
     hot = counted
     hot.state.mkdir()
@@ -150,6 +196,25 @@ def test_a_full_state_folder_is_waited_for(counted: Hot, space: Space) -> None:
         file.write(bytes(room.f_bavail * room.f_frsize - 600_000))
     hot.drop("a.tif", bytes(500_000))
     wait_for(lambda: "disk-full" in hot.log() or "disk is full" in hot.log() or '"io"' in hot.log())
+    filler.unlink()
+    wait_for((hot.folder / "a-retouched.tif").exists)
+    end(process)
+
+
+def test_a_state_folder_that_is_full_at_the_start_is_waited_for(counted: Hot, space: Space) -> None:
+    """It ended the service as a mistake in the settings does: systemd never started it again."""
+    hot = counted
+    hot.state.mkdir()
+    space.do("mount", "-t", "tmpfs", "-o", "size=12m", "none", hot.state)
+    filler = space.at(hot.state) / "filler"
+    filler.write_bytes(bytes(11 << 20))
+    process = hot.start(inside=space.enter)
+    hot.drop("a.tif")
+    wait_for(lambda: "free some space" in hot.log())
+    end(process)
+
+    process = hot.start(inside=space.enter)
+    wait_for(lambda: hot.log().count("free some space") == 2)
     filler.unlink()
     wait_for((hot.folder / "a-retouched.tif").exists)
     end(process)

@@ -1,5 +1,6 @@
 """Small files of ours where others may write."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -56,6 +57,19 @@ def test_what_cannot_be_written_leaves_the_old_and_no_part(tmp_path: Path) -> No
         ours.write(path, {"schema": SCHEMA, "what": object()})
     assert ours.read(path, SCHEMA, MOST) == {"schema": SCHEMA}
     assert [p.name for p in tmp_path.iterdir()] == ["kept.json"]
+
+
+def test_a_share_on_which_every_file_is_anothers_is_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an SMB or FAT mount says whose all files are, the others that may write may not change rights."""
+
+    def chmod(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chmod", chmod)
+    ours.write(tmp_path / "kept.json", {"schema": SCHEMA}, 0o664)
+    assert ours.read(tmp_path / "kept.json", SCHEMA, MOST) == {"schema": SCHEMA}
 
 
 def test_no_file_is_nothing(tmp_path: Path) -> None:

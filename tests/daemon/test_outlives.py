@@ -120,6 +120,20 @@ def test_one_file_that_may_not_be_looked_at_does_not_close_the_review_page(
     assert {shoot.folder.name for shoot in album.shoots()} == {"A", "B"}
 
 
+def test_records_that_anybody_could_have_written_do_not_close_the_review_page(hot: Hot) -> None:
+    assert hot.process(hot.drop("a.tif", b"one")).returncode == 0
+    told = json.loads((hot.folder / "_retouchd/a.json").read_bytes())
+    for number, name in enumerate((None, 5, "", "..", "../a.tif", "b/c.tif")):
+        hostile = {**told, "source": {**told["source"], "name": name}}
+        (hot.folder / f"_retouchd/{number}.json").write_text(json.dumps(hostile))
+    (hot.folder / "_retouchd/6.json").write_text(json.dumps({**told, "counts": [1]}))
+    (hot.folder / "_retouchd/7.json").write_text(json.dumps({**told, "source": "a.tif"}))
+    (shoot,) = Album([Place(hot.folder, hot.folder)]).shoots()
+    assert [photo.name for photo in shoot.photos] == ["a.tif"]
+    (hot.folder / "_retouchd/a.json").unlink()
+    assert shoot.photos[0].told() == {}
+
+
 def test_a_photo_in_work_whose_folder_is_watched_no_longer_is_let_go_of(hot: Hot) -> None:
     photo, other = hot.drop("IMG.tif", b"SLEEP=3"), hot.base / "other"
     other.mkdir()

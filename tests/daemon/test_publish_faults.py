@@ -13,8 +13,9 @@ from tests.daemon.test_publish import SET_1, Maker, sha
 
 from retouch_engine import Role
 from retouchd import naming
-from retouchd.errors import StagedDamaged, TargetFull, TargetUnavailable
+from retouchd.errors import NameRefused, StagedDamaged, TargetFull, TargetUnavailable
 from retouchd.results import publish
+from retouchd.work.verdicts import WAIT_S
 
 
 @pytest.fixture
@@ -129,6 +130,28 @@ def test_a_name_that_a_crash_left_reserved_is_taken_for_ours(
 
     assert maker.listing() == SET_1
     assert (maker.folder / "IMG-retouched.tif").stat().st_size
+
+
+@pytest.mark.usefixtures("without_links")
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOENT])
+def test_a_name_that_the_disk_does_not_take_is_told_from_a_folder_that_does_not_answer(
+    maker: Maker, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """As ``a:b`` on FAT and exFAT, where the photo comes from another disk: it was tried for ever."""
+    opened = os.open
+
+    def refusing(path: str | Path, *more: int, **named: int) -> int:
+        if str(path).endswith("/IMG.json"):
+            raise OSError(code, os.strerror(code))
+        return opened(path, *more, **named)
+
+    parcel = maker()
+    monkeypatch.setattr(os, "open", refusing)
+    with pytest.raises(NameRefused, match="rename the photo") as caught:
+        publish.publish(parcel)
+    assert caught.value.code not in WAIT_S
+    monkeypatch.undo()
+    assert not list((maker.folder / "_retouchd").iterdir())
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])

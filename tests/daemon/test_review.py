@@ -6,8 +6,11 @@ import http.client
 import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +28,8 @@ from retouchd import config
 from retouchd.errors import ConfigMistakes
 from retouchd.naming import RECORD
 from retouchd.web.review.album import Album, places_of
+from retouchd.web.review.site import Site
+from retouchd.web.review.viewer import NoPicture, Tiles
 
 TOKEN = "a-token-of-some-length"
 
@@ -113,6 +118,33 @@ def test_a_photo_shows_every_spot_with_its_decision(page: Page) -> None:
         assert f"score {spot['score']:.2f}" in text
 
 
+def children() -> set[int]:
+    return {int(n) for p in Path("/proc/self/task").glob("*/children") for n in p.read_text().split()}
+
+
+def test_a_photo_that_cannot_be_read_to_its_end_does_not_keep_the_service_from_stopping(
+    tmp_path: Path,
+) -> None:
+    tiles, told = Tiles(1.0), []
+
+    def ask() -> None:
+        with pytest.raises(NoPicture) as caught:
+            tiles.about(tmp_path / "a.tif")
+        told.append(str(caught.value))
+
+    others = children()
+    ask()
+    (darkroom,) = children() - others
+    os.kill(darkroom, signal.SIGSTOP)
+    asking, closing = threading.Thread(target=ask), threading.Thread(target=tiles.close, daemon=True)
+    asking.start()
+    wait_for(tiles._lock.locked)
+    closing.start()
+    closing.join(60)
+    os.kill(darkroom, signal.SIGCONT) if closing.is_alive() else asking.join()
+    assert told[1:] == ["the photo could not be decoded"]
+
+
 def test_tiles_are_the_photo_before_and_after(page: Page, chart: Chart) -> None:
     about = json.loads(page.get(f"/photo/{page.photo}/about"))
     assert (about["width"], about["height"], about["orientation"]) == (900, 600, 1)
@@ -122,6 +154,7 @@ def test_tiles_are_the_photo_before_and_after(page: Page, chart: Chart) -> None:
     for which in ("before", "after"):
         status, data, answer = page.call("GET", f"/photo/{page.photo}/{which}/0/1_0.jpg")
         assert (status, answer.getheader("Content-Type")) == (200, "image/jpeg")
+        assert answer.getheader("Cache-Control").startswith("private, max-age=")
         tiles[which] = imagecodecs.jpeg_decode(data).astype(int)
     assert np.abs(tiles["before"] - chart.pixels[:512, 512:900] // 257).mean() < 3
     healed = [s["box"] for s in page.record("a")["spots"] if s["decision"] == "healed"]
@@ -134,6 +167,32 @@ def test_tiles_are_the_photo_before_and_after(page: Page, chart: Chart) -> None:
     assert imagecodecs.jpeg_decode(small).shape == (300, 450, 3)
     view = page.call("GET", f"/photo/{page.photo}/view.jpg")[1]
     assert imagecodecs.jpeg_decode(view).shape == (600, 900, 3)
+
+
+def test_what_is_not_there_cannot_be_changed(page: Page) -> None:
+    for path in ("/nothing", f"/photo/{page.photo}/nothing", "/photo/0000/decide"):
+        assert page.call("POST", path, {})[0] == 404
+
+
+def test_what_changes_is_never_shown_from_a_browsers_store(page: Page) -> None:
+    for path in ("/", f"/photo/{page.photo}", f"/photo/{page.photo}/state"):
+        assert page.call("GET", path)[2].getheader("Cache-Control") == "no-store"
+
+
+def test_a_photo_whose_record_tells_no_size_is_measured(page: Page, tmp_path: Path) -> None:
+    asked = json.loads(page.get(f"/photo/{page.photo}/about"))
+    folder = tmp_path / "older"
+    shutil.copytree(page.folder, folder)
+    told = page.record("a")
+    del told["source"]["width"]
+    (folder / "_retouchd/a.json").write_text(json.dumps(told))
+    album = Album(places_of([(folder, None)]))
+    (photo,) = (one for one in album.shoots()[0].photos if one.name == "a.tif")
+    site = Site(album, Tiles(1.0))
+    try:
+        assert json.loads(site.get(f"/photo/{photo.id}/about").data) == asked
+    finally:
+        site.tiles.close()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.daemon.conftest import Hot, wait_for
 
 from retouchd import naming
@@ -288,12 +289,20 @@ def test_systemd_is_told_in_ascii_and_ready_comes_after_the_engine(hot: Hot) -> 
     assert kinds.index("STOPPING") > kinds.index("RELOADING")
 
 
-def test_the_watchdog_starves_when_the_scanner_hangs(hot: Hot) -> None:
-    """A timer of its own would keep a hung service alive: only turns of the loop feed the watchdog."""
-    address, hung = hot.base / "notify", hot.base / "hang"
+@pytest.mark.parametrize("progress", [False, True])
+def test_the_watchdog_starves_when_the_scanner_hangs(hot: Hot, *, progress: bool) -> None:
+    """A timer of its own would keep a hung service alive: only progress feeds the watchdog.
+
+    A look that makes progress does: a slow share had the service ended in the middle of each look.
+    """
+    address, hung, met = hot.base / "notify", hot.base / "hang", hot.base / "met"
     hang = (
-        "import time, os\nfrom retouchd.watch import scanner\nreal = scanner.scan\ndef scan(*a):\n"
-        f"    while os.path.exists({str(hung)!r}): time.sleep(0.05)\n    return real(*a)\nscanner.scan = scan"
+        "import time, os\nfrom retouchd.watch import scanner\nreal = scanner.scan\n"
+        "def scan(root, bounds, alive):\n"
+        f"    while os.path.exists({str(hung)!r}):\n"
+        f"        open({str(met)!r}, 'w').close()\n"
+        f"        {'alive()' if progress else 'pass'}; time.sleep(0.05)\n"
+        "    return real(root, bounds, alive)\nscanner.scan = scan"
     )
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(address))
@@ -301,25 +310,38 @@ def test_the_watchdog_starves_when_the_scanner_hangs(hot: Hot) -> None:
         hot.env |= {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "600000"}
         process = hot.start(before=hang)
 
-        def fed() -> bool:
+        def told() -> bytes:
             try:
-                return systemd.recv(4096) == b"WATCHDOG=1"
+                return systemd.recv(4096)
             except TimeoutError:
-                return False
-
-        def silent() -> bool:
-            try:
-                return not systemd.recv(4096)
-            except TimeoutError:
-                return True
+                return b""
 
         wait_for(lambda: '"ready"' in hot.log())
-        wait_for(fed)
+        wait_for(lambda: told() == b"WATCHDOG=1")
         hung.touch()
-        wait_for(silent, "the watchdog to starve")
+        wait_for(met.exists)
+        for _ in range(12 * progress):  # more than the socket holds of what was said before
+            wait_for(lambda: told() == b"WATCHDOG=1")
+        if not progress:
+            wait_for(lambda: not told(), "the watchdog to starve")
         hung.unlink()
-        wait_for(fed, "the watchdog to be fed again")
+        wait_for(lambda: told() == b"WATCHDOG=1", "the watchdog to be fed again")
         stop(process)
+
+
+def test_scratch_and_staging_may_be_links_to_a_larger_disk(hot: Hot) -> None:
+    hot.state.mkdir()
+    for name in ("scratch", "staging"):
+        larger = hot.base / f"larger-{name}"
+        (larger / "left" / "behind").mkdir(parents=True)
+        (larger / "file").write_bytes(b"of a worker that was killed")
+        (hot.state / name).symlink_to(larger)
+    hot.drop("a.tif")
+    process = hot.start()
+    wait_result(hot, "a-retouched.tif")
+    assert stop(process) == 0
+    assert (hot.state / "scratch").is_symlink()
+    assert [list((hot.base / f"larger-{name}").iterdir()) for name in ("scratch", "staging")] == [[], []]
 
 
 def test_a_second_daemon_on_the_same_state_is_refused(hot: Hot) -> None:

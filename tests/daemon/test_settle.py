@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -217,3 +219,56 @@ def test_one_photo_that_cannot_be_looked_at_hides_no_other(
     assert list(found.files) == [root + b"/b.tif", root + b"/c.tif"]
     assert found.unreadable == {root: "Stale file handle"}
     assert not found.covers(root + b"/a.tif")
+
+
+class Unsaid:
+    """An entry of a listing that does not say what it is."""
+
+    def __init__(self, entry: os.DirEntry[bytes]) -> None:
+        self.name, self.path = entry.name, entry.path
+
+    def is_file(self, **_: bool) -> bool:
+        if self.name == b"broken.tif":
+            raise OSError(errno.EIO, "Input/output error")
+        return Path(os.fsdecode(self.path)).is_file()
+
+    def is_dir(self, **_: bool) -> bool:
+        return Path(os.fsdecode(self.path)).is_dir()
+
+
+def test_one_broken_entry_of_a_listing_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share that does not tell files from folders has each of them asked; the whole folder was left out."""
+    for name in ("a.tif", "broken.tif", "c.tif", "inside/d.tif"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    listing, root = os.scandir, os.fsencode(tmp_path)
+
+    @contextlib.contextmanager
+    def unsaid(folder: bytes) -> Iterator[Iterator[Unsaid]]:
+        with listing(folder) as entries:
+            yield map(Unsaid, entries)
+
+    monkeypatch.setattr(os, "scandir", unsaid)
+    found = scanner.scan(root)
+
+    assert list(found.files) == [root + b"/a.tif", root + b"/c.tif", root + b"/inside/d.tif"]
+    assert found.unreadable == {root: "Input/output error"}
+
+
+def test_a_slow_look_tells_of_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share may take 200 ms for each photo, and systemd ends a service that is silent for 120 s."""
+    for i in range(500):
+        (tmp_path / f"{i}.tif").write_bytes(b"x")
+    real, told = os.lstat, [0]
+
+    def lstat(path: bytes) -> os.stat_result:
+        told[-1] += 1
+        return real(path)
+
+    monkeypatch.setattr(os, "lstat", lstat)
+    scanner.scan(os.fsencode(tmp_path), alive=lambda: told.append(0))
+
+    assert sum(told) == 500
+    assert max(told) <= 100

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.daemon.conftest import environment
 
-from retouch_engine import Order, Recipe
+from retouch_engine import Correction, Corrections, Order, Recipe, Wish
 from retouchd.jobs import Outcome
 from retouchd.work import protocol
 from retouchd.work.supervisor import Supervisor, WorkerPlan
@@ -104,6 +104,49 @@ def test_a_photo_that_takes_too_long_is_stopped(keeper: Supervisor, tmp_path: Pa
 
     assert code(ask(keeper, tmp_path, b"SLEEP=60")) == "time-limit"
     assert ask(keeper, tmp_path, b"photo").failure is None
+
+
+def test_what_passes_while_nobody_looks_is_not_the_workers_time(keeper: Supervisor, tmp_path: Path) -> None:
+    """A share that hung for longer than a photo may take: an answer that fills the pipe was cut short."""
+    now = [0.0]
+    watched = Supervisor(keeper.plan, job_seconds=900.0, clock=lambda: now[0])
+    wishes = Corrections(tuple(Correction((x, 0, 5, 5), Wish.KEEP) for x in range(2000)))
+    (tmp_path / "a.tif").write_bytes(b"photo")
+    try:
+        until_ready(watched)
+        order = Order(tmp_path / "a.tif", tmp_path, Recipe(), corrections=wishes)
+        watched.send(protocol.order("retouch", order))
+        assert watched.fd is not None
+        select.select([watched.fd], [], [])
+        now[0] += 1000.0
+        outcome = end_of(watched)
+
+        assert outcome.failure is None
+        assert len(outcome.record["corrections"]["spots"]) == 2000
+        watched.stuck_s = 1e9
+        watched.send({"op": "digest", "source": "/dev/zero"})
+        while not isinstance(ended := next(watched.poll(), None), Outcome):
+            now[0] += 5.0
+        assert code(ended) == "time-limit"
+    finally:
+        watched.stop()
+
+
+def test_a_signal_does_not_cut_a_long_order(keeper: Supervisor, tmp_path: Path) -> None:
+    """What a pipe cannot take at once is written in pieces, and a signal ends the piece that it meets."""
+    until_ready(keeper)
+    worker = keeper.pid
+    assert worker
+    os.kill(worker, signal.SIGSTOP)  # so that the order fills the pipe
+    before = signal.signal(signal.SIGALRM, lambda *_: os.kill(worker, signal.SIGCONT))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        keeper.send({"op": "digest", "source": str(tmp_path / "gone"), "padding": "x" * 300_000})
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    keeper.job_seconds = 20.0
+
+    assert code(end_of(keeper)) == "io"
 
 
 def test_an_engine_that_does_not_load_says_why(keeper: Supervisor) -> None:

@@ -93,6 +93,16 @@ def test_a_spot_that_is_accepted_is_healed_and_nothing_else_changes(photo: Photo
     assert not (new & ~old & ~around(photo, [s.box for s in done.spots if s.wish])).any()
 
 
+def test_what_a_person_keeps_stays_whole_beside_what_a_person_paints(photo: Photo, plain: Retouched) -> None:
+    kept = of(plain, Decision.HEALED)[0]
+    x, y, w, h = kept.box
+    painted = Correction((x + w - 1, y, 14, h), Wish.HEAL)
+    done = again(photo, Corrections((wish(kept, Wish.KEEP), painted)))
+    assert [s.decision for s in done.spots if s.kind == "painted"] == [Decision.HEALED]
+    middle = slice(y + h // 2 - 1, y + h // 2 + 1), slice(x, x + w)
+    assert np.array_equal(result(photo, done)[middle], photo.pixels[middle])
+
+
 def test_each_round_leaves_the_rounds_before_it_alone(photo: Photo, plain: Retouched) -> None:
     one = Corrections().and_then([Correction((690, 480, 14, 14), Wish.HEAL)])
     first = again(photo, one)

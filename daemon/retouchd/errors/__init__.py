@@ -21,11 +21,13 @@
     └── JobError                   one photo's failure; the service goes on
         ├── BadName                control characters in the name
         ├── NameTooLong            no room for our suffix within 255 bytes
+        ├── NameRefused            the disk of the results takes no such name
         ├── FolderMistake          a retouch.toml with mistakes                     (waits)
         ├── SourceGone             the file was removed or renamed
         ├── SourceChanged          rewritten while we worked                        (again)
         ├── TargetFull             no room where the result goes                    (waits)
         ├── TargetUnavailable      the folder does not answer                       (waits)
+        ├── FolderWaits            finished results wait for that folder already    (waits)
         ├── UnsafeFolder           a symlink where our folder should be
         ├── StagedDamaged          a staged file is not what the engine wrote       (again)
         ├── WorkerDied             the worker ended in the middle of the photo
@@ -67,9 +69,11 @@ from retouchd.errors.commands import (
 from retouchd.errors.photos import (
     BadName,
     FolderMistake,
+    FolderWaits,
     LoopSuspected,
     MemoryCeiling,
     MemoryShort,
+    NameRefused,
     NameTooLong,
     OverBudget,
     SourceChanged,
@@ -91,6 +95,7 @@ __all__ = [
     "ConfigNotFound",
     "EngineUnavailable",
     "FolderMistake",
+    "FolderWaits",
     "JobError",
     "JobInHand",
     "JournalDamaged",
@@ -101,6 +106,7 @@ __all__ = [
     "MemoryCeiling",
     "MemoryShort",
     "Mistake",
+    "NameRefused",
     "NameTooLong",
     "NoDaemon",
     "NotWatched",

@@ -33,6 +33,18 @@ class NameTooLong(JobError):
         )
 
 
+class NameRefused(JobError):
+    """A name that the disk of the results does not take, though it takes others in the same folder."""
+
+    code = "bad-name"
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            f"{shown(path.parent)} takes no file of the name {shown(path.name)} ({shown(why)});"
+            " rename the photo"
+        )
+
+
 class FolderMistake(JobError):
     """The folder's ``retouch.toml`` has mistakes; its photos wait until they are corrected."""
 
@@ -80,6 +92,16 @@ class TargetUnavailable(JobError):
 
     def __init__(self, folder: Path, why: str) -> None:
         super().__init__(f"cannot write in {shown(folder)}: {shown(why)}")
+
+
+class FolderWaits(JobError):
+    """Finished results wait already until something can be written in the folder of this one's."""
+
+    code = "folder-waits"
+    retryable = True
+
+    def __init__(self, folder: Path, why: str) -> None:
+        super().__init__(f"waits until results can be written in {shown(folder)} again: {why}")
 
 
 class UnsafeFolder(JobError):

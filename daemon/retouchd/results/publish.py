@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Role
-from retouchd import naming, ours
+from retouchd import mounts, naming, ours
 from retouchd.errors import (
     JobError,
+    NameRefused,
     SourceChanged,
     SourceGone,
     StagedDamaged,
@@ -35,10 +36,11 @@ from retouchd.jobs import Digest, Signature, Staged
 from retouchd.naming import RECORD, ResultSet
 from retouchd.results import record
 
-_NO_ROOM_BYTES = 4 << 20
 _ABANDONED_S = 86_400.0
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES})
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES, errno.EINVAL})
+_NO_NAME = frozenset({errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG, errno.ENOENT})
+"""What FAT, exFAT and NTFS answer to characters that they do not take, from the kernel and through FUSE."""
 _NO_FSYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES})
 
 
@@ -224,8 +226,7 @@ def _free(before: dict[str, Any], names: ResultSet, role: str, parcel: Parcel) -
 
 def _check_room(parcel: Parcel) -> None:
     needed = sum(f.size for f in parcel.files.values()) + parcel.reserve_bytes
-    space = os.statvfs(parcel.folder)
-    if space.f_blocks > 0 and space.f_bavail * space.f_frsize < needed:
+    if mounts.lacks(parcel.folder, needed):
         raise TargetFull(parcel.folder)
 
 
@@ -352,7 +353,12 @@ def _take_name(part: Path, target: Path, *, may_replace: bool) -> None:
         if error.errno not in _NO_LINKS:
             raise
         # SMB and FAT have no hard links: reserve the name, then rename over our own empty file.
-        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        try:
+            os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        except OSError as why:
+            if why.errno in _NO_NAME and part.exists():  # it took the temporary name
+                raise NameRefused(target, why.strerror or str(why)) from None
+            raise
         part.replace(target)
 
 
@@ -386,7 +392,6 @@ def _classified(error: OSError, folder: Path) -> JobError:
     if error.errno in _FULL:
         return TargetFull(folder)
     with contextlib.suppress(OSError):
-        space = os.statvfs(folder)
-        if error.errno is None and space.f_blocks > 0 and space.f_bavail * space.f_frsize < _NO_ROOM_BYTES:
+        if error.errno is None and mounts.lacks(folder, mounts.NO_ROOM_BYTES):
             return TargetFull(folder)
     return TargetUnavailable(folder, error.strerror or str(error))

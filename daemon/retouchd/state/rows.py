@@ -46,6 +46,10 @@ class Row:
         """Whether its pause lasts; none does that began before the clock was set back."""
         return self.changed_at <= now < self.not_before
 
+    def younger_than(self, seconds: float, now: float) -> bool:
+        """Whether it was first seen so lately; not when that was before the clock was set back."""
+        return 0 <= now - self.seen_at < seconds
+
     def as_json(self) -> dict[str, object]:
         """What programs are told of a photo: ``list --json`` and the page alike."""
         return {

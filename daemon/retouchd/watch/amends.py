@@ -37,14 +37,19 @@ class Amends:
     """Looks at the folders of results."""
 
     def __init__(
-        self, settings: Settings, journal: Journal, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: Settings,
+        journal: Journal,
+        clock: Callable[[], float] = time.monotonic,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
+        """``alive`` is told of progress: on a slow share a look at thousands of masks takes many minutes."""
         self.settings = settings
-        self._journal, self._clock = journal, clock
+        self._journal, self._clock, self._alive = journal, clock, alive
         self._seen: dict[Path, dict[str, int]] = {}
         """By folder, the stamp of each file at the last look."""
         self._moving: set[Path] = set()
-        self._next_s = 0.0
+        self._next_s, self._poked = 0.0, False
         done = journal.listed((State.DONE, State.SKIPPED, State.QUARANTINED))
         self._folders = {folder for row in done if (folder := self._folder(row))}
 
@@ -53,14 +58,15 @@ class Amends:
         self._folders.add(folder)
 
     def poke(self) -> None:
-        """Look with the next step. Called from other threads: it only sets a number."""
-        self._next_s = 0.0
+        """Look with the next step. Called from other threads: it only sets a flag."""
+        self._poked = True
 
     def step(self) -> None:
         """Look, when it is time."""
         began = self._clock()
-        if began < self._next_s:
+        if began < self._next_s and not self._poked:
             return
+        self._poked = False  # before the look: what is decided during it is seen by the next
         for folder in sorted(self._folders):
             own = folder / OWN_FOLDER
             self._look_into(folder, own, naming.is_mask)
@@ -70,7 +76,7 @@ class Amends:
 
     def _look_into(self, folder: Path, place: Path, wanted: Callable[[str], bool]) -> None:
         try:
-            now = _stamps(place, wanted)
+            now = _stamps(place, wanted, self._alive)
         except OSError:
             return  # taken back, or the share is away: there is nothing to correct
         before, self._seen[place] = self._seen.get(place, {}), now
@@ -78,6 +84,7 @@ class Amends:
         for name in before.keys() - now.keys():
             self._let_go(folder, place / name)
         for name, stamp in now.items():
+            self._alive()
             if before.get(name) != stamp or name in moving:
                 self._consider(folder, place / name, before.get(name), stamp)
 
@@ -142,7 +149,7 @@ def _barred(row: Row) -> bool:
     return row.state in _GIVEN_UP and row.code not in {GONE, LEFT_ALONE, UNDONE}
 
 
-def _stamps(place: Path, wanted: Callable[[str], bool]) -> dict[str, int]:
+def _stamps(place: Path, wanted: Callable[[str], bool], alive: Callable[[], None]) -> dict[str, int]:
     """What tells of a change, for each file in a folder whose name is wanted."""
     found = {}
     with os.scandir(place) as entries:
@@ -150,6 +157,7 @@ def _stamps(place: Path, wanted: Callable[[str], bool]) -> dict[str, int]:
             if wanted(entry.name) and entry.is_file(follow_symlinks=False):
                 stat = entry.stat(follow_symlinks=False)
                 found[entry.name] = (stat.st_mtime_ns << _SIZE_BITS) + stat.st_size
+                alive()
     return found
 
 

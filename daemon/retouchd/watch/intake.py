@@ -46,10 +46,11 @@ class Intake:
         table: MountTable = mounts.current,
         wake: Wake | None = None,
         moved: Callable[[Path], None] = lambda _: None,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
-        """``moved`` is told of each folder to which a photo came that is done."""
+        """``moved`` is told of each folder to which a photo came that is done, ``alive`` of progress."""
         self._journal, self._clock, self._table, self._wake = journal, clock, table, wake
-        self._moved = moved
+        self._moved, self._alive = moved, alive
         self._settings = settings
         self.roots: dict[Path, Root] = {}
         self._trackers: dict[Path, SettleTracker] = {}
@@ -106,10 +107,11 @@ class Intake:
                 self._look_at(path, root)
 
     def _look_at(self, path: Path, root: Root) -> None:
-        before, began = (root.offline, root.mount, root.lost), self._clock()
+        before, root.looked_s = (root.offline, root.mount, root.lost), self._clock()
         root.check(self._table)
         found = scanner.Found() if root.offline else self._scan(root)
-        root.offline = root.offline or found.unreadable.get(root.key, "")
+        if not found.files:  # else it is one broken entry, for which the others need not wait
+            root.offline = root.offline or found.unreadable.get(root.key, "")
         if (root.offline, root.mount, root.lost) != before:
             self._health_changed(root)
         if not root.offline and not root.vanished(root.watch.path, self._table):  # not even meanwhile
@@ -117,7 +119,7 @@ class Intake:
             self._sweep_once(root, found)
             self._note_barred(root, found)
         self._journal.note_root(root.key, "offline" if root.offline else "online", root.offline or root.mode)
-        root.cost_s = self._clock() - began
+        root.cost_s = self._clock() - root.looked_s
         self._plan_next(path, root)
 
     @staticmethod
@@ -128,10 +130,8 @@ class Intake:
             log.get().warning("folder cannot be listed", folder=folder, why=barred[folder])
         root.barred = {p: why for p, why in barred.items() if p not in root.lost}
 
-    @staticmethod
-    def _scan(root: Root) -> scanner.Found:
-        watch = root.watch
-        found = scanner.scan(root.key, scanner.Bounds.of(watch))
+    def _scan(self, root: Root) -> scanner.Found:
+        found = scanner.scan(root.key, scanner.Bounds.of(root.watch), self._alive)
         for point in root.lost:
             # What lies there now is the empty folder below the mount, not the photos.
             found.unreadable[os.fsencode(point)] = "no longer mounted"
@@ -143,7 +143,7 @@ class Intake:
         """The next look comes early when a file could have settled by then."""
         now = self._clock()
         shortest = root.settle_s(self._settings, root.watch.path)
-        due = self._trackers[path].next_due(now, shortest)
+        due = self._trackers[path].next_due(root.looked_s, shortest)
         latest = now + root.interval_s(self._settings)
         root.next_look_s = (
             latest
@@ -174,6 +174,7 @@ class Intake:
         known = self._journal.moving(root.key).keys() | self._journal.resting(root.key).keys()
         photos = (Path(os.fsdecode(path)) for path in (*found.files, *known))
         for folder in {root.watch.results_of(photo) for photo in photos}:
+            self._alive()
             for part in publish.sweep(folder, self._journal.id, time.time()):
                 log.get().info("removed what a crash left", file=part)
 
@@ -214,6 +215,7 @@ class Intake:
         return lost
 
     def _followed(self, root: Root, path: bytes, signature: Signature, lost: Mapping[str, bytes]) -> bool:
+        self._alive()
         before = moves.before(self._journal, signature, lost)
         if before is None:
             return False
@@ -270,7 +272,7 @@ class Intake:
         watched = tracker.observe(path, signature, self._clock())
         if not same or row.state not in {State.SEEN, State.SETTLING}:
             self._settle_anew(row, signature, watched.why)
-        elif tracker.settled(path, self._clock(), root.settle_s(self._settings, row.file)):
+        elif tracker.settled(path, root.looked_s, root.settle_s(self._settings, row.file)):
             self._settled(root, tracker, row)
         elif row.reason != watched.why and not row.code:
             self._journal.save(replace(row, reason=watched.why))
@@ -288,7 +290,7 @@ class Intake:
         if row.pauses(now):
             return
         waits = ""
-        if row.sig.size == 0 and now - row.seen_at < self._settings.scan.incomplete_grace_s:
+        if row.sig.size == 0 and row.younger_than(self._settings.scan.incomplete_grace_s, now):
             waits = "the file is still empty"
         elif not root.network_at(row.file) and has_writer(row.path):
             waits = "a program still has it open for writing"

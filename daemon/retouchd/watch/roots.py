@@ -53,6 +53,8 @@ class Root:
     """What the last look took: a folder of 100,000 photos is not looked at all the time."""
     offline: str = ""
     """Why it cannot be looked at; empty when it can."""
+    looked_s: float = 0.0
+    """When the last look began: none of its photos was looked at before."""
     next_look_s: float = 0.0
     poked: bool = False
     swept: bool = False

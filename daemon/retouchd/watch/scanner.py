@@ -8,7 +8,7 @@ is written over in place changes neither the time of its folder nor the listing.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from retouchd import ignores
@@ -50,19 +50,25 @@ class Bounds:
 
 
 EVERYTHING = Bounds()
+_TOLD_EACH = 64
+"""Photos for which progress is told once: a share that takes 200 ms for each is told of every 13 s."""
 
 
-def scan(root: bytes, bounds: Bounds = EVERYTHING) -> Found:
-    """Every photo below a root, folders depth first and by name; symlinks are not followed."""
+def scan(root: bytes, bounds: Bounds = EVERYTHING, alive: Callable[[], None] = lambda: None) -> Found:
+    """Every photo below a root, folders depth first and by name; symlinks are not followed.
+
+    ``alive`` is told of progress: on a slow share a look at thousands of photos takes many minutes.
+    """
     found, rules = Found(), ignores.Rules(bounds.ignore)
     folders = [(root, 0)]
     while folders:
         folder, depth = folders.pop()
         inside: list[bytes] = []
+        alive()
         try:
             with os.scandir(folder) as entries:
-                photos = _photos(entries, inside)
-            _stat(photos if not rules else _wanted(photos, rules, root), found)
+                photos = _photos(entries, inside, found)
+            _stat(photos if not rules else _wanted(photos, rules, root), found, alive)
         except OSError as error:
             found.unreadable[folder] = error.strerror or str(error)
         if bounds.recursive and depth < bounds.max_depth:
@@ -71,16 +77,22 @@ def scan(root: bytes, bounds: Bounds = EVERYTHING) -> Found:
     return found
 
 
-def _photos(entries: Iterator[os.DirEntry[bytes]], inside: list[bytes]) -> list[bytes]:
-    """The paths of one folder's photos, by name; its folders go to ``inside``."""
+def _photos(entries: Iterator[os.DirEntry[bytes]], inside: list[bytes], found: Found) -> list[bytes]:
+    """The paths of one folder's photos, by name; its folders go to ``inside``.
+
+    Where a listing does not say what an entry is, as on some shares, each is asked, and a broken one fails.
+    """
     plain, careful = ignores.plain_photo, ignores.is_candidate
     photos = []
     for entry in entries:
         name = entry.name
-        if (plain(name) or careful(name)) and entry.is_file(follow_symlinks=False):
-            photos.append(entry.path)
-        elif entry.is_dir(follow_symlinks=False):
-            inside.append(entry.path)
+        try:
+            if (plain(name) or careful(name)) and entry.is_file(follow_symlinks=False):
+                photos.append(entry.path)
+            elif entry.is_dir(follow_symlinks=False):
+                inside.append(entry.path)
+        except OSError as error:
+            found.unreadable[entry.path.rpartition(b"/")[0]] = error.strerror or str(error)
     photos.sort()
     return photos
 
@@ -89,10 +101,12 @@ def _wanted(photos: Iterable[bytes], rules: ignores.Rules, root: bytes) -> Itera
     return (path for path in photos if rules.path_ignored(path[len(root) + 1 :]) is None)
 
 
-def _stat(photos: Iterable[bytes], found: Found) -> None:
+def _stat(photos: Iterable[bytes], found: Found, alive: Callable[[], None]) -> None:
     """Look at each photo itself. Half of a look's time is here, in the kernel."""
     files, lstat, make, kind = found.files, os.lstat, tuple.__new__, Signature
-    for path in photos:
+    for count, path in enumerate(photos, start=1):
+        if count % _TOLD_EACH == 0:
+            alive()
         try:
             s = lstat(path)
             # Signature.of, without its three calls.

@@ -13,6 +13,7 @@ import os
 import random
 import shutil
 import stat
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 from retouch_engine import Order, Recipe, Role
 from retouchd import log, naming
 from retouchd.config import Settings, Watch, overrides
-from retouchd.errors import JobError, LoopSuspected, SourceChanged, SourceGone, TargetUnavailable
+from retouchd.errors import FolderWaits, JobError, LoopSuspected, SourceChanged, SourceGone, TargetUnavailable
 from retouchd.jobs import AT_REST, Asked, Digest, Failure, Outcome, Signature, Staged, State
 from retouchd.results import corrections, publish, record, sittings
 from retouchd.results.corrections import Memory
@@ -37,6 +38,8 @@ SCRATCH = "scratch"
 """The folder in the state folder where a worker's libraries put their temporary files."""
 
 _FULL_PAUSE_S = 30.0
+_MOST_WAITING = 4
+"""Finished results of one folder that wait until they can be written there."""
 
 
 class Dispatcher:
@@ -83,13 +86,8 @@ class Dispatcher:
         """After a start: queue what a dead daemon had in hand, and sweep what nobody waits for."""
         self._desk.journal.reclaim(self._desk.instance)
         kept = {str(r.id) for r in self._desk.journal.listed((State.RENDERED, State.PUBLISHING))}
-        place = self._desk.state_dir / "staging"
-        place.mkdir(parents=True, exist_ok=True)
-        for entry in os.scandir(place):
-            if entry.name not in kept:
-                shutil.rmtree(entry.path, ignore_errors=True)
-        shutil.rmtree(self._desk.state_dir / SCRATCH, ignore_errors=True)
-        (self._desk.state_dir / SCRATCH).mkdir()
+        _sweep(self._desk.state_dir / "staging", kept)
+        _sweep(self._desk.state_dir / SCRATCH)
 
     def _feed(self, keeper: Supervisor) -> bool:
         free = keeper.ready and not keeper.busy and not keeper.outdated
@@ -122,6 +120,7 @@ class Dispatcher:
         if not stat.S_ISREG(found.st_mode) or not Signature.of(found).same_file(row.sig):
             raise SourceChanged(row.file)
         self._break_circle(row)
+        self._mind_the_folder(row)
         watch = self._watch(row)
         recipe = overrides.recipe_for(row.file, watch.path, watch.preset, self.settings)
         return replace(recipe, models=self._desk.crew.plan.stock.names)
@@ -142,6 +141,21 @@ class Dispatcher:
             raise LoopSuspected(row.file, "its name is that of a result of a result")
         if row.made >= self.settings.limits.generations:
             raise LoopSuspected(row.file, f"{row.made} results of this photo within a day")
+
+    def _mind_the_folder(self, row: Row) -> None:
+        """Render nothing more for a folder that takes no results.
+
+        A client's folder in which nobody may write had its whole shoot rendered into the state folder. When
+        that was full, every other folder stood still as well. One result may wait for itself alone, because
+        an editor holds the one before.
+
+        Raises:
+            FolderWaits: finished results of that folder wait already.
+        """
+        folder, rendered = self._folder(row), self._desk.journal.listed((State.RENDERED, State.PUBLISHING))
+        waiting = [r for r in rendered if r.code and self._watched(r) and self._folder(r) == folder]
+        if len(waiting) >= _MOST_WAITING:
+            raise FolderWaits(folder, waiting[0].reason)
 
     def _watched(self, row: Row) -> bool:
         return row.root in self.settings.roots
@@ -328,6 +342,19 @@ class Dispatcher:
     def _clean(self, row: Row) -> None:
         with contextlib.suppress(OSError):
             shutil.rmtree(self.staging(row))
+
+
+def _sweep(place: Path, kept: Collection[str] = ()) -> None:
+    """Empty a folder but for these names. It stays itself: it may be a mount, or a link to a larger disk."""
+    place.mkdir(parents=True, exist_ok=True)
+    for entry in os.scandir(place):
+        if entry.name in kept:
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                Path(entry.path).unlink()
 
 
 def remembered(hand: InHand, outcome: Outcome, folder: Path) -> InHand:

@@ -25,6 +25,8 @@ from retouchd.work import protocol
 
 STUCK_S = 120.0
 """A worker beats every few seconds, also while it computes; one that is silent for this long stands still."""
+_ABSENT_S = 10.0
+"""The loop looks each second; what passes while it cannot, as where a share hangs, is not the worker's."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _RESPAWN_PAUSES_S = (0.0, 0.0, 1.0, 5.0, 15.0, 30.0)
 
@@ -93,6 +95,7 @@ class Supervisor:
         self._buffer = bytearray()
         self._began_s = 0.0
         self._heard_s = 0.0
+        self._looked_s = 0.0
         self.stuck_s = STUCK_S
         self.failures = 0
         """Starts in a row that ended before the engine was loaded."""
@@ -131,19 +134,22 @@ class Supervisor:
             self._started_by = self.plan
             assert self._process.stdout is not None
             os.set_blocking(self._process.stdout.fileno(), False)
-            self._heard_s = self._clock()
+            self._heard_s = self._looked_s = self._clock()
 
     def send(self, message: dict[str, Any]) -> None:
         """Give the idle worker an order. A worker that just died is noticed by the next poll."""
         assert self._process is not None and self._process.stdin is not None and not self.busy  # noqa: PT018
         self.busy, self.stage, self._began_s = True, "", self._clock()
+        rest = memoryview(protocol.encode(message))
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(protocol.encode(message))
+            while rest:  # a signal in the middle of a long order ends a write early
+                rest = rest[self._process.stdin.write(rest) :]
 
     def poll(self) -> Iterator[dict[str, Any] | Outcome]:
         """What happened since the last call: messages, and outcomes of the order in hand."""
         if self._process is None:
             return
+        self._forgive_absence()
         ended = self._read()
         while (end := self._buffer.find(b"\n")) >= 0:
             line = bytes(self._buffer[:end])
@@ -154,6 +160,19 @@ class Supervisor:
         elif (excess := self._excess()) is not None:
             self.kill()
             yield from self._died(Failure.of(excess))
+
+    def _forgive_absence(self) -> None:
+        """Leave out of the worker's times what passed while nobody looked.
+
+        A daemon that copied to a hanging share for longer than a photo may take, or was stopped together with
+        its worker, killed it over an answer of which the pipe held only the first 64 KiB. After the second
+        time the photo was in quarantine.
+        """
+        now = self._clock()
+        away_s, self._looked_s = now - self._looked_s, now
+        if away_s > _ABSENT_S:
+            self._began_s = min(now, self._began_s + away_s)
+            self._heard_s = min(now, self._heard_s + away_s)
 
     def _excess(self) -> JobError | None:
         """Why the worker has to be replaced, if it has."""

@@ -15,6 +15,7 @@ from retouchd.state.rows import Row
 WAIT_S = {
     "disk-full": 60.0,
     "folder": 15.0,
+    "folder-waits": 120.0,
     "settings": 15.0,
     "unsafe-folder": 60.0,
     "memory-short": 20.0,
@@ -52,7 +53,7 @@ def after_failure(row: Row, failure: Failure, settings: Settings, now: float, ji
 def _incomplete(row: Row, settings: Settings, now: float) -> Row:
     """The end is missing: a copy under way at first, later a broken one that may still be repaired."""
     tries = row.attempts + 1
-    if now - row.seen_at < settings.scan.incomplete_grace_s:
+    if row.younger_than(settings.scan.incomplete_grace_s, now):
         pause = min(_FIRST_PAUSE_S * 2**row.attempts, 300.0)
         return replace(row, state=State.SETTLING, attempts=tries, not_before=now + pause)
     return replace(row, state=State.RETRY, attempts=tries, not_before=now + _RARELY_S)

@@ -15,7 +15,7 @@ from tests.engine.codec.test_codec_metadata import exif
 from retouch_engine.codec.codepoints import display_p3
 from retouch_engine.codec.rdf import Packet
 from retouch_engine.codec.read import read_photo
-from retouch_engine.errors import UnsupportedPhoto
+from retouch_engine.errors import IncompletePhoto, UnsupportedPhoto
 from retouch_engine.recipe import Limits
 
 LIMITS = Limits(max_megapixels=1)
@@ -142,3 +142,21 @@ def test_a_png_is_turned_by_the_word_of_its_packet_where_exif_has_none(tmp_path:
     assert _turned(tmp_path, "8", exif("<")) == 6, "EXIF's word counts"
     for nonsense in ("", "0", "9", "-6", "6 6", "left"):
         assert _turned(tmp_path, nonsense) == 1
+
+
+def test_a_png_whose_end_is_missing_is_incomplete_wherever_it_ends(tmp_path: Path) -> None:
+    """A copy under way is waited for; a damaged photo is given up."""
+    whole, path = bytes(imagecodecs.png_encode(pictures.ramp(3, np.uint16))), tmp_path / "a.png"
+    for cut in (40, 44, len(whole) // 2, len(whole) - 20, len(whole) - 12, len(whole) - 1):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(IncompletePhoto):
+            read_photo(path, LIMITS)
+
+
+def test_a_resolution_and_a_block_that_are_cut_short_are_passed_over(tmp_path: Path) -> None:
+    packed = bytes(imagecodecs.png_encode(pictures.ramp(3, np.uint16)))
+    packed = pictures.with_chunk(packed, b"pHYs", bytes(4))
+    packed = pictures.with_chunk(packed, b"tEXt", b"Raw profile type exif\0\nexif\n 4\nno digits")
+    (tmp_path / "a.png").write_bytes(packed)
+    photo = read_photo(tmp_path / "a.png", LIMITS)
+    assert any("EXIF" in note for note in photo.metadata.notes)

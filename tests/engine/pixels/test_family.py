@@ -51,6 +51,12 @@ def test_tone_steps_back_from_a_rough_spot(skin: Skin) -> None:
     assert heals("tone", wound_in(rough, HOLE)) == []
 
 
+def test_tone_takes_skin_without_any_texture() -> None:
+    """As in a drawing: texture is compared by its logarithm."""
+    flat = np.broadcast_to(np.array([0.9, 1.35, 1.7], np.float32), (*SHAPE, 3)).copy()
+    assert heals("tone", wound_in(flat, HOLE))
+
+
 def test_clone_pulls_no_colour_across_an_edge(skin: Skin) -> None:
     clean = skin(260, seed=5)
     beyond = np.broadcast_to(np.arange(260) > 141, SHAPE)

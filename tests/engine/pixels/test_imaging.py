@@ -166,3 +166,20 @@ def test_a_grey_profile_is_read_by_its_curve(gamma: float, dtype: type) -> None:
     assert shown.dtype == dtype
     assert np.abs(shown / full - wanted[None, :, None]).max() < (0.02 if dtype == np.uint8 else 0.004)
     assert not is_srgb(profile)
+
+
+@pytest.mark.parametrize("shape", [(61, 47), (64, 48), (37, 9), (2, 131)])
+def test_what_is_filled_between_equal_values_is_equal_to_them(shape: tuple[int, int]) -> None:
+    """Whatever the size: halves of odd sizes are means of three."""
+    known = np.random.default_rng(shape[0]).random(shape) < 0.05
+    known[0, 0] = True
+    among = filled(np.where(known, np.float32(0.7), np.float32(9.0)), known)
+    np.testing.assert_allclose(among, 0.7, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(61, 47), (64, 48)])
+def test_filling_knows_no_left_and_right(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(3)
+    values, known = rng.uniform(2, 3, shape).astype(np.float32), rng.random(shape) < 0.03
+    turned = filled(values[::-1, ::-1].copy(), known[::-1, ::-1].copy())
+    np.testing.assert_allclose(turned[::-1, ::-1], filled(values, known), atol=1e-4)

@@ -192,6 +192,15 @@ def test_shifts_keep_clear_of_dirt(rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(found, wanted)
 
 
+def test_no_shift_leaves_the_picture() -> None:
+    """Beyond its last column lies the next row's first."""
+    inside = [(0, 11), (11, 0), (-12, 0), (0, -12)]
+    outside = [(0, 12), (12, 0), (-13, 0), (0, -13)]
+    wide, shifts = where(disc(40, 8)), np.array([*outside, *inside], dtype=np.intp)
+    found = offsets.apart(shifts, np.zeros((40, 40), np.bool_), wide, 1.0, 10)
+    np.testing.assert_array_equal(found, inside)
+
+
 def test_overlapping_discs_share_their_area() -> None:
     both = np.array([(0, 0), (0, 5)], dtype=np.intp)
     assert places.lenses(both, 10.0, 1.4) == pytest.approx(0.5**1.4)
@@ -450,6 +459,14 @@ def test_what_rises_around_a_place_is_outlined_half_way_up(rng: np.random.Genera
         assert closed is (shift < 10)
         if closed:
             np.testing.assert_array_equal(mask, whole)
+
+
+def test_a_place_beside_a_peak_is_outlined_by_the_peak() -> None:
+    ring, window = disc(31, 14) & ~disc(31, 8), np.zeros((31, 31), np.float32)
+    window[15, 14:17] = 0.6, 1.0, 1.5
+    closed, mask = outlines.halfway(window, ring, np.ones((31, 31), np.bool_), 15, 15)
+    assert closed
+    np.testing.assert_array_equal(np.argwhere(mask), [(15, 15), (15, 16)])
 
 
 @pytest.mark.parametrize("size", [25, 47])

@@ -164,7 +164,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True  # a body may lie there unread
         page = self.command == "GET" and "text/html" in self.headers.get("Accept", "")
         if self.server.site is not None and page:
-            self._reply(self.server.site.failed(code, why, as_json=False))
+            self._reply(self.server.site.failed(code, why))
         else:
             self._send(code, {"failed": why})
 

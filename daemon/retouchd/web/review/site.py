@@ -125,10 +125,8 @@ class Site:
                 return _json({"approved": len(photos)})
         raise NotHere
 
-    def failed(self, code: int, why: str, *, as_json: bool) -> Reply:
-        """A page, or a value, that says what went wrong."""
-        if as_json:
-            return _json({"failed": why}, code)
+    def failed(self, code: int, why: str) -> Reply:
+        """A page that says what went wrong."""
         return replace(self._page("trouble", why=why), code=code)
 
     def login(self) -> Reply:
@@ -270,5 +268,5 @@ def _dict(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _json(told: object, code: int = 200) -> Reply:
-    return Reply(code, _JSON, json.dumps(told, ensure_ascii=True).encode("ascii"))
+def _json(told: object) -> Reply:
+    return Reply(200, _JSON, json.dumps(told, ensure_ascii=True).encode("ascii"))

@@ -62,7 +62,9 @@ class Tiles:
         return self._kept[key]
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, whatever it is at: a share that hangs would keep the service from stopping."""
+        if (asked := self._process) is not None:
+            asked.kill()  # who waits for its answer holds the lock
         with self._lock:
             self._end()
 
