@@ -158,6 +158,16 @@ class Photo:
         return int(self.pixels.dtype.itemsize) * 8
 
     @property
+    def colour_profile(self) -> bytes | None:
+        """The profile by which the samples are measured and shown.
+
+        None where it is one for grey pictures and this is none: GIMP and darktable pass over such a profile
+        as well. With its red channel alone measured by it, a portrait had none of 12 spots healed.
+        """
+        grey = self.profile is not None and self.profile[16:20] == b"GRAY"
+        return None if grey and not self.grey else self.profile
+
+    @property
     def frame(self) -> Box:
         """The whole canvas."""
         return Box(0, 0, self.height, self.width)

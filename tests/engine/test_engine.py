@@ -77,6 +77,20 @@ def test_the_layer_over_the_original_is_the_result(rendered: tuple[Rendered, Pat
     assert np.abs(laid - result).max() <= 1
 
 
+def test_a_grey_profile_says_nothing_of_colours(
+    rendered: tuple[Rendered, Path], chart: Chart, tmp_path: Path
+) -> None:
+    """It was believed, and the photo looked at by its red channel alone."""
+    grey, source = bytes(imagecodecs.cms_profile("gray", gamma=2.2)), tmp_path / "grey.tif"
+    tifffile.imwrite(source, chart.pixels, photometric="rgb", iccprofile=grey)
+    made = done(source, tmp_path / "staging")
+    assert made.record["counts"] == rendered[0].record["counts"]
+    assert np.array_equal(read(made, Role.RESULT), read(rendered[0], Role.RESULT))
+    assert any("profile is one for grey pictures" in note for note in made.record["notes"])
+    with tifffile.TiffFile(made.files[Role.RESULT]) as tif:
+        assert tif.pages[0].tags.valueof(34675) == grey, "the source's profile stays, whatever it is"
+
+
 def test_layers_of_a_photo_on_its_side_stand_upright_beside_it(chart: Chart, tmp_path: Path) -> None:
     """Heal layer and document; the result lies as the photo does, and says so."""
     source, staging = tmp_path / "chart.tif", tmp_path / "staging"
