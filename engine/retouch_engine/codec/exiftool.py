@@ -53,7 +53,16 @@ _INTEROPERABILITY = (
     *("RelatedImageFileFormat", "RelatedImageWidth", "RelatedImageHeight"),
 )
 _GROUPS = ("ExifIFD:all", "InteropIFD:all", "GPS:all", "IPTC:all")
+_TEXTS_OF_PNG = (
+    "-IFD0:DocumentName<PNG:Title",
+    "-IFD0:ImageDescription<PNG:Description",
+    "-IFD0:Artist<PNG:Author",
+    "-IFD0:Copyright<PNG:Copyright",
+    "-ExifIFD:UserComment<PNG:Comment",
+)
+"""PNG's own words for what EXIF says too, whose own follow: a later argument stands."""
 _COPY = (
+    *_TEXTS_OF_PNG,
     *("-ExifIFD:all", "-InteropIFD:all", "-GPS:all"),
     # None of these is part of its group's "all".
     *(f"-InteropIFD:{tag}" for tag in _INTEROPERABILITY),
