@@ -34,6 +34,7 @@ from retouch_engine.imaging.turning import back, turned, turned_size
 from retouch_engine.prove import prove_heal_layer, prove_merged
 from retouch_engine.recipe import Finish, Limits
 from retouch_engine.types import Photo
+from retouch_engine.view import Viewer
 
 ALL = range(1, 9)
 SIZE = (600, 500)
@@ -204,6 +205,20 @@ def test_a_heal_layer_stands_upright_and_is_read_back_as_stored(tmp_path: Path, 
     for box, strip in heal_strips(path, photo):
         healed = strip[..., -1] > 0
         assert np.array_equal(strip[healed][:, :3], result[box.slices][healed])
+
+
+@pytest.mark.parametrize("orientation", [3, 5, 6, 8])
+def test_the_review_page_lays_a_standing_layer_where_it_belongs(tmp_path: Path, orientation: int) -> None:
+    photo = lying(orientation)
+    for name, pixels in (("photo", photo.pixels), ("result", compose_box(photo, HEALS, photo.frame))):
+        tag = (274, 3, 1, orientation, True)
+        tifffile.imwrite(tmp_path / f"{name}.tif", pixels, photometric="rgb", extratags=[tag])
+    write_heal_layer(tmp_path / "heal.tif", photo, HEALS, Finish())
+    viewer = Viewer(Limits())
+    for row in (0, 1):
+        after = viewer.tile(tmp_path / "photo.tif", tmp_path / "heal.tif", 0, 0, row)
+        assert after == viewer.tile(tmp_path / "result.tif", None, 0, 0, row)
+        assert after != viewer.tile(tmp_path / "photo.tif", None, 0, 0, row)
 
 
 def test_a_heal_layer_of_an_earlier_version_is_read_as_it_lies(tmp_path: Path) -> None:
