@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.budget import CPU, Machine, Use, plan
+from retouch_engine.codec.carried import said_otherwise
 from retouch_engine.codec.exiftool import MetadataCarrier, linked
 from retouch_engine.codec.metadata import metadata_of
-from retouch_engine.codec.places import turned_exif
 from retouch_engine.codec.read import read_photo
 from retouch_engine.codec.rows import on_8_bit, on_16_bit
 from retouch_engine.codec.write import write_result
@@ -153,7 +153,7 @@ class Editing:
         scene = survey(photo)
         link = linked(source, staging)
         told = metadata_of(photo.metadata)
-        turned = turned_exif(told.subject, told.turn)
+        otherwise = said_otherwise(told, told.turn)
         for number, seed in enumerate(self._wish.seeds, 1):
             patch = edited(photo, scene, self._editor(seed))
             path = None if patch is None else staging / f"candidate-{number}.tif"
@@ -161,7 +161,7 @@ class Editing:
             if path is not None and patch is not None:
                 packet = _packet(photo, record, {} if self._carrier.available else None)
                 write_result(path, photo, [patch], Finish(), packet)
-                self._carrier.carry(link, path, turned)
+                self._carrier.carry(link, path, otherwise)
                 proof = prove_result(path, photo, [patch], Finish(), packet)
                 record["outside_unchanged"] = proof.outside_unchanged
                 record["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()

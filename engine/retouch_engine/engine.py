@@ -18,13 +18,12 @@ import cv2
 import numpy as np
 
 from retouch_engine.budget import Plan
-from retouch_engine.codec.carried import CarryReport
+from retouch_engine.codec.carried import CarryReport, said_otherwise
 from retouch_engine.codec.contact import write_contact
 from retouch_engine.codec.exiftool import MetadataCarrier, linked
 from retouch_engine.codec.layers import Marks
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.painted import read_painted_mask
-from retouch_engine.codec.places import turned_exif
 from retouch_engine.codec.preview import write_overview
 from retouch_engine.codec.provenance import sign
 from retouch_engine.codec.psd import document_exif, document_packet, write_psd
@@ -181,7 +180,7 @@ class RetouchEngine:
         """The source's metadata into the result, and its signature; what finds out what became of both."""
         source = metadata_of(photo.metadata)
         with clock.stage("metadata"):
-            copied = self._carrier.copy(link, result, turned_exif(source.subject, source.turn))
+            copied = self._carrier.copy(link, result, said_otherwise(source, source.turn))
         compare = partial(self._carrier.compare, link, result, copied)
         if order.finish.signing is None:
             return compare, {}

@@ -237,7 +237,7 @@ class MetadataCarrier:
         Args:
             source: a staged name of ours, usually a symbolic link to the photo.
             result: the staged result; rewritten through a temporary file beside it.
-            instead: tags that are to be another than the source's, and what each gets (``=value``, ``<tag``).
+            instead: what :func:`~retouch_engine.codec.carried.said_otherwise` gave: ``=value`` or ``<tag``.
 
         Raises:
             ValueError: a path that we cannot have made.

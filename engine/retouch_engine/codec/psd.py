@@ -15,9 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from retouch_engine.codec.carried import said_otherwise
 from retouch_engine.codec.layers import Marks, layer_block
 from retouch_engine.codec.metadata import metadata_of
-from retouch_engine.codec.places import Turn, turned_exif
+from retouch_engine.codec.places import Turn
 from retouch_engine.codec.rows import compose_box, stays_grey
 from retouch_engine.codec.standing import standing_patches, standing_photo
 from retouch_engine.codec.strips import writing
@@ -40,7 +41,7 @@ _NOT_IN_EXIF = dict.fromkeys(
 
 def document_exif(photo: Photo) -> dict[str, str]:
     """What EXIF has to say otherwise in the document, as exiftool takes it: tags, and what each gets."""
-    return turned_exif(metadata_of(photo.metadata).subject, _turn(photo)) | _NOT_IN_EXIF
+    return said_otherwise(metadata_of(photo.metadata), _turn(photo)) | _NOT_IN_EXIF
 
 
 def document_packet(photo: Photo, facts: XmpFacts) -> bytes:
