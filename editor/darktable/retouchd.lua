@@ -11,6 +11,10 @@ A button "retouchd" appears in the module "selected images" of the lighttable.
 local dt = require "darktable"
 
 local SCRIPT = "retouchd"
+local CARRIED = {
+    "rating", "title", "description", "creator", "publisher", "rights",
+    "red", "yellow", "green", "blue", "purple",
+}
 
 dt.preferences.register(SCRIPT, "program", "string", "retouchd: program", "The command, or its full path.", "retouchd")
 dt.preferences.register(SCRIPT, "preset", "string", "retouchd: preset", "A preset of the settings.", "studio")
@@ -34,6 +38,16 @@ local function free_name(image)
     end
 end
 
+local function holds_something(name)
+    local file = io.open(name, "rb")
+    if not file then
+        return false
+    end
+    local first = file:read(1)
+    file:close()
+    return first ~= nil
+end
+
 -- The path of the healed file, or nil and what went wrong. An image may be raw, so darktable renders it first.
 local function healed(image)
     local format = dt.new_format("tiff")
@@ -41,7 +55,10 @@ local function healed(image)
     format.max_width = 0
     format.max_height = 0
     local name = free_name(image)
-    if not format:write_image(image, name, false) then
+    -- What write_image returns means the one thing up to darktable 4.8 and the other since 5.0: the file tells.
+    format:write_image(image, name, false)
+    if not holds_something(name) then
+        os.remove(name)
         return nil, "could not be rendered"
     end
     local program = dt.preferences.read(SCRIPT, "program", "string")
@@ -56,6 +73,18 @@ local function healed(image)
     return name
 end
 
+-- What darktable knows of the image and does not write into a file that a script has it render.
+local function carry(image, result)
+    for _, field in ipairs(CARRIED) do
+        result[field] = image[field]
+    end
+    for _, tag in ipairs(image:get_tags()) do
+        if not tag.name:find("^darktable|") then
+            result:attach_tag(tag)
+        end
+    end
+end
+
 local function one(image)
     local name, why = healed(image)
     if not name then
@@ -64,6 +93,7 @@ local function one(image)
     end
     local result = dt.database.import(name)
     result:group_with(image.group_leader)
+    carry(image, result)
     return true
 end
 

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.budget import CPU, Machine, Use, plan
+from retouch_engine.codec.carried import said_otherwise
 from retouch_engine.codec.exiftool import MetadataCarrier, linked
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.read import read_photo
@@ -151,6 +152,8 @@ class Editing:
         photo = read_photo(source, self._limits)
         scene = survey(photo)
         link = linked(source, staging)
+        told = metadata_of(photo.metadata)
+        otherwise = said_otherwise(told, told.turn)
         for number, seed in enumerate(self._wish.seeds, 1):
             patch = edited(photo, scene, self._editor(seed))
             path = None if patch is None else staging / f"candidate-{number}.tif"
@@ -158,7 +161,7 @@ class Editing:
             if path is not None and patch is not None:
                 packet = _packet(photo, record, {} if self._carrier.available else None)
                 write_result(path, photo, [patch], Finish(), packet)
-                self._carrier.carry(link, path)
+                self._carrier.carry(link, path, otherwise)
                 proof = prove_result(path, photo, [patch], Finish(), packet)
                 record["outside_unchanged"] = proof.outside_unchanged
                 record["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -232,6 +235,7 @@ def _packet(photo: Photo, record: dict[str, Any], fallback: dict[str, str] | Non
         when=datetime.now(UTC),
         generative=1,
         orientation=source.orientation,
+        turn=source.turn,
         fallback=source.fallback if fallback is None else fallback,
     )
     return build_packet(source.xmp, facts)

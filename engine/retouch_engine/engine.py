@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from retouch_engine.budget import Plan
-from retouch_engine.codec.carried import CarryReport
+from retouch_engine.codec.carried import CarryReport, said_otherwise
 from retouch_engine.codec.contact import write_contact
 from retouch_engine.codec.exiftool import MetadataCarrier, linked
 from retouch_engine.codec.layers import Marks
@@ -26,7 +26,7 @@ from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.painted import read_painted_mask
 from retouch_engine.codec.preview import write_overview
 from retouch_engine.codec.provenance import sign
-from retouch_engine.codec.psd import write_psd
+from retouch_engine.codec.psd import document_exif, document_packet, write_psd
 from retouch_engine.codec.read import read_photo
 from retouch_engine.codec.write import write_heal_layer, write_mask, write_result
 from retouch_engine.codec.xmp import (
@@ -85,14 +85,17 @@ class RetouchEngine:
         self._carrier.start()
         photo, done, made = self._pixels(order, clock)
         files = {role: order.staging / name for role, name in _NAMES.items()}
-        packet = self._packet(photo, done)
+        facts = self._facts(photo, done)
+        packet = build_packet(metadata_of(photo.metadata).xmp, facts)
         with clock.stage("write"):
-            rows = _written(files, photo, done, order, packet)
+            rows = _written(files, photo, done, order, packet, facts)
+        link = linked(order.source, order.staging)
+        document = self._carried_into_document(files[Role.PSD], link, photo, clock)
         with borrowed("prove", 2) as hands:
             # Exiftool is a process of its own and touches the result alone: the layers are proved meanwhile.
             layers = hands.submit(_prove_layers, files, photo, done, order)
             recorded = hands.submit(self._recorded, order, photo, done, made)
-            compare, signed = self._carried(files[Role.RESULT], done, order, clock)
+            compare, signed = self._carried(files[Role.RESULT], link, photo, done, order, clock)
             carried = hands.submit(compare)
             staged = {role: path for role, path in files.items() if path.exists()}
             digests = hands.submit(_digests, staged)
@@ -107,7 +110,7 @@ class RetouchEngine:
         record["proof"] = asdict(proof)
         record["metadata"] = asdict(carried.result())
         record |= signed
-        record["notes"] += _metadata_notes(photo, carried.result(), signed) + warnings(made)
+        record["notes"] += _metadata_notes(photo, carried.result(), signed) + document + warnings(made)
         record["contact"] = {"rows": rows}
         return Rendered(staged, record)
 
@@ -164,13 +167,21 @@ class RetouchEngine:
         done = retouch(photo, last.recipe, clock.tell, order.corrections, beside, crew)
         return photo, replace(done, notes=(*done.notes, *last.notes), last_run=last.told), made
 
+    def _carried_into_document(self, path: Path, link: Path, photo: Photo, clock: Stopwatch) -> list[str]:
+        """The source's metadata into the Photoshop document, where there is one; what to note of that."""
+        if not path.exists():
+            return []
+        with clock.stage("metadata"):
+            note = self._carrier.carry(link, path, document_exif(photo)).note
+        return [f"Photoshop document: {note}"] if note else []
+
     def _carried(
-        self, result: Path, done: Retouched, order: Order, clock: Stopwatch
+        self, result: Path, link: Path, photo: Photo, done: Retouched, order: Order, clock: Stopwatch
     ) -> tuple[Callable[[], CarryReport], dict[str, Any]]:
         """The source's metadata into the result, and its signature; what finds out what became of both."""
+        source = metadata_of(photo.metadata)
         with clock.stage("metadata"):
-            link = linked(order.source, order.staging)
-            copied = self._carrier.copy(link, result)
+            copied = self._carrier.copy(link, result, said_otherwise(source, source.turn))
         compare = partial(self._carrier.compare, link, result, copied)
         if order.finish.signing is None:
             return compare, {}
@@ -182,10 +193,10 @@ class RetouchEngine:
         asked = opinions_told(self._residency.opinions(order.recipe))
         return _record(order, photo, done) | told(made, done.spots) | asked
 
-    def _packet(self, photo: Photo, done: Retouched) -> bytes:
+    def _facts(self, photo: Photo, done: Retouched) -> XmpFacts:
         source = metadata_of(photo.metadata)
         totals = counts(done.spots)
-        facts = XmpFacts(
+        return XmpFacts(
             source_digest=photo.digest,
             recipe_digest=done.corrections.key(done.standing.begun.digest),
             when=datetime.now(UTC),
@@ -195,9 +206,9 @@ class RetouchEngine:
             review=totals["review"] + totals["failed"],
             generative=sum(spot.model is not None for spot in done.spots),
             orientation=source.orientation,
+            turn=source.turn,
             fallback={} if self._carrier.available else source.fallback,
         )
-        return build_packet(source.xmp, facts)
 
 
 def _check_name(source: Path) -> None:
@@ -249,7 +260,12 @@ def _signed(link: Path, result: Path, done: Retouched, order: Order) -> dict[str
 
 
 def _written(
-    files: Mapping[Role, Path], photo: Photo, done: Retouched, order: Order, packet: bytes
+    files: Mapping[Role, Path],
+    photo: Photo,
+    done: Retouched,
+    order: Order,
+    packet: bytes,
+    facts: XmpFacts,
 ) -> list[dict[str, Any]]:
     """Write every staged file; the sprite's rows. The small ones are written beside the large one."""
     review = [(s.spot.box, s.spot.mask) for s in _offered(done)]
@@ -260,7 +276,7 @@ def _written(
         sheet = hands.submit(write_contact, files[Role.CONTACT], photo, done.patches, done.spots)
         view = hands.submit(write_overview, files[Role.VIEW], photo, done.patches)
         if order.finish.psd:
-            write_psd(files[Role.PSD], photo, done.patches, marks, packet)
+            write_psd(files[Role.PSD], photo, done.patches, marks, document_packet(photo, facts))
         write_result(files[Role.RESULT], photo, done.patches, order.finish, packet, marks)
         layer.result()
         mask.result()

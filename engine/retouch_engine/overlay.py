@@ -124,7 +124,7 @@ def _overlay(photo: Photo, scene: Scene, steps: Sequence[Step]) -> Picture:
     height, width = photo.height // step, photo.width // step
     cut = photo.pixels[: height * step, : width * step]
     small = np.asarray(cv2.resize(np.ascontiguousarray(cut), (width, height), interpolation=cv2.INTER_AREA))
-    small = np.asarray(to_srgb(small, photo.profile))
+    small = np.asarray(to_srgb(small, photo.colour_profile))
     picture = (small >> 8).astype(np.uint8) if small.dtype == np.uint16 else small.astype(np.uint8)
     causes = scene.causes_at(Box(0, 0, height * step, width * step), step)
     for cause, tint in _TINTS.items():

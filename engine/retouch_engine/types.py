@@ -85,6 +85,12 @@ class Box:
         """This box in the coordinates of ``outer``."""
         return Box(self.y0 - outer.y0, self.x0 - outer.x0, self.y1 - outer.y0, self.x1 - outer.x0)
 
+    def common(self, other: Box) -> Box:
+        """What this box shares with another that it meets."""
+        return Box(
+            max(self.y0, other.y0), max(self.x0, other.x0), min(self.y1, other.y1), min(self.x1, other.x1)
+        )
+
     def meets(self, other: Box) -> bool:
         """Whether the two share a pixel."""
         return self.y0 < other.y1 and other.y0 < self.y1 and self.x0 < other.x1 and other.x0 < self.x1
@@ -150,6 +156,16 @@ class Photo:
     def bit_depth(self) -> int:
         """8 or 16."""
         return int(self.pixels.dtype.itemsize) * 8
+
+    @property
+    def colour_profile(self) -> bytes | None:
+        """The profile by which the samples are measured and shown.
+
+        None where it is one for grey pictures and this is none: GIMP and darktable pass over such a profile
+        as well. With its red channel alone measured by it, a portrait had none of 12 spots healed.
+        """
+        grey = self.profile is not None and self.profile[16:20] == b"GRAY"
+        return None if grey and not self.grey else self.profile
 
     @property
     def frame(self) -> Box:

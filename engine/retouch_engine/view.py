@@ -123,10 +123,11 @@ def _heal_patches(path: Path, photo: Photo) -> Iterator[Patch]:
     Raises:
         DamagedPhoto: it is no heal layer of this photo.
     """
-    for top, strip in heal_strips(path, photo):
+    for place, strip in heal_strips(path, photo):
         where = strip[..., -1] > 0
         columns, rows = np.flatnonzero(where.any(axis=0)), np.flatnonzero(where.any(axis=1))
         cut = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-        box = Box(top + int(rows[0]), int(columns[0]), top + int(rows[-1]) + 1, int(columns[-1]) + 1)
+        y, x = place.y0, place.x0
+        box = Box(y + int(rows[0]), x + int(columns[0]), y + int(rows[-1]) + 1, x + int(columns[-1]) + 1)
         samples = np.broadcast_to(strip[cut][..., :-1], (box.height, box.width, 3))
         yield Patch(0, box, np.array(samples), np.array(where[cut]))

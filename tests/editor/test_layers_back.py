@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,11 @@ import tifffile
 from numpy.typing import NDArray
 from tests.engine.codec.test_codec_layers import HEALS, REVIEW, photo_of
 
+from retouch_engine.codec.metadata import SourceMetadata
 from retouch_engine.codec.psd import write_psd
-from retouch_engine.codec.rows import compose_box
+from retouch_engine.codec.rows import changed_box, compose_box
 from retouch_engine.codec.write import write_heal_layer, write_result
+from retouch_engine.imaging.turning import turned
 from retouch_engine.recipe import Finish, Layers
 
 pytestmark = pytest.mark.editors
@@ -126,3 +128,20 @@ def test_krita_lays_them_over_each_other(files: Files, name: str) -> None:
     assert {(layer["name"], layer["visible"]) for layer in found} == {
         (layer, "0" if layer == "Review marks" else "1") for layer in LAYERS
     }
+
+
+@needs("krita", "xvfb-run")
+def test_krita_shows_a_photo_on_its_side_upright(files: Files) -> None:
+    """It does not heed the orientation of a picture that has layers."""
+    photo = replace(photo_of(), metadata=SourceMetadata(orientation=6))
+    write_heal_layer(files.folder / "lying.tif", photo, HEALS, Finish(), REVIEW)
+    write_psd(files.folder / "lying.psd", photo, HEALS, REVIEW, b"<x/>")
+    seen, healed = (turned(p, 6) for p in (files.flat, changed_box(HEALS, photo.frame)))
+    for name in ("lying.tif", "lying.psd"):
+        files.run("xvfb-run", "-a", "krita", "--export", "--export-filename", f"krita-{name}.tif", name)
+        with tifffile.TiffFile(files.folder / f"krita-{name}.tif") as tif:
+            page: Any = tif.pages[0]
+            shown = page.asarray()
+        # The heal layer is empty beside its heals.
+        where = healed if name == "lying.tif" else np.ones_like(healed)
+        assert np.abs(shown[where][:, :3].astype(np.int64) - seen[where]).max() <= 1

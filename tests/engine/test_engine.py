@@ -14,6 +14,9 @@ from benchmarks.chart import Chart
 from benchmarks.files import write_photo
 
 from retouch_engine import Order, Recipe, Rendered, Role, errors, open_engine
+from retouch_engine.codec.read import read_samples
+from retouch_engine.imaging.turning import turned
+from retouch_engine.recipe import Finish, Limits
 
 
 def done(source: Path, staging: Path, recipe: Recipe | None = None, mask: Path | None = None) -> Rendered:
@@ -72,6 +75,38 @@ def test_the_layer_over_the_original_is_the_result(rendered: tuple[Rendered, Pat
     alpha = layer[..., 3:].astype(np.float64) / 65535
     laid = layer[..., :3] * alpha + chart.pixels * (1 - alpha)
     assert np.abs(laid - result).max() <= 1
+
+
+def test_a_grey_profile_says_nothing_of_colours(
+    rendered: tuple[Rendered, Path], chart: Chart, tmp_path: Path
+) -> None:
+    """It was believed, and the photo looked at by its red channel alone."""
+    grey, source = bytes(imagecodecs.cms_profile("gray", gamma=2.2)), tmp_path / "grey.tif"
+    tifffile.imwrite(source, chart.pixels, photometric="rgb", iccprofile=grey)
+    made = done(source, tmp_path / "staging")
+    assert made.record["counts"] == rendered[0].record["counts"]
+    assert np.array_equal(read(made, Role.RESULT), read(rendered[0], Role.RESULT))
+    assert any("profile is one for grey pictures" in note for note in made.record["notes"])
+    with tifffile.TiffFile(made.files[Role.RESULT]) as tif:
+        assert tif.pages[0].tags.valueof(34675) == grey, "the source's profile stays, whatever it is"
+
+
+def test_layers_of_a_photo_on_its_side_stand_upright_beside_it(chart: Chart, tmp_path: Path) -> None:
+    """Heal layer and document; the result lies as the photo does, and says so."""
+    source, staging = tmp_path / "chart.tif", tmp_path / "staging"
+    tifffile.imwrite(source, turned(chart.pixels, 8), photometric="rgb", extratags=[(274, 3, 1, 6, True)])
+    staging.mkdir()
+    with open_engine() as engine:
+        made = engine.retouch(Order(source, staging, Recipe(), finish=Finish(psd=True)), lambda _: None)
+    upright = turned(read(made, Role.RESULT), 6)
+    healed = turned(read(made, Role.MASK), 6) == 255
+    layer = read(made, Role.HEAL)
+    assert healed.any()
+    assert np.array_equal(layer[..., 3] > 0, healed)
+    assert np.array_equal(layer[healed][:, :3], upright[healed])
+    document = read_samples(made.files[Role.PSD], Limits())
+    assert np.array_equal(document.samples, upright)
+    assert made.record["outside_unchanged"] is True
 
 
 def test_the_record_is_json_and_accounts_for_every_spot(rendered: tuple[Rendered, Path]) -> None:

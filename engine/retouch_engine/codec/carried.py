@@ -1,4 +1,4 @@
-"""What became of the source's metadata: which of its tags are not in the result, or differ there."""
+"""What becomes of the source's metadata: what a result has to say otherwise, and what it lacks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import math
 import re
 from dataclasses import dataclass
 from typing import Any
+
+from retouch_engine.codec.metadata import SourceMetadata
+from retouch_engine.codec.places import Turn, turned_exif
 
 _COMPARED = frozenset({"ExifIFD", "InteropIFD", "GPS", "IPTC", "IFD0"})
 _IPTC_AGAIN = re.compile(r"IPTC\d+")
@@ -34,6 +37,18 @@ class CarryReport:
     """What the source has and the result has not, by group and tag."""
     note: str = ""
     """In words, what a person should know; empty when all is there."""
+
+
+def said_otherwise(source: SourceMetadata, turn: Turn) -> dict[str, str]:
+    """What EXIF has to say otherwise than the source's, as exiftool takes it: tags, and what each gets.
+
+    Args:
+        source: what the source says.
+        turn: how the pixels were turned since.
+    """
+    # Where EXIF is silent exiftool writes "uncalibrated": not sRGB, for which such a photo is taken.
+    silent = {} if "exif:ColorSpace" in source.fallback else {"ExifIFD:ColorSpace": "="}
+    return turned_exif(source.subject, turn) | silent
 
 
 def report_of(before: dict[str, Any], after: dict[str, Any], said: str, version: str) -> CarryReport:

@@ -13,11 +13,12 @@ import select
 import shutil
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import exiftool
@@ -52,7 +53,16 @@ _INTEROPERABILITY = (
     *("RelatedImageFileFormat", "RelatedImageWidth", "RelatedImageHeight"),
 )
 _GROUPS = ("ExifIFD:all", "InteropIFD:all", "GPS:all", "IPTC:all")
+_TEXTS_OF_PNG = (
+    "-IFD0:DocumentName<PNG:Title",
+    "-IFD0:ImageDescription<PNG:Description",
+    "-IFD0:Artist<PNG:Author",
+    "-IFD0:Copyright<PNG:Copyright",
+    "-ExifIFD:UserComment<PNG:Comment",
+)
+"""PNG's own words for what EXIF says too, whose own follow: a later argument stands."""
 _COPY = (
+    *_TEXTS_OF_PNG,
     *("-ExifIFD:all", "-InteropIFD:all", "-GPS:all"),
     # None of these is part of its group's "all".
     *(f"-InteropIFD:{tag}" for tag in _INTEROPERABILITY),
@@ -67,6 +77,9 @@ _COPY = (
     "--Photoshop:YResolution",
     "--Photoshop:DisplayedUnitsX",
     "--Photoshop:DisplayedUnitsY",
+    # How a JPEG holds its colours: not allowed in a TIFF (EXIF 2.32, 4.6.5). Exiftool makes up the first.
+    "-ExifIFD:ComponentsConfiguration=",
+    "-ExifIFD:CompressedBitsPerPixel=",
 )
 _COPY_IPTC = ("-IPTC:all", "-IPTC:CodedCharacterSet")
 """Without the second, which is not part of "all", a name in UTF-8 becomes question marks."""
@@ -76,6 +89,7 @@ _COMPARE = (
     "-MakerNotes:all",
     *(f"-IFD0:{tag}" for tag in _FIRST_DIRECTORY),
 )
+NOTHING: Mapping[str, str] = MappingProxyType({})
 _WITHOUT_EXIFTOOL = ("ExifIFD", "GPS", "MakerNotes", "Photoshop")
 
 
@@ -90,6 +104,8 @@ class Copied:
     said: str = ""
     trouble: str = ""
     """Why it could not; empty when it could."""
+    changed: tuple[str, ...] = ()
+    """The tags that had to be another than the source's, by group and name."""
 
 
 class _Tool(exiftool.ExifTool):  # type: ignore[misc]  # the library is untyped
@@ -208,12 +224,12 @@ class MetadataCarrier:
             except ExiftoolError:
                 return None
 
-    def carry(self, source: Path, result: Path) -> CarryReport:
+    def carry(self, source: Path, result: Path, instead: Mapping[str, str] = NOTHING) -> CarryReport:
         """:meth:`copy`, then :meth:`compare`."""
-        return self.compare(source, result, self.copy(source, result))
+        return self.compare(source, result, self.copy(source, result, instead))
 
-    def copy(self, source: Path, result: Path) -> Copied:
-        """Copy what describes the photo from ``source`` into the TIFF ``result``.
+    def copy(self, source: Path, result: Path, instead: Mapping[str, str] = NOTHING) -> Copied:
+        """Copy what describes the photo from ``source`` into ``result``, a TIFF or a Photoshop document.
 
         Structure, orientation, profile, XMP and Software of the result stay, and so does the source's IPTC
         block where it is there byte for byte; no thumbnail comes along.
@@ -221,6 +237,7 @@ class MetadataCarrier:
         Args:
             source: a staged name of ours, usually a symbolic link to the photo.
             result: the staged result; rewritten through a temporary file beside it.
+            instead: what :func:`~retouch_engine.codec.carried.said_otherwise` gave: ``=value`` or ``<tag``.
 
         Raises:
             ValueError: a path that we cannot have made.
@@ -229,10 +246,11 @@ class MetadataCarrier:
         how = ("-m", "-n", "-overwrite_original", "-tagsFromFile")
         # Exiftool gives a time without a zone one, and takes fractions of seconds away.
         iptc = () if _holds(result, _IPTC_TAG) else _COPY_IPTC
-        command = (*how, _staged(source), *iptc, *_COPY, _staged(result))
+        others = [f"-{tag}{value}" for tag, value in instead.items()]
+        command = (*how, _staged(source), *iptc, *_COPY, *others, _staged(result))
         try:
             (said,), _ = self._asked(command)
-            return Copied(said)
+            return Copied(said, changed=tuple(instead))
         except ExiftoolError as error:
             Path(f"{result}_exiftool_tmp").unlink(missing_ok=True)
             return Copied(trouble=str(error))
@@ -254,7 +272,8 @@ class MetadataCarrier:
             try:
                 answers, version = self._asked(*commands)
                 before, after = map(_tags, answers)
-                return report_of(before, after, copied.said, version)
+                kept = {tag: value for tag, value in before.items() if tag not in copied.changed}
+                return report_of(kept, after, copied.said, version)
             except ExiftoolError as error:
                 trouble = str(error)
         note = f"exiftool: {trouble}; exposure, date and place are carried as XMP only"

@@ -5,19 +5,22 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.rows import stays_grey
 from retouch_engine.codec.sniff import OWN_NAMESPACE
 from retouch_engine.errors import DamagedPhoto
+from retouch_engine.imaging.turning import back, turned, turned_box, turned_size
 from retouch_engine.types import Box, Photo
 
 Samples16 = NDArray[np.uint16]
-_XMP = 700
+_XMP, _ORIENTATION = 700, 274
 _PLAN = re.compile(rb'retouchd:Plan="([A-Za-z0-9+/=]*)"')
 
 
@@ -28,11 +31,12 @@ def plan_packet(memo: bytes) -> bytes:
     """
     plan = base64.b64encode(memo).decode("ascii")
     return (
+        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
         '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
         f'<rdf:Description rdf:about="" xmlns:retouchd="{OWN_NAMESPACE}" retouchd:Plan="{plan}"/>'
-        "</rdf:RDF></x:xmpmeta>"
-    ).encode("ascii")
+        '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+    ).encode()
 
 
 def _memo(xmp: bytes) -> bytes:
@@ -40,14 +44,15 @@ def _memo(xmp: bytes) -> bytes:
     return base64.b64decode(found[1]) if found else b""
 
 
-def heal_strips(path: Path, photo: Photo) -> Iterator[tuple[int, Samples16]]:
-    """Each strip that is not empty: its first row, and ``(rows, W, S)`` with alpha last.
+def heal_strips(path: Path, photo: Photo) -> Iterator[tuple[Box, Samples16]]:
+    """Each strip that is not empty, as the photo is stored: its box, and ``(h, w, S)`` with alpha last.
 
     Raises:
         DamagedPhoto: it is no heal layer of this photo.
     """
-    with _opened(path, photo) as tif:
+    with _opened(path, photo) as (tif, orientation):
         page, empty = tif.pages[0], b""
+        shown = (page.imagelength, page.imagewidth)
         for index, (at, size) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
             tif.filehandle.seek(at)
             data = tif.filehandle.read(size)
@@ -58,7 +63,9 @@ def heal_strips(path: Path, photo: Photo) -> Iterator[tuple[int, Samples16]]:
             if strip is None or not strip.any():
                 empty = data
                 continue
-            yield place[2], strip.reshape(shape[1:])
+            strip = strip.reshape(shape[1:])
+            box = Box(place[2], 0, place[2] + strip.shape[0], strip.shape[1])
+            yield turned_box(box, shown, back(orientation)), turned(strip, back(orientation))
 
 
 def read_heals(path: Path, photo: Photo) -> tuple[bytes, Callable[[Box], Samples16]]:
@@ -68,7 +75,7 @@ def read_heals(path: Path, photo: Photo) -> tuple[bytes, Callable[[Box], Samples
         DamagedPhoto: it is no heal layer of this photo, or does not decode.
     """
     try:
-        with _opened(path, photo) as tif:
+        with _opened(path, photo) as (tif, _):
             memo = _memo(bytes(tif.pages[0].tags.valueof(_XMP, b"")))
         strips = list(heal_strips(path, photo))
     except DamagedPhoto:
@@ -79,22 +86,30 @@ def read_heals(path: Path, photo: Photo) -> tuple[bytes, Callable[[Box], Samples
 
     def within(box: Box) -> Samples16:
         out = np.zeros((box.height, box.width, 3), np.uint16)
-        for y0, strip in strips:
-            top, bottom = max(y0, box.y0), min(y0 + strip.shape[0], box.y1)
-            if top < bottom:
+        for where, strip in strips:
+            if where.meets(box):
+                common = where.common(box)
                 # One colour of a grey layer stands for all three.
-                out[top - box.y0 : bottom - box.y0] = strip[top - y0 : bottom - y0, box.x0 : box.x1, :-1]
+                out[common.within(box).slices] = strip[common.within(where).slices][..., :-1]
         return out
 
     return memo, within
 
 
-def _opened(path: Path, photo: Photo) -> tifffile.TiffFile:
-    tif = tifffile.TiffFile(path)
-    page = tif.pages[0]
-    colours = 1 if stays_grey(photo) else 3
-    found = (page.imagelength, page.imagewidth, page.samplesperpixel, page.dtype)
-    if found != (photo.height, photo.width, colours + 1, np.dtype(np.uint16)):
-        tif.close()
-        raise DamagedPhoto(path, "it is no heal layer of this photo")
-    return tif
+@contextmanager
+def _opened(path: Path, photo: Photo) -> Iterator[tuple[tifffile.TiffFile, int]]:
+    """The open file, and the orientation that the photo was turned by when it was written.
+
+    A layer that says an orientation of its own is of a version that wrote it as the photo is stored.
+    """
+    orientation = metadata_of(photo.metadata).orientation
+    with tifffile.TiffFile(path) as tif:
+        page = tif.pages[0]
+        if page.tags.valueof(_ORIENTATION, 1) != 1:
+            orientation = 1
+        wanted = turned_size((photo.height, photo.width), orientation)
+        colours = 1 if stays_grey(photo) else 3
+        found = (page.imagelength, page.imagewidth, page.samplesperpixel, page.dtype)
+        if found != (*wanted, colours + 1, np.dtype(np.uint16)):
+            raise DamagedPhoto(path, "it is no heal layer of this photo")
+        yield tif, orientation

@@ -1,7 +1,8 @@
 """HEIF in, through libheif (extra: heif): the primary picture at 8, 10 or 12 bit, upright, with its profile.
 
 libheif turns and mirrors the picture as the file says, so the result's orientation is 1, whatever EXIF says:
-in a HEIF that tag is not to be obeyed. 10 and 12 bits are spread over all 16: white stays white.
+in a HEIF that tag is not to be obeyed. Places that metadata name are those of the picture before its turn,
+which is told with them. 10 and 12 bits are spread over all 16: white stays white.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from numpy.typing import NDArray
 from retouch_engine.codec.codepoints import UNSPECIFIED, profile_of
 from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import Span, StructureError
-from retouch_engine.codec.iso import CREDENTIALS, check_boxes
+from retouch_engine.codec.iso import CREDENTIALS, check_boxes, orientation_of
 from retouch_engine.codec.metadata import SourceMetadata, from_blocks
+from retouch_engine.codec.places import Turn
 from retouch_engine.codec.sniff import check_size
 from retouch_engine.errors import DamagedPhoto, IncompletePhoto, UnsupportedPhoto
+from retouch_engine.imaging.turning import turned_size
 from retouch_engine.recipe import Limits
 
 _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4, "RGBa": 4}
@@ -38,8 +41,9 @@ def read_heif(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
     Raises:
         IncompletePhoto, DamagedPhoto, UnsupportedPhoto, PhotoTooLarge, PhotoTooSmall.
     """
+    span = Span.of_file(handle)
     try:
-        boxes = check_boxes(Span.of_file(handle))
+        boxes, orientation = check_boxes(span), orientation_of(span)
     except StructureError as trouble:
         raise (IncompletePhoto if trouble.incomplete else DamagedPhoto)(path, str(trouble)) from trouble
     picture = _opened(handle)
@@ -56,7 +60,8 @@ def read_heif(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
     samples = _spread(samples.reshape(shape), int(picture.info["bit_depth"])) if wide else samples
     colours = 1 if mode == "L" else 3
     meaning = (_ASSOCIATED if mode == "RGBa" else _UNASSOCIATED,) * (shape[2] - colours)
-    metadata = replace(_metadata(picture.info), credentials=CREDENTIALS in boxes)
+    turn = Turn(orientation, turned_size((height, width), orientation))
+    metadata = replace(_metadata(picture.info), turn=turn, credentials=CREDENTIALS in boxes)
     return Decoded(samples.reshape(shape), colours, meaning, profile, True, metadata, halved_colour=True)
 
 

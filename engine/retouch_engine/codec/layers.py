@@ -13,13 +13,14 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import psdtags
 from numpy.typing import NDArray
 
 from retouch_engine.codec.rows import OPAQUE, changed_box, healed_channel, on_16_bit, stays_grey
+from retouch_engine.codec.standing import standing_masks
 from retouch_engine.types import Bool, Box, Patch, Photo
 
 TAG = 37724
@@ -46,6 +47,10 @@ class Marks:
     """Boxes and masks of the spots that a person is asked about: a hidden layer marks them."""
     neural: Collection[int] = ()
     """The patches, by ``spot_id``, that a trained model painted."""
+
+    def standing(self, photo: Photo) -> Marks:
+        """The same of the photo as a person sees it, given as it is stored."""
+        return Marks(standing_masks(photo, self.review), self.neural)
 
 
 NO_MARKS = Marks()
@@ -158,8 +163,20 @@ def _layer(group: Group, *, grey: bool) -> Any:
         channels=channels,
         mask=psdtags.PsdLayerMask(default_color=0, rectangle=where),
         flags=flags | _HIDDEN if group.hidden else flags,
-        info=[psdtags.PsdString(psdtags.PsdKey.UNICODE_LAYER_NAME, group.name)],
+        info=[_Name(psdtags.PsdKey.UNICODE_LAYER_NAME, group.name)],
     )
+
+
+class _Name(psdtags.PsdString):  # type: ignore[misc]
+    """A layer's name, filled up to four bytes, as Photoshop writes it.
+
+    Readers count on that: exiftool misread every layer behind *Small heals*, which has eleven letters.
+    """
+
+    def write(self, fh: BinaryIO, psdformat: Any, /) -> int:
+        """As :class:`psdtags.PsdString` writes it, and the filling."""
+        size = int(super().write(fh, psdformat))
+        return size + fh.write(bytes(-size % 4))
 
 
 class _Streamed(psdtags.PsdChannel):  # type: ignore[misc]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from retouch_engine.codec.ifd import Directory, Span, StructureError, directories, sub_directory
+from retouch_engine.codec.places import AS_IT_LIES, Turn
 
 Rational = tuple[int, int]
 
@@ -26,6 +27,7 @@ _RESOURCES = (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR")
 """How an image resource begins: Photoshop's, ImageReady's and those of older programs."""
 _ORIENTATION, _EXIF_IFD, _GPS_IFD = 274, 34665, 34853
 _COLOUR_SPACE, _UNCALIBRATED = 40961, 65535
+_SUBJECT_AREA = 37396
 _INTEROPERABILITY_IFD, _INTEROPERABILITY_INDEX, _OPTION_FILE = 40965, 1, b"R03"
 _XMP, _IPTC, _IRB, _CREDENTIALS = 700, 33723, 34377, 52545
 _IIM, _DATASET, _EXTENDED = 0x0404, 0x1C, 0x8000
@@ -40,6 +42,10 @@ class SourceMetadata:
     """EXIF 1 to 8. Pixels are stored as in the file; nothing is rotated."""
     says_orientation: bool = False
     """Whether the file has a word for it; without one it is 1."""
+    turn: Turn = AS_IT_LIES
+    """How the decoder turned the pixels: places that XMP and EXIF name are those of the picture before it."""
+    subject: tuple[int, ...] = ()
+    """EXIF's SubjectArea: two to four numbers, pixels."""
     resolution: tuple[Rational, Rational] | None = None
     resolution_unit: int = 1
     """1 none, 2 inch, 3 centimetre."""
@@ -229,6 +235,12 @@ def _iptc(first: Directory) -> bytes | None:
     return _best_iptc(data for code in (_IPTC, _IRB) for data in _iptc_blocks(_block(first, code)))
 
 
+def _subject(first: Directory) -> tuple[int, ...]:
+    exif = sub_directory(first, _EXIF_IFD)
+    told = exif.numbers(_SUBJECT_AREA) if exif is not None else ()
+    return tuple(map(int, told)) if 2 <= len(told) <= 4 else ()
+
+
 def _in_adobe_rgb(first: Directory) -> bool:
     """Whether it is an option file of DCF 2.0 and not, as an editor may have left it beside, sRGB."""
     try:
@@ -255,11 +267,13 @@ def from_directory(first: Directory) -> SourceMetadata:
     resolution = kept("resolution", lambda: _resolution(first))
     xmp = kept("XMP", lambda: _packet(first))
     iptc = kept("IPTC", lambda: _iptc(first))
+    subject = kept("the subject's place", lambda: _subject(first))
     texts = {code: kept(f"tag {code}", lambda code=code: first.text(code)) for code in ESSENTIAL_TEXTS}  # type: ignore[misc]
     density, unit = resolution if isinstance(resolution, tuple) else (None, 1)
     return SourceMetadata(
         orientation=orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1,
         says_orientation=_ORIENTATION in first,
+        subject=subject if isinstance(subject, tuple) else (),
         resolution=density,
         resolution_unit=unit,
         xmp=xmp if isinstance(xmp, bytes) and xmp else None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain, count
 from xml.etree.ElementTree import Element, ParseError, SubElement
 
@@ -35,6 +35,9 @@ PREFIXES = {
     "tiff": "http://ns.adobe.com/tiff/1.0/",
     "exif": "http://ns.adobe.com/exif/1.0/",
     "exifEX": "http://cipa.jp/exif/1.0/",
+    "stArea": "http://ns.adobe.com/xmp/sType/Area#",
+    "stDim": "http://ns.adobe.com/xap/1.0/sType/Dimensions#",
+    "MPReg": "http://ns.microsoft.com/photo/1.2/t/Region#",
     "retouchd": "http://ns.retouchd.org/1.0/",
 }
 DEEPEST = 64
@@ -123,6 +126,10 @@ class Packet:
                 if key not in mine:
                     self._tops[0].set(key, value)
             self._tops[0].extend(child for child in top if child.tag not in mine)
+
+    def elements(self) -> Iterator[Element]:
+        """Every element, however deep."""
+        return self._rdf.iter()
 
     def drop(self, short: str) -> None:
         """Remove a property, as attribute and as element."""
@@ -218,6 +225,24 @@ class Packet:
             wanted = chain(filter(None, (self._prefixes.get(uri), usual.get(uri))), numbered)
             taken[next(p for p in wanted if p not in taken)] = uri
         return {uri: prefix for prefix, uri in taken.items()}
+
+
+def field_of(element: Element, short: str) -> str | None:
+    """A simple field of a structure, or None."""
+    full = name(short)
+    if full in element.attrib:
+        return element.attrib[full]
+    child = element.find(full)
+    return None if child is None or len(child) else (child.text or "").strip()
+
+
+def put_field(element: Element, short: str, value: str) -> None:
+    """Set a field that is there, in the form that it has."""
+    full = name(short)
+    if full in element.attrib:
+        element.set(full, clean(value))
+    elif (child := element.find(full)) is not None:
+        child.text = clean(value)
 
 
 def clean(text: str) -> str:

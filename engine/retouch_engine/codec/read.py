@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
 from threading import Event
@@ -30,6 +31,10 @@ from retouch_engine.threads import borrowed
 from retouch_engine.types import Photo
 
 _PIECE_BYTES = 1 << 18
+_GREY_PROFILE = (
+    "its profile is one for grey pictures and says nothing of its colours, which were taken for sRGB; "
+    "the result carries it on: assign the right one in your editor"
+)
 _READERS: Mapping[Format, Callable[[Path, BinaryIO, Limits], Decoded]] = {
     Format.JPEG: read_jpeg,
     Format.PNG: read_png,
@@ -142,7 +147,8 @@ def _photo(decoded: Decoded, digest: str) -> Photo:
         pixels = np.broadcast_to(np.ascontiguousarray(samples[..., :1]), (height, width, 3))
     else:
         pixels = np.ascontiguousarray(samples[..., :3])
-    return Photo(
+    metadata = decoded.metadata
+    photo = Photo(
         pixels=pixels,
         grey=colours == 1,
         extra=np.ascontiguousarray(samples[..., colours:]) if count > colours else None,
@@ -151,6 +157,9 @@ def _photo(decoded: Decoded, digest: str) -> Photo:
         digest=digest,
         lossy=decoded.lossy,
         halved_colour=decoded.halved_colour,
-        metadata=decoded.metadata,
+        metadata=metadata,
         strips=decoded.strips,
     )
+    if photo.colour_profile == photo.profile:
+        return photo
+    return replace(photo, metadata=replace(metadata, notes=(*metadata.notes, _GREY_PROFILE)))

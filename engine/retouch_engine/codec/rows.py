@@ -48,12 +48,7 @@ def _touching(patches: Sequence[Patch], box: Box) -> list[tuple[Patch, tuple[sli
     found = []
     for patch in patches:
         if patch.box.meets(box):
-            common = Box(
-                max(patch.box.y0, box.y0),
-                max(patch.box.x0, box.x0),
-                min(patch.box.y1, box.y1),
-                min(patch.box.x1, box.x1),
-            )
+            common = patch.box.common(box)
             found.append((patch, common.within(patch.box).slices, common.within(box)))
     return found
 

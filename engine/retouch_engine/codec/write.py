@@ -16,6 +16,7 @@ from retouch_engine.codec.healed import plan_packet
 from retouch_engine.codec.layers import NO_MARKS, Marks, heal_tag
 from retouch_engine.codec.metadata import SourceMetadata, metadata_of
 from retouch_engine.codec.rows import heal_rows, result_rows, stays_grey
+from retouch_engine.codec.standing import standing_patches, standing_photo
 from retouch_engine.codec.strips import (
     MOST_FILE_BYTES,
     STRIP_ROWS,
@@ -118,7 +119,8 @@ def write_heal_layer(
 
     Unless ``finish.layers`` is flat, the file also holds the same heals as named layers, with a hidden one
     that marks what is for review; a program that does not know them sees the one flat layer. ``memo`` is what
-    a later run wants to know of this one; it lies in the XMP packet.
+    a later run wants to know of this one; it lies in the XMP packet. Photo, heals and marks are given as the
+    photo is stored; the layer stands upright (:mod:`retouch_engine.codec.standing`).
 
     Alpha is 0 or full, so the samples are the same whether multiplied by it or not; ExtraSamples says
     associated, because that is what Photoshop takes for transparency. Plain Deflate without predictor:
@@ -127,6 +129,8 @@ def write_heal_layer(
     Raises:
         StagingFull: no room.
     """
+    patches, marks = standing_patches(photo, patches), marks.standing(photo)
+    photo = standing_photo(photo)
     colours = 1 if stays_grey(photo) else 3
     something = bool(patches or marks.review) and finish.layers is not Layers.FLAT
     layered = [heal_tag(photo, patches, marks)] if something else []
@@ -142,10 +146,7 @@ def write_heal_layer(
             "photometric": "minisblack" if colours == 1 else "rgb",
             "extrasamples": [_ASSOCIATED],
             "iccprofile": photo.profile,
-            "extratags": [
-                *_tags(SourceMetadata(orientation=metadata_of(photo.metadata).orientation), packet),
-                *layered,
-            ],
+            "extratags": [*_tags(SourceMetadata(), packet), *layered],
             **_resolution(metadata_of(photo.metadata)),
         },
     )

@@ -9,6 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from retouch_engine.codec.metadata import GAIN_MAP_NAMESPACE, MOST_PACKET_BYTES, not_carried, too_long
+from retouch_engine.codec.places import AS_IT_LIES, Turn, turn_packet
 from retouch_engine.codec.rdf import Packet, PacketError
 from retouch_engine.codec.sniff import OWN_NAMESPACE
 from retouch_engine.version import __version__
@@ -76,6 +77,9 @@ class XmpFacts:
     """How many of the healed regions a trained model had a hand in; with none healed, 1 for a whole edit."""
     orientation: int = 1
     """Of the result file, so that packet and tag agree."""
+    turn: Turn = AS_IT_LIES
+    """How the result's pixels were turned since the source's packet was written."""
+    media_type: str = "image/tiff"
     fallback: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Properties to add where the source's packet lacks them: ``SourceMetadata.fallback``."""
 
@@ -116,10 +120,11 @@ def build_packet(source_xmp: bytes | None, facts: XmpFacts) -> bytes:
     packet.drop_namespace(*_DEVELOP_SETTINGS, *_LEFT_BEHIND, OWN_NAMESPACE)
     for short in _STALE:
         packet.drop(short)
+    turn_packet(packet, facts.turn)
     _identify(packet, facts)
     _mark(packet, facts)
     stamp = facts.when.isoformat(timespec="seconds")
-    packet.put("dc:format", "image/tiff")
+    packet.put("dc:format", facts.media_type)
     packet.put("xmp:MetadataDate", stamp)
     packet.put("xmp:ModifyDate", stamp)
     if packet.has("tiff:Orientation"):

@@ -65,7 +65,7 @@ def base_planes(photo: Photo, scene: Scene) -> Planes | None:
         whole = shown[: size[1] * step, : size[0] * step]
         shown = cast("Samples", cv2.resize(whole, size, interpolation=cv2.INTER_AREA))
     if not scene.srgb:
-        shown = to_srgb(shown, photo.profile)
+        shown = to_srgb(shown, photo.colour_profile)
     h, w = shown.shape[:2]
     skin = scene.skin_at(Box(box.y0, box.x0, box.y0 + h * step, box.x0 + w * step), step)
     return Planes(density(shown), skin, step, box.y0, box.x0)

@@ -137,7 +137,7 @@ def view(photo: Photo, scene: Scene, network: Network) -> View | None:
     how = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
     shown = cast("Samples", cv2.resize(photo.pixels[box.slices], size, interpolation=how))
     if not scene.srgb:
-        shown = to_srgb(shown, photo.profile)
+        shown = to_srgb(shown, photo.colour_profile)
     rgb = _eight(shown)
     cells = ((size[0] + 1) // 2, (size[1] + 1) // 2)
     step = max(1, int(1 / zoom))

@@ -15,7 +15,9 @@ import tifffile
 from numpy.typing import NDArray
 
 from retouch_engine.codec.metadata import metadata_of
+from retouch_engine.codec.standing import standing_patches, standing_photo
 from retouch_engine.errors import ProofFailed
+from retouch_engine.imaging.turning import back, turned, turned_size
 from retouch_engine.recipe import Finish
 from retouch_engine.types import Patch, Photo
 
@@ -88,11 +90,12 @@ def prove_result(
 
 
 def prove_heal_layer(path: Path, photo: Photo, patches: Sequence[Patch], finish: Finish) -> Proof:
-    """Decode the heal layer, lay it over the source and hold it against the result, within 1/65535.
+    """Decode the heal layer, lay it over the upright source and hold it against the result, within 1/65535.
 
     Raises:
         ProofFailed: the first promise that does not hold.
     """
+    patches, photo = standing_patches(photo, patches), standing_photo(photo)
     colours = 1 if _grey_profile(photo) else 3
 
     def check(strip: NDArray[np.uint16], y0: int) -> None:
@@ -125,7 +128,7 @@ def prove_heal_layer(path: Path, photo: Photo, patches: Sequence[Patch], finish:
 
 
 def prove_merged(path: Path, photo: Photo, patches: Sequence[Patch]) -> None:
-    """Hold the merged picture of a Photoshop document, which ends it uncompressed, against its promise.
+    """Hold the merged picture of a Photoshop document, which ends it upright and raw, against its promise.
 
     Raises:
         ProofFailed: a sample differs, or the file is too short.
@@ -135,11 +138,14 @@ def prove_merged(path: Path, photo: Photo, patches: Sequence[Patch]) -> None:
     size = path.stat().st_size - 2 * count
     if size <= 0:
         raise ProofFailed(path, "it is too short")
-    shape = (colours, photo.height, photo.width)
-    merged = np.memmap(path, dtype=">u2", mode="r", offset=size, shape=shape)
+    orientation = metadata_of(photo.metadata).orientation
+    shape = (*turned_size((photo.height, photo.width), orientation), colours)
+    planes = np.memmap(path, dtype=">u2", mode="r", offset=size, shape=(colours, *shape[:2]))
+    # As the photo is stored: a view, nothing is read yet.
+    merged = turned(np.moveaxis(planes, 0, -1), back(orientation))
     for y0 in range(0, photo.height, _BAND_ROWS):
         rows = slice(y0, min(y0 + _BAND_ROWS, photo.height))
-        band = np.ascontiguousarray(np.moveaxis(merged[:, rows], 0, -1)).astype(np.uint16)
+        band = np.ascontiguousarray(merged[rows]).astype(np.uint16)
         try:
             _check_colours(band, photo, patches, rows, colours)
         except _BrokenError as error:

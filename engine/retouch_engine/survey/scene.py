@@ -201,7 +201,7 @@ class Scene:
 
 def surveyed(photo: Photo, network: Network | None, opinions: Opinions | None) -> Scene:
     """Look at the whole photo once; it stands upright. See :func:`retouch_engine.survey.upright.survey`."""
-    view = View(photo, is_srgb(photo.profile))
+    view = View(photo, is_srgb(photo.colour_profile))
     network = network or parts.shipped()
     second = opinions.ask(view.small) if opinions and opinions.models else None
     guesses = [s.guess(photo.height, photo.width) for s in second.faces] if second else []
@@ -284,7 +284,7 @@ class View:
     def __init__(self, photo: Photo, plain: bool) -> None:
         self.plain = plain
         self._pixels = photo.pixels
-        self._profile = photo.profile
+        self._profile = photo.colour_profile
         self._kept: dict[int, Samples] = {}
         self._making = Lock()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from retouch_engine.codec.carried import report_of
+from retouch_engine.codec.carried import report_of, said_otherwise
+from retouch_engine.codec.metadata import SourceMetadata
+from retouch_engine.codec.places import AS_IT_LIES
 
 
 def test_a_makers_preview_is_not_missed_and_anything_else_of_its_notes_is() -> None:
@@ -44,3 +46,10 @@ def test_room_that_windows_left_and_empty_words_are_not_missed() -> None:
     """A photo to which Windows gave a rating was said to have lost its padding."""
     before = {"ExifIFD:Padding": "(Binary data 2060 bytes)", "ExifIFD:OffsetSchema": 4036}
     assert report_of(before | {"ExifIFD:FlashpixVersion": ""}, {}, "", "12.57").missing == ()
+
+
+def test_where_exif_is_silent_of_colours_nothing_is_made_up() -> None:
+    """Exiftool writes "uncalibrated" there, which is not sRGB, for which such a photo is taken."""
+    told = SourceMetadata(fallback={"exif:ColorSpace": "1"})
+    assert said_otherwise(told, AS_IT_LIES) == {}
+    assert said_otherwise(SourceMetadata(), AS_IT_LIES) == {"ExifIFD:ColorSpace": "="}

@@ -97,6 +97,17 @@ def test_a_grey_tiff_repeats_its_channel(tmp_path: Path, dtype: type) -> None:
         np.testing.assert_array_equal(photo.pixels[..., channel], data)
 
 
+def test_a_grey_profile_counts_in_a_grey_photo_alone(tmp_path: Path) -> None:
+    profile = bytes(imagecodecs.cms_profile("gray", gamma=1.8))
+    for channels, counts in ((1, profile), (3, None)):
+        data = pictures.ramp(channels, np.uint8)
+        path = pictures.write_tiff(tmp_path / "a.tif", data.squeeze(), iccprofile=profile)
+        photo = read_photo(path, LIMITS)
+        assert photo.profile == profile
+        assert photo.colour_profile == counts
+        assert bool(photo.metadata.notes) is (counts is None)
+
+
 @pytest.mark.parametrize(("space", "code"), [({}, 6), ({"colorspace": "rgb", "outcolorspace": "rgb"}, 2)])
 def test_a_jpeg_in_a_tiff_is_rgb_and_lossy(tmp_path: Path, space: dict[str, str], code: int) -> None:
     y, x = np.mgrid[0:150, 0:130]
