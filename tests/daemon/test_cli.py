@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import tomllib
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -19,7 +20,7 @@ from tests.daemon.conftest import FAKE, Hot
 from retouch_engine import PHOTO_SUFFIXES
 from retouchd import batch
 from retouchd.config import Settings
-from retouchd.jobs import Signature, State
+from retouchd.jobs import InstanceId, Signature, State
 from retouchd.state.journal import Journal
 from retouchd.web import metrics
 
@@ -311,6 +312,29 @@ def test_a_folder_that_is_watched_no_longer_raises_no_alarm(hot: Hot) -> None:
     told = json.loads(hot.about("status", "--json").stdout)
     assert (told["counts"]["queued"], told["counts"]["done"], told["unwatched"]) == (1, 1, 1)
     assert "1 waiting in folders that are watched no longer" in hot.about("status").stdout
+
+
+@pytest.mark.parametrize(
+    ("called", "silent_s", "status"),
+    [
+        ("retouchd", 5, "3 waiting"),
+        ("retouchd", 300, "3 waiting; busy since 5 min"),
+        ("another", 300, "not running"),
+    ],
+)
+def test_a_daemon_that_looks_for_long_is_busy_and_a_stranger_of_its_number_is_none(
+    hot: Hot, called: str, silent_s: float, status: str
+) -> None:
+    waits = [sys.executable, "-c", "import sys; sys.stdin.read()", called]
+    with subprocess.Popen(waits, stdin=subprocess.PIPE) as process:
+        journal = Journal.create(hot.state, lambda: time.time() - silent_s)
+        journal.beat(InstanceId("a"), process.pid, "3 waiting")
+        journal.close()
+        told = json.loads(hot.about("status", "--json").stdout)
+        process.kill()
+    assert told["status"] == status
+    assert told["running"] == (status != "not running")
+    assert json.loads(hot.about("status", "--json").stdout)["status"] == "not running"
 
 
 def test_status_and_retry_over_a_journal(hot: Hot) -> None:

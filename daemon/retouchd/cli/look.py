@@ -25,22 +25,35 @@ from retouchd.watch import scanner
 _FRESH_S = 60.0
 
 
-def _is_running(instance: InstanceRow | None, now: float) -> bool:
-    """Whether the daemon of this journal lives: it beat lately, and its process is there."""
-    if instance is None or now - instance.beat_at > _FRESH_S:
+def _is_running(instance: InstanceRow, now: float) -> bool:
+    """Whether the daemon of this journal lives: its process is there, and beat lately or has our name.
+
+    One that looked at a slow share for longer than between two beats was called "not running".
+    """
+    try:
+        words = Path(f"/proc/{instance.pid}/cmdline").read_bytes()
+    except OSError:
         return False
-    return Path(f"/proc/{instance.pid}").is_dir()
+    return now - instance.beat_at <= _FRESH_S or b"retouchd" in words
+
+
+def _doing(instance: InstanceRow | None, now: float) -> str:
+    """What the daemon does; empty when it does not run."""
+    if instance is None or not _is_running(instance, now):
+        return ""
+    silent_s = now - instance.beat_at
+    return instance.status + (f"; busy since {duration(silent_s)}" if silent_s > _FRESH_S else "")
 
 
 def _overview(settings: config.Settings, journal: Journal) -> dict[str, Any]:
     now, instance = journal.now(), journal.instance()
-    running = _is_running(instance, now)
+    doing = _doing(instance, now)
     watched, waiting = settings.roots, journal.listed(WAITING)
     queued = [r for r in waiting if r.root in watched and r.state in {State.QUEUED, State.RETRY}]
     return {
-        "running": running,
-        "pid": instance.pid if instance and running else None,
-        "status": instance.status if instance and running else "not running",
+        "running": bool(doing),
+        "pid": instance.pid if instance and doing else None,
+        "status": doing or "not running",
         "roots": [
             {
                 "path": os.fsdecode(r.path),
