@@ -287,6 +287,27 @@ def test_a_copy_is_a_photo_of_its_own(hot: Hot) -> None:
     assert record.recipe_digest(one) != record.recipe_digest(other)
 
 
+def test_a_copy_of_a_photo_on_a_card_that_was_taken_out_is_a_photo_of_its_own(hot: Hot) -> None:
+    """It took the card's photo for itself under a former name: that one's result and its shoot's list."""
+    card, mirror = hot.base / "card/day", hot.base / "mirror"
+    card.mkdir(parents=True)
+    mirror.mkdir()
+    (card / "a.tif").write_bytes(b"photo")
+    watched = f'\n[[watch]]\npath = "{card.parent}"\noutput = "mirror:{mirror}"\n'
+    hot.configure(more=watched)
+    run_until_done(hot, 1)
+    keepsakes.keep(mirror / "day", [FACE])
+    card.parent.rename(hot.base / "taken out")
+    hot.configure(more=watched + OTHERS)
+    hot.drop("a.tif")
+    run_until_done(hot, 1)
+    one, other = (record.read(top / "_retouchd/a.json") for top in (mirror / "day", hot.folder))
+    assert one
+    assert other
+    assert record.recipe_digest(one) != record.recipe_digest(other)
+    assert keepsakes.kept(hot.folder) == ()
+
+
 def test_a_photo_that_moves_alone_takes_no_list_along(hot: Hot) -> None:
     """The list is the shoot's: people are known by it in no other folder."""
     mirror, photo = mirrored_to(hot), hot.drop("day/a.tif")
