@@ -322,13 +322,14 @@ def test_a_photo_that_moves_alone_takes_no_list_along(hot: Hot) -> None:
 
 def test_a_list_that_cannot_come_along_keeps_its_photos_waiting(hot: Hot) -> None:
     mirror, shoot = mirrored_to(hot), hot.drop("day/a.tif").parent
-    run_until_done(hot, 1)
+    hot.drop("day/b.tif", b"another")
+    run_until_done(hot, 2)
     keepsakes.keep(mirror / "day", [FACE])
     keepsakes.path_of(mirror / "day").write_text("{")
-    process = hot.start()
     shoot.rename(hot.folder / "renamed")
-    wait_for(lambda: [r for r in hot.rows("skipped") if r["code"] == "keep-list"], hot.log())
-    assert "kept marks stay behind" in hot.log()
+    process = hot.start()
+    wait_for(lambda: [r["code"] for r in hot.rows("skipped")] == ["keep-list"] * 2, hot.log())
+    assert hot.log().count("kept marks stay behind") == 1, "asked once for a folder, not for each photo"
     assert "keep.json" in hot.about("why", hot.folder / "renamed/a.tif").stdout
     assert process.poll() is None
 

@@ -48,18 +48,27 @@ def follow(journal: Journal, watch: Watch, path: bytes, signature: Signature, ro
     return journal.save(after) is not None
 
 
-def kept_marks_follow(watch: Watch, photo: Path, before: Row) -> None:
+def kept_marks_follow(watch: Watch, photo: Path, before: Row, followed: set[tuple[Path, Path]]) -> None:
     """Have the list of kept marks go along when a shoot is renamed whose results lie in a mirror.
 
     A file that is moved by itself is another to the file system (its ctime), so that no list goes with it.
+
+    Args:
+        watch: what is watched.
+        photo: where it lies now.
+        before: what is known of it under its former name.
+        followed: folders of results, before and now, that are left alone; these two are put there. A shoot
+            has thousands of photos and one list, and a slow share takes its time for each question.
 
     Raises:
         BrokenKeepList, UnsafeFolder, OSError: as :func:`retouchd.results.keepsakes.follow`.
     """
     root = Path(os.fsdecode(before.root))
     if watch.mirror and before.file.is_relative_to(root):
-        there = watch.mirror / before.file.parent.relative_to(root)
-        keepsakes.follow(there, watch.results_of(photo))
+        there, here = watch.mirror / before.file.parent.relative_to(root), watch.results_of(photo)
+        if (there, here) not in followed:
+            followed.add((there, here))
+            keepsakes.follow(there, here)
 
 
 def _results_beside(photo: Path, before: Path) -> bool:
