@@ -274,6 +274,26 @@ def test_a_correction_that_waits_is_done_by_what_the_photo_was_begun_with_under_
     assert record.recipe_digest(after) == decided.key(record.recipe_digest(told))
 
 
+def test_a_correction_that_waits_goes_with_a_shoot_whose_results_lie_in_a_mirror(hot: Hot) -> None:
+    """The photo followed its shoot, its correction did not: what a person had kept was healed once more."""
+    mirror, photo = mirrored_to(hot), hot.drop("day/a.tif")
+    run_until_done(hot, 1)
+    told = json.loads((mirror / "day/_retouchd/a.json").read_bytes())
+    hot.start()
+    assert hot.about("pause").returncode == 0
+    decided = Corrections((Correction((1, 2, 3, 4), Wish.KEEP),))
+    memory = Memory("a.tif", record.source_digest(told), decided)
+    corrections.write(photo, mirror / "day", memory)
+    wait_for(lambda: hot.rows("queued"), hot.log())
+    renamed = photo.parent.rename(hot.folder / "renamed")
+    wait_for(lambda: [row for row in hot.rows("queued") if row["file"] == str(renamed / "a.tif")], hot.log())
+    assert hot.about("resume").returncode == 0
+    wait_for(lambda: hot.rows("done"), hot.log())
+    after = json.loads((mirror / "renamed/_retouchd/a.json").read_bytes())
+    assert after["corrections"] == decided.as_json()
+    assert after["last_run"]["taken_up"] is True
+
+
 def test_a_copy_is_a_photo_of_its_own(hot: Hot) -> None:
     """What is still there under its other name was not renamed: the copy is done by what holds now."""
     photo = hot.drop("a.tif")

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from retouchd.config import Watch
-from retouchd.jobs import GONE, Signature, State
+from retouchd.jobs import GONE, WAITING, Signature, State
 from retouchd.naming import RECORD, ResultSet
 from retouchd.results import keepsakes
 from retouchd.state.journal import Journal
@@ -40,8 +40,11 @@ def follow(journal: Journal, watch: Watch, path: bytes, signature: Signature, ro
     """Have what is known of a photo follow it to ``path``; False when it is to be looked at as a new one.
 
     One that is done needs its results beside it, as when its folder was renamed. A file that was renamed
-    itself has none there, and a mirror's have to be asked.
+    itself has none there, and a mirror's have to be asked. So has what a person said of one that waits to be
+    done again: it lies with those results, and a photo that is new by its name is asked about under others.
     """
+    if watch.mirror and row.state in WAITING and row.source_digest:
+        return False
     if row.state == State.DONE and (watch.mirror or not _results_beside(Path(os.fsdecode(path)), row.file)):
         return False
     after = replace(row, path=path, root=watch.root, signature=str(signature))
