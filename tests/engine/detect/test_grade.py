@@ -17,7 +17,7 @@ from retouch_engine.detect.grade import NONE, Grade, grade_of
 from retouch_engine.imaging.colour import to_srgb
 from retouch_engine.imaging.density import density, encode
 from retouch_engine.survey import Scene, survey
-from retouch_engine.types import Photo, PixelScale
+from retouch_engine.types import Photo, PixelScale, Samples
 
 SIDE, PX_PER_MM = 500, 5.0
 ADOBE_RGB = [0.64, 0.33, 1, 0.21, 0.71, 1, 0.15, 0.06, 1]
@@ -71,7 +71,7 @@ def slope_of_blue(shown: Image, plain: Image) -> float:
     return float(spreads[0] / spreads[1])
 
 
-def uneven_in_red(shown: NDArray[np.uint16]) -> float:
+def uneven_in_red(shown: Samples) -> float:
     od = density(shown)
     return float(od[..., 0].std() / od[..., 1].std())
 
@@ -142,7 +142,7 @@ def test_in_a_wide_gamut_the_same_is_taken_back_as_in_srgb(primaries: list[float
     known = grade_of(wide, scene)
     assert known.slopes == pytest.approx(grade(plain.pixels).slopes, rel=0.05)
     shown, wanted = known.taken_back(wide), known.taken_back(plain)
-    seen = np.asarray(to_srgb(shown.pixels, shown.colour_profile))
+    seen = to_srgb(shown.pixels, shown.colour_profile)
     assert uneven_in_red(seen) == pytest.approx(uneven_in_red(wanted.pixels), rel=0.03)
     assert np.median(np.abs(seen.astype(int) - wanted.pixels)) < 0.005 * 65535
 
