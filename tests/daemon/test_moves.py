@@ -274,6 +274,24 @@ def test_a_correction_that_waits_is_done_by_what_the_photo_was_begun_with_under_
     assert record.recipe_digest(after) == decided.key(record.recipe_digest(told))
 
 
+def test_a_photo_that_was_renamed_twice_is_taken_up_where_it_was_done_last(hot: Hot) -> None:
+    photo = hot.drop("a.tif")
+    run_until_done(hot, 1)
+    photo = photo.rename(photo.with_name("b.tif"))
+    run_until_done(hot, 1)
+    hot.configure(more=OTHERS)
+    assert hot.about("requeue", photo).returncode == 0
+    run_until_done(hot, 1)
+    told = json.loads((hot.folder / "_retouchd/b.json").read_bytes())
+    assert told["last_run"] == {}
+    decided = Corrections((Correction((1, 2, 3, 4), Wish.KEEP),))
+    corrections.write(photo, hot.folder, Memory("b.tif", record.source_digest(told), decided))
+    photo.rename(photo.with_name("c.tif"))
+    run_until_done(hot, 1)
+    after = json.loads((hot.folder / "_retouchd/c.json").read_bytes())
+    assert record.recipe_digest(after) == decided.key(record.recipe_digest(told))
+
+
 def test_a_correction_that_waits_goes_with_a_shoot_whose_results_lie_in_a_mirror(hot: Hot) -> None:
     """The photo followed its shoot, its correction did not: what a person had kept was healed once more."""
     mirror, photo = mirrored_to(hot), hot.drop("day/a.tif")

@@ -58,7 +58,8 @@ class Twins:
         last = corrections.last_run(row.file, self.folder(row), memory, painted=painted)
         for twin in self._renamed(row, Digest(memory.sha256)) if last.lost else ():
             before = corrections.last_run(twin.file, self.folder(twin), memory, painted=painted)
-            last = before if before.heal else last
+            if before.heal:
+                return before
         return last
 
     def done(self, hand: InHand, digest: Digest) -> Iterator[tuple[Published, bool]]:
