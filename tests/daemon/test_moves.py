@@ -274,6 +274,44 @@ def test_a_correction_that_waits_is_done_by_what_the_photo_was_begun_with_under_
     assert record.recipe_digest(after) == decided.key(record.recipe_digest(told))
 
 
+def test_a_photo_that_was_renamed_twice_is_taken_up_where_it_was_done_last(hot: Hot) -> None:
+    photo = hot.drop("a.tif")
+    run_until_done(hot, 1)
+    photo = photo.rename(photo.with_name("b.tif"))
+    run_until_done(hot, 1)
+    hot.configure(more=OTHERS)
+    assert hot.about("requeue", photo).returncode == 0
+    run_until_done(hot, 1)
+    told = json.loads((hot.folder / "_retouchd/b.json").read_bytes())
+    assert told["last_run"] == {}
+    decided = Corrections((Correction((1, 2, 3, 4), Wish.KEEP),))
+    corrections.write(photo, hot.folder, Memory("b.tif", record.source_digest(told), decided))
+    photo.rename(photo.with_name("c.tif"))
+    run_until_done(hot, 1)
+    after = json.loads((hot.folder / "_retouchd/c.json").read_bytes())
+    assert record.recipe_digest(after) == decided.key(record.recipe_digest(told))
+
+
+def test_a_correction_that_waits_goes_with_a_shoot_whose_results_lie_in_a_mirror(hot: Hot) -> None:
+    """The photo followed its shoot, its correction did not: what a person had kept was healed once more."""
+    mirror, photo = mirrored_to(hot), hot.drop("day/a.tif")
+    run_until_done(hot, 1)
+    told = json.loads((mirror / "day/_retouchd/a.json").read_bytes())
+    hot.start()
+    assert hot.about("pause").returncode == 0
+    decided = Corrections((Correction((1, 2, 3, 4), Wish.KEEP),))
+    memory = Memory("a.tif", record.source_digest(told), decided)
+    corrections.write(photo, mirror / "day", memory)
+    wait_for(lambda: hot.rows("queued"), hot.log())
+    renamed = photo.parent.rename(hot.folder / "renamed")
+    wait_for(lambda: [row for row in hot.rows("queued") if row["file"] == str(renamed / "a.tif")], hot.log())
+    assert hot.about("resume").returncode == 0
+    wait_for(lambda: hot.rows("done"), hot.log())
+    after = json.loads((mirror / "renamed/_retouchd/a.json").read_bytes())
+    assert after["corrections"] == decided.as_json()
+    assert after["last_run"]["taken_up"] is True
+
+
 def test_a_copy_is_a_photo_of_its_own(hot: Hot) -> None:
     """What is still there under its other name was not renamed: the copy is done by what holds now."""
     photo = hot.drop("a.tif")
@@ -285,6 +323,27 @@ def test_a_copy_is_a_photo_of_its_own(hot: Hot) -> None:
     assert one
     assert other
     assert record.recipe_digest(one) != record.recipe_digest(other)
+
+
+def test_a_copy_of_a_photo_on_a_card_that_was_taken_out_is_a_photo_of_its_own(hot: Hot) -> None:
+    """It took the card's photo for itself under a former name: that one's result and its shoot's list."""
+    card, mirror = hot.base / "card/day", hot.base / "mirror"
+    card.mkdir(parents=True)
+    mirror.mkdir()
+    (card / "a.tif").write_bytes(b"photo")
+    watched = f'\n[[watch]]\npath = "{card.parent}"\noutput = "mirror:{mirror}"\n'
+    hot.configure(more=watched)
+    run_until_done(hot, 1)
+    keepsakes.keep(mirror / "day", [FACE])
+    card.parent.rename(hot.base / "taken out")
+    hot.configure(more=watched + OTHERS)
+    hot.drop("a.tif")
+    run_until_done(hot, 1)
+    one, other = (record.read(top / "_retouchd/a.json") for top in (mirror / "day", hot.folder))
+    assert one
+    assert other
+    assert record.recipe_digest(one) != record.recipe_digest(other)
+    assert keepsakes.kept(hot.folder) == ()
 
 
 def test_a_photo_that_moves_alone_takes_no_list_along(hot: Hot) -> None:
@@ -301,13 +360,14 @@ def test_a_photo_that_moves_alone_takes_no_list_along(hot: Hot) -> None:
 
 def test_a_list_that_cannot_come_along_keeps_its_photos_waiting(hot: Hot) -> None:
     mirror, shoot = mirrored_to(hot), hot.drop("day/a.tif").parent
-    run_until_done(hot, 1)
+    hot.drop("day/b.tif", b"another")
+    run_until_done(hot, 2)
     keepsakes.keep(mirror / "day", [FACE])
     keepsakes.path_of(mirror / "day").write_text("{")
-    process = hot.start()
     shoot.rename(hot.folder / "renamed")
-    wait_for(lambda: [r for r in hot.rows("skipped") if r["code"] == "keep-list"], hot.log())
-    assert "kept marks stay behind" in hot.log()
+    process = hot.start()
+    wait_for(lambda: [r["code"] for r in hot.rows("skipped")] == ["keep-list"] * 2, hot.log())
+    assert hot.log().count("kept marks stay behind") == 1, "asked once for a folder, not for each photo"
     assert "keep.json" in hot.about("why", hot.folder / "renamed/a.tif").stdout
     assert process.poll() is None
 

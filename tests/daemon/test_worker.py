@@ -149,6 +149,26 @@ def test_a_signal_does_not_cut_a_long_order(keeper: Supervisor, tmp_path: Path) 
     assert code(end_of(keeper)) == "io"
 
 
+def test_a_photo_that_takes_too_long_is_stopped_by_a_daemon_that_always_looks_late(
+    keeper: Supervisor,
+) -> None:
+    """Each result took half a minute on its way to a slow share: the limit was never reached that night."""
+    now = [0.0]
+    late = Supervisor(keeper.plan, job_seconds=900.0, clock=lambda: now[0])
+    try:
+        until_ready(late)
+        late.stuck_s = 1e9
+        late.send({"op": "digest", "source": "/dev/zero"})
+        for _ in range(200):
+            now[0] += 30.0
+            if isinstance(ended := next(late.poll(), None), Outcome):
+                break
+        assert isinstance(ended, Outcome)
+        assert code(ended) == "time-limit"
+    finally:
+        late.stop()
+
+
 def test_an_engine_that_does_not_load_says_why(keeper: Supervisor) -> None:
     keeper.plan = WorkerPlan("fake_engine:broken")
     until_ready(keeper)

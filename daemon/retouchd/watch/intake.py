@@ -53,6 +53,7 @@ class Intake:
         self._moved, self._alive = moved, alive
         self._settings = settings
         self.roots: dict[Path, Root] = {}
+        self._followed_lists: set[tuple[Path, Path]] = set()
         self._trackers: dict[Path, SettleTracker] = {}
         self._prune_s = 0.0
         self.reconfigure(settings)
@@ -181,6 +182,7 @@ class Intake:
     def _reconcile(self, root: Root, found: scanner.Found) -> None:
         """Bring the journal's rows and the files together."""
         tracker = self._trackers[root.watch.path]
+        self._followed_lists.clear()
         moving, resting = self._journal.moving(root.key), self._journal.resting(root.key)
         new = any(path not in resting and path not in moving for path in found.files)
         lost = self._lost(root, found, resting, moving) if new else {}
@@ -221,7 +223,7 @@ class Intake:
             return False
         photo = Path(os.fsdecode(path))
         try:
-            moves.kept_marks_follow(root.watch, photo, before)
+            moves.kept_marks_follow(root.watch, photo, before, self._followed_lists)
         except (JobError, OSError) as error:
             # Its own photos say so when their turn comes, and wait.
             log.get().error("kept marks stay behind", folder=photo.parent, why=str(error))

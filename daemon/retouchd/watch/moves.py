@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from retouchd.config import Watch
-from retouchd.jobs import GONE, Signature, State
+from retouchd.jobs import GONE, WAITING, Signature, State
 from retouchd.naming import RECORD, ResultSet
 from retouchd.results import keepsakes
 from retouchd.state.journal import Journal
@@ -40,26 +40,38 @@ def follow(journal: Journal, watch: Watch, path: bytes, signature: Signature, ro
     """Have what is known of a photo follow it to ``path``; False when it is to be looked at as a new one.
 
     One that is done needs its results beside it, as when its folder was renamed. A file that was renamed
-    itself has none there, and a mirror's have to be asked.
+    itself has none there, and a mirror's have to be asked. So has what a person said of one that waits to be
+    done again: it lies with those results, and a photo that is new by its name is asked about under others.
     """
+    if watch.mirror and row.state in WAITING and row.source_digest:
+        return False
     if row.state == State.DONE and (watch.mirror or not _results_beside(Path(os.fsdecode(path)), row.file)):
         return False
     after = replace(row, path=path, root=watch.root, signature=str(signature))
     return journal.save(after) is not None
 
 
-def kept_marks_follow(watch: Watch, photo: Path, before: Row) -> None:
+def kept_marks_follow(watch: Watch, photo: Path, before: Row, followed: set[tuple[Path, Path]]) -> None:
     """Have the list of kept marks go along when a shoot is renamed whose results lie in a mirror.
 
     A file that is moved by itself is another to the file system (its ctime), so that no list goes with it.
+
+    Args:
+        watch: what is watched.
+        photo: where it lies now.
+        before: what is known of it under its former name.
+        followed: folders of results, before and now, that are left alone; these two are put there. A shoot
+            has thousands of photos and one list, and a slow share takes its time for each question.
 
     Raises:
         BrokenKeepList, UnsafeFolder, OSError: as :func:`retouchd.results.keepsakes.follow`.
     """
     root = Path(os.fsdecode(before.root))
     if watch.mirror and before.file.is_relative_to(root):
-        there = watch.mirror / before.file.parent.relative_to(root)
-        keepsakes.follow(there, watch.results_of(photo))
+        there, here = watch.mirror / before.file.parent.relative_to(root), watch.results_of(photo)
+        if (there, here) not in followed:
+            followed.add((there, here))
+            keepsakes.follow(there, here)
 
 
 def _results_beside(photo: Path, before: Path) -> bool:

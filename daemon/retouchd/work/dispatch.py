@@ -54,7 +54,7 @@ class Dispatcher:
 
     @property
     def _twins(self) -> Twins:
-        return Twins(self.settings, self._desk.journal)
+        return Twins(self.settings, self._desk)
 
     @property
     def current(self) -> list[tuple[Supervisor, Row]]:

@@ -26,7 +26,7 @@ from retouchd.work import protocol
 STUCK_S = 120.0
 """A worker beats every few seconds, also while it computes; one that is silent for this long stands still."""
 _ABSENT_S = 10.0
-"""The loop looks each second; what passes while it cannot, as where a share hangs, is not the worker's."""
+"""The loop looks each second; what passes beyond this, as where a share hangs, is not the worker's."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _RESPAWN_PAUSES_S = (0.0, 0.0, 1.0, 5.0, 15.0, 30.0)
 
@@ -166,11 +166,12 @@ class Supervisor:
 
         A daemon that copied to a hanging share for longer than a photo may take, or was stopped together with
         its worker, killed it over an answer of which the pipe held only the first 64 KiB. After the second
-        time the photo was in quarantine.
+        time the photo was in quarantine. Not all of it: else one that stands still is never found by a
+        daemon that is always late.
         """
         now = self._clock()
-        away_s, self._looked_s = now - self._looked_s, now
-        if away_s > _ABSENT_S:
+        away_s, self._looked_s = now - self._looked_s - _ABSENT_S, now
+        if away_s > 0:
             self._began_s = min(now, self._began_s + away_s)
             self._heard_s = min(now, self._heard_s + away_s)
 

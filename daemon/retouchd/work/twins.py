@@ -16,9 +16,8 @@ from retouchd.jobs import Asked, Digest
 from retouchd.results import corrections, keepsakes, publish
 from retouchd.results.corrections import LastRun, Memory
 from retouchd.results.publish import Published
-from retouchd.state.journal import Journal
 from retouchd.state.rows import Row
-from retouchd.work.desk import InHand
+from retouchd.work.desk import Desk, InHand
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class Twins:
     """Asks the journal, and what lies in the folders of their results."""
 
     settings: Settings
-    journal: Journal
+    desk: Desk
 
     def folder(self, row: Row) -> Path:
         """Where the results of a photo go."""
@@ -44,7 +43,7 @@ class Twins:
         publish.take_over(row.file, folder, digest)
         twins = self._twins(row, digest)
         # Of a shoot that was renamed: what its folder keeps comes along, or its photos wait.
-        for twin in (t for t in twins if not os.path.lexists(t.file.parent)):
+        for twin in (t for t in twins if self._gone(t, t.file.parent)):
             keepsakes.follow(self.folder(twin), folder)
         return corrections.read_anywhere(row.file, folder, digest, ((t.file, self.folder(t)) for t in twins))
 
@@ -59,7 +58,8 @@ class Twins:
         last = corrections.last_run(row.file, self.folder(row), memory, painted=painted)
         for twin in self._renamed(row, Digest(memory.sha256)) if last.lost else ():
             before = corrections.last_run(twin.file, self.folder(twin), memory, painted=painted)
-            last = before if before.heal else last
+            if before.heal:
+                return before
         return last
 
     def done(self, hand: InHand, digest: Digest) -> Iterator[tuple[Published, bool]]:
@@ -84,8 +84,13 @@ class Twins:
                 yield done, False
 
     def _twins(self, row: Row, digest: Digest) -> list[Row]:
-        return [t for t in self.journal.same_bytes(row.file, digest) if t.root in self.settings.roots]
+        return [t for t in self.desk.journal.same_bytes(row.file, digest) if t.root in self.settings.roots]
 
     def _renamed(self, row: Row, digest: Digest) -> list[Row]:
         """The same photo under the names that it had before: done there, and gone."""
-        return [twin for twin in self._twins(row, digest) if not os.path.lexists(twin.file)]
+        return [twin for twin in self._twins(row, digest) if self._gone(twin, twin.file)]
+
+    def _gone(self, twin: Row, path: Path) -> bool:
+        """Whether it is there no more. On a card that was taken out it is still: that one was copied."""
+        looked_at = twin.root in self.desk.online() and not self.desk.away(path)
+        return looked_at and not os.path.lexists(path)

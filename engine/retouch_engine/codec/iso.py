@@ -13,6 +13,7 @@ from retouch_engine.imaging.turning import turned
 
 _MOST_BOXES = 4096
 _LARGE, _TO_THE_END = 1, 0
+_LEAST_LIST_BYTES = 8
 _PROBE = np.arange(6).reshape(2, 3)
 """Comes out differently for each of the eight orientations."""
 CREDENTIALS = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
@@ -103,7 +104,7 @@ def _associated(span: Span, where: tuple[int, int] | None, item: int) -> list[in
     if where is None:
         return []
     at, end = where
-    if end - at > LARGEST_VALUE_BYTES:
+    if not _LEAST_LIST_BYTES <= end - at <= LARGEST_VALUE_BYTES:
         raise StructureError(f"its list of properties claims {end - at:,} bytes")
     data = io.BytesIO(span.at(at, end - at))
     version, *flags = data.read(4)

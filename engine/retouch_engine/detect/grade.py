@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.detect.rendering import BLOTCHES, CELL_MM, FEWEST_CELLS, unevenness, well_inside
-from retouch_engine.imaging.colour import to_srgb
+from retouch_engine.imaging.colour import is_srgb, to_srgb
 from retouch_engine.imaging.density import density, encode
 from retouch_engine.survey import Scene
 from retouch_engine.types import Bool, Box, Float, Photo, Samples
@@ -42,16 +42,19 @@ _STEEPEST = 2.5
 _TONED = 0.03
 """As uneven in all channels: black and white, sepia. There are no colours to bring back."""
 _UNCHANGED = 0.01
+_BAND_ROWS = 256
+_ROOM_PX = 16
+"""So much is looked at beside skin: without it an edge would run there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """What is taken back: slopes of the channels' optical density, around that of the middle of the skin."""
+    """What is taken back: slopes of the channels' optical density in sRGB, around the middle of the skin."""
 
     slopes: tuple[float, float, float] = (1.0, 1.0, 1.0)
     around: tuple[float, float, float] = (0.0, 0.0, 0.0)
     box: Box | None = None
-    """Where the skin is; elsewhere nothing is looked for."""
+    """Where the skin is, and what is shown beside it; elsewhere nothing is looked for."""
 
     @property
     def strength(self) -> float:
@@ -59,14 +62,21 @@ class Grade:
         return max(max(s, 1 / s) for s in self.slopes)
 
     def taken_back(self, photo: Photo) -> Photo:
-        """The photo without it, to look at; itself where there is none."""
+        """The photo without it, in sRGB, to look at; itself where there is none.
+
+        Of a wide gamut the channels are others. Bent by slopes that were told in sRGB, those of ProPhoto
+        showed skin more than twice as uneven in red as any skin is.
+        """
         if self.box is None:
             return photo
         levels = np.arange(2**photo.bit_depth, dtype=photo.pixels.dtype)
         table = self._shown(np.repeat(levels[None, :, None], 3, axis=2))
+        profile = None if is_srgb(photo.colour_profile) else photo.colour_profile
         pixels = photo.pixels.copy()
-        pixels[self.box.slices] = cv2.LUT(photo.pixels[self.box.slices], table)
-        return replace(photo, pixels=pixels)
+        for y0 in range(self.box.y0, self.box.y1, _BAND_ROWS):
+            band = replace(self.box, y0=y0, y1=min(self.box.y1, y0 + _BAND_ROWS)).slices
+            pixels[band] = cv2.LUT(to_srgb(photo.pixels[band], profile), table)
+        return replace(photo, pixels=pixels, profile=None)
 
     def _shown(self, samples: Samples) -> NDArray[Any]:
         slopes, around = (np.array(each, np.float32) for each in (self.slopes, self.around))
@@ -98,12 +108,14 @@ def grade_of(photo: Photo, scene: Scene) -> Grade:
     within = well_inside(inside)
     if np.count_nonzero(within) < FEWEST_CELLS:
         return NONE
-    shown = cells if scene.srgb else to_srgb(cells, photo.profile)
-    slopes = _slopes(*_uneven(density(shown), inside.astype(np.float32), within))
+    od = density(cells if scene.srgb else to_srgb(cells, photo.colour_profile))
+    slopes = _slopes(*_uneven(od, inside.astype(np.float32), within))
     if max(abs(s - 1) for s in slopes) < _UNCHANGED:
         return NONE
-    middle = np.median(density(cells)[within], axis=0)
-    return Grade(slopes, (float(middle[0]), float(middle[1]), float(middle[2])), scene.skin_box)
+    middle = np.median(od[within], axis=0)
+    around = float(middle[0]), float(middle[1]), float(middle[2])
+    assert scene.skin_box is not None  # it holds this person's
+    return Grade(slopes, around, scene.skin_box.grown(_ROOM_PX, photo.height, photo.width))
 
 
 def _uneven(od: Float, share: Float, within: Bool) -> tuple[float, float]:

@@ -20,6 +20,8 @@ from tests.engine.codec.test_codec_layers import HEALS, REVIEW, laid, layers_of
 from retouch_engine import errors
 from retouch_engine.codec.exiftool import MetadataCarrier
 from retouch_engine.codec.healed import heal_strips, read_heals
+from retouch_engine.codec.ifd import Span, StructureError
+from retouch_engine.codec.iso import orientation_of
 from retouch_engine.codec.layers import NO_MARKS
 from retouch_engine.codec.metadata import SourceMetadata, metadata_of
 from retouch_engine.codec.photoshop import read_photoshop
@@ -288,3 +290,24 @@ def test_a_document_has_the_metadata_of_the_photo(tmp_path: Path) -> None:
 
 def _run(*words: str) -> str:
     return subprocess.run(["exiftool", *words], capture_output=True, text=True, check=True).stdout
+
+
+def box(kind: bytes, content: bytes = b"") -> bytes:
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def turned_by(properties: bytes) -> int:
+    """The orientation of a HEIF whose first property is a quarter turn; ``properties`` is its list (ipma)."""
+    shared = box(b"ipco", box(b"irot", b"\1")) + box(b"ipma", properties)
+    inside = box(b"pitm", bytes([0, 0, 0, 0, 0, 1])) + box(b"iprp", shared)
+    content = box(b"ftyp", b"heic") + box(b"meta", bytes(4) + inside) + box(b"mdat")
+    return orientation_of(Span(io.BytesIO(content), 0, len(content)))
+
+
+def test_a_heif_whose_list_of_properties_is_cut_off_is_damaged_and_nothing_worse() -> None:
+    whole = bytes([0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 1, 1])
+    assert turned_by(whole) == 8
+    for length in range(8):
+        with pytest.raises(StructureError, match="list of properties"):
+            turned_by(whole[:length])
+    assert {turned_by(whole[:length]) for length in range(8, len(whole))} == {1}

@@ -10,14 +10,18 @@ import numpy as np
 import pytest
 from benchmarks.skin import HAEMOGLOBIN, MELANIN, TONES, Float, cloud
 from benchmarks.skin import density as density_of
+from imagecodecs import cms_profile, cms_transform
 from numpy.typing import NDArray
 
 from retouch_engine.detect.grade import NONE, Grade, grade_of
+from retouch_engine.imaging.colour import to_srgb
 from retouch_engine.imaging.density import density, encode
 from retouch_engine.survey import Scene, survey
-from retouch_engine.types import Photo, PixelScale
+from retouch_engine.types import Photo, PixelScale, Samples
 
 SIDE, PX_PER_MM = 500, 5.0
+ADOBE_RGB = [0.64, 0.33, 1, 0.21, 0.71, 1, 0.15, 0.06, 1]
+PROPHOTO = [0.7347, 0.2653, 1, 0.1596, 0.8404, 1, 0.0366, 0.0001, 1]
 LIGHT = np.array([0.87, 1.0, 1.14], np.float32)
 """What light under the skin makes of shading."""
 Image = NDArray[np.uint8]
@@ -65,6 +69,11 @@ def slope_of_blue(shown: Image, plain: Image) -> float:
     """By how much blue is steeper beside green than in the plain picture."""
     spreads = [density(rgb)[..., 2].std() / density(rgb)[..., 1].std() for rgb in (shown, plain)]
     return float(spreads[0] / spreads[1])
+
+
+def uneven_in_red(shown: Samples) -> float:
+    od = density(shown)
+    return float(od[..., 0].std() / od[..., 1].std())
 
 
 @pytest.mark.parametrize("tone", TONES)
@@ -116,8 +125,26 @@ def test_sixteen_bits_are_taken_back_as_eight_are_and_only_where_skin_is() -> No
     known = grade_of(deep, replace(scene, skin=half))
     assert known.slopes == pytest.approx(grade(flat[:, SIDE // 2 :]).slopes, rel=0.05)
     back = known.taken_back(deep).pixels
-    assert np.array_equal(back[:, : SIDE // 2 - 8], deep.pixels[:, : SIDE // 2 - 8])
+    assert np.array_equal(back[:, : SIDE // 2 - 24], deep.pixels[:, : SIDE // 2 - 24])
     assert not np.array_equal(back[:, SIDE // 2 :], deep.pixels[:, SIDE // 2 :])
+
+
+@pytest.mark.parametrize("primaries", [ADOBE_RGB, PROPHOTO])
+def test_in_a_wide_gamut_the_same_is_taken_back_as_in_srgb(primaries: list[float]) -> None:
+    """Slopes that were told in sRGB and bent the channels of ProPhoto left skin uneven in red twice over."""
+    profile = bytes(cms_profile("rgb", whitepoint=(0.3127, 0.329, 1), primaries=primaries, gamma=2.2))
+    plain = Photo(np.asarray(curved(skin("light"), contrasty, (0, 1, 2)), np.uint16) * np.uint16(257))
+    converted = cms_transform(
+        plain.pixels, cms_profile("srgb"), profile, colorspace="rgb", outcolorspace="rgb"
+    )
+    wide = Photo(np.ascontiguousarray(converted), profile=profile)
+    scene = scene_of(wide)
+    known = grade_of(wide, scene)
+    assert known.slopes == pytest.approx(grade(plain.pixels).slopes, rel=0.05)
+    shown, wanted = known.taken_back(wide), known.taken_back(plain)
+    seen = to_srgb(shown.pixels, shown.colour_profile)
+    assert uneven_in_red(seen) == pytest.approx(uneven_in_red(wanted.pixels), rel=0.03)
+    assert np.median(np.abs(seen.astype(int) - wanted.pixels)) < 0.005 * 65535
 
 
 def test_without_a_face_or_with_little_skin_nothing_is_known() -> None:
