@@ -296,6 +296,21 @@ def test_a_pause_holds_for_what_is_watched_below_its_folder_instead(hot: Hot) ->
     assert photo.exists()
 
 
+def test_status_says_which_folder_is_paused(hot: Hot) -> None:
+    second = hot.base / "second"
+    second.mkdir()
+    hot.config.write_text(f'{hot.config.read_text()}\n[[watch]]\npath = "{second}"\n')
+    hot.start()
+    wait_for(lambda: '"ready"' in hot.log())
+    assert hot.about("pause", second).returncode == 0
+    told = json.loads(hot.about("status", "--json").stdout)["roots"]
+    assert {root["path"]: root["paused"] for root in told} == {str(hot.folder): False, str(second): True}
+    assert f"folder: {second}: online, paused, " in hot.about("status").stdout
+    assert control.ask(hot.state, "says") == "0 waiting, 0 done", "the other folder is worked on"
+    assert hot.about("pause").returncode == 0
+    assert control.ask(hot.state, "says") == "paused, 0 waiting, 0 done"
+
+
 def test_which_pauses_hold() -> None:
     pauses = frozenset({b"/hot/a", b"/hot", b"/hotter"})
     assert holding(pauses, b"/hot/a") == [b"/hot", b"/hot/a"]
