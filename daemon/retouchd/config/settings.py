@@ -35,7 +35,8 @@ class LimitSettings(Tree):
         default=4,
         ge=1,
         le=100,
-        description="Failures that may pass by themselves are tried this often, with growing pauses.",
+        description="Failures that may pass by themselves are tried this often, with growing pauses."
+        " A full disk, a share that is away and the like are waited for, however long.",
     )
     worker_deaths: int = Field(
         default=2,
@@ -95,7 +96,7 @@ class HookSettings(Tree):
         default=(), description="For each photo that was skipped or put in quarantine."
     )
     on_batch_idle: tuple[str, ...] = Field(
-        default=(), description="When photos were done and nothing is left to do."
+        default=(), description="When photos were done or given up and nothing is left to do."
     )
     idle_s: float = Field(default=60.0, gt=0, le=86_400, description="Seconds without work that end a batch.")
     seconds: float = Field(default=30.0, gt=0, le=3600, description="A command that takes longer is stopped.")
