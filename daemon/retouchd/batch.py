@@ -18,7 +18,7 @@ from typing import Any, Self
 from retouch_engine import Order, Recipe
 from retouchd import models, naming
 from retouchd.config import Settings, overrides
-from retouchd.errors import EngineUnavailable, JobError, SourceGone
+from retouchd.errors import EngineUnavailable, JobError, SourceGone, TargetUnavailable
 from retouchd.jobs import Digest, Failure, Outcome, Signature
 from retouchd.results import corrections, publish, record, sittings
 from retouchd.results.contact import ContactPages
@@ -70,8 +70,12 @@ class Report:
     failure: Failure | None = None
 
 
-def items(paths: Iterable[Path], out: Path | None) -> list[Item]:
-    """The files to do: the named ones, and the photos below the named folders, each once."""
+def items(paths: Iterable[Path], out: Path | None, settings: Settings) -> list[Item]:
+    """The files to do: the named ones, and the photos below the named folders, each once.
+
+    Without ``out`` results go where the service puts them: of a folder with a mirror they lay beside the photos,
+    and what a person had corrected in the mirror was not seen.
+    """
     found: dict[Path, Item] = {}
     for given in paths:
         path = Path(os.path.abspath(given))  # noqa: PTH100 - resolve() would follow symlinks
@@ -79,13 +83,13 @@ def items(paths: Iterable[Path], out: Path | None) -> list[Item]:
             look = scanner.scan(os.fsencode(path))
             for name in look.files:
                 source = Path(os.fsdecode(name))
-                folder = out / source.parent.relative_to(path) if out else source.parent
+                folder = out / source.parent.relative_to(path) if out else settings.results_of(source)
                 found.setdefault(source, Item(source, folder, path))
             for name, why in look.unreadable.items():
                 place = Path(os.fsdecode(name))
                 found.setdefault(place, Item(place, place, path, barred=why))
         else:
-            found.setdefault(path, Item(path, out or path.parent, Path(path.anchor)))
+            found.setdefault(path, Item(path, out or settings.results_of(path), Path(path.anchor)))
     return list(found.values())
 
 
@@ -136,6 +140,7 @@ class Batch:
 
     def _attempt(self, item: Item, stage: Callable[[str], None]) -> Report:
         naming.first_set(item.source, item.folder)
+        self._check_mirror(item)
         try:
             signature = Signature.of(item.source.stat())
         except FileNotFoundError:
@@ -159,6 +164,17 @@ class Batch:
             memory = replace(memory, masks=(*memory.masks, edited[1]), approved="")
             corrections.write(item.source, item.folder, memory)
         return self._publish(item, memory, signature, outcome)
+
+    def _check_mirror(self, item: Item) -> None:
+        """A mirror whose share is away is waited for by the service; made here, it would fill the disk below.
+
+        Raises:
+            TargetUnavailable: it is not there.
+        """
+        tops = [w.mirror for w in self._settings.watch if w.mirror and not self._wish.out]
+        for top in tops:
+            if item.folder.is_relative_to(top) and not top.is_dir():
+                raise TargetUnavailable(top, "it is not there")
 
     def _mask(self, item: Item, memory: Memory) -> tuple[Path, Digest] | None:
         """The mask to read: the one that was named, or one of ours that somebody edited."""
@@ -230,7 +246,7 @@ class Batch:
             files=record.staged_files(outcome, self._settings),
             recipe=record.recipe_digest(outcome.record),
             reserve_bytes=self._settings.limits.free_space_mb * 1_000_000,
-            collected=self._wish.out is not None,
+            collected=item.folder != item.source.parent,
             read_masks=memory.masks,
         )
         published = publish.publish(parcel)

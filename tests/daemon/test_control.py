@@ -296,6 +296,23 @@ def test_a_pause_holds_for_what_is_watched_below_its_folder_instead(hot: Hot) ->
     assert photo.exists()
 
 
+def test_process_puts_results_where_the_service_does(hot: Hot) -> None:
+    mirror = hot.base / "out"
+    hot.config.write_text(hot.config.read_text().replace("[scan]", f'output = "mirror:{mirror}"\n[scan]', 1))
+    photo = hot.drop("day/a.tif")
+    away = hot.process(photo, "--config", hot.config)
+    assert (away.returncode, mirror.exists()) == (1, False)
+    assert f"cannot write in {mirror}: it is not there" in away.stderr
+    mirror.mkdir()
+    assert hot.process(photo, "--config", hot.config).returncode == 0
+    assert everything(hot) == ["day/a.tif"]
+    told = json.loads((mirror / "day/_retouchd/a.json").read_bytes())
+    assert told["source"]["folder"] == str(photo.parent), "of one name in two folders of one mirror"
+    hot.start()
+    wait_for(lambda: hot.rows("done"), hot.log())
+    assert "was done already" in hot.rows("done")[0]["reason"]
+
+
 def test_status_says_which_folder_is_paused(hot: Hot) -> None:
     second = hot.base / "second"
     second.mkdir()

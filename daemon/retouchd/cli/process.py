@@ -27,7 +27,11 @@ Stage = Callable[[str], None]
 
 @click.command()
 @click.argument("paths", metavar="FILE|DIR...", nargs=-1, required=True, type=GivenPath())
-@click.option("--out", type=GivenPath(file_okay=False), help="Put results below this folder.")
+@click.option(
+    "--out",
+    type=GivenPath(file_okay=False),
+    help="Put results below this folder. Default: where the service puts them.",
+)
 @click.option(
     "--mask",
     type=GivenPath(exists=True, dir_okay=False),
@@ -49,10 +53,10 @@ def process(
     """
     out = absolute(wish["out"]) if wish["out"] else None
     mask = absolute(wish["mask"]) if wish["mask"] else None
-    todo = batch.items(paths, out)
+    settings = config.load_or_default(config_path)
+    todo = batch.items(paths, out, settings)
     if mask and len(todo) != 1:
         raise click.UsageError("--mask fits exactly one photo")
-    settings = config.load_or_default(config_path)
     preset_recipe(settings, wish["preset"])
     log.configure("warning", settings.log.format)
     named = click.get_current_context().get_parameter_source("preset") is ParameterSource.COMMANDLINE
