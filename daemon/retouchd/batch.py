@@ -47,14 +47,13 @@ class Item:
 class Wish:
     """What the command line asked for."""
 
-    preset: str
+    preset: str | None = None
+    """None: that of the watched folder. A photo done by another one than is named here is done anew."""
     out: Path | None = None
     mask: Path | None = None
     dry_run: bool = False
     force: bool = False
     """Whether a result of ours is healed once more."""
-    named: bool = False
-    """Whether a person named the preset, so that a photo done by another one is to be done anew."""
     only_corrections: bool = False
     """Whether what is done stays as it is, under whichever settings, but for what a person corrected."""
 
@@ -73,8 +72,8 @@ class Report:
 def items(paths: Iterable[Path], out: Path | None, settings: Settings) -> list[Item]:
     """The files to do: the named ones, and the photos below the named folders, each once.
 
-    Without ``out`` results go where the service puts them: of a folder with a mirror they lay beside the photos,
-    and what a person had corrected in the mirror was not seen.
+    Without ``out`` results go where the service puts them: of a folder with a mirror they lay beside the
+    photos, and what a person had corrected in the mirror was not seen.
     """
     found: dict[Path, Item] = {}
     for given in paths:
@@ -145,7 +144,8 @@ class Batch:
             signature = Signature.of(item.source.stat())
         except FileNotFoundError:
             raise SourceGone(item.source, "is not there") from None
-        plain = overrides.recipe_for(item.source, item.top, self._wish.preset, self._settings)
+        preset = self._settings.preset_of(item.source, self._wish.preset)
+        plain = overrides.recipe_for(item.source, item.top, preset, self._settings)
         recipe = replace(plain, models=self._stock.names)
         answer = self._talk({"op": "digest", "source": str(item.source)}, lambda _: None)
         if isinstance(answer, Outcome):
@@ -210,7 +210,7 @@ class Batch:
 
     def _last_run(self, item: Item, memory: Memory, *, painted: bool) -> LastRun:
         last = corrections.last_run(item.source, item.folder, memory, painted=painted)
-        by_another = self._wish.named and last.preset != self._wish.preset
+        by_another = self._wish.preset not in {None, last.preset} and not self._wish.only_corrections
         return LastRun() if last.heal and by_another else last
 
     def _talk(self, order: dict[str, Any], stage: Callable[[str], None]) -> dict[str, Any] | Outcome:

@@ -313,6 +313,21 @@ def test_process_puts_results_where_the_service_does(hot: Hot) -> None:
     assert "was done already" in hot.rows("done")[0]["reason"]
 
 
+def test_process_goes_by_the_preset_of_the_watched_folder_unless_another_is_named(hot: Hot) -> None:
+    hot.config.write_text(hot.config.read_text().replace("[scan]", 'preset = "school"\n[scan]', 1))
+    photo, elsewhere = hot.drop("a.tif"), hot.base / "b.tif"
+    elsewhere.write_bytes(b"another")
+
+    def done_by(place: Path, *words: str) -> str:
+        assert hot.process(place, *words, "--config", hot.config).returncode == 0
+        told = json.loads((place.parent / f"_retouchd/{place.stem}.json").read_bytes())
+        return str(told["engine"]["recipe"]["preset"])
+
+    assert done_by(photo) == "school"
+    assert done_by(photo, "--preset", "beauty") == "beauty"
+    assert done_by(elsewhere) == "studio"
+
+
 def test_status_says_which_folder_is_paused(hot: Hot) -> None:
     second = hot.base / "second"
     second.mkdir()

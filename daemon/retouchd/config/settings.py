@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from retouch_engine import Agree, Body, Compression, Finish, Kind, Layers, Recipe
-from retouchd.config.presets import BUILT_IN, with_built_in
+from retouchd.config.presets import BUILT_IN, BUILT_IN_PRESET, with_built_in
 from retouchd.config.signing import SigningSettings
 from retouchd.config.tree import AbsolutePath, Tree
 from retouchd.config.watches import Scan, Watch
@@ -294,6 +294,11 @@ class Settings(Tree):
         """The folder for the results of a photo: as its watch has it, beside it where it is in none."""
         watch = next((w for w in self.watch if photo.parent.is_relative_to(w.path)), None)
         return watch.results_of(photo) if watch else photo.parent
+
+    def preset_of(self, photo: Path, named: str | None = None) -> str:
+        """The preset for a photo: the one that was named, else that of its watch, else the default one."""
+        watch = next((w for w in self.watch if photo.parent.is_relative_to(w.path)), None)
+        return named or (watch.preset if watch else BUILT_IN_PRESET)
 
     @property
     def models_dir(self) -> Path:
