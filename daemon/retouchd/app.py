@@ -27,7 +27,7 @@ from retouchd.notify import Notifier
 from retouchd.results.pages import Pages
 from retouchd.signals import Alarm, Flags
 from retouchd.state import lock, schema
-from retouchd.state.journal import FILE_NAME, Journal
+from retouchd.state.journal import FILE_NAME, Journal, holding
 from retouchd.text import shown, size
 from retouchd.watch.amends import Amends
 from retouchd.watch.intake import Intake
@@ -292,7 +292,8 @@ class Service:
         if not any(k.ready for k in self.crew.keepers):
             return "loading the engine"
         counts = self.journal.counts(self.settings.roots)
-        paused = "paused, " * bool(self.journal.paused())
+        pauses = self.journal.paused()
+        paused = "paused, " * (bool(pauses) and all(holding(pauses, r) for r in self.settings.roots))
         waiting = sum(counts[s] for s in (State.SETTLING, State.QUEUED, State.RETRY))
         parts = [f"{waiting} waiting", f"{counts[State.DONE]} done"]
         for keeper, row in self.dispatcher.current:

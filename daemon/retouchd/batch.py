@@ -18,7 +18,7 @@ from typing import Any, Self
 from retouch_engine import Order, Recipe
 from retouchd import models, naming
 from retouchd.config import Settings, overrides
-from retouchd.errors import EngineUnavailable, JobError, SourceGone
+from retouchd.errors import EngineUnavailable, JobError, SourceGone, TargetUnavailable
 from retouchd.jobs import Digest, Failure, Outcome, Signature
 from retouchd.results import corrections, publish, record, sittings
 from retouchd.results.contact import ContactPages
@@ -47,14 +47,13 @@ class Item:
 class Wish:
     """What the command line asked for."""
 
-    preset: str
+    preset: str | None = None
+    """None: that of the watched folder. A photo done by another one than is named here is done anew."""
     out: Path | None = None
     mask: Path | None = None
     dry_run: bool = False
     force: bool = False
     """Whether a result of ours is healed once more."""
-    named: bool = False
-    """Whether a person named the preset, so that a photo done by another one is to be done anew."""
     only_corrections: bool = False
     """Whether what is done stays as it is, under whichever settings, but for what a person corrected."""
 
@@ -70,8 +69,12 @@ class Report:
     failure: Failure | None = None
 
 
-def items(paths: Iterable[Path], out: Path | None) -> list[Item]:
-    """The files to do: the named ones, and the photos below the named folders, each once."""
+def items(paths: Iterable[Path], out: Path | None, settings: Settings) -> list[Item]:
+    """The files to do: the named ones, and the photos below the named folders, each once.
+
+    Without ``out`` results go where the service puts them: of a folder with a mirror they lay beside the
+    photos, and what a person had corrected in the mirror was not seen.
+    """
     found: dict[Path, Item] = {}
     for given in paths:
         path = Path(os.path.abspath(given))  # noqa: PTH100 - resolve() would follow symlinks
@@ -79,13 +82,13 @@ def items(paths: Iterable[Path], out: Path | None) -> list[Item]:
             look = scanner.scan(os.fsencode(path))
             for name in look.files:
                 source = Path(os.fsdecode(name))
-                folder = out / source.parent.relative_to(path) if out else source.parent
+                folder = out / source.parent.relative_to(path) if out else settings.results_of(source)
                 found.setdefault(source, Item(source, folder, path))
             for name, why in look.unreadable.items():
                 place = Path(os.fsdecode(name))
                 found.setdefault(place, Item(place, place, path, barred=why))
         else:
-            found.setdefault(path, Item(path, out or path.parent, Path(path.anchor)))
+            found.setdefault(path, Item(path, out or settings.results_of(path), Path(path.anchor)))
     return list(found.values())
 
 
@@ -136,11 +139,13 @@ class Batch:
 
     def _attempt(self, item: Item, stage: Callable[[str], None]) -> Report:
         naming.first_set(item.source, item.folder)
+        self._check_mirror(item)
         try:
             signature = Signature.of(item.source.stat())
         except FileNotFoundError:
             raise SourceGone(item.source, "is not there") from None
-        plain = overrides.recipe_for(item.source, item.top, self._wish.preset, self._settings)
+        preset = self._settings.preset_of(item.source, self._wish.preset)
+        plain = overrides.recipe_for(item.source, item.top, preset, self._settings)
         recipe = replace(plain, models=self._stock.names)
         answer = self._talk({"op": "digest", "source": str(item.source)}, lambda _: None)
         if isinstance(answer, Outcome):
@@ -159,6 +164,17 @@ class Batch:
             memory = replace(memory, masks=(*memory.masks, edited[1]), approved="")
             corrections.write(item.source, item.folder, memory)
         return self._publish(item, memory, signature, outcome)
+
+    def _check_mirror(self, item: Item) -> None:
+        """A mirror whose share is away is waited for by the service; made here, it would fill the disk below.
+
+        Raises:
+            TargetUnavailable: it is not there.
+        """
+        tops = [w.mirror for w in self._settings.watch if w.mirror and not self._wish.out]
+        for top in tops:
+            if item.folder.is_relative_to(top) and not top.is_dir():
+                raise TargetUnavailable(top, "it is not there")
 
     def _mask(self, item: Item, memory: Memory) -> tuple[Path, Digest] | None:
         """The mask to read: the one that was named, or one of ours that somebody edited."""
@@ -194,7 +210,7 @@ class Batch:
 
     def _last_run(self, item: Item, memory: Memory, *, painted: bool) -> LastRun:
         last = corrections.last_run(item.source, item.folder, memory, painted=painted)
-        by_another = self._wish.named and last.preset != self._wish.preset
+        by_another = self._wish.preset not in {None, last.preset} and not self._wish.only_corrections
         return LastRun() if last.heal and by_another else last
 
     def _talk(self, order: dict[str, Any], stage: Callable[[str], None]) -> dict[str, Any] | Outcome:
@@ -230,7 +246,7 @@ class Batch:
             files=record.staged_files(outcome, self._settings),
             recipe=record.recipe_digest(outcome.record),
             reserve_bytes=self._settings.limits.free_space_mb * 1_000_000,
-            collected=self._wish.out is not None,
+            collected=item.folder != item.source.parent,
             read_masks=memory.masks,
         )
         published = publish.publish(parcel)

@@ -106,8 +106,8 @@ def export(
     """
     out.mkdir(parents=True, exist_ok=True)
     with (out / "metadata.jsonl").open("w", encoding="ascii") as listing:
-        for item in batch.items(paths, None):
-            found = item.barred or _result(item.source, settings)
+        for item in batch.items(paths, None, settings):
+            found = item.barred or _result(item.source, item.folder)
             if isinstance(found, str):
                 yield Exported(item.source, 0, found)
                 continue
@@ -128,11 +128,10 @@ def export(
             yield Exported(item.source, len(made), "" if made else "nothing was healed in it")
 
 
-def _result(source: Path, settings: Settings) -> tuple[Path, dict[str, Any]] | str:
+def _result(source: Path, folder: Path) -> tuple[Path, dict[str, Any]] | str:
     """The result of these very bytes, untouched, with its record; or why there is none."""
-    watch = next((w for w in settings.watch if source.is_relative_to(w.path)), None)
     digest, why = None, "it has no result"
-    for names, told in record.sets_of(source, watch.results_of(source) if watch else source.parent):
+    for names, told in record.sets_of(source, folder):
         digest = digest or record.digest_of(source)
         if record.source_digest(told) != digest:
             why = "its result is that of other bytes"

@@ -18,7 +18,6 @@ disk); ``code`` is the short stable word that the journal and ``retouchd why`` s
     │   └── PhotoTooSmall         nothing to heal in so few pixels
     ├── UnusableName              control characters in the name
     ├── MaskMismatch              a painted mask of another size or kind
-    ├── PairMismatch              a result that is not as large as its photo
     ├── CorrectionsMistake        corrections that are none, or do not fit the photo
     ├── SittingMistake            what is remembered of a sitting cannot be used
     ├── PairMismatch              a photo before and one after that are not the same picture

@@ -162,7 +162,7 @@ def test_a_folder_that_cannot_be_listed_is_a_failure(tmp_path: Path, monkeypatch
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "scandir", scandir)
-        todo = batch.items([tmp_path], tmp_path / "out")
+        todo = batch.items([tmp_path], tmp_path / "out", Settings())
     assert [(i.source.name, i.barred) for i in todo] == [("a.tif", ""), (closed.name, "Permission denied")]
     with batch.Batch(Settings(), batch.Wish("studio"), FAKE) as work:
         failure = work.do(todo[1]).failure

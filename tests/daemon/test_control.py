@@ -296,6 +296,53 @@ def test_a_pause_holds_for_what_is_watched_below_its_folder_instead(hot: Hot) ->
     assert photo.exists()
 
 
+def test_process_puts_results_where_the_service_does(hot: Hot) -> None:
+    mirror = hot.base / "out"
+    hot.config.write_text(hot.config.read_text().replace("[scan]", f'output = "mirror:{mirror}"\n[scan]', 1))
+    photo = hot.drop("day/a.tif")
+    away = hot.process(photo, "--config", hot.config)
+    assert (away.returncode, mirror.exists()) == (1, False)
+    assert f"cannot write in {mirror}: it is not there" in away.stderr
+    mirror.mkdir()
+    assert hot.process(photo, "--config", hot.config).returncode == 0
+    assert everything(hot) == ["day/a.tif"]
+    told = json.loads((mirror / "day/_retouchd/a.json").read_bytes())
+    assert told["source"]["folder"] == str(photo.parent), "of one name in two folders of one mirror"
+    hot.start()
+    wait_for(lambda: hot.rows("done"), hot.log())
+    assert "was done already" in hot.rows("done")[0]["reason"]
+
+
+def test_process_goes_by_the_preset_of_the_watched_folder_unless_another_is_named(hot: Hot) -> None:
+    hot.config.write_text(hot.config.read_text().replace("[scan]", 'preset = "school"\n[scan]', 1))
+    photo, elsewhere = hot.drop("a.tif"), hot.base / "b.tif"
+    elsewhere.write_bytes(b"another")
+
+    def done_by(place: Path, *words: str) -> str:
+        assert hot.process(place, *words, "--config", hot.config).returncode == 0
+        told = json.loads((place.parent / f"_retouchd/{place.stem}.json").read_bytes())
+        return str(told["engine"]["recipe"]["preset"])
+
+    assert done_by(photo) == "school"
+    assert done_by(photo, "--preset", "beauty") == "beauty"
+    assert done_by(elsewhere) == "studio"
+
+
+def test_status_says_which_folder_is_paused(hot: Hot) -> None:
+    second = hot.base / "second"
+    second.mkdir()
+    hot.config.write_text(f'{hot.config.read_text()}\n[[watch]]\npath = "{second}"\n')
+    hot.start()
+    wait_for(lambda: '"ready"' in hot.log())
+    assert hot.about("pause", second).returncode == 0
+    told = json.loads(hot.about("status", "--json").stdout)["roots"]
+    assert {root["path"]: root["paused"] for root in told} == {str(hot.folder): False, str(second): True}
+    assert f"folder: {second}: online, paused, " in hot.about("status").stdout
+    assert control.ask(hot.state, "says") == "0 waiting, 0 done", "the other folder is worked on"
+    assert hot.about("pause").returncode == 0
+    assert control.ask(hot.state, "says") == "paused, 0 waiting, 0 done"
+
+
 def test_which_pauses_hold() -> None:
     pauses = frozenset({b"/hot/a", b"/hot", b"/hotter"})
     assert holding(pauses, b"/hot/a") == [b"/hot", b"/hot/a"]

@@ -89,6 +89,11 @@ def test_it_decides_by_the_preset_and_the_retouch_toml_above_the_photo(hot: Hot)
     (photo.parent / "retouch.toml").write_text("remove = []\n")
     assert "healed" not in decisions(hot, photo)
     assert hot.cli("explain", photo, "--preset", "unheard").returncode != 0
+    (photo.parent / "retouch.toml").unlink()
+    hot.configure(more="[presets.none]\nremove = []\n")
+    hot.config.write_text(hot.config.read_text().replace("[scan]", 'preset = "none"\n[scan]', 1))
+    assert "healed" not in decisions(hot, photo, "--config", str(hot.config))
+    assert "healed" in decisions(hot, photo, "--config", str(hot.config), "--preset", "studio")
 
 
 def test_a_list_of_kept_marks_that_cannot_be_read_is_named(hot: Hot, astronaut: Path) -> None:

@@ -14,10 +14,9 @@ import click
 from retouch_engine import EngineError
 from retouch_engine import explain as draw
 from retouchd import config, models
-from retouchd.cli.options import GivenPath, absolute, config_option, json_option
+from retouchd.cli.options import GivenPath, absolute, config_option, json_option, preset_option
 from retouchd.config import overrides
 from retouchd.config.load import preset_recipe
-from retouchd.config.presets import BUILT_IN_PRESET
 from retouchd.errors import JobError
 from retouchd.results import sittings
 from retouchd.text import complaint, shown
@@ -29,11 +28,11 @@ _FATES = {"healed": "to heal", "review": "for review", "kept": "kept"}
 @click.argument("file", type=GivenPath(dir_okay=False))
 @click.option("--out", type=GivenPath(file_okay=False), help="Write here. Default: beside the photo.")
 @click.option("--maps", is_flag=True, help="Also NAME-protected.png and NAME-skin.png, 255 = yes, full size.")
-@click.option("--preset", default=BUILT_IN_PRESET, show_default=True, help="A preset of the configuration.")
+@preset_option
 @config_option
 @json_option
 def explain(
-    file: Path, out: Path | None, maps: bool, preset: str, config_path: Path | None, as_json: bool
+    file: Path, out: Path | None, maps: bool, preset: str | None, config_path: Path | None, as_json: bool
 ) -> None:
     """Draw what is protected and every find on a copy of a photo: NAME-explained.png.
 
@@ -48,6 +47,7 @@ def explain(
     """
     source = absolute(file)
     settings = config.load_or_default(config_path)
+    preset = settings.preset_of(source, preset)
     preset_recipe(settings, preset)
     stock, beside = models.offer(settings).stock, absolute(out) if out else source.parent
     try:

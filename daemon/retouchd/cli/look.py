@@ -46,7 +46,7 @@ def _doing(instance: InstanceRow | None, now: float) -> str:
 
 
 def _overview(settings: config.Settings, journal: Journal) -> dict[str, Any]:
-    now, instance = journal.now(), journal.instance()
+    now, instance, paused = journal.now(), journal.instance(), journal.paused()
     doing = _doing(instance, now)
     watched, waiting = settings.roots, journal.listed(WAITING)
     queued = [r for r in waiting if r.root in watched and r.state in {State.QUEUED, State.RETRY}]
@@ -58,6 +58,7 @@ def _overview(settings: config.Settings, journal: Journal) -> dict[str, Any]:
             {
                 "path": os.fsdecode(r.path),
                 "state": r.state,
+                "paused": bool(holding(paused, r.path)),
                 "note": r.note,
                 "looked_s_ago": round(now - r.checked_at, 1),
             }
@@ -82,8 +83,8 @@ def status(config_path: Path | None, as_json: bool) -> None:
         return
     click.echo(f"daemon: {shown(told['status'])}" + (f" (pid {told['pid']})" if told["pid"] else ""))
     for root in told["roots"]:
-        ago = duration(root["looked_s_ago"])
-        click.echo(f"folder: {shown(root['path'])}: {root['state']}, {shown(root['note'])}, looked {ago} ago")
+        ago, state = duration(root["looked_s_ago"]), root["state"] + ", paused" * root["paused"]
+        click.echo(f"folder: {shown(root['path'])}: {state}, {shown(root['note'])}, looked {ago} ago")
     unwatched = {"waiting in folders that are watched no longer": told["unwatched"]}
     for state, count in (told["counts"] | unwatched).items():
         if count:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from retouchd import config
+from retouchd.config.presets import BUILT_IN_PRESET
 from retouchd.state import schema
 from retouchd.state.journal import FILE_NAME, Journal
 from retouchd.work import protocol
@@ -39,6 +40,10 @@ config_option = click.option(
     type=GivenPath(dir_okay=False),
     help="Configuration file. Default: $RETOUCHD_CONFIG, ./config.toml, ~/.config/retouchd/config.toml,"
     " /etc/retouchd/config.toml.",
+)
+preset_option = click.option(
+    "--preset",
+    help=f"A preset of the configuration. Default: that of the watched folder; elsewhere {BUILT_IN_PRESET}.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
 engine_option = click.option(

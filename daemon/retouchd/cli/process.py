@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from retouchd import batch, config, log
-from retouchd.cli.options import GivenPath, absolute, config_option, engine_option
+from retouchd.cli.options import GivenPath, absolute, config_option, engine_option, preset_option
 from retouchd.config.load import preset_recipe
-from retouchd.config.presets import BUILT_IN_PRESET
 from retouchd.results import record
 from retouchd.text import shown
 
@@ -27,13 +25,17 @@ Stage = Callable[[str], None]
 
 @click.command()
 @click.argument("paths", metavar="FILE|DIR...", nargs=-1, required=True, type=GivenPath())
-@click.option("--out", type=GivenPath(file_okay=False), help="Put results below this folder.")
+@click.option(
+    "--out",
+    type=GivenPath(file_okay=False),
+    help="Put results below this folder. Default: where the service puts them.",
+)
 @click.option(
     "--mask",
     type=GivenPath(exists=True, dir_okay=False),
     help="A painted mask: 255 heals, 0 keeps.",
 )
-@click.option("--preset", default=BUILT_IN_PRESET, show_default=True, help="A preset of the configuration.")
+@preset_option
 @click.option("--dry-run", is_flag=True, help="Find and decide, but write nothing.")
 @click.option("--force", is_flag=True, help="Also heal what is a result of retouchd already.")
 @click.option("--json", "as_json", is_flag=True, help="One decision record a line on standard output.")
@@ -49,14 +51,14 @@ def process(
     """
     out = absolute(wish["out"]) if wish["out"] else None
     mask = absolute(wish["mask"]) if wish["mask"] else None
-    todo = batch.items(paths, out)
+    settings = config.load_or_default(config_path)
+    todo = batch.items(paths, out, settings)
     if mask and len(todo) != 1:
         raise click.UsageError("--mask fits exactly one photo")
-    settings = config.load_or_default(config_path)
-    preset_recipe(settings, wish["preset"])
+    if wish["preset"] is not None:
+        preset_recipe(settings, wish["preset"])
     log.configure("warning", settings.log.format)
-    named = click.get_current_context().get_parameter_source("preset") is ParameterSource.COMMANDLINE
-    asked = batch.Wish(**wish | {"out": out, "mask": mask}, named=named)
+    asked = batch.Wish(**wish | {"out": out, "mask": mask})
     with batch.Batch(settings, asked, engine) as work:
         failures = _all(work, todo, as_json=as_json)
     if not todo:

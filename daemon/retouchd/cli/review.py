@@ -25,7 +25,7 @@ from retouchd.web.review.album import Photo
 class Redo:
     """Does corrected photos again in this process, one after another: for folders that no service watches."""
 
-    def __init__(self, settings: Settings, preset: str, engine: str) -> None:
+    def __init__(self, settings: Settings, preset: str | None, engine: str) -> None:
         self._settings, self._preset, self._engine = settings, preset, engine
         self._queue: queue.SimpleQueue[Photo] = queue.SimpleQueue()
         self.says = ""
@@ -86,9 +86,7 @@ def _site(settings: Settings, places: list[Place], redo: Redo, *, watched: bool)
 )
 @click.option(
     "--preset",
-    default=BUILT_IN_PRESET,
-    show_default=True,
-    help="For photos whose own settings are lost.",
+    help=f"For photos whose own settings are lost. Default: the folder's, elsewhere {BUILT_IN_PRESET}.",
 )
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
 @config_option
@@ -97,7 +95,7 @@ def review(
     folders: tuple[Path, ...],
     listen: str,
     token: str,
-    preset: str,
+    preset: str | None,
     show: bool,
     config_path: Path | None,
     engine: str,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from retouch_engine import Agree, Body, Compression, Finish, Kind, Layers, Recipe
-from retouchd.config.presets import BUILT_IN, with_built_in
+from retouchd.config.presets import BUILT_IN, BUILT_IN_PRESET, with_built_in
 from retouchd.config.signing import SigningSettings
 from retouchd.config.tree import AbsolutePath, Tree
 from retouchd.config.watches import Scan, Watch
@@ -35,7 +35,8 @@ class LimitSettings(Tree):
         default=4,
         ge=1,
         le=100,
-        description="Failures that may pass by themselves are tried this often, with growing pauses.",
+        description="Failures that may pass by themselves are tried this often, with growing pauses."
+        " A full disk, a share that is away and the like are waited for, however long.",
     )
     worker_deaths: int = Field(
         default=2,
@@ -95,7 +96,7 @@ class HookSettings(Tree):
         default=(), description="For each photo that was skipped or put in quarantine."
     )
     on_batch_idle: tuple[str, ...] = Field(
-        default=(), description="When photos were done and nothing is left to do."
+        default=(), description="When photos were done or given up and nothing is left to do."
     )
     idle_s: float = Field(default=60.0, gt=0, le=86_400, description="Seconds without work that end a batch.")
     seconds: float = Field(default=30.0, gt=0, le=3600, description="A command that takes longer is stopped.")
@@ -293,6 +294,11 @@ class Settings(Tree):
         """The folder for the results of a photo: as its watch has it, beside it where it is in none."""
         watch = next((w for w in self.watch if photo.parent.is_relative_to(w.path)), None)
         return watch.results_of(photo) if watch else photo.parent
+
+    def preset_of(self, photo: Path, named: str | None = None) -> str:
+        """The preset for a photo: the one that was named, else that of its watch, else the default one."""
+        watch = next((w for w in self.watch if photo.parent.is_relative_to(w.path)), None)
+        return named or (watch.preset if watch else BUILT_IN_PRESET)
 
     @property
     def models_dir(self) -> Path:
