@@ -21,7 +21,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.detect.rendering import BLOTCHES, CELL_MM, FEWEST_CELLS, unevenness, well_inside
+from retouch_engine.detect.rendering import (
+    BLOTCHES,
+    CELL_MM,
+    FEWEST_CELLS,
+    of_cells,
+    unevenness,
+    well_inside,
+)
 from retouch_engine.imaging.colour import is_srgb, to_srgb
 from retouch_engine.imaging.density import density, encode
 from retouch_engine.survey import Scene
@@ -30,10 +37,13 @@ from retouch_engine.types import Bool, Box, Float, Photo, Samples
 _PORES, _CHEEKS = (0.0, 1.0), (1.5, 6.25)
 """Cells of texture and small marks, and of shading and blush; these four times as wide."""
 _QUARTER = 4
-_LEAST_RED, _LEAST_BLUE = 0.7, 1.03
-"""Of 181 portraits without a grade one lies below in red, at 0.64, and four just below in blue, at 1.02; of
-five edited ones two at 0.55 and 0.66 and three at 0.94 to 0.99. Fading brings blue to 0.7 to 1.04, contrast
-red to 0.4 to 0.75."""
+_LEAST_RED = 0.7
+_LEAST_BLUE = 1.03, 1.08
+"""Of pale renderings and of colourful ones, in blue. Of 181 portraits without a grade one lies below in red,
+at 0.64, and four just below in blue, at 1.02; of five edited ones two at 0.55 and 0.66 and three at 0.94 to
+0.99. Fading brings blue to 0.7 to 1.04, contrast red to 0.4 to 0.75."""
+_PALE, _COLOURFUL = 1.0, 0.85
+"""Gains that make the two usual (``rendering``)."""
 _SHORT, _BEYOND = 0.1, 0.12
 """So far short of the least it is surely a grade, and is brought so far beyond the least, to where most
 photos are. On the way there it is taken back by and by: no photo lies on an edge."""
@@ -109,7 +119,10 @@ def grade_of(photo: Photo, scene: Scene) -> Grade:
     if np.count_nonzero(within) < FEWEST_CELLS:
         return NONE
     od = density(cells if scene.srgb else to_srgb(cells, photo.colour_profile))
-    slopes = _slopes(*_uneven(od, inside.astype(np.float32), within))
+    red, blue = _uneven(od, inside.astype(np.float32), within)
+    # Only below the higher line it matters which of the two counts.
+    least = _LEAST_BLUE[1] if blue >= _LEAST_BLUE[1] else _least_blue(of_cells(od, inside).gain)
+    slopes = _slopes(red, blue, least)
     if max(abs(s - 1) for s in slopes) < _UNCHANGED:
         return NONE
     middle = np.median(od[within], axis=0)
@@ -133,7 +146,12 @@ def _uneven(od: Float, share: Float, within: Bool) -> tuple[float, float]:
     return float(np.exp(channels[0] - channels[1])), float(np.exp(channels[2] - channels[1]))
 
 
-def _slopes(red: float, blue: float) -> tuple[float, float, float]:
+def _least_blue(gain: float) -> float:
+    """Colourful renderings show pigment bluer: faded, their skin is where that of pale ones begins."""
+    return float(np.interp(gain, (_COLOURFUL, _PALE), _LEAST_BLUE[::-1]))
+
+
+def _slopes(red: float, blue: float, least_blue: float) -> tuple[float, float, float]:
     """Those that bring skin back to where it is without a grade.
 
     Green and blue are made flatter where red is flat beside them, and not red steeper: contrast is the
@@ -142,7 +160,7 @@ def _slopes(red: float, blue: float) -> tuple[float, float, float]:
     if max(abs(red - 1), abs(blue - 1)) < _TONED:
         return 1.0, 1.0, 1.0
     flatter = 1 / _taken_back(red, _LEAST_RED)
-    return 1.0, flatter, flatter * _taken_back(blue, _LEAST_BLUE)
+    return 1.0, flatter, flatter * _taken_back(blue, least_blue)
 
 
 def _taken_back(uneven: float, least: float) -> float:

@@ -79,12 +79,21 @@ def rendering(rgb: Image, skin: Bool) -> Rendering:
     size = max(1, rgb.shape[1] // _CELL), max(1, rgb.shape[0] // _CELL)
     od = density(np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)))
     inside = cv2.resize(skin.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    within = well_inside(inside)
+    return of_cells(od, np.asarray(inside, np.uint8))
+
+
+def of_cells(od: Float, skin: Image) -> Rendering:
+    """The same of a picture whose pixels are cells of 0.8 mm.
+
+    Args:
+        od: float32 ``(h, w, 3)``, optical density in sRGB.
+        skin: uint8 ``(h, w)``, 1 where it is skin.
+    """
+    within = well_inside(skin)
     if np.count_nonzero(within) < FEWEST_CELLS:
         return USUAL
-    share = inside.astype(np.float32)
     planes = np.dstack((od[..., 1] - od[..., 0], od[..., 1], od[..., 2]))
-    red, green, blue = unevenness(planes, share, within, BLOTCHES)
+    red, green, blue = unevenness(planes, skin.astype(np.float32), within, BLOTCHES)
     middle = np.median(od[within], axis=0)
     redness = float(middle[1] - middle[0])
     beside = redness / math.sqrt(max(_EPSILON, float(middle.mean())))
