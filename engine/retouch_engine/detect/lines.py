@@ -25,7 +25,7 @@ _DARK = (0.67, 0.35)
 _BROWN_RISK = (0.37, 0.5)
 """Melanin share above which less risk is taken, and the share of it. Five blemishes of 165 go unhealed by
 it, and so do two permanent marks, and 12 of 19 in further looks at all of them."""
-_GRADED_RISK = 0.16
+_GRADED_RISK = 0.25
 """The share for what is brown where a grade had to be taken back (:mod:`retouch_engine.detect.grade`)."""
 _GRADED = "this photo's grade was taken back to tell its marks apart: of brown ones less is healed unasked"
 _BODY_RISK = 0.4

@@ -154,7 +154,7 @@ def test_red_and_sure_is_healed_unasked() -> None:
         {"px_per_mm": 2.5, "melanin": 0.45},
         {"blue_unevenness": 0.9},
         {"skin_redness": -0.1},
-        {"graded": 1.1, "melanin": 0.45, "risk": 0.06},
+        {"graded": 1.1, "melanin": 0.45, "risk": 0.07},
     ],
 )
 def test_a_doubt_about_colour_place_or_shape_asks_a_person(doubt: dict[str, float]) -> None:
@@ -185,11 +185,11 @@ def test_colours_that_tell_no_mole_are_noted_of_the_photo_once() -> None:
 
 def test_where_a_grade_was_taken_back_only_brown_marks_are_doubted_more() -> None:
     for graded, melanin, sure in ((1.0, 0.45, True), (1.2, 0.3, True), (1.2, 0.45, False)):
-        finding = named_find({**RED, "graded": graded, "melanin": melanin, "risk": 0.06}, 0.97, 0.01, BARS)
+        finding = named_find({**RED, "graded": graded, "melanin": melanin, "risk": 0.07}, 0.97, 0.01, BARS)
         assert finding is not None
         assert finding.sure is sure
     browns_too = replace(BARS, brown=1.0)
-    finding = named_find({**RED, "graded": 1.2, "melanin": 0.45, "risk": 0.06}, 0.97, 0.01, browns_too)
+    finding = named_find({**RED, "graded": 1.2, "melanin": 0.45, "risk": 0.07}, 0.97, 0.01, browns_too)
     assert finding is not None
     assert not finding.sure
 
