@@ -12,10 +12,13 @@ function command.quoted(word)
     return "'" .. word:gsub("'", "'\\''") .. "'"
 end
 
+-- Without a preset retouchd takes the folder's: one that is named counts before it.
 function command.process(program, preset, path)
     local words = { command.quoted(program), "process" }
-    words[#words + 1] = "--preset"
-    words[#words + 1] = command.quoted(preset)
+    if preset ~= "" then
+        words[#words + 1] = "--preset"
+        words[#words + 1] = command.quoted(preset)
+    end
     words[#words + 1] = "--"
     words[#words + 1] = command.quoted(path)
     local line = table.concat(words, " ")

@@ -14,7 +14,7 @@ local filter = {}
 
 filter.exportPresetFields = {
     { key = "retouchdProgram", default = "retouchd" },
-    { key = "retouchdPreset", default = "studio" },
+    { key = "retouchdPreset", default = "" },
     { key = "retouchdAddToCatalog", default = true },
 }
 
@@ -23,11 +23,11 @@ function filter.sectionForFilterInDialog(viewFactory, _)
     return {
         title = "retouchd: heal skin blemishes",
         viewFactory:row {
-            viewFactory:static_text { title = "Program:", width = 80 },
+            viewFactory:static_text { title = "Program:", width = 180 },
             viewFactory:edit_field { value = bind "retouchdProgram", width_in_chars = 40 },
         },
         viewFactory:row {
-            viewFactory:static_text { title = "Preset:", width = 80 },
+            viewFactory:static_text { title = "Preset (empty: the folder's):", width = 180 },
             viewFactory:edit_field { value = bind "retouchdPreset", width_in_chars = 20 },
         },
         viewFactory:checkbox {
@@ -39,7 +39,7 @@ end
 
 -- The result's path, or nil and what went wrong.
 local function healed(path, settings)
-    local command = RetouchdCommand.process(settings.retouchdProgram, settings.retouchdPreset, path)
+    local command = RetouchdCommand.process(settings.retouchdProgram, settings.retouchdPreset or "", path)
     local code = LrTasks.execute(command)
     if code ~= 0 then
         return nil, "retouchd ended with " .. tostring(code) .. "; try it in a terminal: " .. command

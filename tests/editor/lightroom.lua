@@ -58,6 +58,7 @@ for _, field in ipairs(filter.exportPresetFields) do
     settings[field.key] = field.default
 end
 settings.retouchdProgram = assert(os.getenv("PROGRAM"))
+settings.retouchdPreset = os.getenv("PRESET") or settings.retouchdPreset
 
 local factory = setmetatable({}, { __index = function() return function(_, args) return args end end })
 local section = filter.sectionForFilterInDialog(factory, settings)

@@ -66,7 +66,17 @@ def test_lightroom_gets_the_result_above_its_photo(
     assert told == [["added", str(result), str(path), "above"], ["done", str(path), ""]]
     assert result.read_text() == "healed\n"
     assert not (tmp_path / "pwned").exists()
-    assert (tmp_path / "calls").read_text() == f"process --preset studio -- {path}\n"
+    assert (tmp_path / "calls").read_text() == f"process -- {path}\n"
+
+
+def test_lightroom_names_a_preset_only_when_the_user_does(
+    lua: str, program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRESET", "our school's")
+    path = tmp_path / "a.tif"
+    path.write_bytes(b"photo")
+    lightroom(lua, program, f"ok:{path}")
+    assert (tmp_path / "calls").read_text() == f"process --preset our school's -- {path}\n"
 
 
 def test_in_lightroom_one_failure_stops_nothing_and_says_why(lua: str, program: Path, tmp_path: Path) -> None:
