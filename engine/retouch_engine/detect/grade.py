@@ -100,35 +100,44 @@ NONE = Grade()
 
 
 def grade_of(photo: Photo, scene: Scene) -> Grade:
-    """What is to be taken back of a photo, told by the skin of its largest face.
+    """What is to be taken back of a photo, told by the skin of the largest face that shows enough of it.
 
     Args:
         photo: as it is.
         scene: what the survey knows of it.
     """
-    person = scene.people()[0]
-    box, scale = person.skin_box, person.scale.px_per_mm
-    if box is None or not scale:
+    seen = next(filter(None, (_cells(photo, person) for person in scene.people())), None)
+    if seen is None or scene.skin_box is None:
         return NONE
-    zoom = min(1.0, 1 / (CELL_MM * scale))
-    size = max(1, round(box.width * zoom)), max(1, round(box.height * zoom))
-    cells = np.asarray(cv2.resize(photo.pixels[box.slices], size, interpolation=cv2.INTER_AREA))
-    skin = person.skin_at(box, max(1, int(1 / zoom))).view(np.uint8)
-    inside = np.asarray(cv2.resize(skin, size, interpolation=cv2.INTER_NEAREST))
-    within = well_inside(inside)
-    if np.count_nonzero(within) < FEWEST_CELLS:
-        return NONE
-    od = density(cells if scene.srgb else to_srgb(cells, photo.colour_profile))
-    red, blue = _uneven(od, inside.astype(np.float32), within)
+    od, skin, within = seen
+    red, blue = _uneven(od, skin.astype(np.float32), within)
     # Only below the higher line it matters which of the two counts.
-    least = _LEAST_BLUE[1] if blue >= _LEAST_BLUE[1] else _least_blue(of_cells(od, inside).gain)
+    least = _LEAST_BLUE[1] if blue >= _LEAST_BLUE[1] else _least_blue(of_cells(od, skin).gain)
     slopes = _slopes(red, blue, least)
     if max(abs(s - 1) for s in slopes) < _UNCHANGED:
         return NONE
     middle = np.median(od[within], axis=0)
     around = float(middle[0]), float(middle[1]), float(middle[2])
-    assert scene.skin_box is not None  # it holds this person's
     return Grade(slopes, around, scene.skin_box.grown(_ROOM_PX, photo.height, photo.width))
+
+
+def _cells(photo: Photo, person: Scene) -> tuple[Float, NDArray[np.uint8], Bool] | None:
+    """One person's skin in cells of 0.8 mm: density in sRGB, where it is skin, where well inside of it.
+
+    None where nothing says how large a millimetre is, or too little is seen.
+    """
+    box, scale = person.skin_box, person.scale.px_per_mm
+    if box is None or not scale:
+        return None
+    zoom = min(1.0, 1 / (CELL_MM * scale))
+    size = max(1, round(box.width * zoom)), max(1, round(box.height * zoom))
+    skin = person.skin_at(box, max(1, int(1 / zoom))).view(np.uint8)
+    inside = np.asarray(cv2.resize(skin, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    within = well_inside(inside)
+    if np.count_nonzero(within) < FEWEST_CELLS:
+        return None
+    cells = np.asarray(cv2.resize(photo.pixels[box.slices], size, interpolation=cv2.INTER_AREA))
+    return density(cells if person.srgb else to_srgb(cells, photo.colour_profile)), inside, within
 
 
 def _uneven(od: Float, share: Float, within: Bool) -> tuple[float, float]:

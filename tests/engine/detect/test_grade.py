@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from retouch_engine.detect.grade import NONE, Grade, grade_of
 from retouch_engine.imaging.colour import to_srgb
 from retouch_engine.imaging.density import density, encode
-from retouch_engine.survey import Scene, survey
+from retouch_engine.survey import Face, Scene, survey
 from retouch_engine.types import Photo, PixelScale, Samples
 
 SIDE, PX_PER_MM = 500, 5.0
@@ -157,3 +157,17 @@ def test_without_a_face_or_with_little_skin_nothing_is_known() -> None:
 def test_black_and_white_has_no_grade() -> None:
     grey = np.repeat(skin("light")[..., 1:2], 3, axis=2)
     assert grade(grey) == grade(np.asarray(grey * np.array([1.0, 0.92, 0.8]), np.uint8)) == NONE
+
+
+def test_a_face_that_shows_little_skin_leaves_it_to_the_next() -> None:
+    flat = Photo(curved(skin("light"), faded, (2,)))
+    alone = scene_of(flat)
+    owner = np.full(alone.skin.shape, 2, np.uint8)
+    owner[:, :2] = 1
+    faces = tuple(
+        Face(number, flat.frame, (250.0, 250.0), 300.0, (), 0.0, PixelScale(PX_PER_MM, "as drawn"))
+        for number in (1, 2)
+    )
+    assert grade_of(flat, replace(alone, faces=faces, owner=owner)).strength > 1.1
+    owner[:, 2:] = 0
+    assert grade_of(flat, replace(alone, faces=faces, owner=owner)) == NONE
