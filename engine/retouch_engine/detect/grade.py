@@ -136,7 +136,9 @@ def _cells(photo: Photo, person: Scene) -> tuple[Float, NDArray[np.uint8], Bool]
     within = well_inside(inside)
     if np.count_nonzero(within) < FEWEST_CELLS:
         return None
-    cells = np.asarray(cv2.resize(photo.pixels[box.slices], size, interpolation=cv2.INTER_AREA))
+    # Four rows of pixels are enough of a cell: all of them took twice as long at 24 MP.
+    rows = photo.pixels[box.slices][:: max(1, int(1 / zoom) // 4)]
+    cells = np.asarray(cv2.resize(rows, size, interpolation=cv2.INTER_AREA))
     return density(cells if person.srgb else to_srgb(cells, photo.colour_profile)), inside, within
 
 
