@@ -5,11 +5,11 @@ channel by its own slope, and slopes are what tells marks: a red spot is one bec
 than in red, a mole because it is darker in blue still. Under a curve that flattens blue, moles were healed as
 red spots; under hard contrast, which leaves bright red behind, three times as many places where nothing is.
 
-The skin tells its slopes. Texture and shading are equally dark in all channels, blood and pigment nearly so
-often together that of pores, blotches and whole cheeks, each weighed alike, skin is 0.7 to 0.95 times as
-uneven in red as in green and 1.02 to 1.28 times in blue: whatever its tone, the exposure, the white balance
-and the camera. Either size alone is wrong on somebody: blotches are of blood on skin with much acne.
-Only what lies outside of that is taken back: nearly all photos without a grade are looked at as they are.
+The skin tells its slopes. Pores, blotches and whole cheeks, each weighed alike, are 0.7 to 0.95 times as
+uneven in red as in green and 1.02 to 1.28 times in blue, whatever the skin's tone, the exposure, the white
+balance and the camera. One size alone is wrong on somebody: on skin with much acne blotches are of blood, and
+that is nearly invisible in red. Only what lies outside of this is taken back: nearly all photos without a
+grade are looked at as they are.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _QUARTER = 4
 _LEAST_RED = 0.7
 _LEAST_BLUE = 1.03, 1.08
 """Of pale renderings and of colourful ones, in blue. Of 181 portraits without a grade one lies below in red,
-at 0.64, and four just below in blue, at 1.02; of five edited ones two at 0.55 and 0.66 and three at 0.94 to
+at 0.64, and three just below in blue, at 1.02; of five edited ones two at 0.55 and 0.66 and three at 0.94 to
 0.99. Fading brings blue to 0.7 to 1.04, contrast red to 0.4 to 0.75."""
 _PALE, _COLOURFUL = 1.0, 0.85
 """Gains that make the two usual (``rendering``)."""
