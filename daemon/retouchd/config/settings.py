@@ -292,13 +292,16 @@ class Settings(Tree):
 
     def results_of(self, photo: Path) -> Path:
         """The folder for the results of a photo: as its watch has it, beside it where it is in none."""
-        watch = next((w for w in self.watch if photo.parent.is_relative_to(w.path)), None)
+        watch = self._watch_of(photo)
         return watch.results_of(photo) if watch else photo.parent
 
     def preset_of(self, photo: Path, named: str | None = None) -> str:
         """The preset for a photo: the one that was named, else that of its watch, else the default one."""
-        watch = next((w for w in self.watch if photo.parent.is_relative_to(w.path)), None)
+        watch = self._watch_of(photo)
         return named or (watch.preset if watch else BUILT_IN_PRESET)
+
+    def _watch_of(self, photo: Path) -> Watch | None:
+        return next((w for w in self.watch if photo.parent.is_relative_to(w.path)), None)
 
     @property
     def models_dir(self) -> Path:

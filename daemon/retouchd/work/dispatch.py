@@ -164,8 +164,7 @@ class Dispatcher:
         return self.settings.roots[row.root]
 
     def _folder(self, row: Row) -> Path:
-        """Where the results of a photo go."""
-        return self._watch(row).results_of(row.file)
+        return self._twins.folder(row)
 
     def _order(self, keeper: Supervisor, hand: InHand) -> None:
         """Ask for the digest first when this work may lie there done already: it is cheap, healing is not."""
