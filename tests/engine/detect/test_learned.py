@@ -152,6 +152,8 @@ def test_red_and_sure_is_healed_unasked() -> None:
         {"on_face": 0.0, "mm": 4.0, "inside_spread": 0.2},
         {"px_per_mm": 2.9, "halved_colour": 1.0, "melanin": 0.45},
         {"px_per_mm": 2.5, "melanin": 0.45},
+        {"px_per_mm": 2.0, "permanents_near": 8.0},
+        {"px_per_mm": 2.3, "mm": 1.2},
         {"blue_unevenness": 0.9},
         {"skin_redness": -0.1},
         {"graded": 1.1, "melanin": 0.45, "risk": 0.07},
@@ -207,6 +209,9 @@ def test_on_a_body_less_risk_is_taken_than_on_a_face() -> None:
         {"px_per_mm": 3.1, "halved_colour": 1.0, "melanin": 0.45},
         {"px_per_mm": 2.7, "melanin": 0.45},
         {"px_per_mm": 2.0, "halved_colour": 1.0},
+        {"px_per_mm": 2.7, "permanents_near": 8.0},
+        {"px_per_mm": 2.0, "permanents_near": 7.0},
+        {"px_per_mm": 2.3, "mm": 1.4},
     ],
 )
 def test_on_a_small_face_red_spots_are_healed_and_on_a_large_one_brown_ones_too(
