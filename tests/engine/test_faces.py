@@ -187,6 +187,27 @@ def test_what_may_be_a_face_is_offered_and_not_healed() -> None:
     assert beside.healers, "nothing else keeps it from being healed"
 
 
+def test_on_an_ear_nothing_is_healed_unasked_and_only_what_looks_sure_is_offered() -> None:
+    pixels = photo_of(PORTRAIT).pixels.copy()
+    pixels[at(0.54, 0.0, 80).slices] = COLOURS[Part.EARS]
+    takes = {HealerId("any"): Takes(largest_px=200)}
+
+    scene = survey(Photo(pixels), NETWORK)
+    assert not scene.ear_at(at(0.0, 0.0))
+    sure, mole = (spot_in(at(0.54, 0.0), kind) for kind in (Kind.PIMPLE, Kind.MOLE))
+    unsure = replace(sure, sure=False)
+    offered, kept = plan([sure, unsure], Recipe(), takes, scene)
+    assert offered.review
+    assert not offered.healers
+    assert not kept.review
+    assert not kept.healers
+    assert all("on an ear" in step.reason for step in (offered, kept))
+    (asked,) = plan([mole], Recipe(remove=(Kind.MOLE,)), takes, scene)
+    assert asked.healers, "whom a recipe names is healed there too"
+    (elsewhere,) = plan([spot_in(at(0.0, 0.0))], Recipe(), takes, scene)
+    assert elsewhere.healers
+
+
 def test_what_may_be_a_face_beside_a_known_one_is_offered_and_not_healed() -> None:
     known, other = {"x": 850, "y": 450, "width": 420}, {"x": 250, "y": 450, "width": 200}
     believed = faces._face

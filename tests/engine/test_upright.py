@@ -88,7 +88,7 @@ def test_a_photo_is_surveyed_upright_however_it_is_stored(orientation: int, stan
     scene = survey(photo)
 
     assert (scene.height, scene.width) == photo.pixels.shape[:2]
-    for name in ("skin", "level", "causes", "owner", "facial"):
+    for name in ("skin", "level", "causes", "owner", "facial", "ears"):
         np.testing.assert_array_equal(upright(getattr(scene, name), orientation), getattr(standing, name))
     (face,), (wanted,) = scene.faces, standing.faces
     size = scene.height, scene.width

@@ -36,6 +36,8 @@ _COLOUR_PX = 640
 """Long side of the small picture in which skin is looked for by colour."""
 _GRID_PX = 1024
 """Long side of the maps."""
+_EAR = 0.5
+"""Odds from which a cell of a face is an ear: the network is hardly ever between .2 and .7."""
 _HALO = 0.95
 """A face's own look counts to this many of its widths from its middle."""
 NO_NETWORK = (
@@ -79,6 +81,8 @@ class Scene:
     """The id of the face that each cell of the maps belongs to; None where no face is known."""
     facial: Bool | None = None
     """Cells of the maps that are a face, and no body; None where no face is known."""
+    ears: Bool | None = None
+    """Those of them that are an ear."""
     suspects: tuple[Suspect, ...] = ()
     """What may be a face and is none of these."""
 
@@ -123,6 +127,10 @@ class Scene:
         """The face on which the middle of ``box`` lies; None on bodies, and where no face is known."""
         on_face = self.facial is not None and bool(self.facial[self._cell(box)])
         return self.person_at(box) if on_face else None
+
+    def ear_at(self, box: Box) -> bool:
+        """Whether the middle of ``box`` lies on an ear; never where no face is known."""
+        return self.ears is not None and bool(self.ears[self._cell(box)])
 
     def suspect_at(self, box: Box) -> bool:
         """Whether the middle of ``box`` may lie on a face that is not known for one, and on none that is."""
@@ -223,13 +231,15 @@ def _by_faces(photo: Photo, view: View, found: Found) -> Scene:
     cell = photo.width / shown.shape[1]
     likely = _maps(found, photo, shown.shape[:2])
     with borrowed("whose", 1) as hands:
-        face = hands.submit(facial, likely, found.faces, cell)
+        whose = hands.submit(facial, likely, found.faces, cell)
         maps = protection(likely, shown, found.faces, cell)
         scene = _scene(photo, view, maps, found.faces[0].scale, found.faces)
+        face = whose.result()
         return replace(
             _suspecting(scene, found.suspects),
             owner=frozen(owners(found.faces, scene.skin.shape, cell)),
-            facial=frozen(face.result()),
+            facial=frozen(face),
+            ears=frozen(face & (likely[Part.EARS] > _EAR)),
         )
 
 

@@ -74,6 +74,7 @@ def turned_scene(scene: Scene, orientation: int) -> Scene:
         causes=frozen(upright(scene.causes, orientation)),
         owner=None if scene.owner is None else frozen(upright(scene.owner, orientation)),
         facial=None if scene.facial is None else frozen(upright(scene.facial, orientation)),
+        ears=None if scene.ears is None else frozen(upright(scene.ears, orientation)),
         faces=tuple(_turned_face(face, size, orientation) for face in scene.faces),
         suspects=tuple(_turned_suspect(one, size, orientation) for one in scene.suspects),
     )
