@@ -187,6 +187,18 @@ def test_what_may_be_a_face_is_offered_and_not_healed() -> None:
     assert beside.healers, "nothing else keeps it from being healed"
 
 
+@pytest.mark.parametrize(("share", "skin"), [(0.15, False), (0.25, True)])
+def test_without_a_face_a_photo_with_little_of_the_colour_of_skin_has_none(share: float, skin: bool) -> None:
+    canvas = np.full((600, 800, 3), COLOURS[Part.BACKGROUND], dtype=np.uint8)
+    width = round(800 * share)
+    grain = np.random.default_rng(1).normal(0, 8, (600, width, 1))
+    canvas[:, :width] = np.array(COLOURS[Part.FACE_SKIN]) + grain
+    scene = survey(Photo(canvas))
+    assert not scene.faces
+    assert (scene.skin_share > 0) is skin
+    assert any("taken for a photo without any" in note for note in scene.notes) is not skin
+
+
 def test_on_an_ear_nothing_is_healed_unasked_and_only_what_looks_sure_is_offered() -> None:
     pixels = photo_of(PORTRAIT).pixels.copy()
     pixels[at(0.54, 0.0, 80).slices] = COLOURS[Part.EARS]

@@ -53,9 +53,10 @@ MAYBE_FACE = (
     "finds near it are offered and not healed"
 )
 NO_SKIN = "no face found, and little has the colour of skin: taken for a photo without any"
-_LEAST_BY_COLOUR = 0.12
+_LEAST_BY_COLOUR, _LEAST_WITH_SUSPECTS = 0.2, 0.12
 """Share of a photo without a face that has the colour of skin, below which it is a cup of coffee and no
-shoulder. Only where faces are known: without the network a small face in the distance is not."""
+shoulder; the smaller one where something may be a face. At 0.12 a spot was healed on a sheet with coloured
+pencils (0.14). Only where faces are known: without the network a small face in the distance is not."""
 
 
 @dataclass(frozen=True)
@@ -276,7 +277,8 @@ def _colours(photo: Photo, view: View) -> Colours:
 
 def _by_colour(photo: Photo, view: View, colours: Colours, note: str, suspects: tuple[Suspect, ...]) -> Scene:
     shown, skin, dark = colours
-    if note == NO_FACE and float(skin.mean()) < _LEAST_BY_COLOUR:
+    least = _LEAST_WITH_SUSPECTS if any(suspect.whole for suspect in suspects) else _LEAST_BY_COLOUR
+    if note == NO_FACE and float(skin.mean()) < least:
         skin, dark, note, suspects = np.zeros_like(skin), np.zeros_like(dark), NO_SKIN, ()
     maps = by_colour(skin, dark, shown, suspects, photo.width / shown.shape[1])
     return _suspecting(_scene(photo, view, maps, _UNKNOWN, note=note), suspects)
