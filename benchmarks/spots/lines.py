@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.detect.lines import LIKELY_PERMANENT, Bars, named_find
 from retouch_engine.detect.risk import RISK
+from retouch_engine.detect.worn import WORN, worn
 from retouch_engine.recipe import PERMANENT
 
 _SURE_FROM = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
@@ -49,12 +50,23 @@ def company_of(rows: list[Row], keep: Judged) -> Counter[tuple[str, float]]:
     return Counter((r.photo, r.scale) for r, k in zip(rows, keep, strict=True) if k >= LIKELY_PERMANENT)
 
 
+def worn_of(rows: list[Row], heal: Judged) -> dict[tuple[str, float], float]:
+    """How many marks of a photo, at a size, are worn."""
+    finds: dict[tuple[str, float], list[int]] = {}
+    for number, r in enumerate(rows):
+        finds.setdefault((r.photo, r.scale), []).append(number)
+    return {
+        which: worn([rows[n].figures for n in some], heal[some].tolist()) for which, some in finds.items()
+    }
+
+
 def fates_of(rows: list[Row], odds: Odds, bars: Bars) -> list[str]:
     """What becomes of each row: ``healed``, ``offered`` or ``left``."""
-    fates, company = [], company_of(rows, odds.keep)
+    fates, company, worn_marks = [], company_of(rows, odds.keep), worn_of(rows, odds.heal)
     columns = (column.tolist() for column in (odds.heal, odds.keep, odds.risk))
     for r, h, k, risk in zip(rows, *columns, strict=True):
-        figures = r.figures | {"company": float(company[r.photo, r.scale]), RISK: risk}
+        photo = r.photo, r.scale
+        figures = r.figures | {"company": float(company[photo]), WORN: worn_marks[photo], RISK: risk}
         finding = named_find(figures, h, k, bars)
         fate = "left" if finding is None or finding.kind in PERMANENT else "offered"
         fates.append("healed" if finding is not None and finding.sure else fate)

@@ -19,6 +19,7 @@ from retouch_engine.detect.contour import Outline, outline
 from retouch_engine.detect.planes import Planes, darkness, redness
 from retouch_engine.detect.seeds import Seed
 from retouch_engine.detect.spotnet import Says, View
+from retouch_engine.detect.worn import SEEN_RED, seen_red
 from retouch_engine.imaging.density import density
 from retouch_engine.imaging.masks import bounding_box, diameter
 from retouch_engine.survey import Scene
@@ -76,6 +77,8 @@ def figured(scene: Scene, seen: View, finds: Sequence[Find]) -> list[Find]:
         figures["on_face"] = float(scene.facial is None or scene.face_at(found.box) is not None)
         if worth_it(figures):
             figures["coherence"] = _coherence(seen, found.box)
+            if "melanin" not in found.figures:
+                figures[SEEN_RED] = seen_red(seen, *cells[number])
         outlined = rendering.told(found.figures, seen.rendering.gain)
         total.append(replace(found, figures=outlined | figures, cell=centres[number]))
     return total

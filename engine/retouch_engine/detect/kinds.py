@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from retouch_engine.detect.contour import Outline
+from retouch_engine.detect.worn import no_skin
 from retouch_engine.recipe import Kind
 
 _BROWN = 0.48
@@ -93,6 +94,8 @@ def named(o: Outline, figures: Mapping[str, float], chance: float, bars: Bars) -
     if figures["elongation"] > _LONG:
         return Finding(Kind.LINE, chance, sure=False, reason="long and thin: a hair, a line or a scratch")
     if melanin < _BROWN and figures["rise_red"] > _RED:
+        if why := no_skin(figures):
+            return Finding(_red_kind(o), chance, sure=False, reason=f"{why} ({words})")
         clear = clearly_red(figures, bars.melanin)
         why = f"red: blood, not melanin ({words})" + ("" if clear else "; its place leaves a doubt")
         return Finding(_red_kind(o), chance, sure=clear and chance >= bars.sure, reason=why)

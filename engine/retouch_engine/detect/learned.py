@@ -22,6 +22,7 @@ from retouch_engine.detect.lines import LIKELY_PERMANENT, Bars, named_find
 from retouch_engine.detect.risk import RISK
 from retouch_engine.detect.spotnet import Network
 from retouch_engine.detect.trees import Trees
+from retouch_engine.detect.worn import WORN, worn
 from retouch_engine.recipe import PERMANENT, Recipe
 from retouch_engine.survey import Scene
 from retouch_engine.threads import borrowed
@@ -85,9 +86,10 @@ def judged(
     heal, keep = trees.odds(table, [f.figures for f in finds])
     bars, taste = Bars.of(recipe), Calibration.of(recipe)
     company = float(sum(k >= LIKELY_PERMANENT for k in keep))
+    whole = {"company": company, "graded": graded, WORN: worn([f.figures for f in finds], heal)}
     named = []
     for find, h, k in zip(finds, heal, keep, strict=True):
-        figures = find.figures | {"company": company, "graded": graded}
+        figures = find.figures | whole
         figures[RISK] = table.risk.odds(find.figures, h, k)
         finding = named_find(figures, h, k, bars, taste)
         if finding is not None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from retouch_engine.calibration import Calibration
 from retouch_engine.detect.kinds import Finding
 from retouch_engine.detect.risk import RISK
+from retouch_engine.detect.worn import among_worn, no_skin
 from retouch_engine.recipe import Kind, Recipe
 from retouch_engine.types import Spot
 
@@ -208,9 +209,12 @@ def _faint(figures: Mapping[str, float], heal: float, keep: float, bars: Bars, w
     little_risk = figures[RISK] <= _FAINT_RISK * bars.risk and figures["company"] < FRECKLED
     # The shadow at an eye's corner, on a face of 1.2 px/mm, was healed as such a blotch.
     may = little_risk and not _coarse(figures) and not _odd_colours(figures)
-    if may and heal >= bars.sure and not _along(figures, heal) and not _may_be_permanent(figures, keep, bars):
+    may &= heal >= bars.sure and not _along(figures, heal) and not _may_be_permanent(figures, keep, bars)
+    worn = _worn(figures) if may else ""
+    if may and not worn:
         return Finding(Kind.RED_SPOT, heal, sure=True, reason=f"faint, and beyond doubt ({words})")
-    return Finding(Kind.UNKNOWN, heal, sure=False, reason=f"faint, without an outline of its own ({words})")
+    why = worn or "faint, without an outline of its own"
+    return Finding(Kind.UNKNOWN, heal, sure=False, reason=f"{why} ({words})")
 
 
 def _unsure(figures: Mapping[str, float], heal: float, asked: float, bars: Bars) -> str:
@@ -237,7 +241,7 @@ def _veto(figures: Mapping[str, float], heal: float, keep: float, bars: Bars) ->
     """Why a find may not be healed unasked whatever its odds are; empty when it may."""
     if _may_be_permanent(figures, keep, bars):
         return "may belong to the person"
-    if odd := _odd_colours(figures):
+    if odd := _odd_colours(figures) or _worn(figures):
         return odd
     if figures["melanin"] > _DARK[0] and figures["rise_g"] > _DARK[1]:
         return "as brown and dark as a mole"
@@ -248,6 +252,12 @@ def _veto(figures: Mapping[str, float], heal: float, keep: float, bars: Bars) ->
     if not figures["on_face"] and figures["mm"] > _PATCH_MM and figures["inside_spread"] < _EVEN:
         return "an even patch on the body, perhaps a birthmark"
     return "perhaps a piece of a fold" if _along(figures, heal) else ""
+
+
+def _worn(figures: Mapping[str, float]) -> str:
+    """Why a find may be no part of the skin; empty when neither it nor its company speaks for that."""
+    among = "several marks here are no skin's, or too much alike: perhaps paint, stones or a veil"
+    return no_skin(figures) or (among if among_worn(figures) else "")
 
 
 def _odd_colours(figures: Mapping[str, float]) -> str:

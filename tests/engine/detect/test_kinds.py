@@ -15,6 +15,7 @@ RED = {
     "melanin": 0.2,
     "rise_red": 0.3,
     "rise_g": 0.4,
+    "inside_spread": 0.3,
     "elongation": 1.2,
     "ring_skin": 1.0,
     "ring_dark": 0.0,
@@ -69,6 +70,9 @@ def test_a_spot_is_named_by_its_colour_and_shape(change: dict[str, float], kind:
         {"ring_dark": 0.15},
         {"ring_red": 0.15},
         {"edge": 0.9},
+        {"rise_red": 0.51, "rise_g": 0.6},
+        {"rise_g": 0.19},
+        {"inside_spread": 1.21},
     ],
 )
 def test_a_red_spot_with_a_doubt_is_offered_however_likely_it_is(doubt: dict[str, float]) -> None:

@@ -32,6 +32,7 @@ RED: Mapping[str, float] = {
     "elongation": 1.2,
     "rise_g": 0.4,
     "rise_red": 0.3,
+    "inside_spread": 0.3,
     "ring_skin": 1.0,
     "edge": 4.0,
     "own": 0.0,
