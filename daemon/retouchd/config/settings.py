@@ -116,6 +116,8 @@ def address_text(value: str) -> str:
     number = port.isascii() and port.isdigit() and int(port) <= 65_535
     if value and not (host and number):
         raise ValueError("empty, or an address and a port such as 127.0.0.1:8712")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise ValueError("an IPv6 address in brackets, such as [::1]:8712")
     return value
 
 
@@ -147,9 +149,9 @@ class Http(Tree):
 
     @property
     def address(self) -> tuple[str, int] | None:
-        """Host and port; None when off."""
+        """Host and port, an IPv6 address without its brackets; None when off."""
         host, _, port = self.listen.rpartition(":")
-        return (host, int(port)) if self.listen else None
+        return (host.strip("[]"), int(port)) if self.listen else None
 
 
 class History(Tree):

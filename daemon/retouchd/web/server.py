@@ -67,7 +67,7 @@ class Web:
         self.status = ""
         self._server = _Server(listen, site, Gate(settings.http.token), self)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        log.get().info("listening", address=f"http://{listen[0]}:{self.port}")
+        log.get().info("listening", address=self._server.url)
 
     @property
     def port(self) -> int:
