@@ -1,4 +1,4 @@
-"""Telling others: hooks that run nothing else, and the page for programs on this machine."""
+"""The page for programs on this machine: health, figures, jobs and changes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import http.client
 import importlib.util
 import json
 import os
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,73 +14,10 @@ import pytest
 from tests.daemon.conftest import Hot, wait_for
 
 from retouchd import config
-from retouchd.config.settings import HookSettings
 from retouchd.errors import ConfigMistakes
-from retouchd.hooks import Hooks
 from retouchd.state.journal import Journal
 from retouchd.text import shown
 from retouchd.web import metrics
-
-NOTE = "import sys; open(sys.argv[1], 'ab').write(sys.stdin.buffer.read())"
-
-
-def noting(path: Path) -> tuple[str, ...]:
-    return (sys.executable, "-c", NOTE, str(path))
-
-
-def turn(hooks: Hooks, *, idle: bool = True) -> None:
-    for _ in range(200):
-        hooks.step(idle=idle)
-        if not hooks._running and not hooks._waiting:
-            return
-        time.sleep(0.02)
-
-
-def test_hooks_get_json_on_their_input_and_names_are_never_words_of_a_command(tmp_path: Path) -> None:
-    note, now = tmp_path / "note", [0.0]
-    settings = HookSettings(
-        on_done=noting(note), on_failed=noting(note), on_batch_idle=noting(note), idle_s=10
-    )
-    hooks = Hooks(settings, lambda: now[0])
-    name = "$(touch pwned)\n; `id`\udcff.tif"
-    hooks.done({"file": name})
-    turn(hooks)
-    hooks.failed({"file": "b"})
-    now[0] = 9.0
-    turn(hooks)
-    now[0] = 20.0
-    hooks.step(idle=False)  # work is left: no end of a batch
-    now[0] = 31.0
-    turn(hooks)
-    now[0] = 99.0
-    turn(hooks)
-
-    told = [json.loads(line) for line in note.read_bytes().splitlines()]
-    assert [t["event"] for t in told] == ["done", "failed", "batch_idle"]
-    assert told[0]["file"] == name
-    assert told[2] == {"event": "batch_idle", "done": 1, "failed": 1}
-    assert [p.name for p in tmp_path.iterdir()] == ["note"]
-
-
-def test_hooks_that_hang_fail_or_do_not_exist_hold_nobody_up() -> None:
-    now = [0.0]
-    hooks = Hooks(HookSettings(on_done=("sleep", "600"), seconds=5), lambda: now[0])
-    for _ in range(20):
-        hooks.done({})
-    began = time.monotonic()
-    hooks.step(idle=True)
-    assert len(hooks._running) == 4
-    pids = [r.process for r in hooks._running]
-    now[0] = 6.0
-    hooks.step(idle=True)
-    assert all(p.returncode == -9 for p in pids)
-    for words in (("/no/such/program",), ("false",)):
-        hooks.settings = HookSettings(on_done=words)
-        hooks._waiting.clear()
-        hooks.done({})
-        hooks.step(idle=True)
-    hooks.close()
-    assert time.monotonic() - began < 30
 
 
 @pytest.fixture
@@ -209,23 +144,3 @@ def test_what_is_no_address_is_refused(tmp_path: Path, address: str) -> None:
     with pytest.raises(ConfigMistakes, match="an address and a port"):
         config.load(path)
     assert shown(address) == address
-
-
-def test_the_daemon_fires_its_hooks(hot: Hot) -> None:
-    note = hot.base / "note"
-    words = json.dumps(noting(note))
-    hot.configure(
-        more=f"[hooks]\non_done = {words}\non_failed = {words}\non_batch_idle = {words}\nidle_s = 1\n"
-    )
-    hot.drop("a.tif")
-    hot.drop("b.tif", b"DAMAGED")
-    process = hot.start()
-    wait_for(lambda: note.exists() and b"batch_idle" in note.read_bytes())
-    process.terminate()
-    assert process.wait(60) == 0
-    told = [json.loads(line) for line in note.read_bytes().splitlines()]
-    assert {t["event"] for t in told} == {"done", "failed", "batch_idle"}
-    (done,) = (t for t in told if t["event"] == "done")
-    assert (done["state"], done["summary"]) == ("done", "1 healed")
-    assert Path(done["result"]) == hot.folder / "a-retouched.tif"
-    assert "on_done" not in hot.log()
