@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import importlib.util
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,7 @@ from tests.daemon.conftest import Hot, wait_for
 
 from retouchd import config
 from retouchd.errors import ConfigMistakes
-from retouchd.state.journal import Journal
 from retouchd.text import shown
-from retouchd.web import metrics
 
 
 @pytest.fixture
@@ -109,32 +106,6 @@ def test_figures_for_prometheus(shared_page: int) -> None:
     assert 'retouchd_files{state="done"} 0.0' in text
     assert "retouchd_root_up{" in text
     assert "retouchd_build_info{" in text
-
-
-def test_figures_of_stages_and_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("prometheus_client", reason="the extra metrics is not installed")
-    journal = Journal.create(tmp_path / "state")
-    for seconds in (0.01, 0.02, 5.0, 1e6):
-        journal.note_stages({"heal": seconds, "decode": 0.2})
-    (tmp_path / "nvidia-smi").write_text(
-        "#!/bin/sh\necho '0, NVIDIA A, B, 1024, 2048, 50'\necho '1, Lost, [GPU is lost], [N/A], [N/A]'\n"
-    )
-    (tmp_path / "nvidia-smi").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    lines = (metrics.text(journal, ()) or b"").decode().splitlines()
-    journal.close()
-
-    buckets = {
-        line.partition('le="')[2].partition('"')[0]: float(line.rpartition(" ")[2])
-        for line in lines
-        if line.startswith("retouchd_stage_seconds_bucket{") and 'stage="heal"' in line
-    }
-    assert [buckets[b] for b in ("0.01", "0.03", "10.0", "300.0", "+Inf")] == [1, 2, 3, 3, 4]
-    assert 'retouchd_stage_seconds_count{stage="decode"} 4.0' in lines
-    assert 'retouchd_stage_seconds_sum{stage="decode"} 0.8' in lines
-    assert 'retouchd_gpu_memory_used_bytes{gpu="0 NVIDIA A, B"} 1.073741824e+09' in lines
-    assert 'retouchd_gpu_busy_ratio{gpu="0 NVIDIA A, B"} 0.5' in lines
-    assert not [line for line in lines if "Lost" in line]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.1:99999", ":80", "127.0.0.1:http"])

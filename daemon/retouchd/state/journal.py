@@ -156,6 +156,13 @@ class Journal:
         found = dict(self._db.execute(query, (*AT_REST, *roots)))
         return {state: found.get(str(state), 0) for state in State}
 
+    def oldest(self, states: Collection[State], roots: Collection[bytes]) -> float | None:
+        """When the oldest photo was seen that is in one of these states below one of these roots."""
+        marks, more = ", ".join("?" * len(states)), ", ".join("?" * len(roots))
+        query = f"SELECT min(seen_at) FROM job WHERE state IN ({marks}) AND root IN ({more})"  # noqa: S608
+        (found,) = self._db.execute(query, (*map(str, states), *roots)).fetchone()
+        return found if found is None else float(found)
+
     def see(self, path: bytes, root: bytes, signature: Signature, reason: str) -> None:
         """A photo that was never seen before."""
         now = self._clock()
@@ -250,6 +257,10 @@ class Journal:
         rows = [(os.fsencode(path), digest, job, now) for path, digest in files]
         with self.together():
             self._db.executemany("INSERT OR REPLACE INTO published VALUES (?, ?, ?, ?)", rows)
+
+    def last_published(self) -> float:
+        """When a photo was done last; 0 when none was."""
+        return float(self._db.execute("SELECT coalesce(max(at), 0) FROM published").fetchone()[0])
 
     def is_published(self, path: bytes) -> bool:
         """Whether we published a file there."""

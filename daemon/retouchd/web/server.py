@@ -59,8 +59,8 @@ class Web:
     def __init__(self, settings: Settings, listen: tuple[str, int], ring: Callable[[], None]) -> None:
         self.pulse = Pulse(time.monotonic())
         self.calls: SimpleQueue[Call] = SimpleQueue()
-        self.state_dir, self.ring = settings.state_dir, ring
-        self.watched = frozenset(settings.roots)
+        self.ring = ring
+        self.settings = settings
         album = Album(places_of((w.path, w.mirror) for w in settings.watch))
         self._tiles = Tiles(settings.limits.max_megapixels)
         site = Site(album, self._tiles, says=lambda: self.status, changed=lambda _: ring())
@@ -76,7 +76,7 @@ class Web:
 
     def watch(self, settings: Settings) -> None:
         """Show the folders of these settings from now on."""
-        self.watched = frozenset(settings.roots)
+        self.settings = settings
         self._server.album.places = places_of((w.path, w.mirror) for w in settings.watch)
         self._server.album.forget()
 
@@ -136,7 +136,7 @@ class _Handler(Handler):
     def _metrics(self) -> None:
         journal = self._journal()
         try:
-            text = metrics.text(journal, self.server.web.watched)
+            text = metrics.text(journal, self.server.web.settings)
         finally:
             journal.close()
         if text is None:
@@ -165,7 +165,7 @@ class _Handler(Handler):
         return row
 
     def _journal(self) -> Journal:
-        return Journal.attach(self.server.web.state_dir)
+        return Journal.attach(self.server.web.settings.state_dir)
 
     def _post(self, path: str) -> None:
         parts = path.strip("/").split("/")
