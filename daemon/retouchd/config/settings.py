@@ -127,7 +127,8 @@ class Http(Tree):
     listen: Annotated[str, AfterValidator(address_text)] = Field(
         default="",
         description="Address and port, such as 127.0.0.1:8712; any other than this machine's needs a token."
-        " Empty: off. The systemd unit has no network until retouchd install-service --replace fits it to this.",
+        " Empty: off. The systemd unit has no network until retouchd install-service --replace fits it to"
+        " this.",
     )
     token: str = Field(
         default="",
