@@ -132,11 +132,12 @@ class Journal:
         query = f"SELECT path, signature, code, changed_at FROM job WHERE root=? AND state IN ({_REST_MARKS})"  # noqa: S608
         return {path: Resting(*rest) for path, *rest in self._db.execute(query, (root, *AT_REST))}
 
-    def listed(self, states: Iterable[State] = State) -> list[Row]:
-        """The rows in some states, oldest first."""
+    def listed(self, states: Iterable[State] = State, latest: int = -1) -> list[Row]:
+        """The rows in some states, oldest first; of many only the ``latest``, where that is not negative."""
         wanted = [str(s) for s in states]
         marks = ", ".join("?" * len(wanted))
-        return [_row(v) for v in self._db.execute(_SELECT + f"WHERE state IN ({marks}) ORDER BY id", wanted)]
+        query = _SELECT + f"WHERE state IN ({marks}) ORDER BY id DESC LIMIT ?"
+        return [_row(v) for v in self._db.execute(query, (*wanted, latest))][::-1]
 
     def take_over(self, root: bytes) -> None:
         """Give every photo below a watched folder to it, whichever was watched when it was seen.

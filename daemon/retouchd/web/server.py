@@ -150,7 +150,7 @@ class _Handler(Handler):
         limit = max(1, min(int(asked.get("limit", [_MOST_ROWS])[0]), _MOST_ROWS))
         journal = self._journal()
         try:
-            return [row.as_json() for row in journal.listed(states)[-limit:]]
+            return [row.as_json() for row in journal.listed(states, limit)]
         finally:
             journal.close()
 
