@@ -32,8 +32,8 @@ _EPILOG = (
     "Exit codes: 0 done; 1 a file failed or is not known; 2 wrong usage; 69 the engine, or what a model"
     " needs, is not there, or a port is taken; 73 a file exists already; 74 a file cannot be read or written;"
     " 75 try later: another retouchd is running or has the photo in hand, or a hub does not answer; 77"
-    " another user's, no rights to a file, or a gated model; 78 mistakes in the configuration, or a state folder that"
-    " cannot be used; 130 interrupted."
+    " another user's, no rights to a file, or a gated model; 78 mistakes in the configuration, or a state"
+    " folder that cannot be used; 130 interrupted."
 )
 
 
