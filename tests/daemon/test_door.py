@@ -200,3 +200,11 @@ def test_a_journal_that_cannot_be_read_now_is_told(door: Server, monkeypatch: py
     answer = said(door, NEXT)
     assert answer.startswith(b"HTTP/1.1 503")
     assert b"database is locked" in answer
+
+
+def test_logins_at_two_services_of_one_machine_stand_side_by_side() -> None:
+    """A browser sends the cookies of a host to each of its ports, one of each name."""
+    gates = [Gate(TOKEN), Gate(TOKEN + "-of-another")]
+    jar = dict(gate.cookie().partition(";")[0].split("=") for gate in gates)
+    headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())}
+    assert [gate.knows(headers) for gate in gates] == [True, True]

@@ -7,6 +7,7 @@ or from a program, which says that it sends JSON and names no origin.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from http.cookies import CookieError, SimpleCookie
 from typing import Protocol, overload
@@ -31,6 +32,8 @@ class Gate:
 
     def __init__(self, token: str = "") -> None:
         self._token = token
+        # Cookies know no ports: a machine with an instance for each studio let only the last login stand.
+        self._name = f"{COOKIE}_{hashlib.sha256(token.encode()).hexdigest()[:8]}"
 
     @property
     def asks_for_a_token(self) -> bool:
@@ -42,7 +45,7 @@ class Gate:
         if not self._token:
             return urlsplit(f"//{headers.get('Host', '')}").hostname in LOCAL_HOSTS
         scheme, _, given = headers.get("Authorization", "").partition(" ")
-        return (scheme == "Bearer" and self.fits(given)) or self.fits(_cookie(headers))
+        return (scheme == "Bearer" and self.fits(given)) or self.fits(self._cookie(headers))
 
     def fits(self, given: str) -> bool:
         """Whether this is the token."""
@@ -59,12 +62,11 @@ class Gate:
 
     def cookie(self) -> str:
         """The header by which a browser stays known."""
-        return f"{COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000"
+        return f"{self._name}={self._token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000"
 
-
-def _cookie(headers: Headers) -> str:
-    try:
-        found = SimpleCookie(headers.get("Cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+    def _cookie(self, headers: Headers) -> str:
+        try:
+            found = SimpleCookie(headers.get("Cookie", "")).get(self._name)
+        except CookieError:
+            return ""
+        return found.value if found else ""
