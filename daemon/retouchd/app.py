@@ -225,7 +225,7 @@ class Service:
         self.pages.step()
         self._tell()
         self._tell_others()
-        if self.flags.drain and not self.flags.stops and self._nothing_left():
+        if self.flags.drain and not self.flags.stops and self._nothing_left() and self.hooks.told_all():
             self.flags.stops = 1
 
     def _work_on(self) -> None:

@@ -67,13 +67,25 @@ class Hooks:
         """Start what waits, stop what hangs; ``idle`` when there is no photo to do."""
         if not idle:
             self._last_s = self.clock()
-        if self._ended and self.clock() - self._last_s >= self.settings.idle_s:
-            facts = {"done": self._ended.get("done", 0), "failed": self._ended.get("failed", 0)}
-            self._ended = {}
-            self._fire("on_batch_idle", {"event": "batch_idle", **facts})
+        if self.clock() - self._last_s >= self.settings.idle_s:
+            self._end_batch()
         self._running = [r for r in self._running if not self._ended_or_stopped(r)]
         while self._waiting and len(self._running) < _AT_ONCE:
             self._start(*self._waiting.popleft())
+
+    def told_all(self) -> bool:
+        """End the batch now, without waiting for quiet; whether all that was fired has come to its end.
+
+        A drain ended the service before its batch was over: nobody was told that the night was done.
+        """
+        self._end_batch()
+        return not self._waiting and not self._running
+
+    def _end_batch(self) -> None:
+        if self._ended:
+            facts = {"done": self._ended.get("done", 0), "failed": self._ended.get("failed", 0)}
+            self._ended = {}
+            self._fire("on_batch_idle", {"event": "batch_idle", **facts})
 
     def close(self) -> None:
         """Let what was fired come to its end, for a moment; leave none behind."""
@@ -81,11 +93,15 @@ class Hooks:
         while (self._waiting or self._running) and time.monotonic() < until_s:
             self.step(idle=False)
             time.sleep(0.02)
+        if self._waiting:
+            log.get().warning("hooks not called", waiting=len(self._waiting), why="the service ends")
         for running in self._running:
             _kill(running.process)
 
     def _fire(self, name: str, facts: dict[str, Any]) -> None:
         if getattr(self.settings, name):
+            if len(self._waiting) == self._waiting.maxlen:
+                log.get().warning("hook not called", hook=self._waiting[0][0], why="too many wait")
             self._waiting.append((name, json.dumps(facts, ensure_ascii=True, default=str).encode() + b"\n"))
 
     def _start(self, name: str, facts: bytes) -> None:
@@ -125,4 +141,6 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     """The command and what it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    # One that hangs in the kernel, on a share that is away, dies when that answers: the service goes on.
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_LAST_S)

@@ -50,6 +50,8 @@ class Asked(IntEnum):
 AT_REST = frozenset({State.DONE, State.SKIPPED, State.QUARANTINED})
 IN_HAND = frozenset({State.RUNNING, State.RENDERED, State.PUBLISHING})
 WAITING = frozenset({State.SEEN, State.SETTLING, State.QUEUED, State.RETRY})
+IN_LINE = frozenset({State.QUEUED, State.RETRY}) | IN_HAND
+"""Taken, and not done: also a finished result that cannot be written where it goes."""
 
 
 GONE = "gone"

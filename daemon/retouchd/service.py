@@ -23,6 +23,14 @@ UNIT = "retouchd.service"
 TEMPLATE = "retouchd@.service"
 _STATE = Path("/var/lib/retouchd")
 _PROGRAM = "/usr/local/bin/retouchd run --config /etc/retouchd/config.toml"
+_NO_NETWORK = "IPAddressDeny=any\nRestrictAddressFamilies=AF_UNIX\nPrivateNetwork=yes\n"
+_LISTENS = """# But for the page at [http] listen, which this machine may ask.
+IPAddressDeny=any
+IPAddressAllow=localhost
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+"""
+"""Without families of addresses the port cannot be had, and the service ends at its start."""
+_LISTENS_TO_OTHERS = f"{_LISTENS}# ADAPT: the network that may ask as well.\n#IPAddressAllow=192.168.1.0/24\n"
 _WORST_SCORE = 16
 """Tenths, of systemd-analyze security: 16 is 1.6."""
 _FOR_USERS = frozenset(
@@ -101,6 +109,8 @@ def fitted(unit: str, settings: Settings, config_path: Path) -> str:
     if any(p.is_relative_to("/home") for p in written_to(settings)):
         # ReadWritePaths opens what lies below a read-only home; nothing more is needed.
         text = text.replace("# ADAPT: the watched folders.", "# The watched folders, some below a home.")
+    if settings.http.listen:
+        text = text.replace(_NO_NETWORK, _LISTENS if settings.http.local else _LISTENS_TO_OTHERS)
     return text.replace("# ADAPT: the watched folders.", "# The watched folders.")
 
 

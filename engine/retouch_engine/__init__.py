@@ -308,14 +308,15 @@ def explain(
     ``recipe`` is the default one unless given, ``sitting`` what is remembered of other photos.
 
     Writes ``NAME-explained.png`` into ``out``, and with ``maps`` also ``NAME-protected.png`` and
-    ``NAME-skin.png`` (8-bit, 255 = yes, as large as the photo). Of ``stock`` only second opinions are asked.
+    ``NAME-skin.png`` (8-bit, 255 = yes, as large as the photo), each marked as no photo. Of ``stock`` only
+    second opinions are asked.
 
     Returns:
         ``files`` (the paths written), ``faces``, ``scale``, ``skin_share``, ``causes`` (the share of the
         photo that each protects), ``spots`` and ``notes``.
 
     Raises:
-        EngineError: the photo cannot be read.
+        EngineError: the photo cannot be read, or another file has the name of a drawing.
     """
     from retouch_engine.overlay import Looking, draw
 

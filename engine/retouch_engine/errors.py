@@ -22,6 +22,7 @@ disk); ``code`` is the short stable word that the journal and ``retouchd why`` s
     ├── SittingMistake            what is remembered of a sitting cannot be used
     ├── PairMismatch              a photo before and one after that are not the same picture
     ├── NotEnoughToLearn          too few photos, or too few spots, to learn a taste from
+    ├── NotOurDrawing             another file has the name of a drawing
     ├── RecipeMistake             a recipe with values out of range
     ├── ResultTooLarge            more than a classic TIFF can hold
     ├── ProofFailed               the encoded file is not what was promised
@@ -229,6 +230,15 @@ class NotEnoughToLearn(EngineError):
             f" {seen['left']} that were left; at least {least[0]} photos and {least[1]} of each are needed"
             + (f"; {len(left_out)} pairs could not be used" if left_out else "")
         )
+
+
+class NotOurDrawing(EngineError):
+    """A file stands where a drawing for a person goes, and is none of ours."""
+
+    code = "taken"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{shown(path)} is there already and no drawing of retouchd; choose another --out")
 
 
 class RecipeMistake(EngineError):

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from retouch_engine.codec.png import drawing, is_drawing
 from retouch_engine.codec.read import read_photo
 from retouch_engine.detect import chosen
+from retouch_engine.errors import NotOurDrawing
 from retouch_engine.heal import HEALERS
 from retouch_engine.imaging.colour import to_srgb
 from retouch_engine.pipeline import routed
@@ -31,6 +32,7 @@ from retouch_engine.survey import Cause, Opinions, Scene, survey
 from retouch_engine.survey.upright import orientation_of, turned_scene, turned_spot, upright_photo
 from retouch_engine.types import Box, Photo, Step
 
+_NAMES = ("explained", "protected", "skin")
 _LONG_SIDE = 2000
 _ROWS = 1024
 """Maps are made in bands of so many rows: memory stays small at any size."""
@@ -71,6 +73,10 @@ class Looking:
 
 def draw(source: Path, out: Path, how: Looking) -> dict[str, Any]:
     """See :func:`retouch_engine.explain`."""
+    paths = {name: out / f"{source.stem}-{name}.png" for name in _NAMES[: 3 if how.maps else 1]}
+    for path in paths.values():
+        if path.is_symlink() or (path.exists() and not is_drawing(path.read_bytes())):
+            raise NotOurDrawing(path)
     photo, recipe = read_photo(source, how.limits), how.recipe
     scene = survey(photo, opinions=Opinions.of(how.stock.models))
     found = chosen(scene).detect(photo, scene, recipe)
@@ -82,13 +88,10 @@ def draw(source: Path, out: Path, how: Looking) -> dict[str, Any]:
         # Not turned: these lie pixel for pixel on the photo's own samples.
         pictures["protected"] = _map(photo, scene, protected=True)
         pictures["skin"] = _map(photo, scene, protected=False)
-    files = []
-    for name, picture in pictures.items():
-        path = out / f"{source.stem}-{name}.png"
-        path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(picture), level=3))
-        files.append(str(path))
+    for name, path in paths.items():
+        path.write_bytes(drawing(pictures[name]))
     return {
-        "files": files,
+        "files": [str(path) for path in paths.values()],
         "faces": [asdict(face) for face in scene.faces],
         "scale": asdict(scene.scale),
         "skin_share": round(scene.skin_share, 4),

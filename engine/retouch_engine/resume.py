@@ -154,11 +154,13 @@ def resumed(
 
 
 def _unpacked(memo: bytes) -> Mapping[str, Any]:
+    if not memo:
+        raise NotResumable("it holds no plan that this version reads; an earlier one wrote it")
     unpacker = zlib.decompressobj()
     try:
         data = unpacker.decompress(memo, _MOST_BYTES)
     except zlib.error as error:
-        raise NotResumable("it holds no plan") from error
+        raise NotResumable("its plan does not unpack") from error
     if not unpacker.eof:
         raise NotResumable("its plan is cut off or too large")
     try:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from retouchd.cli import cli
 from retouchd.config.settings import Settings
 from retouchd.config.write import documented
+from retouchd.errors import RetouchdError
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -55,6 +56,19 @@ def test_the_readme_names_every_option_of_process() -> None:
     for parameter in cli.commands["process"].params:
         if isinstance(parameter, click.Option) and not parameter.hidden:
             assert any(o in section for o in parameter.opts), parameter.opts
+
+
+def _failures(above: type[RetouchdError] = RetouchdError) -> Iterator[type[RetouchdError]]:
+    for kind in above.__subclasses__():
+        yield kind
+        yield from _failures(kind)
+
+
+def test_the_exit_codes_of_readme_and_help_are_those_that_commands_end_with() -> None:
+    ends = {0, 2, 130, 74, 77} | {k.exit_code for k in _failures() if isinstance(k.exit_code, int)}
+    for text in (README[README.index("Exit codes: ") : README.index("130 interrupted")], cli.epilog or ""):
+        codes = {int(n) for n in re.findall(r"(?<![\w.])(\d+) [a-z]", text)} | {130}
+        assert codes == ends, text
 
 
 def _settings(tree: type[BaseModel]) -> Iterator[str]:

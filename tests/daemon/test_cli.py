@@ -18,7 +18,7 @@ import pytest
 from tests.daemon.conftest import FAKE, Hot
 
 from retouch_engine import PHOTO_SUFFIXES
-from retouchd import batch
+from retouchd import batch, config
 from retouchd.config import Settings
 from retouchd.jobs import InstanceId, Signature, State
 from retouchd.state.journal import Journal
@@ -305,7 +305,7 @@ def test_a_folder_that_is_watched_no_longer_raises_no_alarm(hot: Hot) -> None:
     watched = [os.fsencode(hot.folder)]
     assert journal.counts(watched)[State.QUEUED] == 1
     assert journal.counts(watched)[State.DONE] == 1
-    figures = (metrics.text(journal, watched) or b"").decode()
+    figures = (metrics.text(journal, config.load(hot.config)) or b"").decode()
     journal.close()
 
     assert f'root="{hot.base}/old"' not in figures

@@ -136,6 +136,19 @@ def test_any_shape_of_nonsense_is_a_mistake_and_not_a_crash(tmp_path: Path, text
     assert key in mistakes_of(write(tmp_path / "c.toml", text))
 
 
+def test_a_line_where_words_are_wanted_is_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[hooks]\non_done = "notify-send done"\n')
+    with pytest.raises(ConfigMistakes, match=r"hooks\.on_done: found 'notify-send done'; allowed: a list"):
+        config.load(path)
+
+
+def test_settings_that_windows_wrote_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(b'\xef\xbb\xbfstate_dir = "/var/lib/retouchd"\r\n')
+    assert config.load(path).state_dir == Path("/var/lib/retouchd")
+
+
 def test_the_configuration_is_looked_for_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))

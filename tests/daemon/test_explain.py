@@ -12,6 +12,10 @@ from benchmarks.chart import render
 from skimage import data
 from tests.daemon.conftest import Hot
 
+from retouch_engine.codec.read import read_photo
+from retouch_engine.errors import OwnOutput
+from retouch_engine.recipe import Limits
+
 SIZE = (512, 512)
 
 
@@ -104,3 +108,26 @@ def test_a_list_of_kept_marks_that_cannot_be_read_is_named(hot: Hot, astronaut: 
     assert done.returncode == 1
     assert "keep.json" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["explained", "protected", "skin"])
+def test_a_drawing_in_a_watched_folder_is_no_photo(hot: Hot, astronaut: Path, name: str) -> None:
+    assert hot.cli("explain", astronaut, "--maps").returncode == 0
+    drawn = astronaut.with_name(f"eileen-{name}.png")
+    with pytest.raises(OwnOutput):
+        read_photo(drawn, Limits())
+    assert hot.cli("explain", astronaut, "--maps").returncode == 0
+
+
+@pytest.mark.parametrize(("name", "words"), [("explained", ()), ("skin", ("--maps",))])
+def test_a_photo_by_the_name_of_a_drawing_stays(
+    hot: Hot, astronaut: Path, name: str, words: tuple[str, ...]
+) -> None:
+    taken = astronaut.with_name(f"eileen-{name}.png")
+    taken.write_bytes(astronaut.read_bytes())
+    done = hot.cli("explain", astronaut, *words)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{taken} is there already" in done.stderr
+    assert taken.read_bytes() == astronaut.read_bytes()
+    assert hot.cli("explain", astronaut, *words, "--out", hot.base / "out").returncode == 0

@@ -58,6 +58,17 @@ def seen(journal: Journal, path: bytes = b"/r/a.tif", state: State = State.QUEUE
     return saved
 
 
+def test_of_many_rows_only_the_latest_are_read(journal: Journal) -> None:
+    """Of 100,000 photos all were read, 0.7 s of the service, for a page that asked for five."""
+    rows = [seen(journal, b"/r/%d.tif" % n, State.SKIPPED if n == 4 else State.DONE) for n in range(6)]
+    read: list[str] = []
+    journal._db.set_trace_callback(read.append)
+
+    assert journal.listed((State.DONE,), 3) == [rows[2], rows[3], rows[5]]
+    assert journal.listed((State.DONE,)) == [r for r in rows if r.state == State.DONE]
+    assert "LIMIT 3" in read[0]
+
+
 def test_a_row_keeps_every_byte_of_its_path(journal: Journal) -> None:
     row = seen(journal, b"/r/\xff\n-.tif")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,18 @@ def test_a_photo_goes_all_the_way_and_its_result_is_known_for_ours(hot: Hot, sho
     assert record.source_digest(told) == record.digest_of(shoot)
     assert len(record.recipe_digest(told)) == 64
     assert told["outside_unchanged"] is True
+    assert set(told) | {key for spot in told["spots"] for key in spot} <= named_in_the_readme()
+    guarded = {key for spot in told["spots"] for key in spot["guard"] if not key.startswith("z_")}
+    assert {"texture_0", "texture_1", "texture_2", "left"} < guarded
+    assert guarded - {"texture_1"} <= named_in_the_readme()
+
+
+def named_in_the_readme() -> set[str]:
+    """What the README's section on the record names in its tables."""
+    text = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
+    section = text[text.index("### The decision record") : text.index("### What `explain` draws")]
+    rows = "".join(line for line in section.splitlines() if line.startswith("|"))
+    return set(re.findall(r"`(\w+)`", rows)) | {"schema"}
 
 
 def test_process_finds_the_same_work_done(hot: Hot, shoot: Path) -> None:

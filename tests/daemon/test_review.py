@@ -358,7 +358,7 @@ def test_with_a_token_nobody_gets_in_without_it(shoot: Path) -> None:
         assert b"Smith" not in data
         form = {"Content_Type": "application/x-www-form-urlencoded"}
         assert page.call("POST", "/login", "token=wrong", **form)[0] == 401
-        assert page.call("POST", "/login", f"token={TOKEN}", Origin="http://evil.example", **form)[0] == 401
+        assert page.call("POST", "/login", f"token={TOKEN}", Origin="http://evil.example", **form)[0] == 403
         status, _, answer = page.call("POST", "/login", f"token={TOKEN}", **form)
         cookie = answer.getheader("Set-Cookie")
         assert status == 303

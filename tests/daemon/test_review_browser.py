@@ -94,6 +94,17 @@ def test_the_keyboard_leads_from_the_shoots_to_a_decision(browser: tuple[Any, li
     assert said == []
 
 
+def test_enter_after_a_decision_by_keys_applies_it(browser: tuple[Any, list[str]], page: Page) -> None:
+    tab, said = browser
+    opened(tab, page)
+    tab.keyboard.press("j")
+    box, decided = tab.evaluate("[desk.now.box, desk.now.was]")
+    tab.keyboard.press("l" if decided == "reject" else "x")
+    tab.keyboard.press("Enter")
+    wait_for(lambda: box in [c["box"] for c in page.record("a")["corrections"]["spots"]], "the correction")
+    assert said == []
+
+
 def test_what_is_seen_left_and_right_of_the_line(browser: tuple[Any, list[str]], page: Page) -> None:
     tab, said = browser
     opened(tab, page)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.daemon.conftest import Hot
 
-from retouchd import service
+from retouchd import config, service
 from retouchd.errors import ConfigMistakes
 
 UNITS = ("retouchd.service", "retouchd@.service")
@@ -106,6 +106,31 @@ def test_install_service_writes_units_that_systemd_accepts(
     assert hot.about("install-service", *words).returncode == 73
     assert (root / place / "retouchd.service").read_text().startswith("# mine")
     assert hot.about("install-service", "--replace", *words).returncode == 0
+
+
+@pytest.mark.parametrize("user", [False, True])
+@pytest.mark.parametrize(
+    ("listen", "others"),
+    [("", False), ("127.0.0.1:8712", False), ("[::1]:8712", False), ("0.0.0.0:8712", True)],
+)
+def test_a_unit_for_a_page_has_the_network_that_it_needs(
+    hot: Hot, listen: str, *, user: bool, others: bool
+) -> None:
+    """By the unit without one the service ended at its start: address family not supported by protocol."""
+    hot.configure(more=f'[http]\nlisten = "{listen}"\ntoken = "0123456789abcdef"\n')
+    settings = config.load(hot.config)
+    made = service.plan(settings, hot.config, user=user, root=hot.base / "root")
+    service.write(made, replace=False)
+    text = made.unit.read_text()
+    allowed = {line for line in text.splitlines() if line.startswith(("Restrict", "IPAddress", "PrivateNet"))}
+    families = "RestrictAddressFamilies=AF_UNIX" + " AF_INET AF_INET6" * bool(listen)
+    assert families in allowed
+    assert ("PrivateNetwork=yes" in allowed) is (not listen and not user)
+    assert ("IPAddressAllow=localhost" in allowed) is (bool(listen) and not user)
+    assert ("# ADAPT: the network" in text) is (others and not user)
+    assert list(service.check(made.unit, user=user)) == []
+    words: list[str | Path] = ["--root", hot.base / "root", *(["--user"] if user else [])]
+    assert ("IPAddressAllow" in hot.about("install-service", *words).stdout) is (others and not user)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,10 @@
-"""Telling others: hooks that run nothing else, and the page for programs on this machine."""
+"""The page for programs on this machine: health, figures, jobs and changes."""
 
 from __future__ import annotations
 
 import http.client
 import importlib.util
 import json
-import os
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,73 +13,8 @@ import pytest
 from tests.daemon.conftest import Hot, wait_for
 
 from retouchd import config
-from retouchd.config.settings import HookSettings
 from retouchd.errors import ConfigMistakes
-from retouchd.hooks import Hooks
-from retouchd.state.journal import Journal
 from retouchd.text import shown
-from retouchd.web import metrics
-
-NOTE = "import sys; open(sys.argv[1], 'ab').write(sys.stdin.buffer.read())"
-
-
-def noting(path: Path) -> tuple[str, ...]:
-    return (sys.executable, "-c", NOTE, str(path))
-
-
-def turn(hooks: Hooks, *, idle: bool = True) -> None:
-    for _ in range(200):
-        hooks.step(idle=idle)
-        if not hooks._running and not hooks._waiting:
-            return
-        time.sleep(0.02)
-
-
-def test_hooks_get_json_on_their_input_and_names_are_never_words_of_a_command(tmp_path: Path) -> None:
-    note, now = tmp_path / "note", [0.0]
-    settings = HookSettings(
-        on_done=noting(note), on_failed=noting(note), on_batch_idle=noting(note), idle_s=10
-    )
-    hooks = Hooks(settings, lambda: now[0])
-    name = "$(touch pwned)\n; `id`\udcff.tif"
-    hooks.done({"file": name})
-    turn(hooks)
-    hooks.failed({"file": "b"})
-    now[0] = 9.0
-    turn(hooks)
-    now[0] = 20.0
-    hooks.step(idle=False)  # work is left: no end of a batch
-    now[0] = 31.0
-    turn(hooks)
-    now[0] = 99.0
-    turn(hooks)
-
-    told = [json.loads(line) for line in note.read_bytes().splitlines()]
-    assert [t["event"] for t in told] == ["done", "failed", "batch_idle"]
-    assert told[0]["file"] == name
-    assert told[2] == {"event": "batch_idle", "done": 1, "failed": 1}
-    assert [p.name for p in tmp_path.iterdir()] == ["note"]
-
-
-def test_hooks_that_hang_fail_or_do_not_exist_hold_nobody_up() -> None:
-    now = [0.0]
-    hooks = Hooks(HookSettings(on_done=("sleep", "600"), seconds=5), lambda: now[0])
-    for _ in range(20):
-        hooks.done({})
-    began = time.monotonic()
-    hooks.step(idle=True)
-    assert len(hooks._running) == 4
-    pids = [r.process for r in hooks._running]
-    now[0] = 6.0
-    hooks.step(idle=True)
-    assert all(p.returncode == -9 for p in pids)
-    for words in (("/no/such/program",), ("false",)):
-        hooks.settings = HookSettings(on_done=words)
-        hooks._waiting.clear()
-        hooks.done({})
-        hooks.step(idle=True)
-    hooks.close()
-    assert time.monotonic() - began < 30
 
 
 @pytest.fixture
@@ -176,32 +108,6 @@ def test_figures_for_prometheus(shared_page: int) -> None:
     assert "retouchd_build_info{" in text
 
 
-def test_figures_of_stages_and_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("prometheus_client", reason="the extra metrics is not installed")
-    journal = Journal.create(tmp_path / "state")
-    for seconds in (0.01, 0.02, 5.0, 1e6):
-        journal.note_stages({"heal": seconds, "decode": 0.2})
-    (tmp_path / "nvidia-smi").write_text(
-        "#!/bin/sh\necho '0, NVIDIA A, B, 1024, 2048, 50'\necho '1, Lost, [GPU is lost], [N/A], [N/A]'\n"
-    )
-    (tmp_path / "nvidia-smi").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    lines = (metrics.text(journal, ()) or b"").decode().splitlines()
-    journal.close()
-
-    buckets = {
-        line.partition('le="')[2].partition('"')[0]: float(line.rpartition(" ")[2])
-        for line in lines
-        if line.startswith("retouchd_stage_seconds_bucket{") and 'stage="heal"' in line
-    }
-    assert [buckets[b] for b in ("0.01", "0.03", "10.0", "300.0", "+Inf")] == [1, 2, 3, 3, 4]
-    assert 'retouchd_stage_seconds_count{stage="decode"} 4.0' in lines
-    assert 'retouchd_stage_seconds_sum{stage="decode"} 0.8' in lines
-    assert 'retouchd_gpu_memory_used_bytes{gpu="0 NVIDIA A, B"} 1.073741824e+09' in lines
-    assert 'retouchd_gpu_busy_ratio{gpu="0 NVIDIA A, B"} 0.5' in lines
-    assert not [line for line in lines if "Lost" in line]
-
-
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.1:99999", ":80", "127.0.0.1:http"])
 def test_what_is_no_address_is_refused(tmp_path: Path, address: str) -> None:
     path = tmp_path / "config.toml"
@@ -209,23 +115,3 @@ def test_what_is_no_address_is_refused(tmp_path: Path, address: str) -> None:
     with pytest.raises(ConfigMistakes, match="an address and a port"):
         config.load(path)
     assert shown(address) == address
-
-
-def test_the_daemon_fires_its_hooks(hot: Hot) -> None:
-    note = hot.base / "note"
-    words = json.dumps(noting(note))
-    hot.configure(
-        more=f"[hooks]\non_done = {words}\non_failed = {words}\non_batch_idle = {words}\nidle_s = 1\n"
-    )
-    hot.drop("a.tif")
-    hot.drop("b.tif", b"DAMAGED")
-    process = hot.start()
-    wait_for(lambda: note.exists() and b"batch_idle" in note.read_bytes())
-    process.terminate()
-    assert process.wait(60) == 0
-    told = [json.loads(line) for line in note.read_bytes().splitlines()]
-    assert {t["event"] for t in told} == {"done", "failed", "batch_idle"}
-    (done,) = (t for t in told if t["event"] == "done")
-    assert (done["state"], done["summary"]) == ("done", "1 healed")
-    assert Path(done["result"]) == hot.folder / "a-retouched.tif"
-    assert "on_done" not in hot.log()

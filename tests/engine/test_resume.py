@@ -168,10 +168,18 @@ def test_what_is_not_this_very_work_is_refused(photo: Photo, plain: Retouched, t
         taken_up(path, photo, other)
 
 
+def test_a_heal_layer_of_before_there_were_plans_is_told(
+    photo: Photo, plain: Retouched, tmp_path: Path
+) -> None:
+    path = tmp_path / "heal.tif"
+    write_heal_layer(path, photo, plain.patches, Finish())
+    with pytest.raises(NotResumable, match="an earlier one wrote it"):
+        taken_up(path, photo, Corrections())
+
+
 @pytest.mark.parametrize(
     "memo",
     [
-        b"",
         b"no zlib at all",
         zlib.compress(b"[]"),
         zlib.compress(b'{"schema": "retouchd.plan/1"}'),
@@ -179,7 +187,7 @@ def test_what_is_not_this_very_work_is_refused(photo: Photo, plain: Retouched, t
         zlib.compress(b"[" * 100_000),
         zlib.compress(b"0" * (65 << 20)),
     ],
-    ids=["none", "foreign", "list", "older", "empty", "deep", "bomb"],
+    ids=["foreign", "list", "older", "empty", "deep", "bomb"],
 )
 def test_a_foreign_plan_is_refused(photo: Photo, plain: Retouched, tmp_path: Path, memo: bytes) -> None:
     path = tmp_path / "heal.tif"

@@ -1,10 +1,4 @@
-"""The command line: one file for each group of commands, listed here.
-
-Exit codes: 0 done; 1 at least one file failed, or what was asked for is not there; 2 wrong usage;
-69 the engine does not load, or a port is taken; 73 a file exists already; 74 a file cannot be read or
-written; 75 another retouchd is running or has the photo in hand, try later; 77 another user's service or no
-rights to a file; 78 mistakes in the configuration; 130 interrupted.
-"""
+"""The command line: one file for each group of commands, listed here."""
 
 from __future__ import annotations
 
@@ -35,10 +29,11 @@ from retouchd.errors import RetouchdError
 from retouchd.text import complaint
 
 _EPILOG = (
-    "Exit codes: 0 done; 1 a file failed or is not known; 2 wrong usage; 69 the engine does not load, or a"
-    " port is taken; 73 a file exists already; 74 a file cannot be read or written; 75 another retouchd is"
-    " running or has the photo in hand; 77 another user's, or no rights to a file;"
-    " 78 mistakes in the configuration; 130 interrupted."
+    "Exit codes: 0 done; 1 a file failed or is not known; 2 wrong usage; 69 the engine, or what a model"
+    " needs, is not there, or a port is taken; 73 a file exists already; 74 a file cannot be read or written;"
+    " 75 try later: another retouchd is running or has the photo in hand, or a hub does not answer; 77"
+    " another user's, no rights to a file, or a gated model; 78 mistakes in the configuration, or a state"
+    " folder that cannot be used; 130 interrupted."
 )
 
 

@@ -15,7 +15,7 @@ import click
 from retouch_engine import Role
 from retouchd import config, ignores
 from retouchd.cli.options import GivenPath, absolute, config_option, journal_of, json_option
-from retouchd.jobs import AT_REST, WAITING, State
+from retouchd.jobs import AT_REST, IN_LINE, WAITING, State
 from retouchd.results import record
 from retouchd.state.journal import Journal, holding
 from retouchd.state.rows import InstanceRow, RootRow, Row
@@ -48,8 +48,8 @@ def _doing(instance: InstanceRow | None, now: float) -> str:
 def _overview(settings: config.Settings, journal: Journal) -> dict[str, Any]:
     now, instance, paused = journal.now(), journal.instance(), journal.paused()
     doing = _doing(instance, now)
-    watched, waiting = settings.roots, journal.listed(WAITING)
-    queued = [r for r in waiting if r.root in watched and r.state in {State.QUEUED, State.RETRY}]
+    watched = settings.roots
+    oldest = journal.oldest(IN_LINE, watched)
     return {
         "running": bool(doing),
         "pid": instance.pid if instance and doing else None,
@@ -66,8 +66,8 @@ def _overview(settings: config.Settings, journal: Journal) -> dict[str, Any]:
             if r.path in watched
         ],
         "counts": {str(state): count for state, count in journal.counts(watched).items()},
-        "unwatched": sum(row.root not in watched for row in waiting),
-        "oldest_queued_s": round(max((now - r.seen_at for r in queued), default=0.0), 1),
+        "unwatched": sum(row.root not in watched for row in journal.listed(WAITING)),
+        "oldest_queued_s": 0.0 if oldest is None else round(now - oldest, 1),
     }
 
 

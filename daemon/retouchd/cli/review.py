@@ -9,13 +9,14 @@ import webbrowser
 from pathlib import Path
 
 import click
+from pydantic import ValidationError
 
 from retouchd import batch, config, control, log
 from retouchd.cli.options import GivenPath, absolute, config_option, engine_option
 from retouchd.config import Settings
 from retouchd.config.presets import BUILT_IN_PRESET
 from retouchd.config.settings import Http
-from retouchd.errors import BadRequest, RetouchdError
+from retouchd.errors import RetouchdError
 from retouchd.text import shown
 from retouchd.web.gate import Gate
 from retouchd.web.review import Album, Place, Server, Site, Tiles, places_of
@@ -76,6 +77,17 @@ def _site(settings: Settings, places: list[Place], redo: Redo, *, watched: bool)
     return Site(Album(places), Tiles(settings.limits.max_megapixels), says=says, changed=changed)
 
 
+def _address(listen: str, token: str) -> tuple[str, int]:
+    try:
+        address = Http(listen=listen, token=token).address
+    except ValidationError as error:
+        words = (".".join(map(str, d["loc"])) + ": " * bool(d["loc"]) + d["msg"] for d in error.errors())
+        raise click.UsageError("; ".join(w.replace("Value error, ", "") for w in words)) from None
+    if address is None:
+        raise click.UsageError("--listen: an address and a port such as 127.0.0.1:8713")
+    return address
+
+
 @click.command()
 @click.argument("folders", metavar="[DIR...]", nargs=-1, type=GivenPath(file_okay=False, exists=True))
 @click.option(
@@ -110,18 +122,13 @@ def review(
     places = places or places_of((w.path, w.mirror) for w in settings.watch)
     if not places:
         raise click.UsageError("name a folder, or a configuration that watches one")
-    try:
-        address = Http(listen=listen, token=token).address
-    except ValueError as error:
-        raise BadRequest(str(error).splitlines()[2].strip() if "\n" in str(error) else str(error)) from None
-    assert address is not None
+    address = _address(listen, token)
     log.configure("warning", settings.log.format)
     site = _site(settings, places, Redo(settings, preset, engine), watched=not folders)
     server = Server(address, site, Gate(token))
-    url = f"http://{address[0]}:{server.port}/"
-    click.echo(f"review: {shown(url)}")
+    click.echo(f"review: {shown(server.url)}/")
     if show:
-        webbrowser.open(url)
+        webbrowser.open(f"{server.url}/")
     try:
         server.serve_forever()
     except KeyboardInterrupt:

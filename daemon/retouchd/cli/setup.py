@@ -78,13 +78,18 @@ def install_service(user: bool, replace: bool, root: Path, config_path: Path | N
     Exit code 1 when systemd has something to say against them.
     """
     path = absolute(config.find(config_path))
-    made = service.plan(config.load(path), path, user=user, root=absolute(root))
+    settings = config.load(path)
+    made = service.plan(settings, path, user=user, root=absolute(root))
     service.write(made, replace=replace)
     for written in made.files:
         click.echo(f"wrote {shown(written)}")
     complaints = list(service.check(made.unit, user=user))
     for line in complaints:
         click.echo(f"retouchd: {shown(line)}", err=True)
+    if not settings.http.local and not user:
+        click.echo(
+            "note: others may ask at [http] listen once IPAddressAllow= in the unit names their network"
+        )
     systemctl = "systemctl --user" if user else "systemctl"
     before = "" if user else "systemd-sysusers && systemd-tmpfiles --create && "
     click.echo(f"start with: {before}{systemctl} daemon-reload && {systemctl} enable --now retouchd")

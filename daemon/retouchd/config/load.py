@@ -78,7 +78,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigMistakes: it cannot be read, or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        # Windows' editors begin a file with a mark, and a client's folder is often edited from there.
+        return tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise ConfigMistakes(
             [Mistake(path, "file", error.strerror or "an error", "a readable file")]
@@ -104,6 +105,8 @@ def _mistake(model: type[BaseModel], detail: ErrorDetails, path: Path | None) ->
         return Mistake(path, key, "an unknown key", "one of " + ", ".join(_siblings(model, detail["loc"])))
     if kind == "missing":
         return Mistake(path, key, "nothing", "this key is required")
+    if kind == "tuple_type":
+        return Mistake(path, key, repr(detail["input"]), 'a list, such as ["one", "two"]')
     allowed = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return Mistake(path, key, repr(detail["input"]), allowed)
 

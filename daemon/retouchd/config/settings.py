@@ -116,6 +116,8 @@ def address_text(value: str) -> str:
     number = port.isascii() and port.isdigit() and int(port) <= 65_535
     if value and not (host and number):
         raise ValueError("empty, or an address and a port such as 127.0.0.1:8712")
+    if ":" in host and not (host.startswith("[") and host.endswith("]")):
+        raise ValueError("an IPv6 address in brackets, such as [::1]:8712")
     return value
 
 
@@ -125,7 +127,8 @@ class Http(Tree):
     listen: Annotated[str, AfterValidator(address_text)] = Field(
         default="",
         description="Address and port, such as 127.0.0.1:8712; any other than this machine's needs a token."
-        " Empty: off. The systemd unit has no network; see there.",
+        " Empty: off. The systemd unit has no network until retouchd install-service --replace fits it to"
+        " this.",
     )
     token: str = Field(
         default="",
@@ -138,18 +141,22 @@ class Http(Tree):
     @model_validator(mode="after")
     def _guarded(self) -> Self:
         """An address that others can reach needs a token."""
-        local = not self.listen or self.listen.rpartition(":")[0] in _LOCAL
-        if len(self.token) < _LEAST_TOKEN and (self.token or not local):
+        if len(self.token) < _LEAST_TOKEN and (self.token or not self.local):
             raise ValueError(
                 f"a token of at least {_LEAST_TOKEN} characters; without one, an address of this machine"
             )
         return self
 
     @property
+    def local(self) -> bool:
+        """Whether only this machine can reach it, or nobody."""
+        return not self.listen or self.listen.rpartition(":")[0] in _LOCAL
+
+    @property
     def address(self) -> tuple[str, int] | None:
-        """Host and port; None when off."""
+        """Host and port, an IPv6 address without its brackets; None when off."""
         host, _, port = self.listen.rpartition(":")
-        return (host, int(port)) if self.listen else None
+        return (host.strip("[]"), int(port)) if self.listen else None
 
 
 class History(Tree):

@@ -216,6 +216,11 @@ def summary(record: dict[str, Any]) -> str:
     return ", ".join(parts) or "nothing to heal"
 
 
+def counts(record: dict[str, Any]) -> dict[str, int]:
+    """How many spots were found, and how many of them healed, kept, left for review or failed."""
+    return {key: value for key, value in _table(record, "counts").items() if type(value) is int}
+
+
 def stages(record: dict[str, Any]) -> dict[str, float]:
     """Seconds of each stage, as the record tells."""
     told = _table(record, "seconds").items()

@@ -132,11 +132,12 @@ class Journal:
         query = f"SELECT path, signature, code, changed_at FROM job WHERE root=? AND state IN ({_REST_MARKS})"  # noqa: S608
         return {path: Resting(*rest) for path, *rest in self._db.execute(query, (root, *AT_REST))}
 
-    def listed(self, states: Iterable[State] = State) -> list[Row]:
-        """The rows in some states, oldest first."""
+    def listed(self, states: Iterable[State] = State, latest: int = -1) -> list[Row]:
+        """The rows in some states, oldest first; of many only the ``latest``, where that is not negative."""
         wanted = [str(s) for s in states]
         marks = ", ".join("?" * len(wanted))
-        return [_row(v) for v in self._db.execute(_SELECT + f"WHERE state IN ({marks}) ORDER BY id", wanted)]
+        query = _SELECT + f"WHERE state IN ({marks}) ORDER BY id DESC LIMIT ?"
+        return [_row(v) for v in self._db.execute(query, (*wanted, latest))][::-1]
 
     def take_over(self, root: bytes) -> None:
         """Give every photo below a watched folder to it, whichever was watched when it was seen.
@@ -155,6 +156,13 @@ class Journal:
         query = f"SELECT state, count(*) FROM job WHERE {rest} OR root IN ({marks}) GROUP BY state"  # noqa: S608
         found = dict(self._db.execute(query, (*AT_REST, *roots)))
         return {state: found.get(str(state), 0) for state in State}
+
+    def oldest(self, states: Collection[State], roots: Collection[bytes]) -> float | None:
+        """When the oldest photo was seen that is in one of these states below one of these roots."""
+        marks, more = ", ".join("?" * len(states)), ", ".join("?" * len(roots))
+        query = f"SELECT min(seen_at) FROM job WHERE state IN ({marks}) AND root IN ({more})"  # noqa: S608
+        (found,) = self._db.execute(query, (*map(str, states), *roots)).fetchone()
+        return found if found is None else float(found)
 
     def see(self, path: bytes, root: bytes, signature: Signature, reason: str) -> None:
         """A photo that was never seen before."""
@@ -250,6 +258,10 @@ class Journal:
         rows = [(os.fsencode(path), digest, job, now) for path, digest in files]
         with self.together():
             self._db.executemany("INSERT OR REPLACE INTO published VALUES (?, ?, ?, ?)", rows)
+
+    def last_published(self) -> float:
+        """When a photo was done last; 0 when none was."""
+        return float(self._db.execute("SELECT coalesce(max(at), 0) FROM published").fetchone()[0])
 
     def is_published(self, path: bytes) -> bool:
         """Whether we published a file there."""

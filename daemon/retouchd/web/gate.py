@@ -7,6 +7,7 @@ or from a program, which says that it sends JSON and names no origin.
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from http.cookies import CookieError, SimpleCookie
 from typing import Protocol, overload
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 
 COOKIE = "retouchd"
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-_SAME = frozenset({"same-origin", "none", ""})
+_OF_NO_PAGE = frozenset({"none", ""})
 
 
 class Headers(Protocol):
@@ -31,6 +32,8 @@ class Gate:
 
     def __init__(self, token: str = "") -> None:
         self._token = token
+        # Cookies know no ports: a machine with an instance for each studio let only the last login stand.
+        self._name = f"{COOKIE}_{hashlib.sha256(token.encode()).hexdigest()[:8]}"
 
     @property
     def asks_for_a_token(self) -> bool:
@@ -42,7 +45,7 @@ class Gate:
         if not self._token:
             return urlsplit(f"//{headers.get('Host', '')}").hostname in LOCAL_HOSTS
         scheme, _, given = headers.get("Authorization", "").partition(" ")
-        return (scheme == "Bearer" and self.fits(given)) or self.fits(_cookie(headers))
+        return (scheme == "Bearer" and self.fits(given)) or self.fits(self._cookie(headers))
 
     def fits(self, given: str) -> bool:
         """Whether this is the token."""
@@ -51,18 +54,19 @@ class Gate:
     def own_page(self, headers: Headers) -> bool:
         """Whether a change comes from a page of ours, or from no page at all."""
         origin, site = headers.get("Origin"), headers.get("Sec-Fetch-Site", "")
-        if site not in _SAME:
+        if site == "same-origin":  # the browser's own word; a proxy may have put its name for us into Host
+            return True
+        if site not in _OF_NO_PAGE:
             return False
         return origin is None or (origin != "null" and urlsplit(origin).netloc == headers.get("Host"))
 
     def cookie(self) -> str:
         """The header by which a browser stays known."""
-        return f"{COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000"
+        return f"{self._name}={self._token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000"
 
-
-def _cookie(headers: Headers) -> str:
-    try:
-        found = SimpleCookie(headers.get("Cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+    def _cookie(self, headers: Headers) -> str:
+        try:
+            found = SimpleCookie(headers.get("Cookie", "")).get(self._name)
+        except CookieError:
+            return ""
+        return found.value if found else ""

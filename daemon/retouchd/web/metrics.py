@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from retouch_engine import __version__
-from retouchd.jobs import State
-from retouchd.state.journal import STAGE_LIMITS_S, Journal
+from retouchd.config import Settings
+from retouchd.jobs import IN_LINE
+from retouchd.state.journal import STAGE_LIMITS_S, Journal, holding
 from retouchd.text import shown
 from retouchd.work import gpu
 
-_WAITING = (State.QUEUED, State.RETRY)
 
-
-def text(journal: Journal, watched: Collection[bytes]) -> bytes | None:
-    """The page, on these folders; None where the library is not installed.
+def text(journal: Journal, settings: Settings) -> bytes | None:
+    """The page, on the folders of these settings; None where the library is not installed.
 
     Of a folder that is watched no longer, what waited there would wait for ever, and the last look age.
     """
@@ -26,7 +26,7 @@ def text(journal: Journal, watched: Collection[bytes]) -> bytes | None:
         return None
 
     registry = CollectorRegistry()
-    registry.register(_Figures(journal, watched))
+    registry.register(_Figures(journal, settings))
     page: bytes = generate_latest(registry)
     return page
 
@@ -34,37 +34,58 @@ def text(journal: Journal, watched: Collection[bytes]) -> bytes | None:
 class _Figures:
     """What the library asks; it knows no more of us than this one method."""
 
-    def __init__(self, journal: Journal, watched: Collection[bytes]) -> None:
-        self._journal, self._watched = journal, watched
+    def __init__(self, journal: Journal, settings: Settings) -> None:
+        self._journal, self._settings = journal, settings
 
     def collect(self) -> Iterable[Any]:
-        return _figures(self._journal, self._watched)
+        yield from _of_photos(self._journal, self._settings)
+        yield from _of_folders(self._journal, self._settings)
+        yield _stages(self._journal)
+        yield from _gpus()
+        yield _build()
 
 
-def _figures(journal: Journal, watched: Collection[bytes]) -> Iterable[Any]:
-    from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+def _of_photos(journal: Journal, settings: Settings) -> Iterable[Any]:
+    from prometheus_client.core import GaugeMetricFamily
 
-    now = journal.now()
+    watched = settings.roots
     files = GaugeMetricFamily("retouchd_files", "Photos in each state", labels=["state"])
     for state, count in journal.counts(watched).items():
         files.add_metric([str(state)], count)
     yield files
-    waiting = (row for row in journal.listed(_WAITING) if row.root in watched)
-    oldest = max((now - row.seen_at for row in waiting), default=0.0)
-    yield GaugeMetricFamily("retouchd_oldest_queued_seconds", "Age of the oldest photo in line", value=oldest)
+    oldest = journal.oldest(IN_LINE, watched)
+    age = 0.0 if oldest is None else journal.now() - oldest
+    yield GaugeMetricFamily("retouchd_oldest_queued_seconds", "Age of the oldest photo in line", value=age)
+    done = "When a photo was done last, since 1970; 0 when never"
+    yield GaugeMetricFamily("retouchd_last_done_timestamp_seconds", done, value=journal.last_published())
+
+
+def _of_folders(journal: Journal, settings: Settings) -> Iterable[Any]:
+    from prometheus_client.core import GaugeMetricFamily
+
     up = GaugeMetricFamily("retouchd_root_up", "1 while a watched folder is there", labels=["root"])
+    held = GaugeMetricFamily("retouchd_root_paused", "1 while a person has it paused", labels=["root"])
     age = GaugeMetricFamily("retouchd_scan_age_seconds", "Since the last look at a folder", labels=["root"])
-    free = GaugeMetricFamily("retouchd_disk_free_bytes", "Room in a watched folder", labels=["root"])
-    for root in (r for r in journal.roots() if r.path in watched):
-        name = shown(root.path)
+    free = GaugeMetricFamily("retouchd_disk_free_bytes", "Room where its results go", labels=["root"])
+    now, pauses = journal.now(), journal.paused()
+    for root in (r for r in journal.roots() if r.path in settings.roots):
+        watch, name = settings.roots[root.path], shown(root.path)
         up.add_metric([name], float(root.state == "online"))
+        held.add_metric([name], float(bool(holding(pauses, root.path))))
         age.add_metric([name], now - root.checked_at)
-        if root.state == "online" and (space := _free(root.path)) is not None:
+        space = _free(watch.mirror or watch.path) if root.state == "online" else None
+        if space is not None:
             free.add_metric([name], space)
-    yield from (up, age, free)
-    yield _stages(journal)
-    yield from _gpus()
-    yield InfoMetricFamily("retouchd_build", "The version", value={"version": __version__})
+    yield from (up, held, age, free)
+    space = _free(settings.state_dir)
+    if space is not None:
+        yield GaugeMetricFamily("retouchd_state_free_bytes", "Room in the state folder", value=space)
+
+
+def _build() -> Any:
+    from prometheus_client.core import InfoMetricFamily
+
+    return InfoMetricFamily("retouchd_build", "The version", value={"version": __version__})
 
 
 def _stages(journal: Journal) -> Any:
@@ -98,7 +119,7 @@ def _gpus() -> Iterable[Any]:
         yield from (used, whole, busy)
 
 
-def _free(path: bytes) -> int | None:
+def _free(path: Path) -> int | None:
     try:
         space = os.statvfs(path)
     except OSError:

@@ -59,15 +59,15 @@ class Web:
     def __init__(self, settings: Settings, listen: tuple[str, int], ring: Callable[[], None]) -> None:
         self.pulse = Pulse(time.monotonic())
         self.calls: SimpleQueue[Call] = SimpleQueue()
-        self.state_dir, self.ring = settings.state_dir, ring
-        self.watched = frozenset(settings.roots)
+        self.ring = ring
+        self.settings = settings
         album = Album(places_of((w.path, w.mirror) for w in settings.watch))
         self._tiles = Tiles(settings.limits.max_megapixels)
         site = Site(album, self._tiles, says=lambda: self.status, changed=lambda _: ring())
         self.status = ""
         self._server = _Server(listen, site, Gate(settings.http.token), self)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        log.get().info("listening", address=f"http://{listen[0]}:{self.port}")
+        log.get().info("listening", address=self._server.url)
 
     @property
     def port(self) -> int:
@@ -76,7 +76,7 @@ class Web:
 
     def watch(self, settings: Settings) -> None:
         """Show the folders of these settings from now on."""
-        self.watched = frozenset(settings.roots)
+        self.settings = settings
         self._server.album.places = places_of((w.path, w.mirror) for w in settings.watch)
         self._server.album.forget()
 
@@ -136,7 +136,7 @@ class _Handler(Handler):
     def _metrics(self) -> None:
         journal = self._journal()
         try:
-            text = metrics.text(journal, self.server.web.watched)
+            text = metrics.text(journal, self.server.web.settings)
         finally:
             journal.close()
         if text is None:
@@ -150,7 +150,7 @@ class _Handler(Handler):
         limit = max(1, min(int(asked.get("limit", [_MOST_ROWS])[0]), _MOST_ROWS))
         journal = self._journal()
         try:
-            return [row.as_json() for row in journal.listed(states)[-limit:]]
+            return [row.as_json() for row in journal.listed(states, limit)]
         finally:
             journal.close()
 
@@ -165,7 +165,7 @@ class _Handler(Handler):
         return row
 
     def _journal(self) -> Journal:
-        return Journal.attach(self.server.web.state_dir)
+        return Journal.attach(self.server.web.settings.state_dir)
 
     def _post(self, path: str) -> None:
         parts = path.strip("/").split("/")

@@ -22,7 +22,7 @@ from retouch_engine import Order, Recipe, Role
 from retouchd import log, naming
 from retouchd.config import Settings, Watch, overrides
 from retouchd.errors import FolderWaits, JobError, LoopSuspected, SourceChanged, SourceGone, TargetUnavailable
-from retouchd.jobs import AT_REST, Asked, Digest, Failure, Outcome, Signature, Staged, State
+from retouchd.jobs import AT_REST, GONE, Asked, Digest, Failure, Outcome, Signature, Staged, State
 from retouchd.results import corrections, publish, record, sittings
 from retouchd.results.corrections import Memory
 from retouchd.results.publish import Parcel, Published
@@ -262,9 +262,13 @@ class Dispatcher:
             self._paused_until_s = self._desk.clock() + _FULL_PAUSE_S
         say = log.get().info if after.state in {State.SETTLING, State.SKIPPED} else log.get().warning
         say = log.get().error if failure.code == "loop" else say
-        if after.state in AT_REST:
-            self._desk.failed({**_facts(after), "code": failure.code, "why": failure.message})
+        self._tell_failed(after, failure)
         say(str(after.state), file=row.file, job=row.id, code=failure.code, why=failure.message)
+
+    def _tell_failed(self, after: Row, failure: Failure) -> None:
+        """Of a photo that came to rest; one that somebody removed or renamed is no failure."""
+        if after.state in AT_REST and failure.code != GONE:
+            self._desk.failed({**_facts(after), "code": failure.code, "why": failure.message})
 
     def _rendered(self, hand: InHand, outcome: Outcome) -> None:
         """Write down what is to be published, with digests, before anything is."""
@@ -295,6 +299,7 @@ class Dispatcher:
             after = after_publishing_failed(saved, Failure.of(error), self._desk.journal.now())
             self._desk.journal.save(after)
             log.get().warning("not published", file=row.file, job=row.id, code=error.code, why=str(error))
+            self._tell_failed(after, Failure.of(error))
             if after.state != State.RENDERED:
                 self._clean(row)
         return True
@@ -327,15 +332,17 @@ class Dispatcher:
         self._desk.journal.save(replace(after, made=row.made + (not published.adopted)))
         self._clean(row)
         self._desk.published(names.folder)
-        self._desk.done({**_facts(after), "result": str(names.path(Role.RESULT)), "summary": reason})
+        result, counts = names.path(Role.RESULT), record.counts(final)
+        told = {"result": str(result), "summary": reason, "adopted": published.adopted, "counts": counts}
+        self._desk.done({**_facts(after), **told})
         log.get().info(
             "done",
             file=row.file,
             job=row.id,
-            result=names.path(Role.RESULT).name,
+            result=result.name,
             adopted=published.adopted,
             seconds=round(record.seconds(final), 2),
-            **{k: v for k, v in final.get("counts", {}).items() if isinstance(v, int)},
+            **counts,
         )
 
     def _clean(self, row: Row) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
+import sqlite3
+import sys
+import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,6 +22,12 @@ from retouchd.web.review.site import NotHere, Reply, Site
 from retouchd.web.review.viewer import NoPicture
 
 _MOST_BYTES = 4 << 20
+_MOST_AT_ONCE = 100
+"""Connections: each is a thread and a descriptor, and the service needs descriptors for its photos."""
+_FOREIGN = (
+    "a page of another origin may not change anything; a proxy before this one has to hand on the Host it was"
+    " asked for"
+)
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -29,9 +39,12 @@ _HEADERS = {
 
 
 class Server(ThreadingHTTPServer):
-    """Listens; a thread for each request."""
+    """Listens; a thread for each connection."""
 
     daemon_threads = True
+    request_queue_size = 128
+    """With http.server's own five, the pictures of a page came one second after another: the kernel drops who
+    does not fit, and a browser tries again after a second."""
 
     def __init__(
         self,
@@ -41,6 +54,9 @@ class Server(ThreadingHTTPServer):
         handler: type[BaseHTTPRequestHandler] | None = None,
     ) -> None:
         self.site, self.gate = site, gate
+        self._free = threading.BoundedSemaphore(_MOST_AT_ONCE)
+        if ":" in listen[0]:
+            self.address_family = socket.AF_INET6
         try:
             super().__init__(listen, handler or Handler)
         except OSError as error:
@@ -50,6 +66,31 @@ class Server(ThreadingHTTPServer):
     def port(self) -> int:
         """Where it listens."""
         return int(self.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """Where it listens, for a browser."""
+        host = str(self.server_address[0])
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve it, or hang up where too many are served: held connections must not end the service."""
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """In its thread."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that goes away is no error; each one was a stack in the log."""
+        if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -68,7 +109,23 @@ class Handler(BaseHTTPRequestHandler):
         if self.request_version == "HTTP/0.9":
             self.send_error(400, "no version of HTTP in the request")
             return False
-        return True
+        return self._ends_somewhere()
+
+    def _ends_somewhere(self) -> bool:
+        """Whether it is beyond doubt where the request ends: what is left of it is taken for the next one.
+
+        A proxy sends the requests of several people over one connection.
+        """
+        lengths = [text.strip() for text in self.headers.get_all("Content-Length", [])]
+        if "Transfer-Encoding" in self.headers:
+            self.send_error(411, "send a Content-Length; chunks are not read")
+        elif len(lengths) > 1 or not all(text.isascii() and text.isdigit() for text in lengths):
+            self.send_error(400, "not one Content-Length")
+        else:
+            if self.command != "POST" and lengths not in ([], ["0"]):
+                self.close_connection = True  # nobody reads it
+            return True
+        return False
 
     def do_GET(self) -> None:
         """Look."""
@@ -105,6 +162,8 @@ class Handler(BaseHTTPRequestHandler):
             self._fail(409, "the record of this photo cannot be shown")
         except OSError as error:
             self._fail(500, complaint(error))
+        except sqlite3.Error as error:
+            self._fail(503, f"the journal cannot be read now: {error}")
 
     def _get(self, path: str) -> None:
         if self.server.site is None:
@@ -117,7 +176,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _may_change(self) -> bool:
         if not self.server.gate.own_page(self.headers):
-            self._fail(403, "a page of another origin may not change anything")
+            self._fail(403, _FOREIGN)
         elif self.headers.get_content_type() != "application/json":
             self._fail(415, "send application/json")
         else:
@@ -135,7 +194,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _login(self) -> None:
         given = parse_qs(self._raw().decode("ascii", "replace")).get("token", [""])[0]
-        if not self.server.gate.own_page(self.headers) or not self.server.gate.fits(given):
+        if not self.server.gate.own_page(self.headers):
+            self._fail(403, _FOREIGN)
+            return
+        if not self.server.gate.fits(given):
             self._fail(401, "that is not the token")
             return
         self.send_response(303)
@@ -179,6 +241,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Cache-Control", keep)
         for name, value in _HEADERS.items():
             self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(reply.data)
+        try:
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(reply.data)
+        except OSError:
+            self.close_connection = True  # whoever asked is gone; a second answer would go the same way

@@ -438,7 +438,9 @@ function keys() {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const typing = event.target.matches('input[type="range"], input[type="text"]');
-    if (event.key === "Enter" && event.target.matches("button, a, summary")) return;
+    // J and K leave the spot's own button with the focus: Enter after a decision means apply, there too.
+    const pressed = event.target.matches(".go") ? byId("apply").disabled : event.target.matches("button, a, summary");
+    if (event.key === "Enter" && pressed) return;
     if (event.key === "b" && before === null) {
       before = desk.photo.split;
       setSplit(1);
