@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from retouch_engine.codec.drawn import drawn_png
 from retouch_engine.codec.read import read_photo
 from retouch_engine.detect import chosen
 from retouch_engine.heal import HEALERS
@@ -85,7 +85,7 @@ def draw(source: Path, out: Path, how: Looking) -> dict[str, Any]:
     files = []
     for name, picture in pictures.items():
         path = out / f"{source.stem}-{name}.png"
-        path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(picture), level=3))
+        path.write_bytes(drawn_png(picture))
         files.append(str(path))
     return {
         "files": files,
