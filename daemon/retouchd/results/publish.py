@@ -41,6 +41,8 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES, errno.EINVAL})
 _NO_NAME = frozenset({errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG, errno.ENOENT})
 """What FAT, exFAT and NTFS answer to characters that they do not take, from the kernel and through FUSE."""
+_NEVER = frozenset({errno.EILSEQ, errno.ENAMETOOLONG})
+"""What a disk with links answers: an encrypted folder of a NAS takes 143 bytes, ZFS may want UTF-8."""
 _NO_FSYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES})
 
 
@@ -350,6 +352,8 @@ def _take_name(part: Path, target: Path, *, may_replace: bool) -> None:
     except FileExistsError:
         raise TargetUnavailable(target.parent, f"{target.name} appeared meanwhile") from None
     except OSError as error:
+        if error.errno in _NEVER:
+            raise NameRefused(target, error.strerror or str(error)) from None
         if error.errno not in _NO_LINKS:
             raise
         # SMB and FAT have no hard links: reserve the name, then rename over our own empty file.
