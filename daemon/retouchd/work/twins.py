@@ -6,14 +6,13 @@ and calibration of today have no say in it. A copy is a photo of its own, done b
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from retouchd.config import Settings
 from retouchd.jobs import Asked, Digest
-from retouchd.results import corrections, keepsakes, publish
+from retouchd.results import corrections, keepsakes, publish, record
 from retouchd.results.corrections import LastRun, Memory
 from retouchd.results.publish import Published
 from retouchd.state.rows import Row
@@ -40,10 +39,10 @@ class Twins:
         folder = self.folder(row)
         if row.source_digest:
             return corrections.read(row.file, folder, digest)
-        publish.take_over(row.file, folder, digest)
+        record.take_over(row.file, folder, digest)
         twins = self._twins(row, digest)
         # Of a shoot that was renamed: what its folder keeps comes along, or its photos wait.
-        for twin in (t for t in twins if self._gone(t, t.file.parent)):
+        for twin in (t for t in twins if self._gone(t, t.file.parent, row.file.parent)):
             keepsakes.follow(self.folder(twin), folder)
         return corrections.read_anywhere(row.file, folder, digest, ((t.file, self.folder(t)) for t in twins))
 
@@ -88,9 +87,9 @@ class Twins:
 
     def _renamed(self, row: Row, digest: Digest) -> list[Row]:
         """The same photo under the names that it had before: done there, and gone."""
-        return [twin for twin in self._twins(row, digest) if self._gone(twin, twin.file)]
+        return [twin for twin in self._twins(row, digest) if self._gone(twin, twin.file, row.file)]
 
-    def _gone(self, twin: Row, path: Path) -> bool:
+    def _gone(self, twin: Row, path: Path, now: Path) -> bool:
         """Whether it is there no more. On a card that was taken out it is still: that one was copied."""
         looked_at = twin.root in self.desk.online() and not self.desk.away(path)
-        return looked_at and not os.path.lexists(path)
+        return looked_at and not record.is_there(path, now)
