@@ -229,6 +229,25 @@ def test_kept_marks_go_with_a_shoot_whose_results_lie_in_a_mirror(hot: Hot, how:
     assert [one.face for one in keepsakes.kept(mirror / "day")] == [FACE]
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_mask_that_was_painted_before_its_photo_was_renamed_counts_once(
+    hot: Hot, *, mirrored: bool
+) -> None:
+    """While the service did not look: the photo was done anew by other settings, and without the mask."""
+    top = mirrored_to(hot) if mirrored else hot.folder
+    photo = hot.drop("a.tif")
+    run_until_done(hot, 1)
+    (top / "_retouchd/a-mask.tif").write_bytes(b"\x05 painted")
+    hot.config.write_text(hot.config.read_text() + OTHERS)
+    for name in ("Smith", "Jones"):
+        photo = photo.rename(photo.with_name(f"{name}.tif"))
+        run_until_done(hot, 1)
+        told = json.loads((top / f"_retouchd/{name}.json").read_bytes())
+        assert [spot["box"][0] for spot in told["corrections"]["spots"]] == [5]
+        assert told["last_run"] == {"taken_up": True, "other_settings": True}
+    assert reasons(hot)["Jones.tif"].endswith("(same pixels as Smith.tif; its result was copied)")
+
+
 CAPITALS_DO_NOT_MATTER = """
 import os
 there = os.path.lexists

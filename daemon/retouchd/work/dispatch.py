@@ -219,10 +219,9 @@ class Dispatcher:
         elif message["event"] == "claimed":
             self._order(keeper, hand)
         elif message["event"] == "digest":
-            source, folder = hand.row.file, self._folder(hand.row)
             digest = Digest(message["sha256"])
             memory = self._twins.memory(hand.row, digest)
-            mask = corrections.edited_mask(source, folder, memory.masks)
+            mask = self._twins.edited_mask(hand.row, memory)
             last = self._twins.last_run(hand.row, memory, painted=mask is not None)
             self._hands[keeper] = replace(hand, memory=memory, mask=mask, last=last)
             self._known_or_retouch(keeper, digest)

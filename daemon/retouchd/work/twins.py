@@ -46,6 +46,23 @@ class Twins:
             keepsakes.follow(self.folder(twin), folder)
         return corrections.read_anywhere(row.file, folder, digest, ((t.file, self.folder(t)) for t in twins))
 
+    def edited_mask(self, row: Row, memory: Memory) -> tuple[Path, Digest] | None:
+        """A mask that nobody has read yet, with its digest; of a renamed photo also the former one's.
+
+        Who painted, renamed the photo and only then started the service was not heard.
+
+        Raises:
+            BrokenCorrections, OSError: what lies there cannot be read.
+        """
+        found = corrections.edited_mask(row.file, self.folder(row), memory.masks)
+        if found or row.source_digest:
+            return found
+        digest, read = Digest(memory.sha256), memory.masks
+        for twin in self._twins(row, digest):
+            read += corrections.read(twin.file, self.folder(twin), digest).masks
+        before = (corrections.edited_mask(t.file, self.folder(t), read) for t in self._renamed(row, digest))
+        return next(filter(None, before), None)
+
     def last_run(self, row: Row, memory: Memory, *, painted: bool) -> LastRun:
         """Where a corrected photo is taken up: also where it lay before it was renamed.
 
@@ -55,7 +72,8 @@ class Twins:
         if row.forced == Asked.ANEW:
             return LastRun()
         last = corrections.last_run(row.file, self.folder(row), memory, painted=painted)
-        for twin in self._renamed(row, Digest(memory.sha256)) if last.lost else ():
+        lost = last.lost or (painted and not last.heal)
+        for twin in self._renamed(row, Digest(memory.sha256)) if lost else ():
             before = corrections.last_run(twin.file, self.folder(twin), memory, painted=painted)
             if before.heal:
                 return before
