@@ -213,6 +213,8 @@ class Dispatcher:
             del self._hands[keeper]
             if message.failure:
                 self._clean(hand.row)
+                if message.failure.code == "disk-full":  # that of the state folder
+                    self._paused_until_s = self._desk.clock() + _FULL_PAUSE_S
                 self._failed(hand.row, message.failure)
             else:
                 self._rendered(hand, message)
@@ -257,8 +259,6 @@ class Dispatcher:
         now = self._desk.journal.now()
         after = after_failure(row, failure, self.settings, now, random.random())  # noqa: S311 - spreads retries
         self._desk.journal.save(after)
-        if failure.code == "disk-full":
-            self._paused_until_s = self._desk.clock() + _FULL_PAUSE_S
         say = log.get().info if after.state in {State.SETTLING, State.SKIPPED} else log.get().warning
         say = log.get().error if failure.code == "loop" else say
         if after.state in AT_REST:
