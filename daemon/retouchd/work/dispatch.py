@@ -85,7 +85,7 @@ class Dispatcher:
     def recover(self) -> None:
         """After a start: queue what a dead daemon had in hand, and sweep what nobody waits for."""
         self._desk.journal.reclaim(self._desk.instance)
-        kept = {str(r.id) for r in self._desk.journal.listed((State.RENDERED, State.PUBLISHING))}
+        kept = {str(r.id) for r in self._desk.journal.unpublished()}
         _sweep(self._desk.state_dir / "staging", kept)
         _sweep(self._desk.state_dir / SCRATCH)
 
@@ -152,7 +152,7 @@ class Dispatcher:
         Raises:
             FolderWaits: finished results of that folder wait already.
         """
-        folder, rendered = self._folder(row), self._desk.journal.listed((State.RENDERED, State.PUBLISHING))
+        folder, rendered = self._folder(row), self._desk.journal.unpublished()
         waiting = [r for r in rendered if r.code and self._watched(r) and self._folder(r) == folder]
         if len(waiting) >= _MOST_WAITING:
             raise FolderWaits(folder, waiting[0].reason)
