@@ -253,6 +253,13 @@ def test_a_photo_that_was_seen_in_the_future_ends_no_service(journal: Journal) -
     assert fail(row, "incomplete", retryable=True, now=1000.0).state == State.RETRY
 
 
+def test_no_photo_waits_since_a_time_to_come(journal: Journal) -> None:
+    """After a start years ahead the oldest in line was -315,360,000 s old, and no alarm would have rung."""
+    row = replace(seen(journal), seen_at=5000.0)
+
+    assert [row.age_s(now) for now in (1000.0, 5060.0)] == [0.0, 60.0]
+
+
 def test_waiting_for_room_costs_no_attempt(journal: Journal) -> None:
     row = seen(journal)
     for code in ("disk-full", "folder", "settings", errors.NotSigned.code) * 20:

@@ -67,7 +67,7 @@ def _overview(settings: config.Settings, journal: Journal) -> dict[str, Any]:
         ],
         "counts": {str(state): count for state, count in journal.counts(watched).items()},
         "unwatched": sum(row.root not in watched for row in waiting),
-        "oldest_queued_s": round(max((now - r.seen_at for r in queued), default=0.0), 1),
+        "oldest_queued_s": round(max((r.age_s(now) for r in queued), default=0.0), 1),
     }
 
 

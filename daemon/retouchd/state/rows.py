@@ -50,6 +50,10 @@ class Row:
         """Whether it was first seen so lately; not when that was before the clock was set back."""
         return 0 <= now - self.seen_at < seconds
 
+    def age_s(self, now: float) -> float:
+        """Seconds since it was first seen; 0 when that was before the clock was set back."""
+        return max(0.0, now - self.seen_at)
+
     def as_json(self) -> dict[str, object]:
         """What programs are told of a photo: ``list --json`` and the page alike."""
         return {

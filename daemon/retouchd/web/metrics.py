@@ -50,7 +50,7 @@ def _figures(journal: Journal, watched: Collection[bytes]) -> Iterable[Any]:
         files.add_metric([str(state)], count)
     yield files
     waiting = (row for row in journal.listed(_WAITING) if row.root in watched)
-    oldest = max((now - row.seen_at for row in waiting), default=0.0)
+    oldest = max((row.age_s(now) for row in waiting), default=0.0)
     yield GaugeMetricFamily("retouchd_oldest_queued_seconds", "Age of the oldest photo in line", value=oldest)
     up = GaugeMetricFamily("retouchd_root_up", "1 while a watched folder is there", labels=["root"])
     age = GaugeMetricFamily("retouchd_scan_age_seconds", "Since the last look at a folder", labels=["root"])
