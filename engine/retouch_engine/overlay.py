@@ -190,8 +190,11 @@ def _draw_bar(picture: Picture, scene: Scene, step: int) -> None:
         _write(picture, "scale unknown", (left, low), size)
         return
     length = round(10 * px_per_mm / step)
-    cv2.line(picture, (left, low), (min(width - 1, left + length), low), (0, 0, 0), round(7 * size) + 1)
-    cv2.line(picture, (left, low), (min(width - 1, left + length), low), _INK, round(3 * size) + 1)
+    right, foot = min(width, left + length) - 1, low + max(1, round(3 * size)) - 1
+    rim = max(1, round(2 * size))
+    # Not a line: OpenCV rounds its ends, beyond them, and the bar was up to an eighth too long.
+    cv2.rectangle(picture, (left - rim, low - rim), (right + rim, foot + rim), (0, 0, 0), cv2.FILLED)
+    cv2.rectangle(picture, (left, low), (right, foot), _INK, cv2.FILLED)
     _write(picture, "10 mm", (left, low - round(10 * size)), size)
 
 
