@@ -17,10 +17,14 @@ OWN = "own output"
 FOLDER_RULES: tuple[tuple[str, str], ...] = (
     (rf"{OWN_FOLDER}", OWN),
     (r"\..*", "a hidden folder"),
-    (r"@eaDir|#recycle|#snapshot|@tmp", "a folder of the NAS or system"),
+    (r"@eaDir|#recycle|#snapshot|~snapshot|@tmp", "a folder of the NAS or system"),
     (r"@Recycle|@Recently-Snapshot|@__thumb|Network Trash Folder", "a folder of the NAS or system"),
     (r"\$RECYCLE\.BIN|RECYCLER|System Volume Information|lost\+found", "a folder of the NAS or system"),
     (r"__MACOSX|Temporary Items", "a folder of macOS"),
+    (
+        r".*\.(photoslibrary|aplibrary|lrlibrary|lrdata|cocatalog)",
+        "a library of another program",
+    ),
 )
 FILE_RULES: tuple[tuple[str, str], ...] = (
     (r"\.retouchd-.*\.part", "own temporary file"),

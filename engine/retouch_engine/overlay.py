@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.codec.png import drawing, is_drawing
+from retouch_engine.codec.drawn import drawn_png, is_drawn_png
 from retouch_engine.codec.read import read_photo
 from retouch_engine.detect import chosen
 from retouch_engine.errors import NotOurDrawing
@@ -75,7 +75,7 @@ def draw(source: Path, out: Path, how: Looking) -> dict[str, Any]:
     """See :func:`retouch_engine.explain`."""
     paths = {name: out / f"{source.stem}-{name}.png" for name in _NAMES[: 3 if how.maps else 1]}
     for path in paths.values():
-        if path.is_symlink() or (path.exists() and not is_drawing(path.read_bytes())):
+        if path.is_symlink() or (path.exists() and not is_drawn_png(path.read_bytes())):
             raise NotOurDrawing(path)
     photo, recipe = read_photo(source, how.limits), how.recipe
     scene = survey(photo, opinions=Opinions.of(how.stock.models))
@@ -89,7 +89,7 @@ def draw(source: Path, out: Path, how: Looking) -> dict[str, Any]:
         pictures["protected"] = _map(photo, scene, protected=True)
         pictures["skin"] = _map(photo, scene, protected=False)
     for name, path in paths.items():
-        path.write_bytes(drawing(pictures[name]))
+        path.write_bytes(drawn_png(pictures[name]))
     return {
         "files": [str(path) for path in paths.values()],
         "faces": [asdict(face) for face in scene.faces],
@@ -193,8 +193,11 @@ def _draw_bar(picture: Picture, scene: Scene, step: int) -> None:
         _write(picture, "scale unknown", (left, low), size)
         return
     length = round(10 * px_per_mm / step)
-    cv2.line(picture, (left, low), (min(width - 1, left + length), low), (0, 0, 0), round(7 * size) + 1)
-    cv2.line(picture, (left, low), (min(width - 1, left + length), low), _INK, round(3 * size) + 1)
+    right, foot = min(width, left + length) - 1, low + max(1, round(3 * size)) - 1
+    rim = max(1, round(2 * size))
+    # Not a line: OpenCV rounds its ends, beyond them, and the bar was up to an eighth too long.
+    cv2.rectangle(picture, (left - rim, low - rim), (right + rim, foot + rim), (0, 0, 0), cv2.FILLED)
+    cv2.rectangle(picture, (left, low), (right, foot), _INK, cv2.FILLED)
     _write(picture, "10 mm", (left, low - round(10 * size)), size)
 
 

@@ -42,8 +42,13 @@ from retouch_engine.wounds import Outcome
 
 _SCHEMA = "retouchd.plan/2"
 _DIGEST, _VERSION = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9A-Za-z.+-]{1,40}")
-_MOST_BYTES = 64 << 20
-"""A packed plan of some hundred bytes could unpack to anything."""
+_MOST_BYTES = 16 << 20
+"""A packed plan of some hundred bytes could unpack to anything, and 64 MB of brackets are 1.4 GB of lists."""
+_MOST_HELD, _ALWAYS_HELD = 30, 64 << 20
+"""Bytes that a plan's masks and patches may take: so many a pixel of the photo, as the whole way takes, and
+so many besides. A mask as large as the photo is written in some bytes: a thousand ended the worker."""
+_PATCH_BYTES = 7
+"""A pixel of a patch: three samples and its mask."""
 
 
 class NotResumable(Exception):
@@ -138,6 +143,7 @@ def resumed(
         _check_wishes(wishes, corrections.spots, begun)
         as_strong = _as_strong(told, begun, corrections, recipe)
         read = _Reader(photo, samples, healers)
+        read.check_size(told)
         return Standing(
             steps=tuple(read.step(step) for step in told["steps"]),
             outcomes=tuple(read.outcome(outcome) for outcome in told["outcomes"]) if as_strong else (),
@@ -286,6 +292,14 @@ class _Reader:
             raise NotResumable("a box in its plan lies outside of the photo")
         return box
 
+    def check_size(self, told: Mapping[str, Any]) -> None:
+        """Hold what a plan would take in memory against the photo's size, before anything is unpacked."""
+        masks = [self.box(one) for step in told["steps"] for one in (step["box"], step["spot"]["box"])]
+        patches = [self.box(one["patch"]["box"]) for one in told["outcomes"] if one["patch"] is not None]
+        held = _area(masks) + _PATCH_BYTES * _area(patches)
+        if held > _MOST_HELD * self.photo.height * self.photo.width + _ALWAYS_HELD:
+            raise NotResumable(f"the spots in its plan would take {held >> 20:,} MB, too much for this photo")
+
     def mask(self, told: str, box: Box) -> Bool:
         count = box.height * box.width
         bits = np.frombuffer(unpacked_bits(told, (count + 7) // 8), np.uint8)
@@ -341,6 +355,10 @@ class _Reader:
         else:
             pixels[changed] = self.samples(box)[changed]
         return Patch(int(told["spot"]), box, pixels, changed)
+
+
+def _area(boxes: Sequence[Box]) -> int:
+    return sum(box.height * box.width for box in boxes)
 
 
 def _finite(value: float) -> float:

@@ -66,6 +66,18 @@ def test_nobodys_corrections_are_overwritten_by_those_of_other_bytes(tmp_path: P
     assert corrections.read(photo, tmp_path, "cd" * 32).decided == memories["cd" * 32].decided
 
 
+@pytest.mark.parametrize("stem", ["x" * 238, "ü" * 119])
+def test_the_longest_names_have_corrections_too(tmp_path: Path, stem: str) -> None:
+    """Beside a folder of corrections ``process`` did none of such a name, and the service tried for ever."""
+    photo = tmp_path / f"{stem}.tif"
+    memories = [Memory(photo.name, d * 32, Corrections((WISH,)), ({"kind": "mole"},)) for d in ("ab", "cd")]
+    for memory in memories:
+        corrections.write(photo, tmp_path, memory)
+
+    assert [corrections.read(photo, tmp_path, m.sha256) for m in memories] == memories
+    assert corrections.read(photo, tmp_path, "ef" * 32) == Memory(photo.name, "ef" * 32)
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"schema": "other"}', "[" * 100_000])
 def test_a_broken_file_is_never_taken_for_no_corrections(tmp_path: Path, text: str) -> None:
     photo = tmp_path / "IMG.tif"

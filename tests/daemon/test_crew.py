@@ -175,6 +175,46 @@ def test_a_new_plan_waits_for_the_photo_in_hand_and_spares_who_has_it_already(
     assert not any(k.outdated for k in made.keepers)
 
 
+def test_it_is_ready_when_nobody_loads_any_more(crew: Callable[..., Crew]) -> None:
+    made = crew("0", "1")
+    first, second = made.keepers
+    first.ready = True
+    assert not made.ready, "the service would say so, and half of the cards stand idle"
+    second.failures = 1
+    assert made.ready
+
+
+def test_a_worker_keeps_its_photo_and_gets_the_new_time_limit(crew: Callable[..., Crew]) -> None:
+    made = crew("0")
+    until(made, lambda: made.ready)
+    (only,) = made.keepers
+    pid, only.busy = only.pid, True
+    made.replan(WorkerPlan(FAKE, max_megapixels=9.0), 77.0, ("0",))
+    made.renew()
+    assert (only.outdated, only.pid, only.job_seconds) == (True, pid, 77.0)
+
+
+@pytest.mark.parametrize("end", [Crew.stop, Crew.kill])
+def test_who_goes_after_its_photo_is_heard_and_ends_with_the_rest(
+    crew: Callable[..., Crew], end: Callable[[Crew], None]
+) -> None:
+    made = crew("0", "1")
+    until(made, lambda: made.ready)
+    leaving = made.keepers[1]
+    leaving.busy = True
+    made.replan(WorkerPlan(FAKE), 30.0, ("0",))
+    assert leaving.fd in made.fds
+    assert leaving.pid
+    process = leaving.pid
+    end(made)
+    wait_for(lambda: leaving.pid is None or _ended(process))
+
+
+def _ended(pid: int) -> bool:
+    """Whether a child of ours has ended; it is a zombie until it is asked for."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
 def _says(hot: Hot, what: str) -> bool:
     return what in hot.about("status").stdout
 

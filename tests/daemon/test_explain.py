@@ -12,9 +12,9 @@ from benchmarks.chart import render
 from skimage import data
 from tests.daemon.conftest import Hot
 
+from retouch_engine import Limits
 from retouch_engine.codec.read import read_photo
 from retouch_engine.errors import OwnOutput
-from retouch_engine.recipe import Limits
 
 SIZE = (512, 512)
 
@@ -53,6 +53,9 @@ def test_maps_lie_on_the_photo_pixel_for_pixel(hot: Hot, astronaut: Path) -> Non
     names = ["eileen-explained.png", "eileen-protected.png", "eileen-skin.png"]
     assert [Path(f).name for f in told["files"]] == names
     assert sorted(p.name for p in out.iterdir()) == names
+    for name in names:  # drawn into a watched folder, they were healed and published as photos
+        with pytest.raises(OwnOutput):
+            read_photo(out / name, Limits())
     protected, skin = (np.asarray(imagecodecs.png_decode((out / n).read_bytes())) for n in names[1:])
     for yes in (protected, skin):
         assert yes.shape == SIZE

@@ -264,6 +264,17 @@ def test_a_photo_that_was_seen_in_the_future_ends_no_service(journal: Journal) -
     assert fail(row, "incomplete", retryable=True, now=1000.0).state == State.RETRY
 
 
+def test_no_photo_waits_since_a_time_to_come(journal: Journal, clock: Clock) -> None:
+    """After a start years ahead the oldest in line was -315,360,000 s old, and no alarm would have rung."""
+    line = {State.QUEUED}, {b"/r"}
+    assert journal.oldest_s(*line) == 0
+    assert journal.save(replace(seen(journal), seen_at=clock.now + 5000))
+    assert journal.oldest_s(*line) == 0
+    clock.now += 5060
+    assert journal.oldest_s(*line) == 60
+    assert journal.oldest_s({State.RETRY}, {b"/r"}) == journal.oldest_s({State.QUEUED}, {b"/q"}) == 0
+
+
 def test_waiting_for_room_costs_no_attempt(journal: Journal) -> None:
     row = seen(journal)
     for code in ("disk-full", "folder", "settings", errors.NotSigned.code) * 20:

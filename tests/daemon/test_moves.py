@@ -16,7 +16,7 @@ from retouch_engine import Correction, Corrections, Mark, Remembered, Vote, Wish
 from retouchd import config
 from retouchd.config import Settings
 from retouchd.jobs import Digest, State
-from retouchd.results import corrections, keepsakes, publish, record
+from retouchd.results import corrections, keepsakes, record
 from retouchd.results.corrections import Memory
 from retouchd.state.journal import Journal
 from retouchd.watch.intake import Intake
@@ -229,6 +229,72 @@ def test_kept_marks_go_with_a_shoot_whose_results_lie_in_a_mirror(hot: Hot, how:
     assert [one.face for one in keepsakes.kept(mirror / "day")] == [FACE]
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_mask_that_was_painted_before_its_photo_was_renamed_counts_once(
+    hot: Hot, *, mirrored: bool
+) -> None:
+    """While the service did not look: the photo was done anew by other settings, and without the mask."""
+    top = mirrored_to(hot) if mirrored else hot.folder
+    photo = hot.drop("a.tif")
+    run_until_done(hot, 1)
+    (top / "_retouchd/a-mask.tif").write_bytes(b"\x05 painted")
+    hot.config.write_text(hot.config.read_text() + OTHERS)
+    for name in ("Smith", "Jones"):
+        photo = photo.rename(photo.with_name(f"{name}.tif"))
+        run_until_done(hot, 1)
+        told = json.loads((top / f"_retouchd/{name}.json").read_bytes())
+        assert [spot["box"][0] for spot in told["corrections"]["spots"]] == [5]
+        assert told["last_run"] == {"taken_up": True, "other_settings": True}
+    assert reasons(hot)["Jones.tif"].endswith("(same pixels as Smith.tif; its result was copied)")
+
+
+CAPITALS_DO_NOT_MATTER = """
+import os
+there = os.path.lexists
+def lexists(path):
+    folder, name = os.path.split(os.fspath(path))
+    photos = os.listdir(folder) if os.path.basename(folder) == "hot" else []
+    return there(path) or name.lower() in map(str.lower, photos)
+os.path.lexists = lexists
+"""
+
+
+@pytest.mark.parametrize("results_too", [True, False])
+def test_a_photo_whose_capitals_change_is_no_copy(hot: Hot, *, results_too: bool) -> None:
+    """On a share where they do not matter IMG.JPG is there still: all of a shoot got a second result.
+
+    Its own results answer to the new name as well, those in a mirror on another disk do not.
+    """
+    top = hot.folder if results_too else mirrored_to(hot)
+    photo = hot.drop("IMG.JPG")
+    run_until_done(hot, 1)
+    done = (top / "IMG-retouched.tif").read_bytes()
+    photo.rename(photo.with_name("img.jpg"))
+    for path in [*top.glob("IMG*"), *top.glob("_retouchd/IMG*")] if results_too else ():
+        path.rename(path.with_name(path.name.replace("IMG", "img")))
+    hot.config.write_text(hot.config.read_text() + OTHERS)
+    hot.start(before=CAPITALS_DO_NOT_MATTER)
+    wait_for(lambda: "img.jpg" in reasons(hot), hot.log())
+
+    assert (top / "img-retouched.tif").read_bytes() == done
+    assert not (top / "img-retouched-2.tif").exists()
+    told = json.loads((top / "_retouchd/img.json").read_bytes())
+    assert told["source"]["name"] == "img.jpg"
+    if results_too:
+        assert "was done already" in reasons(hot)["img.jpg"]
+
+
+def test_two_photos_whose_names_differ_in_capitals_are_two(tmp_path: Path) -> None:
+    path = tmp_path / "_retouchd/img.json"
+    path.parent.mkdir()
+    told = {"schema": "retouchd.record/1", "source": {"name": "IMG.jpg", "sha256": "aa"}, "outputs": {}}
+    path.write_text(json.dumps(told))
+    for name in ("IMG.jpg", "img.jpg"):
+        (tmp_path / name).write_bytes(b"both are there")
+    record.take_over(tmp_path / "img.jpg", tmp_path, Digest("aa"))
+    assert json.loads(path.read_bytes()) == told
+
+
 @pytest.mark.parametrize("named", ["day/Smith.tif", "renamed/a.tif"])
 def test_what_is_done_stays_as_it_is_when_it_is_renamed_after_an_update(hot: Hot, named: str) -> None:
     """In a mirror nothing lies beside the new name: the photo was found and judged anew by new settings."""
@@ -379,13 +445,13 @@ def test_a_photo_takes_over_no_results_of_other_bytes_nor_of_a_photo_that_is_the
     path = mirror / "_retouchd/a.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(told))
-    publish.take_over(mine, mirror, Digest("bb"))
+    record.take_over(mine, mirror, Digest("bb"))
     theirs.parent.mkdir()
     theirs.write_bytes(b"still there")
-    publish.take_over(mine, mirror, Digest("aa"))
+    record.take_over(mine, mirror, Digest("aa"))
     assert json.loads(path.read_bytes()) == told
     theirs.unlink()
-    publish.take_over(mine, mirror, Digest("aa"))
+    record.take_over(mine, mirror, Digest("aa"))
     assert [told["source"]["name"] for _, told in record.sets_of(mine, mirror)] == ["a.tif"]
 
 

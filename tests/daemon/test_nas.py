@@ -19,8 +19,11 @@ import pytest
 from tests.daemon.conftest import Hot, wait_for
 from tests.daemon.test_journal import Clock
 
+from retouch_engine import Correction, Corrections, Wish
 from retouchd.config.settings import Settings
 from retouchd.jobs import State
+from retouchd.results import corrections, record
+from retouchd.results.corrections import Memory
 from retouchd.state.journal import Journal
 from retouchd.watch.intake import Intake
 from retouchd.watch.wake import Wake
@@ -138,6 +141,27 @@ def test_a_full_disk_is_waited_for_and_costs_no_attempt(counted: Hot, space: Spa
     end(process)
     assert calls(hot) == ["a.tif"]
     assert (inside / "a-retouched.tif").stat().st_size > 4_000_000
+
+
+def test_a_full_disk_of_one_client_pauses_no_other(hot: Hot, space: Space) -> None:
+    """What a person had decided was to be written there for a copy: nothing was done for 30 seconds."""
+    photo, client = hot.drop("a.tif"), hot.folder / "client"
+    assert hot.process(photo).returncode == 0
+    told = record.read(hot.folder / "_retouchd/a.json")
+    assert told
+    wishes = Corrections((Correction((1, 2, 3, 4), Wish.KEEP),))
+    corrections.write(photo, hot.folder, Memory("a.tif", record.source_digest(told), wishes))
+    client.mkdir()
+    space.do("mount", "-t", "tmpfs", "-o", "size=1m", "none", client)
+    for_ever = "from retouchd.work import dispatch; dispatch._FULL_PAUSE_S = 1e9"
+    process = hot.start(before=for_ever, inside=space.enter)
+    wait_for(lambda: hot.rows("done"))
+    (space.at(client) / "filler").write_bytes(bytes((1 << 20) - 4096))
+    (space.at(client) / "copy.tif").write_bytes(photo.read_bytes())
+    wait_for(lambda: [r for r in hot.rows("retry") if r["code"] == "disk-full"])
+    hot.drop("other.tif", b"of another client")
+    wait_for(lambda: len(hot.rows("done")) == 2)
+    end(process)
 
 
 def test_a_folder_that_takes_no_results_does_not_fill_the_state_folder(counted: Hot, space: Space) -> None:

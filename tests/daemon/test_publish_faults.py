@@ -154,6 +154,22 @@ def test_a_name_that_the_disk_does_not_take_is_told_from_a_folder_that_does_not_
     assert not list((maker.folder / "_retouchd").iterdir())
 
 
+@pytest.mark.parametrize("code", [errno.ENAMETOOLONG, errno.EILSEQ])
+def test_a_name_that_a_disk_with_links_does_not_take_is_not_tried_for_ever(
+    maker: Maker, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """An encrypted folder of a NAS takes 143 bytes: four such results kept all others of it waiting."""
+
+    def refusing(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    parcel = maker()
+    monkeypatch.setattr(os, "link", refusing)
+    with pytest.raises(NameRefused, match="rename the photo") as caught:
+        publish.publish(parcel)
+    assert caught.value.code not in WAIT_S
+
+
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_a_full_disk(maker: Maker, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     def full(*_: object, **__: object) -> None:

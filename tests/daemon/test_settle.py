@@ -125,7 +125,7 @@ def test_files_that_are_taken(name: str) -> None:
     "name",
     [
         *("@eaDir", "#recycle", "@Recycle", "@Recently-Snapshot", "@__thumb", "@tmp", "Network Trash Folder"),
-        *("$RECYCLE.BIN", "RECYCLER", "lost+found", "Temporary Items", "__MACOSX", ".Trashes"),
+        *("$RECYCLE.BIN", "RECYCLER", "lost+found", "Temporary Items", "__MACOSX", ".Trashes", "~snapshot"),
     ],
 )
 def test_no_bin_of_a_nas_or_a_system_is_entered(name: str) -> None:
@@ -133,7 +133,19 @@ def test_no_bin_of_a_nas_or_a_system_is_entered(name: str) -> None:
     assert ignores.folder_ignored(name) is not None
 
 
-@pytest.mark.parametrize("name", ["Client", "@client", "recycle", "tmp", "lost and found"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Photos Library.photoslibrary", "Lightroom Library.lrlibrary", "Night Smart Previews.lrdata"),
+        *("Night.cocatalog", "Old.aplibrary"),
+    ],
+)
+def test_no_library_of_another_program_is_entered(name: str) -> None:
+    """On a Mac such a folder looks like one file: what we wrote into it, its program would not know."""
+    assert ignores.folder_ignored(name) is not None
+
+
+@pytest.mark.parametrize("name", ["Client", "@client", "recycle", "tmp", "lost and found", "photoslibrary"])
 def test_folders_that_are_entered(name: str) -> None:
     assert ignores.folder_ignored(name) is None
 

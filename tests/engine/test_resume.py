@@ -185,7 +185,7 @@ def test_a_heal_layer_of_before_there_were_plans_is_told(
         zlib.compress(b'{"schema": "retouchd.plan/1"}'),
         zlib.compress(b'{"schema": "retouchd.plan/2"}'),
         zlib.compress(b"[" * 100_000),
-        zlib.compress(b"0" * (65 << 20)),
+        zlib.compress(b"0" * (17 << 20)),
     ],
     ids=["foreign", "list", "older", "empty", "deep", "bomb"],
 )
@@ -193,6 +193,22 @@ def test_a_foreign_plan_is_refused(photo: Photo, plain: Retouched, tmp_path: Pat
     path = tmp_path / "heal.tif"
     write_heal_layer(path, photo, plain.patches, Finish(), memo=memo)
     with pytest.raises(NotResumable):
+        taken_up(path, photo, Corrections())
+
+
+@pytest.mark.parametrize("where", ["steps", "outcomes"])
+def test_a_plan_of_many_large_masks_is_refused_before_they_are_unpacked(
+    photo: Photo, plain: Retouched, tmp_path: Path, where: str
+) -> None:
+    """Some kB of plan were gigabytes of masks: the worker was ended, and the photo set aside."""
+    told = json.loads(zlib.decompress(packed(plain.standing, photo, RECIPE)))
+    whole = [0, 0, photo.height, photo.width]
+    one = next(entry for entry in told[where] if where == "steps" or entry["patch"])
+    (one if where == "steps" else one["patch"])["box"] = whole
+    told[where] += [one] * (1 << 11)
+    path = tmp_path / "heal.tif"
+    write_heal_layer(path, photo, plain.patches, Finish(), memo=zlib.compress(json.dumps(told).encode(), 6))
+    with pytest.raises(NotResumable, match="too much for this photo"):
         taken_up(path, photo, Corrections())
 
 

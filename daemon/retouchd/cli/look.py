@@ -49,7 +49,6 @@ def _overview(settings: config.Settings, journal: Journal) -> dict[str, Any]:
     now, instance, paused = journal.now(), journal.instance(), journal.paused()
     doing = _doing(instance, now)
     watched = settings.roots
-    oldest = journal.oldest(IN_LINE, watched)
     return {
         "running": bool(doing),
         "pid": instance.pid if instance and doing else None,
@@ -67,7 +66,7 @@ def _overview(settings: config.Settings, journal: Journal) -> dict[str, Any]:
         ],
         "counts": {str(state): count for state, count in journal.counts(watched).items()},
         "unwatched": sum(row.root not in watched for row in journal.listed(WAITING)),
-        "oldest_queued_s": 0.0 if oldest is None else round(now - oldest, 1),
+        "oldest_queued_s": round(journal.oldest_s(IN_LINE, watched), 1),
     }
 
 

@@ -79,8 +79,15 @@ def path_of(source: Path, folder: Path) -> Path:
 
 
 def _aside(path: Path, digest: str) -> Path:
-    """Where the corrections of other bytes under the same name are kept, so that nobody's are overwritten."""
-    return path.with_name(f"{path.name.removesuffix('.json')}.{digest[:12]}.json")
+    """Where the corrections of other bytes under the same name are kept, so that nobody's are overwritten.
+
+    A long name is cut: asked for a file of more than 255 bytes the disk refuses, and no correction of a photo
+    with a name of 240 was ever read.
+    """
+    name, tail = path.name.removesuffix(".json"), f".{digest[:12]}.json"
+    while len(os.fsencode(name + tail)) > naming.NAME_MAX_BYTES:
+        name = name[:-1]
+    return path.with_name(name + tail)
 
 
 def read(source: Path, folder: Path, digest: str) -> Memory:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Role
-from retouchd import mounts, naming, ours
+from retouchd import mounts, naming
 from retouchd.errors import (
     JobError,
     NameRefused,
@@ -41,6 +41,8 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES, errno.EINVAL})
 _NO_NAME = frozenset({errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG, errno.ENOENT})
 """What FAT, exFAT and NTFS answer to characters that they do not take, from the kernel and through FUSE."""
+_NEVER = frozenset({errno.EILSEQ, errno.ENAMETOOLONG})
+"""What a disk with links answers: an encrypted folder of a NAS takes 143 bytes, ZFS may want UTF-8."""
 _NO_FSYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES})
 
 
@@ -138,23 +140,6 @@ def may_be_done(source: Path, folder: Path) -> bool:
     """Whether there is a record that may be of this photo, or a mask painted beforehand."""
     mask = naming.first_set(source, folder).path(Role.MASK)
     return os.path.lexists(mask) or any(record.sets_named(source, folder))
-
-
-def take_over(source: Path, folder: Path, digest: Digest) -> None:
-    """Give a photo the results in its mirror that were made of its very bytes when it lay elsewhere.
-
-    A record in a mirror names the folder of its photo. When that is mounted elsewhere, or renamed together
-    with its mirror, the results would be nobody's, and the whole folder be done again beside them.
-
-    Raises:
-        OSError: a record cannot be written.
-    """
-    for names, told in record.sets_named(source, folder):
-        same = record.source_digest(told) == digest and record.source_name(told) == source.name
-        before = told["source"].get("folder") if same else None
-        if isinstance(before, str) and not os.path.lexists(Path(before, source.name)):
-            moved = {**told, "source": {**told["source"], "folder": str(source.parent)}}
-            ours.write(names.path(RECORD), moved, folder.stat().st_mode & 0o666)
 
 
 def sweep(folder: Path, token: str, now: float) -> list[Path]:
@@ -350,6 +335,8 @@ def _take_name(part: Path, target: Path, *, may_replace: bool) -> None:
     except FileExistsError:
         raise TargetUnavailable(target.parent, f"{target.name} appeared meanwhile") from None
     except OSError as error:
+        if error.errno in _NEVER:
+            raise NameRefused(target, error.strerror or str(error)) from None
         if error.errno not in _NO_LINKS:
             raise
         # SMB and FAT have no hard links: reserve the name, then rename over our own empty file.

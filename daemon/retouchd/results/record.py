@@ -11,12 +11,13 @@ import json
 import mmap
 import os
 import stat
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from retouch_engine import RECORD_SCHEMA, Role
-from retouchd import naming
+from retouchd import naming, ours
 from retouchd.config import Settings
 from retouchd.jobs import Digest, Outcome, Staged
 from retouchd.naming import RECORD, ResultSet
@@ -162,6 +163,51 @@ def _there(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     return True
+
+
+def take_over(source: Path, folder: Path, digest: Digest) -> None:
+    """Give a photo the results that were made of its very bytes when it was called otherwise.
+
+    A record in a mirror names the folder of its photo. When that is mounted elsewhere, or renamed together
+    with its mirror, the results would be nobody's, and the whole folder be done again beside them. So it was
+    with a shoot whose IMG.JPG became img.jpg on a share where capitals do not matter: the same result again,
+    as ``img-retouched-2.tif``.
+
+    Raises:
+        OSError: a record cannot be written.
+    """
+    for names, told in sets_named(source, folder):
+        about = _table(told, "source")
+        before = Path(str(about.get("folder") or source.parent), source_name(told))
+        renamed = before != source and _folded(before.name) == _folded(source.name)
+        if renamed and source_digest(told) == digest and not is_there(before, source):
+            fresh = {**about, "name": source.name}
+            fresh |= {"folder": str(source.parent)} if "folder" in about else {}
+            ours.write(names.path(RECORD), {**told, "source": fresh}, folder.stat().st_mode & 0o666)
+
+
+def is_there(path: Path, now: Path) -> bool:
+    """Whether a photo or folder is there under this spelling, and not only as another one of ``now``.
+
+    Where capitals or composed letters do not matter (SMB, exFAT, a Mac's disk) both answer, and only a
+    listing knows which is meant.
+
+    Raises:
+        OSError: a folder cannot be listed.
+    """
+    if not os.path.lexists(path) or _folded(str(path)) != _folded(str(now)):
+        return os.path.lexists(path)
+    others = (i for i, part in enumerate(path.parts) if part != now.parts[i])
+    return all(_lists(Path(*path.parts[:i]), path.parts[i]) for i in others)
+
+
+def _lists(folder: Path, name: str) -> bool:
+    with os.scandir(folder) as entries:
+        return any(entry.name == name for entry in entries)
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", text).casefold())
 
 
 def our_digests(record: dict[str, Any], role: str) -> set[str]:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Agree, EngineError, Followed, Recipe, Sitting, remembered
-from retouchd.jobs import State
 from retouchd.naming import OWN_FOLDER
 from retouchd.results import record
 from retouchd.results.keepsakes import kept
@@ -65,9 +64,11 @@ def recalled(
 
 
 def on_their_way(journal: Journal, source: Path) -> Iterator[dict[str, Any]]:
-    """Records of photos of the same folder that are done and not yet published: mostly the frame before."""
-    for row in journal.listed((State.RENDERED, State.PUBLISHING)):
-        if row.file.parent == source.parent and row.plan:
+    """Records of the photos beside this one that are done and not yet published: mostly the frame before."""
+    waiting = {row.file.name: row for row in journal.unpublished() if row.file.parent == source.parent}
+    for name in _closest(waiting, source.name):
+        row = journal.get(waiting[name].id)
+        if row and row.plan:
             yield json.loads(row.plan)["record"]
 
 
@@ -106,13 +107,18 @@ def _beside(own: Path, stem: str) -> Iterator[Path]:
             names = [e.name for e in entries if e.name.endswith(".json")]
     except OSError:
         return
-    # A dozen are wanted: to sort 2,000 names for each of 2,000 photos was a quarter of what the service does.
-    mine = _natural(f"{stem}.json")
-    keyed = [(_natural(name), name) for name in names if name != f"{stem}.json"]
-    before = heapq.nlargest(_BESIDE, (one for one in keyed if one[0] < mine))
-    after = heapq.nsmallest(_BESIDE, (one for one in keyed if one[0] >= mine))
-    for _, name in (*reversed(before), *after):
+    for name in _closest(names, f"{stem}.json"):
         yield own / name
+
+
+def _closest(names: Iterable[str], mine: str) -> list[str]:
+    """The next ones before and after a name, in their order."""
+    # A dozen are wanted: to sort 2,000 names for each of 2,000 photos was a quarter of what the service does.
+    here = _natural(mine)
+    keyed = [(_natural(name), name) for name in names if name != mine]
+    before = heapq.nlargest(_BESIDE, (one for one in keyed if one[0] < here))
+    after = heapq.nsmallest(_BESIDE, (one for one in keyed if one[0] >= here))
+    return [name for _, name in (*reversed(before), *after)]
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

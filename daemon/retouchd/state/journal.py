@@ -42,6 +42,7 @@ def holding(pauses: Collection[bytes], root: bytes) -> list[bytes]:
 STAGE_LIMITS_S = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, float("inf"))
 _REST_MARKS = ", ".join("?" * len(AT_REST))
 _SELECT = "SELECT " + ", ".join(f.name for f in fields(Row)) + " FROM job "  # noqa: S608 - our own column names
+_WITHOUT_PLANS = _SELECT.replace(" plan,", " '' AS plan,")
 
 
 def _row(values: tuple[object, ...]) -> Row:
@@ -139,6 +140,16 @@ class Journal:
         query = _SELECT + f"WHERE state IN ({marks}) ORDER BY id DESC LIMIT ?"
         return [_row(v) for v in self._db.execute(query, (*wanted, latest))][::-1]
 
+    def unpublished(self) -> list[Row]:
+        """The finished renders that wait to be published, oldest first, without their plans.
+
+        With them, asked for each photo, 300 that waited took 79 ms, each time.
+        """
+        wanted = (State.RENDERED, State.PUBLISHING)
+        return [
+            _row(v) for v in self._db.execute(_WITHOUT_PLANS + "WHERE state IN (?, ?) ORDER BY id", wanted)
+        ]
+
     def take_over(self, root: bytes) -> None:
         """Give every photo below a watched folder to it, whichever was watched when it was seen.
 
@@ -157,12 +168,15 @@ class Journal:
         found = dict(self._db.execute(query, (*AT_REST, *roots)))
         return {state: found.get(str(state), 0) for state in State}
 
-    def oldest(self, states: Collection[State], roots: Collection[bytes]) -> float | None:
-        """When the oldest photo was seen that is in one of these states below one of these roots."""
+    def oldest_s(self, states: Collection[State], roots: Collection[bytes]) -> float:
+        """Seconds since the oldest photo in one of these states was seen below one of these roots.
+
+        0 when there is none, or when it was seen before the clock was set back.
+        """
         marks, more = ", ".join("?" * len(states)), ", ".join("?" * len(roots))
         query = f"SELECT min(seen_at) FROM job WHERE state IN ({marks}) AND root IN ({more})"  # noqa: S608
         (found,) = self._db.execute(query, (*map(str, states), *roots)).fetchone()
-        return found if found is None else float(found)
+        return 0.0 if found is None else max(0.0, self.now() - float(found))
 
     def see(self, path: bytes, root: bytes, signature: Signature, reason: str) -> None:
         """A photo that was never seen before."""

@@ -53,8 +53,7 @@ def _of_photos(journal: Journal, settings: Settings) -> Iterable[Any]:
     for state, count in journal.counts(watched).items():
         files.add_metric([str(state)], count)
     yield files
-    oldest = journal.oldest(IN_LINE, watched)
-    age = 0.0 if oldest is None else journal.now() - oldest
+    age = journal.oldest_s(IN_LINE, watched)
     yield GaugeMetricFamily("retouchd_oldest_queued_seconds", "Age of the oldest photo in line", value=age)
     done = "When a photo was done last, since 1970; 0 when never"
     yield GaugeMetricFamily("retouchd_last_done_timestamp_seconds", done, value=journal.last_published())

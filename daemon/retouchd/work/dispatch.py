@@ -85,7 +85,7 @@ class Dispatcher:
     def recover(self) -> None:
         """After a start: queue what a dead daemon had in hand, and sweep what nobody waits for."""
         self._desk.journal.reclaim(self._desk.instance)
-        kept = {str(r.id) for r in self._desk.journal.listed((State.RENDERED, State.PUBLISHING))}
+        kept = {str(r.id) for r in self._desk.journal.unpublished()}
         _sweep(self._desk.state_dir / "staging", kept)
         _sweep(self._desk.state_dir / SCRATCH)
 
@@ -152,7 +152,7 @@ class Dispatcher:
         Raises:
             FolderWaits: finished results of that folder wait already.
         """
-        folder, rendered = self._folder(row), self._desk.journal.listed((State.RENDERED, State.PUBLISHING))
+        folder, rendered = self._folder(row), self._desk.journal.unpublished()
         waiting = [r for r in rendered if r.code and self._watched(r) and self._folder(r) == folder]
         if len(waiting) >= _MOST_WAITING:
             raise FolderWaits(folder, waiting[0].reason)
@@ -213,16 +213,17 @@ class Dispatcher:
             del self._hands[keeper]
             if message.failure:
                 self._clean(hand.row)
+                if message.failure.code == "disk-full":  # that of the state folder
+                    self._paused_until_s = self._desk.clock() + _FULL_PAUSE_S
                 self._failed(hand.row, message.failure)
             else:
                 self._rendered(hand, message)
         elif message["event"] == "claimed":
             self._order(keeper, hand)
         elif message["event"] == "digest":
-            source, folder = hand.row.file, self._folder(hand.row)
             digest = Digest(message["sha256"])
             memory = self._twins.memory(hand.row, digest)
-            mask = corrections.edited_mask(source, folder, memory.masks)
+            mask = self._twins.edited_mask(hand.row, memory)
             last = self._twins.last_run(hand.row, memory, painted=mask is not None)
             self._hands[keeper] = replace(hand, memory=memory, mask=mask, last=last)
             self._known_or_retouch(keeper, digest)
@@ -258,8 +259,6 @@ class Dispatcher:
         now = self._desk.journal.now()
         after = after_failure(row, failure, self.settings, now, random.random())  # noqa: S311 - spreads retries
         self._desk.journal.save(after)
-        if failure.code == "disk-full":
-            self._paused_until_s = self._desk.clock() + _FULL_PAUSE_S
         say = log.get().info if after.state in {State.SETTLING, State.SKIPPED} else log.get().warning
         say = log.get().error if failure.code == "loop" else say
         self._tell_failed(after, failure)

@@ -6,14 +6,13 @@ and calibration of today have no say in it. A copy is a photo of its own, done b
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from retouchd.config import Settings
 from retouchd.jobs import Asked, Digest
-from retouchd.results import corrections, keepsakes, publish
+from retouchd.results import corrections, keepsakes, publish, record
 from retouchd.results.corrections import LastRun, Memory
 from retouchd.results.publish import Published
 from retouchd.state.rows import Row
@@ -40,12 +39,29 @@ class Twins:
         folder = self.folder(row)
         if row.source_digest:
             return corrections.read(row.file, folder, digest)
-        publish.take_over(row.file, folder, digest)
+        record.take_over(row.file, folder, digest)
         twins = self._twins(row, digest)
         # Of a shoot that was renamed: what its folder keeps comes along, or its photos wait.
-        for twin in (t for t in twins if self._gone(t, t.file.parent)):
+        for twin in (t for t in twins if self._gone(t, t.file.parent, row.file.parent)):
             keepsakes.follow(self.folder(twin), folder)
         return corrections.read_anywhere(row.file, folder, digest, ((t.file, self.folder(t)) for t in twins))
+
+    def edited_mask(self, row: Row, memory: Memory) -> tuple[Path, Digest] | None:
+        """A mask that nobody has read yet, with its digest; of a renamed photo also the former one's.
+
+        Who painted, renamed the photo and only then started the service was not heard.
+
+        Raises:
+            BrokenCorrections, OSError: what lies there cannot be read.
+        """
+        found = corrections.edited_mask(row.file, self.folder(row), memory.masks)
+        if found or row.source_digest:
+            return found
+        digest, read = Digest(memory.sha256), memory.masks
+        for twin in self._twins(row, digest):
+            read += corrections.read(twin.file, self.folder(twin), digest).masks
+        before = (corrections.edited_mask(t.file, self.folder(t), read) for t in self._renamed(row, digest))
+        return next(filter(None, before), None)
 
     def last_run(self, row: Row, memory: Memory, *, painted: bool) -> LastRun:
         """Where a corrected photo is taken up: also where it lay before it was renamed.
@@ -56,7 +72,8 @@ class Twins:
         if row.forced == Asked.ANEW:
             return LastRun()
         last = corrections.last_run(row.file, self.folder(row), memory, painted=painted)
-        for twin in self._renamed(row, Digest(memory.sha256)) if last.lost else ():
+        lost = last.lost or (painted and not last.heal)
+        for twin in self._renamed(row, Digest(memory.sha256)) if lost else ():
             before = corrections.last_run(twin.file, self.folder(twin), memory, painted=painted)
             if before.heal:
                 return before
@@ -88,9 +105,9 @@ class Twins:
 
     def _renamed(self, row: Row, digest: Digest) -> list[Row]:
         """The same photo under the names that it had before: done there, and gone."""
-        return [twin for twin in self._twins(row, digest) if self._gone(twin, twin.file)]
+        return [twin for twin in self._twins(row, digest) if self._gone(twin, twin.file, row.file)]
 
-    def _gone(self, twin: Row, path: Path) -> bool:
+    def _gone(self, twin: Row, path: Path, now: Path) -> bool:
         """Whether it is there no more. On a card that was taken out it is still: that one was copied."""
         looked_at = twin.root in self.desk.online() and not self.desk.away(path)
-        return looked_at and not os.path.lexists(path)
+        return looked_at and not record.is_there(path, now)

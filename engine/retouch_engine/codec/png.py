@@ -11,7 +11,6 @@ from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
-from numpy.typing import NDArray
 
 from retouch_engine.codec.codepoints import UNSPECIFIED, of_primaries, profile_of
 from retouch_engine.codec.decoded import Decoded
@@ -24,10 +23,9 @@ from retouch_engine.codec.metadata import (
     not_carried,
 )
 from retouch_engine.codec.rdf import Packet, PacketError
-from retouch_engine.codec.sniff import OWN_NAMESPACE, check_size
+from retouch_engine.codec.sniff import check_size
 from retouch_engine.errors import DamagedPhoto, IncompletePhoto, UnsupportedPhoto
 from retouch_engine.recipe import Limits
-from retouch_engine.version import __version__
 
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 """Colour type: channels. 3 is a palette."""
@@ -37,9 +35,6 @@ _KEPT = frozenset({b"eXIf", b"pHYs", b"iTXt", b"zTXt", b"tEXt", b"tRNS", b"acTL"
 _CREDENTIALS = b"caBX"
 """Holds content credentials (C2PA); whether it is there is all that is asked."""
 _PACKET = b"XML:com.adobe.xmp"
-_HEAD_BYTES = 33
-"""The signature and the first chunk."""
-_MOST_MARK_BYTES = 4096
 _PIECE = 1 << 20
 _POINTS = 4
 """Bytes of a cICP: primaries, transfer, matrix and range."""
@@ -160,25 +155,6 @@ def _colours(path: Path, chunks: Chunks) -> bytes | None:
     if not gamma:
         return None
     return of_primaries(gamma[0], _hundred_thousandths(chunks, b"cHRM", 8), grey=chunks.colour in _GREY)
-
-
-def drawing(picture: NDArray[np.uint8]) -> bytes:
-    """A PNG for a person to look at, ``(H, W)`` or ``(H, W, 3)``, marked as ours: it is no photo.
-
-    What ``explain`` drew beside a photo of a watched folder was healed like any other picture there.
-    """
-    packet = Packet()
-    packet.put("retouchd:EngineVersion", __version__)
-    text = _PACKET + b"\0\0\0\0\0" + packet.as_bytes()
-    chunk = struct.pack(">L", len(text)) + b"iTXt" + text
-    chunk += struct.pack(">L", zlib.crc32(chunk[4:]))
-    plain = bytes(imagecodecs.png_encode(np.ascontiguousarray(picture), level=3))
-    return plain[:_HEAD_BYTES] + chunk + plain[_HEAD_BYTES:]
-
-
-def is_drawing(data: bytes) -> bool:
-    """Whether these bytes are a :func:`drawing`."""
-    return OWN_NAMESPACE.encode("ascii") in data[: _HEAD_BYTES + _MOST_MARK_BYTES]
 
 
 def _hundred_thousandths(chunks: Chunks, kind: bytes, count: int) -> tuple[float, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.codec.contact import srgb
+from retouch_engine.codec.drawn import drawn_jpeg
 from retouch_engine.codec.metadata import metadata_of
 from retouch_engine.codec.rows import compose_box, on_8_bit
 from retouch_engine.codec.strips import writing
@@ -32,7 +33,8 @@ def write_overview(path: Path, photo: Photo, patches: Sequence[Patch]) -> None:
     plane = shrunk(photo.pixels, scale)
     pixels = np.array(plane)
     lay(pixels, Box(0, 0, *plane.shape[:2]), scale, photo, patches)
-    data = jpeg(upright(seen(pixels, photo), metadata_of(photo.metadata).orientation))
+    picture = upright(seen(pixels, photo), metadata_of(photo.metadata).orientation)
+    data = drawn_jpeg(picture, _QUALITY)
     with writing(path, len(data)):
         path.write_bytes(data)
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine.codec.decoded import Decoded
+from retouch_engine.codec.drawn import is_drawn
 from retouch_engine.codec.heif import read_heif
 from retouch_engine.codec.ifd import StructureError
 from retouch_engine.codec.jpeg import read_jpeg
@@ -63,8 +64,9 @@ def read_photo(
             digest = told()
         if signature(handle) != before:
             raise IncompletePhoto(path, "it changed while it was being read")
-    if not ours and OWN_NAMESPACE.encode() in (decoded.metadata.xmp or b""):  # a JPEG of our TIFF, say
-        raise OwnOutput(path, "another program")
+    packet = decoded.metadata.xmp or b""
+    if not ours and OWN_NAMESPACE.encode() in packet:  # a JPEG of our TIFF, say
+        raise OwnOutput(path, "" if is_drawn(packet) else "another program")
     return _photo(decoded, digest)
 
 

@@ -7,9 +7,14 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
+import pytest
 
 from retouch_engine.codec.contact import MOST_ROWS, write_contact
 from retouch_engine.codec.metadata import SourceMetadata
+from retouch_engine.codec.preview import write_overview
+from retouch_engine.codec.read import read_photo
+from retouch_engine.errors import OwnOutput
+from retouch_engine.recipe import Limits
 from retouch_engine.record import Decision
 from retouch_engine.types import Box, Patch, Photo
 
@@ -103,6 +108,20 @@ def test_a_grey_profile_is_turned_into_srgb(tmp_path: Path) -> None:
     got = imagecodecs.jpeg_decode((tmp_path / "c.jpg").read_bytes())[5:60, 5:60, :3].mean((0, 1))
     assert np.ptp(got) < 2
     assert 118 < got[0] < 136  # 0.214 linear is about half in sRGB
+
+
+def test_our_pictures_are_known_for_ours_wherever_they_are_copied(tmp_path: Path) -> None:
+    """In ``_retouchd 2``, as a sync program called its copy, they were healed and published as photos."""
+    sheet, view = tmp_path / "sheet.jpg", tmp_path / "view.jpg"
+    photo = _flat()
+    write_contact(sheet, photo, [], [Shown(1, (100, 100, 10, 10), Decision.REVIEW)])
+    write_overview(view, photo, [])
+
+    for path in (sheet, view):
+        with pytest.raises(OwnOutput, match="is a result of retouchd, its skin"):
+            read_photo(path, Limits())
+    colour = imagecodecs.jpeg_decode(view.read_bytes())[300, 300]
+    np.testing.assert_allclose(colour, [155.6, 116.7, 97.3], atol=4)
 
 
 def test_rows_are_upright(tmp_path: Path) -> None:
