@@ -36,8 +36,7 @@ _COLOUR_PX = 640
 """Long side of the small picture in which skin is looked for by colour."""
 _GRID_PX = 1024
 """Long side of the maps."""
-_EAR = 0.5
-"""Odds from which a cell of a face is an ear: the network is hardly ever between .2 and .7."""
+_EAR = 0.5  # odds; the network is hardly ever between 0.2 and 0.7
 _HALO = 0.95
 """A face's own look counts to this many of its widths from its middle."""
 NO_NETWORK = (
