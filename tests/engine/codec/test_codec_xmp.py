@@ -243,6 +243,22 @@ def test_a_packet_in_wide_letters_is_read_as_any_other(encoding: str) -> None:
         assert build_packet(wide, FACTS) == build_packet(SOURCE, FACTS)
 
 
+@pytest.mark.parametrize(
+    "behind", [b"</rdf:Bag>\n</rdf:RDF>\n</x:xmpmeta>\n<?xpacket end='r'?>", b"<?xpacket end='w'", b"<x:y/>"]
+)
+def test_what_a_longer_packet_left_behind_a_shorter_one_is_passed_over(behind: bytes) -> None:
+    """Programs of scanners and camera traps write so; keywords and people were lost with the packet."""
+    assert packet_trouble(SOURCE + behind) is None
+    assert build_packet(SOURCE + behind, FACTS) == build_packet(SOURCE, FACTS)
+
+
+def test_letters_of_western_europe_are_read_though_they_are_no_utf_8() -> None:
+    western = SOURCE.replace("Caf\u00e9".encode(), b"Caf\xe9 \x80")
+    assert packet_trouble(western) is None
+    mended = SOURCE.replace("Caf\u00e9".encode(), "Caf\u00e9 \u20ac".encode())
+    assert build_packet(western, FACTS) == build_packet(mended, FACTS), "what is UTF-8 beside it stays"
+
+
 @pytest.mark.parametrize("padding", [1, 2, 3])
 def test_zeros_before_a_packet_are_padding(padding: int) -> None:
     assert build_packet(b"\0" * padding + SOURCE, FACTS) == build_packet(SOURCE, FACTS)
