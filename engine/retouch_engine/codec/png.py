@@ -216,6 +216,8 @@ def _text(chunks: Chunks, *wanted: bytes) -> bytes | None:
 def _raw_profile(chunks: Chunks, name: bytes) -> bytes | None:
     """A block as ImageMagick writes it into a text: a name, a length, and the bytes in hexadecimal digits.
 
+    What follows them is none of it: some of its versions end the text with bytes from elsewhere.
+
     Raises:
         StructureError: it does not unpack, or holds something else.
     """
@@ -223,8 +225,9 @@ def _raw_profile(chunks: Chunks, name: bytes) -> bytes | None:
     if text is None:
         return None
     try:
-        return bytes.fromhex(text.split(b"\n", 3)[3].decode("ascii"))
-    except (IndexError, ValueError) as error:
+        _, _, size, digits = text.split(b"\n", 3)
+        return bytes.fromhex(b"".join(digits.split())[: 2 * int(size)].decode("ascii"))
+    except ValueError as error:
         raise StructureError(f"its {name.decode()} profile is no hexadecimal text") from error
 
 

@@ -160,3 +160,19 @@ def test_a_resolution_and_a_block_that_are_cut_short_are_passed_over(tmp_path: P
     (tmp_path / "a.png").write_bytes(packed)
     photo = read_photo(tmp_path / "a.png", LIMITS)
     assert any("EXIF" in note for note in photo.metadata.notes)
+
+
+def test_bytes_behind_a_block_of_imagemagick_are_none_of_it(tmp_path: Path) -> None:
+    """Some of its versions end the text with what lay in memory; EXIF, and keywords in XMP, were lost."""
+    packed = bytes(imagecodecs.png_encode(pictures.ramp(3, np.uint16)))
+    for name, block in (
+        (b"exif", b"Exif\0\0" + exif("<")),
+        (b"xmp", b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"),
+    ):
+        text = b"\n%s\n%8d\n%s\n" % (name, len(block), block.hex().encode()) + b"$\x1d}}\xd1\1"
+        body = b"Raw profile type " + name + b"\0\0" + zlib.compress(text)
+        packed = pictures.with_chunk(packed, b"zTXt", body)
+    (tmp_path / "a.png").write_bytes(packed)
+    found = read_photo(tmp_path / "a.png", LIMITS).metadata
+    assert found.notes == ()
+    assert (found.orientation, found.xmp) == (6, b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>")
