@@ -18,7 +18,13 @@ from retouch_engine.codec.codepoints import UNSPECIFIED, profile_of
 from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import Span, StructureError
 from retouch_engine.codec.iso import CREDENTIALS, check_boxes, orientation_of
-from retouch_engine.codec.metadata import SourceMetadata, from_blocks
+from retouch_engine.codec.metadata import (
+    GAIN_MAP_KIND,
+    GAIN_MAP_LEFT,
+    GAIN_MAP_NAMESPACE,
+    SourceMetadata,
+    from_blocks,
+)
 from retouch_engine.codec.places import Turn
 from retouch_engine.codec.sniff import check_size
 from retouch_engine.errors import DamagedPhoto, IncompletePhoto, UnsupportedPhoto
@@ -95,4 +101,7 @@ def _profile(path: Path, info: dict[str, Any]) -> bytes | None:
 def _metadata(info: dict[str, Any]) -> SourceMetadata:
     exif: bytes = info.get("exif") or b""
     told = from_blocks(exif=exif.removeprefix(b"Exif\0\0") or None, xmp=info.get("xmp") or None)
-    return replace(told, orientation=1)
+    gain_map = GAIN_MAP_NAMESPACE.encode() in (told.xmp or b"") or any(
+        kind.endswith(GAIN_MAP_KIND) for kind in info.get("aux") or ()
+    )
+    return replace(told, orientation=1, notes=(*told.notes, *([GAIN_MAP_LEFT] if gain_map else [])))

@@ -19,6 +19,8 @@ from retouch_engine.codec.codepoints import adobe_rgb
 from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import Span, StructureError
 from retouch_engine.codec.metadata import (
+    GAIN_MAP_KIND,
+    GAIN_MAP_LEFT,
     GAIN_MAP_NAMESPACE,
     MOST_PACKET_BYTES,
     Rational,
@@ -43,6 +45,8 @@ _EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 _EXTENDED = re.compile(rb"HasExtendedXMP(?:\s*=\s*[\"']|\s*>\s*)([0-9A-Fa-f]{32})")
 _GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
 """ISO 21496-1; Adobe's and Google's own way before it is known by its words in XMP."""
+_SEVERAL = b"MPF\0"
+"""Names the pictures behind the photo (CIPA DC-007)."""
 _CREDENTIALS = b"jumdc2pa"
 """In the description of a JUMBF box that holds content credentials (C2PA)."""
 _CHUNK = 1 << 20
@@ -280,11 +284,19 @@ def _metadata(span: Span, found: list[Segment], profile: bytes | None) -> Source
     notes = [trouble] if trouble else []
     if profile is None and _payload(span, found, _APP2, _ICC) is not None:
         notes.append("the ICC profile was left out: chunks are missing")
-    if _payload(span, found, _APP2, _GAIN_MAP) is not None or GAIN_MAP_NAMESPACE.encode() in (packet or b""):
-        notes.append("the gain map (HDR) was left behind: the result is the standard picture")
+    if _has_gain_map(span, found, packet):
+        notes.append(GAIN_MAP_LEFT)
     boxes = (span.at(s.offset, s.size) for s in found if s.marker == _APP11)
     signed = any(_CREDENTIALS in box for box in boxes)
     return replace(metadata, notes=(*metadata.notes, *notes), credentials=signed)
+
+
+def _has_gain_map(span: Span, found: list[Segment], packet: bytes | None) -> bool:
+    """Whether a gain map lies behind the photo. Apple's is told of by itself alone, not by the photo."""
+    if _payload(span, found, _APP2, _GAIN_MAP) is not None or GAIN_MAP_NAMESPACE.encode() in (packet or b""):
+        return True
+    several = _payload(span, found, _APP2, _SEVERAL) is not None
+    return several and GAIN_MAP_KIND.encode() in span.at(0, span.size)
 
 
 def _check_frame(path: Path, frame: Frame, limits: Limits) -> None:
