@@ -164,19 +164,24 @@ def _check_scans(span: Span, start: int) -> None:
 
 
 def _profile(span: Span, found: list[Segment]) -> bytes | None:
-    """The ICC profile from its numbered chunks, or None when chunks are missing."""
-    chunks: dict[int, bytes] = {}
-    total = 0
-    for segment in found:
-        if segment.marker != _APP2 or segment.size < 14:
-            continue
-        payload = span.at(segment.offset, segment.size)
-        if payload.startswith(_ICC):
-            chunks.setdefault(payload[12], payload[14:])
-            total = payload[13]
-    if not chunks or set(chunks) != set(range(1, total + 1)):
-        return None
-    return b"".join(chunks[i] for i in sorted(chunks))
+    """The ICC profile from its numbered chunks, or None when chunks are missing.
+
+    Some programs number them all alike, or from 0; then they follow each other as they lie, if that gives as
+    many bytes as the profile says it has.
+    """
+    payloads = [span.at(s.offset, s.size) for s in found if s.marker == _APP2 and s.size >= 14]
+    chunks = [payload[12:] for payload in payloads if payload.startswith(_ICC)]
+    numbered: dict[int, bytes] = {}
+    for chunk in chunks:
+        numbered.setdefault(chunk[0], chunk[2:])
+    complete = bool(chunks) and set(numbered) == set(range(1, chunks[-1][1] + 1))
+    profile = b"".join(numbered[i] for i in sorted(numbered)) if complete else None
+    as_they_lie = b"".join(chunk[2:] for chunk in chunks)
+    return profile if _whole(profile) or not _whole(as_they_lie) else as_they_lie
+
+
+def _whole(profile: bytes | None) -> bool:
+    return profile is not None and profile[:4] == struct.pack(">L", len(profile))
 
 
 def _payload(span: Span, found: list[Segment], marker: int, name: bytes) -> bytes | None:
