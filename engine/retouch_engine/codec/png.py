@@ -116,8 +116,10 @@ def walk(span: Span) -> Chunks:
     raise StructureError("its list of chunks does not end")
 
 
-def _inflated(packed: bytes, most: int) -> bytes:
+def _inflated(packed: bytes, most: int, *, sized: bool = False) -> bytes:
     """Unpack, but never beyond ``most`` bytes: a few kB can hold gigabytes of nothing.
+
+    With ``sized`` the content begins with its own size, by which it is whole without its checksum too.
 
     Raises:
         StructureError: it would be more, or does not unpack.
@@ -127,7 +129,7 @@ def _inflated(packed: bytes, most: int) -> bytes:
         data = stream.decompress(packed, most)
     except zlib.error as error:
         raise StructureError(f"a packed text or profile does not unpack: {error}") from error
-    if not stream.eof:
+    if not stream.eof and not (sized and data[:4] == struct.pack(">L", len(data))):
         raise StructureError(f"a packed text or profile is cut off or unpacks to more than {most:,} bytes")
     return data
 
@@ -135,7 +137,8 @@ def _inflated(packed: bytes, most: int) -> bytes:
 def _profile(chunks: Chunks) -> bytes | None:
     for payload in chunks.kept.get(b"iCCP", []):
         _, _, rest = payload.partition(b"\0")
-        return _inflated(rest[1:], LARGEST_VALUE_BYTES) or None
+        # Photoshop has written profiles whose packed bytes end before their checksum.
+        return _inflated(rest[1:], LARGEST_VALUE_BYTES, sized=True) or None
     return None
 
 

@@ -15,7 +15,7 @@ from tests.engine.codec.test_codec_metadata import exif
 from retouch_engine.codec.codepoints import display_p3
 from retouch_engine.codec.rdf import Packet
 from retouch_engine.codec.read import read_photo
-from retouch_engine.errors import IncompletePhoto, UnsupportedPhoto
+from retouch_engine.errors import DamagedPhoto, IncompletePhoto, UnsupportedPhoto
 from retouch_engine.recipe import Limits
 
 LIMITS = Limits(max_megapixels=1)
@@ -176,3 +176,14 @@ def test_bytes_behind_a_block_of_imagemagick_are_none_of_it(tmp_path: Path) -> N
     found = read_photo(tmp_path / "a.png", LIMITS).metadata
     assert found.notes == ()
     assert (found.orientation, found.xmp) == (6, b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>")
+
+
+def test_a_profile_without_the_checksum_of_its_packed_bytes_is_whole(tmp_path: Path) -> None:
+    """Photoshop has written such; the photo was refused. One that is cut off still is."""
+    packed, profile = bytes(imagecodecs.png_encode(pictures.ramp(3, np.uint16))), pictures.rgb_profile()
+    path = tmp_path / "a.png"
+    path.write_bytes(pictures.with_chunk(packed, b"iCCP", b"p\0\0" + zlib.compress(profile)[:-4]))
+    assert read_photo(path, LIMITS).profile == profile
+    path.write_bytes(pictures.with_chunk(packed, b"iCCP", b"p\0\0" + zlib.compress(profile)[:-9]))
+    with pytest.raises(DamagedPhoto, match="cut off"):
+        read_photo(path, LIMITS)
