@@ -31,7 +31,7 @@ from retouch_engine.errors import DamagedPhoto, IncompletePhoto, UnsupportedPhot
 from retouch_engine.imaging.turning import turned_size
 from retouch_engine.recipe import Limits
 
-_CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4, "RGBa": 4}
+_CHANNELS = {"L": 1, "I": 1, "RGB": 3, "RGBA": 4, "RGBa": 4}
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 
 
@@ -53,6 +53,8 @@ def read_heif(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
     except StructureError as trouble:
         raise (IncompletePhoto if trouble.incomplete else DamagedPhoto)(path, str(trouble)) from trouble
     picture = _opened(handle)
+    if not len(picture):
+        raise UnsupportedPhoto(path, "a HEIF without a picture that libheif knows to decode")
     width, height = picture.size
     check_size(path, width, height, limits)
     mode, _, wide = picture.mode.partition(";")
@@ -64,7 +66,7 @@ def read_heif(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
     if samples.size != np.prod(shape):
         raise DamagedPhoto(path, f"it unpacks to {samples.shape}")
     samples = _spread(samples.reshape(shape), int(picture.info["bit_depth"])) if wide else samples
-    colours = 1 if mode == "L" else 3
+    colours = 1 if mode in {"L", "I"} else 3
     meaning = (_ASSOCIATED if mode == "RGBa" else _UNASSOCIATED,) * (shape[2] - colours)
     turn = Turn(orientation, turned_size((height, width), orientation))
     metadata = replace(_metadata(picture.info), turn=turn, credentials=CREDENTIALS in boxes)

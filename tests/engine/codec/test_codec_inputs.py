@@ -135,7 +135,8 @@ def test_a_document_that_claims_a_giant_picture_costs_nothing(tmp_path: Path) ->
 
 def heif(data: NDArray[Any], **options: Any) -> bytes:
     library = pytest.importorskip("pillow_heif", reason="the extra heif is not installed")
-    mode = {1: "L", 3: "RGB", 4: "RGBA"}[data.shape[2]] + (";16" if data.dtype == np.uint16 else "")
+    wide = data.dtype == np.uint16
+    mode = {1: "I" if wide else "L", 3: "RGB", 4: "RGBA"}[data.shape[2]] + (";16" if wide else "")
     size = (data.shape[1], data.shape[0])
     made = library.from_bytes(mode=mode, size=size, data=np.ascontiguousarray(data).tobytes())
     stream = io.BytesIO()
@@ -159,6 +160,22 @@ def test_a_heif_comes_in_with_all_its_bits_and_its_profile(tmp_path: Path) -> No
         assert claimed_pixels(path) == 128 * 128
     white = np.full((64, 64, 3), 65535, np.uint16)
     assert read_photo(put(tmp_path, "w.heif", heif(white)), LIMITS).pixels.min() == 65535, "white stays white"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_grey_heif_comes_in_at_its_own_depth(tmp_path: Path, dtype: type) -> None:
+    """At 10 bits it was refused as "a HEIF of kind I;16"."""
+    data = even(pictures.ramp(1, dtype))
+    photo = read_photo(put(tmp_path, "a.heic", heif(data)), LIMITS)
+    assert photo.grey
+    assert photo.pixels.dtype == dtype
+    assert np.abs(photo.pixels.astype(int) - data).max() <= np.iinfo(dtype).max // 255
+
+
+def test_a_heif_that_libheif_does_not_decode_is_told_in_words(tmp_path: Path) -> None:
+    content = heif(even(pictures.ramp(3, np.uint8))).replace(b"hvc1", b"av01")
+    with pytest.raises(errors.UnsupportedPhoto, match="without a picture that libheif knows to decode"):
+        read_photo(put(tmp_path, "a.heic", content), LIMITS)
 
 
 def test_a_heif_is_upright_whatever_its_exif_says(tmp_path: Path) -> None:
