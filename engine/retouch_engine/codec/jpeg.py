@@ -164,7 +164,7 @@ def _check_scans(span: Span, start: int) -> None:
 
 
 def _profile(span: Span, found: list[Segment]) -> bytes | None:
-    """The ICC profile from its numbered chunks, or None when chunks are missing.
+    """The ICC profile from its numbered chunks, or None when chunks are missing or hold nothing.
 
     Some programs number them all alike, or from 0; then they follow each other as they lie, if that gives as
     many bytes as the profile says it has.
@@ -177,7 +177,7 @@ def _profile(span: Span, found: list[Segment]) -> bytes | None:
     complete = bool(chunks) and set(numbered) == set(range(1, chunks[-1][1] + 1))
     profile = b"".join(numbered[i] for i in sorted(numbered)) if complete else None
     as_they_lie = b"".join(chunk[2:] for chunk in chunks)
-    return profile if _whole(profile) or not _whole(as_they_lie) else as_they_lie
+    return (profile if _whole(profile) or not _whole(as_they_lie) else as_they_lie) or None
 
 
 def _whole(profile: bytes | None) -> bool:
@@ -288,7 +288,7 @@ def _metadata(span: Span, found: list[Segment], profile: bytes | None) -> Source
     )
     notes = [trouble] if trouble else []
     if profile is None and _payload(span, found, _APP2, _ICC) is not None:
-        notes.append("the ICC profile was left out: chunks are missing")
+        notes.append("the ICC profile was left out: chunks are missing, or hold nothing")
     if _has_gain_map(span, found, packet):
         notes.append(GAIN_MAP_LEFT)
     boxes = (span.at(s.offset, s.size) for s in found if s.marker == _APP11)

@@ -213,10 +213,12 @@ def test_a_profile_with_a_missing_chunk_is_left_out_with_a_note(tmp_path: Path) 
     packed = bytes(imagecodecs.jpeg8_encode(pictures.ramp(3, np.uint8)))
     whole = pictures.jpeg_with_profile(packed, os.urandom(100_000), 2)
     size = struct.unpack(">H", whole[4:6])[0]
-    (tmp_path / "a.jpg").write_bytes(whole[:2] + whole[4 + size :])
-    photo = read_photo(tmp_path / "a.jpg", LIMITS)
-    assert photo.profile is None
-    assert "profile was left out" in photo.metadata.notes[0]
+    empty = pictures.jpeg_with_profile(packed, b"", 1)  # its result was refused, because it had no profile
+    for content in (whole[:2] + whole[4 + size :], empty):
+        (tmp_path / "a.jpg").write_bytes(content)
+        photo = read_photo(tmp_path / "a.jpg", LIMITS)
+        assert photo.profile is None
+        assert "profile was left out" in photo.metadata.notes[0]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -270,6 +272,14 @@ def test_other_kinds_of_tiff_are_refused_in_plain_words(tmp_path: Path, kind: st
     with pytest.raises(errors.UnsupportedPhoto, match=kind) as caught:
         read_photo(path, LIMITS)
     assert str(caught.value).isprintable()
+
+
+def test_a_tiff_without_a_word_for_its_colours_is_refused_in_plain_words(tmp_path: Path) -> None:
+    path = pictures.write_tiff(tmp_path / "a.tif", pictures.ramp(3))
+    tag = struct.Struct("<HHL")
+    path.write_bytes(path.read_bytes().replace(tag.pack(262, 3, 1), tag.pack(263, 3, 1)))
+    with pytest.raises(errors.UnsupportedPhoto, match="does not say what its colours are"):
+        read_photo(path, LIMITS)
 
 
 @pytest.mark.parametrize(
