@@ -50,6 +50,7 @@ _WIDE = (
     (rb"<\0[^\0]\0", "utf-16-le"),
 )
 """How a packet begins, two letters of it, that is written in wide ones; a zero alone is padding."""
+_CONTROL = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f]")
 _NO_UTF_8 = re.compile("[\udc80-\udcff]+")
 _DECLARED = re.compile(r"\s*<\?xml\s.*?\?>", re.DOTALL)
 _PADDING = (" " * 99 + "\n") * 20
@@ -80,9 +81,10 @@ def _bare(source: bytes) -> bytes:
     source = source.strip(b"\0 \r\n\t")
     if source.startswith(b"<?xml "):
         return source  # may say what it is written in
-    # As Adobe's XMP Toolkit reads it: older programs wrote the letters of Western Europe as they were.
+    # As Adobe's XMP Toolkit reads it: some programs write the letters of Western Europe as they are, others
+    # blank with zeros what they take out.
     text = source.decode("utf-8", "surrogateescape")
-    return _NO_UTF_8.sub(_western, text).encode()
+    return _CONTROL.sub(" ", _NO_UTF_8.sub(_western, text)).encode()
 
 
 def _western(stray: re.Match[str]) -> str:
