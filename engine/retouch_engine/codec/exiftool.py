@@ -45,7 +45,8 @@ _FIRST_DIRECTORY = (
     *("FocalLength", "FocalLengthIn35mmFormat", "DigitalZoomRatio", "MaxApertureValue", "LensInfo"),
     *("CustomRendered", "ExposureMode", "WhiteBalance", "SceneCaptureType", "GainControl", "Contrast"),
     *("Saturation", "Sharpness", "SubjectDistanceRange", "SensingMethod", "FileSource", "SceneType"),
-    *("SensitivityType", "RecommendedExposureIndex", "UserComment", "Gamma"),
+    *("SensitivityType", "RecommendedExposureIndex", "UserComment", "Gamma", "LensModel"),
+    *("CameraSerialNumber", "OriginalRawFileName"),
     # All that a file without a profile says about its colours.
     *("WhitePoint", "PrimaryChromaticities"),
 )
