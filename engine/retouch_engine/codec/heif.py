@@ -19,6 +19,7 @@ from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import Span, StructureError
 from retouch_engine.codec.iso import CREDENTIALS, check_boxes, orientation_of
 from retouch_engine.codec.metadata import (
+    EXIF_SEGMENT,
     GAIN_MAP_KIND,
     GAIN_MAP_LEFT,
     GAIN_MAP_NAMESPACE,
@@ -102,7 +103,7 @@ def _profile(path: Path, info: dict[str, Any]) -> bytes | None:
 
 def _metadata(info: dict[str, Any]) -> SourceMetadata:
     exif: bytes = info.get("exif") or b""
-    told = from_blocks(exif=exif.removeprefix(b"Exif\0\0") or None, xmp=info.get("xmp") or None)
+    told = from_blocks(exif=exif.removeprefix(EXIF_SEGMENT) or None, xmp=info.get("xmp") or None)
     gain_map = GAIN_MAP_NAMESPACE.encode() in (told.xmp or b"") or any(
         kind.endswith(GAIN_MAP_KIND) for kind in info.get("aux") or ()
     )

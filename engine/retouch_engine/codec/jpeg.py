@@ -19,10 +19,12 @@ from retouch_engine.codec.codepoints import adobe_rgb
 from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import Span, StructureError
 from retouch_engine.codec.metadata import (
+    EXIF_SEGMENT,
     GAIN_MAP_KIND,
     GAIN_MAP_LEFT,
     GAIN_MAP_NAMESPACE,
     MOST_PACKET_BYTES,
+    XMP_SEGMENT,
     Rational,
     SourceMetadata,
     from_blocks,
@@ -40,7 +42,7 @@ _DQT = 0xDB
 _SOS, _EOI, _APP1, _APP2, _APP11, _APP13, _APP0 = 0xDA, 0xD9, 0xE1, 0xE2, 0xEB, 0xED, 0xE0
 _MARKER = re.compile(rb"\xff[^\x00]", re.DOTALL)
 _NEXT_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
-_ICC, _XMP, _EXIF, _IRB = b"ICC_PROFILE\0", b"http://ns.adobe.com/xap/1.0/\0", b"Exif\0\0", b"Photoshop 3.0\0"
+_ICC, _IRB = b"ICC_PROFILE\0", b"Photoshop 3.0\0"
 _EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 _EXTENDED = re.compile(rb"HasExtendedXMP(?:\s*=\s*[\"']|\s*>\s*)([0-9A-Fa-f]{32})")
 _GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
@@ -254,7 +256,7 @@ def _extension(span: Span, found: list[Segment], guid: bytes) -> bytes:
 
 def _packet(span: Span, found: list[Segment]) -> tuple[bytes | None, str]:
     """The XMP packet with what lies in further segments, and in words what of it could not be read."""
-    main = _payload(span, found, _APP1, _XMP)
+    main = _payload(span, found, _APP1, XMP_SEGMENT)
     more = _EXTENDED.search(main) if main else None
     if main is None or more is None:
         return main, ""
@@ -281,7 +283,7 @@ def _joined(main: bytes, rest: bytes) -> bytes:
 def _metadata(span: Span, found: list[Segment], profile: bytes | None) -> SourceMetadata:
     packet, trouble = _packet(span, found)
     metadata = from_blocks(
-        exif=_payload(span, found, _APP1, _EXIF),
+        exif=_payload(span, found, _APP1, EXIF_SEGMENT),
         xmp=packet,
         irb=_payload(span, found, _APP13, _IRB),
         density=_density(span, found),

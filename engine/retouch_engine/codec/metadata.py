@@ -28,6 +28,8 @@ Rational = tuple[int, int]
 ESSENTIAL_TEXTS = (270, 271, 272, 306, 315, 33432)
 """ImageDescription, Make, Model, DateTime, Artist, Copyright."""
 
+EXIF_SEGMENT, XMP_SEGMENT = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+"""How a JPEG's segment begins that holds one; other formats keep it at times."""
 MOST_PACKET_BYTES = 16 << 20
 GAIN_MAP_NAMESPACE = "http://ns.adobe.com/hdr-gain-map/1.0/"
 GAIN_MAP_KIND = "aux:hdrgainmap"

@@ -17,7 +17,9 @@ from retouch_engine.codec.codepoints import UNSPECIFIED, of_primaries, profile_o
 from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import LARGEST_VALUE_BYTES, Span, StructureError
 from retouch_engine.codec.metadata import (
+    EXIF_SEGMENT,
     MOST_PACKET_BYTES,
+    XMP_SEGMENT,
     Rational,
     SourceMetadata,
     from_blocks,
@@ -234,9 +236,15 @@ def _raw_profile(chunks: Chunks, name: bytes) -> bytes | None:
         raise StructureError(f"its {name.decode()} profile is no hexadecimal text") from error
 
 
+def _of_segment(chunks: Chunks, name: bytes) -> bytes | None:
+    """What older versions of ImageMagick took over whole, as a JPEG's segment, by the name it begins with."""
+    block = _raw_profile(chunks, b"APP1")
+    return block.removeprefix(name) if block and block.startswith(name) else None
+
+
 def _packet(chunks: Chunks) -> bytes | None:
     # libvips packs the text under the same keyword, ImageMagick writes it as a profile of its own.
-    return _text(chunks, _PACKET) or _raw_profile(chunks, b"xmp")
+    return _text(chunks, _PACKET) or _raw_profile(chunks, b"xmp") or _of_segment(chunks, XMP_SEGMENT)
 
 
 def _orientation(packet: bytes | None) -> int | None:
@@ -254,7 +262,7 @@ def _orientation(packet: bytes | None) -> int | None:
 
 def _exif(chunks: Chunks) -> bytes | None:
     block = next(iter(chunks.kept.get(b"eXIf", [])), None) or _raw_profile(chunks, b"exif")
-    return block.removeprefix(b"Exif\0\0") if block else None
+    return block.removeprefix(EXIF_SEGMENT) if block else _of_segment(chunks, EXIF_SEGMENT)
 
 
 def _metadata(chunks: Chunks) -> SourceMetadata:
@@ -277,7 +285,7 @@ def _metadata(chunks: Chunks) -> SourceMetadata:
     found = from_blocks(
         exif=kept("EXIF", lambda: _exif(chunks)),
         xmp=packet,
-        irb=kept("IPTC", lambda: _raw_profile(chunks, b"iptc")),
+        irb=kept("IPTC", lambda: _raw_profile(chunks, b"iptc") or _raw_profile(chunks, b"8bim")),
         density=density,
         orientation=_orientation(packet),
     )

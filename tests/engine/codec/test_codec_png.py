@@ -10,7 +10,7 @@ import imagecodecs
 import numpy as np
 import pytest
 from tests.engine.codec import pictures
-from tests.engine.codec.test_codec_metadata import exif
+from tests.engine.codec.test_codec_metadata import IPTC, XMP, exif, irb
 
 from retouch_engine.codec.codepoints import display_p3
 from retouch_engine.codec.rdf import Packet
@@ -167,15 +167,13 @@ def test_bytes_behind_a_block_of_imagemagick_are_none_of_it(tmp_path: Path) -> N
     packed = bytes(imagecodecs.png_encode(pictures.ramp(3, np.uint16)))
     for name, block in (
         (b"exif", b"Exif\0\0" + exif("<")),
-        (b"xmp", b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"),
+        (b"xmp", XMP),
     ):
-        text = b"\n%s\n%8d\n%s\n" % (name, len(block), block.hex().encode()) + b"$\x1d}}\xd1\1"
-        body = b"Raw profile type " + name + b"\0\0" + zlib.compress(text)
-        packed = pictures.with_chunk(packed, b"zTXt", body)
+        packed = pictures.with_chunk(packed, b"zTXt", _raw_profile(name, block, b"$\x1d}}\xd1\1"))
     (tmp_path / "a.png").write_bytes(packed)
     found = read_photo(tmp_path / "a.png", LIMITS).metadata
     assert found.notes == ()
-    assert (found.orientation, found.xmp) == (6, b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>")
+    assert (found.orientation, found.xmp) == (6, XMP)
 
 
 def test_a_profile_without_the_checksum_of_its_packed_bytes_is_whole(tmp_path: Path) -> None:
@@ -187,3 +185,20 @@ def test_a_profile_without_the_checksum_of_its_packed_bytes_is_whole(tmp_path: P
     path.write_bytes(pictures.with_chunk(packed, b"iCCP", b"p\0\0" + zlib.compress(profile)[:-9]))
     with pytest.raises(DamagedPhoto, match="cut off"):
         read_photo(path, LIMITS)
+
+
+def test_segments_and_resources_that_imagemagick_took_over_whole_are_read(tmp_path: Path) -> None:
+    """EXIF lay in one: exiftool carried it, but not the orientation, and the result lay on its side."""
+    packed, path = bytes(imagecodecs.png_encode(pictures.ramp(3, np.uint16))), tmp_path / "a.png"
+    first = pictures.with_chunk(packed, b"zTXt", _raw_profile(b"APP1", b"Exif\0\0" + exif("<")))
+    path.write_bytes(pictures.with_chunk(first, b"zTXt", _raw_profile(b"8bim", irb())))
+    found = read_photo(path, LIMITS).metadata
+    assert (found.orientation, found.xmp, found.iptc, found.notes) == (6, None, IPTC, ())
+    second = _raw_profile(b"APP1", b"http://ns.adobe.com/xap/1.0/\0" + XMP)
+    path.write_bytes(pictures.with_chunk(packed, b"zTXt", second))
+    assert read_photo(path, LIMITS).metadata.xmp == XMP
+
+
+def _raw_profile(name: bytes, block: bytes, behind: bytes = b"") -> bytes:
+    text = b"\n%s\n%8d\n%s\n" % (name, len(block), block.hex().encode()) + behind
+    return b"Raw profile type " + name + b"\0\0" + zlib.compress(text)
