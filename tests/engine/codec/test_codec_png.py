@@ -9,6 +9,7 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tests.engine.codec import pictures
 from tests.engine.codec.test_codec_metadata import IPTC, XMP, exif, irb
 
@@ -16,6 +17,7 @@ from retouch_engine.codec.codepoints import display_p3
 from retouch_engine.codec.rdf import Packet
 from retouch_engine.codec.read import read_photo
 from retouch_engine.errors import DamagedPhoto, IncompletePhoto, UnsupportedPhoto
+from retouch_engine.imaging.colour import to_srgb
 from retouch_engine.recipe import Limits
 
 LIMITS = Limits(max_megapixels=1)
@@ -49,6 +51,37 @@ def test_a_png_of_colours_that_no_export_has_is_refused(
 ) -> None:
     with pytest.raises(UnsupportedPhoto):
         read_photo(_png(tmp_path, primaries, transfer), LIMITS)
+
+
+def _linear(*corners: float) -> NDArray[np.float64]:
+    """The matrix from linear RGB of these primaries (x and y each), white of D65, to XYZ."""
+    columns = np.array(
+        [(x / y, 1, (1 - x - y) / y) for x, y in zip(corners[::2], corners[1::2], strict=True)]
+    )
+    white = np.array([0.3127 / 0.3290, 1, (1 - 0.3127 - 0.3290) / 0.3290])
+    return columns.T * np.linalg.solve(columns.T, white)
+
+
+@pytest.mark.parametrize(
+    ("primaries", "corners"),
+    [
+        (5, (0.64, 0.33, 0.29, 0.60, 0.15, 0.06)),
+        (6, (0.63, 0.34, 0.31, 0.595, 0.155, 0.07)),
+        (7, (0.63, 0.34, 0.31, 0.595, 0.155, 0.07)),
+        (12, (0.68, 0.32, 0.265, 0.69, 0.15, 0.06)),
+    ],
+)
+def test_code_points_become_a_profile_that_means_the_same(
+    tmp_path: Path, primaries: int, corners: tuple[float, ...]
+) -> None:
+    """A telephone's HEIF in the primaries of BT.601 was refused."""
+    profile = read_photo(_png(tmp_path, primaries, 1), LIMITS).profile
+    skin = np.array([0.62, 0.45, 0.38])
+    linear = _linear(*corners) @ np.where(skin <= 0.04045, skin / 12.92, ((skin + 0.055) / 1.055) ** 2.4)
+    wanted = np.linalg.solve(_linear(0.64, 0.33, 0.30, 0.60, 0.15, 0.06), linear)
+    expected = np.where(wanted <= 0.0031308, 12.92 * wanted, 1.055 * wanted ** (1 / 2.4) - 0.055)
+    shown = to_srgb(np.rint(skin * 65535).astype(np.uint16).reshape(1, 1, 3), profile)
+    assert np.abs(shown.reshape(3) / 65535 - expected).max() < 0.0005
 
 
 @pytest.mark.parametrize("profile", [b"", pictures.rgb_profile()], ids=["bare", "profile"])
