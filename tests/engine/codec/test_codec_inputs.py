@@ -105,6 +105,51 @@ def test_what_a_document_says_beside_its_picture_comes_along(tmp_path: Path) -> 
     assert read_photo(put(tmp_path, "c.psd", psd(pictures.ramp(1))), LIMITS).grey
 
 
+def _by(program: str) -> bytes:
+    """A version resource with the name of who wrote the document."""
+    name = program.encode("utf-16-be")
+    return b"\0\0\0\1\1" + struct.pack(">I", len(program)) + name + bytes(8)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_white_that_photoshop_blends_in_is_taken_back(tmp_path: Path, dtype: type, channels: int) -> None:
+    """A cut-out's soft edge was blended with white twice: 80 % of a red came out as pink."""
+    colours, full = pictures.ramp(channels, dtype)[::3, ::3], np.iinfo(dtype).max
+    colours[::7] = full
+    alpha: NDArray[Any] = np.linspace(0, full, colours.shape[1]).round().astype(dtype)
+    alpha = np.broadcast_to(alpha[None, :, None], (*colours.shape[:2], 1))
+    share = alpha / full
+    blended: NDArray[Any] = np.rint(colours * share + full * (1 - share)).astype(dtype)
+    stored = np.concatenate([blended, alpha], -1)
+    content = psd(stored, layers=-2, r1057=_by("Adobe Photoshop"))
+    photo = read_photo(put(tmp_path, "a.psd", content), LIMITS)
+    own, seen = photo.pixels[..., :channels].astype(float), share[..., 0] > 0
+    again = np.rint(own * share + full * (1 - share))
+    assert np.abs(again - blended)[seen].max() <= 1, "laid on white it is what the document shows"
+    assert np.abs(own - colours)[share[..., 0] > 0.5].max() <= 1
+    assert np.array_equal(photo.pixels[~seen][..., :channels], blended[~seen])
+    assert photo.extra is not None
+    assert np.array_equal(photo.extra, alpha)
+
+
+def test_white_that_is_not_known_to_be_blended_in_stays(tmp_path: Path) -> None:
+    """Another program's, one without transparency, and one that is too dark for a blend with white."""
+    half = np.full((40, 40, 1), 128, np.uint8)
+    light, dark = (np.concatenate([np.full((40, 40, 3), v, np.uint8), half], -1) for v in (200, 90))
+    photoshop = _by("Adobe Photoshop")
+    for content, samples in (
+        (psd(light, layers=-2, r1057=_by("GIMP")), light),
+        (psd(light, layers=2, r1057=photoshop), light),
+        (psd(light), light),
+        (psd(dark, layers=-2, r1057=photoshop), dark),
+    ):
+        photo = read_photo(put(tmp_path, "a.psd", content), LIMITS)
+        assert np.array_equal(photo.pixels, samples[..., :3])
+    taken = read_photo(put(tmp_path, "a.psd", psd(light, layers=-2, r1057=photoshop)), LIMITS)
+    assert taken.pixels.max() == taken.pixels.min() == 145
+
+
 def test_documents_that_are_no_photo_are_refused_in_words(tmp_path: Path) -> None:
     good = psd(pictures.ramp(3), 0)
     bare = psd(pictures.ramp(3), 0, r1057=b"\0\0\0\1\0")
