@@ -161,11 +161,13 @@ class Photo:
     def colour_profile(self) -> bytes | None:
         """The profile by which the samples are measured and shown.
 
-        None where it is one for grey pictures and this is none: GIMP and darktable pass over such a profile
-        as well. With its red channel alone measured by it, a portrait had none of 12 spots healed.
+        None where it is one for other pictures, grey or CMYK: GIMP and darktable pass over such a profile
+        as well. With its red channel alone measured by a grey one, a portrait had none of 12 spots healed.
         """
-        grey = self.profile is not None and self.profile[16:20] == b"GRAY"
-        return None if grey and not self.grey else self.profile
+        if self.profile is None or self.profile[36:40] != b"acsp":
+            return self.profile
+        fitting = {b"RGB ", b"GRAY"} if self.grey else {b"RGB "}
+        return self.profile if self.profile[16:20] in fitting else None
 
     @property
     def frame(self) -> Box:

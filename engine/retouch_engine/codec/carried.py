@@ -23,6 +23,8 @@ _NOTHING = ("", "undef")
 """What exiftool reads where a camera left a place or a height open."""
 _PREVIEW = "PreviewImage"
 """Of maker notes, its start and length too: left behind on purpose, because it shows the face as it was."""
+_BEHIND = re.compile(r"Samsung:(TimeStamp|MCCData|Embedded\w+)")
+"""No maker notes, though exiftool puts it there: Samsung's telephones hang it behind the photo."""
 _FRACTION = 1e-6
 """Exiftool looks for a fraction near a number, and finds another one than the camera wrote: by up to 4e-8."""
 
@@ -79,7 +81,7 @@ def _missing(before: dict[str, Any], after: dict[str, Any]) -> tuple[str, ...]:
             there = f"IPTC:{tag}" if _IPTC_AGAIN.fullmatch(group) else key
             if not _alike(after.get(there), value):
                 lost.add(key)
-        elif key not in after and not tag.startswith(_PREVIEW):
+        elif key not in after and not tag.startswith(_PREVIEW) and not _BEHIND.fullmatch(key):
             lost.add("MakerNotes")
     return tuple(sorted(lost))
 

@@ -18,7 +18,11 @@ from retouch_engine.errors import UnsupportedPhoto
 
 UNSPECIFIED = 2
 _PQ, _HLG = 16, 18
-_SRGB_PRIMARIES, _P3_PRIMARIES = {1, UNSPECIFIED}, 12
+_SRGB_PRIMARIES = {1, UNSPECIFIED}
+_P3 = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
+_BT_601_625, _BT_601_525 = (0.64, 0.33, 0.29, 0.60, 0.15, 0.06), (0.630, 0.340, 0.310, 0.595, 0.155, 0.070)
+_PRIMARIES = {12: _P3, 5: _BT_601_625, 6: _BT_601_525, 7: _BT_601_525}
+"""x and y of red, green and blue, under a white of D65. Telephones write HEIF in those of BT.601."""
 _SRGB_CURVES = {1, 6, 13, 14, 15, UNSPECIFIED}
 """sRGB's own, and the cameras' of BT.601, 709 and 2020, which are taken for it."""
 _SRGB_GAMMA, _SRGB_CORNERS = 1 / 2.2, (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
@@ -44,9 +48,9 @@ def profile_of(path: Path, profile: bytes | None, primaries: int, transfer: int)
         raise UnsupportedPhoto(path, f"with the tone curve {transfer} of H.273 without a profile")
     if primaries in _SRGB_PRIMARIES:
         return None
-    if primaries != _P3_PRIMARIES:
+    if primaries not in _PRIMARIES:
         raise UnsupportedPhoto(path, f"in the colour space {primaries} of H.273 without a profile")
-    return display_p3()
+    return _with_srgbs_curve(_PRIMARIES[primaries])
 
 
 def of_primaries(gamma: float, corners: Sequence[float], *, grey: bool) -> bytes | None:
@@ -95,14 +99,19 @@ def adobe_rgb() -> bytes:
     return _undated(imagecodecs.cms_profile("adobergb"))
 
 
-@cache
 def display_p3() -> bytes:
     """Display P3: the primaries of SMPTE EG 432-1, white of D65, the curve of sRGB."""
+    return _with_srgbs_curve(_P3)
+
+
+@cache
+def _with_srgbs_curve(corners: tuple[float, ...]) -> bytes:
+    """A profile of primaries (x and y of red, green and blue), white of D65 and the curve of sRGB."""
     ramp = np.linspace(0, 1, 4096)
     curve = np.where(ramp <= 0.04045, ramp / 12.92, ((ramp + 0.055) / 1.055) ** 2.4)
-    primaries = (0.680, 0.320, 1.0, 0.265, 0.690, 1.0, 0.150, 0.060, 1.0)
+    rx, ry, gx, gy, bx, by = corners
     table = np.rint(curve * 65535).astype(np.uint16)
-    white = (0.3127, 0.3290, 1.0)
+    primaries, white = (rx, ry, 1.0, gx, gy, 1.0, bx, by, 1.0), (0.3127, 0.3290, 1.0)
     return _undated(
         imagecodecs.cms_profile("rgb", whitepoint=white, primaries=primaries, transferfunction=table)
     )

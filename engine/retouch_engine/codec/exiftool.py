@@ -39,10 +39,14 @@ _FIRST_DIRECTORY = (
     *("Make", "Model", "UniqueCameraModel", "HostComputer", "ModifyDate", "TimeZoneOffset"),
     *("Artist", "Copyright", "ImageDescription", "DocumentName", "Rating", "RatingPercent"),
     *("XPTitle", "XPComment", "XPAuthor", "XPKeywords", "XPSubject", "ProcessingSoftware"),
-    # Where scanners, and programs that know TIFF/EP, write what belongs into EXIF's own directory.
+    # Where scanners, GIMP, and programs that know TIFF/EP, write what belongs into EXIF's own directory.
     *("DateTimeOriginal", "CreateDate", "ExposureTime", "FNumber", "ExposureProgram", "ISO", "SerialNumber"),
     *("ShutterSpeedValue", "ApertureValue", "ExposureCompensation", "MeteringMode", "LightSource", "Flash"),
-    *("FocalLength", "LensInfo"),
+    *("FocalLength", "FocalLengthIn35mmFormat", "DigitalZoomRatio", "MaxApertureValue", "LensInfo"),
+    *("CustomRendered", "ExposureMode", "WhiteBalance", "SceneCaptureType", "GainControl", "Contrast"),
+    *("Saturation", "Sharpness", "SubjectDistanceRange", "SensingMethod", "FileSource", "SceneType"),
+    *("SensitivityType", "RecommendedExposureIndex", "UserComment", "Gamma", "LensModel"),
+    *("CameraSerialNumber", "OriginalRawFileName"),
     # All that a file without a profile says about its colours.
     *("WhitePoint", "PrimaryChromaticities"),
 )
@@ -70,13 +74,9 @@ _COPY = (
     "-Photoshop:all",
     *(f"-IFD0:{tag}" for tag in _FIRST_DIRECTORY),
     # Each of these shows the face as it was.
-    "--ThumbnailImage",
-    "--PhotoshopThumbnail",
-    "--PreviewImage",
-    "--Photoshop:XResolution",
-    "--Photoshop:YResolution",
-    "--Photoshop:DisplayedUnitsX",
-    "--Photoshop:DisplayedUnitsY",
+    *("--ThumbnailImage", "--PhotoshopThumbnail", "--PreviewImage"),
+    *("--Photoshop:XResolution", "--Photoshop:YResolution"),
+    *("--Photoshop:DisplayedUnitsX", "--Photoshop:DisplayedUnitsY"),
     # How a JPEG holds its colours: not allowed in a TIFF (EXIF 2.32, 4.6.5). Exiftool makes up the first.
     "-ExifIFD:ComponentsConfiguration=",
     "-ExifIFD:CompressedBitsPerPixel=",

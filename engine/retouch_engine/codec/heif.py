@@ -18,14 +18,21 @@ from retouch_engine.codec.codepoints import UNSPECIFIED, profile_of
 from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import Span, StructureError
 from retouch_engine.codec.iso import CREDENTIALS, check_boxes, orientation_of
-from retouch_engine.codec.metadata import SourceMetadata, from_blocks
+from retouch_engine.codec.metadata import (
+    EXIF_SEGMENT,
+    GAIN_MAP_KIND,
+    GAIN_MAP_LEFT,
+    GAIN_MAP_NAMESPACE,
+    SourceMetadata,
+    from_blocks,
+)
 from retouch_engine.codec.places import Turn
 from retouch_engine.codec.sniff import check_size
 from retouch_engine.errors import DamagedPhoto, IncompletePhoto, UnsupportedPhoto
 from retouch_engine.imaging.turning import turned_size
 from retouch_engine.recipe import Limits
 
-_CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4, "RGBa": 4}
+_CHANNELS = {"L": 1, "I": 1, "RGB": 3, "RGBA": 4, "RGBa": 4}
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 
 
@@ -47,6 +54,8 @@ def read_heif(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
     except StructureError as trouble:
         raise (IncompletePhoto if trouble.incomplete else DamagedPhoto)(path, str(trouble)) from trouble
     picture = _opened(handle)
+    if not len(picture):
+        raise UnsupportedPhoto(path, "a HEIF without a picture that libheif knows to decode")
     width, height = picture.size
     check_size(path, width, height, limits)
     mode, _, wide = picture.mode.partition(";")
@@ -58,7 +67,7 @@ def read_heif(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
     if samples.size != np.prod(shape):
         raise DamagedPhoto(path, f"it unpacks to {samples.shape}")
     samples = _spread(samples.reshape(shape), int(picture.info["bit_depth"])) if wide else samples
-    colours = 1 if mode == "L" else 3
+    colours = 1 if mode in {"L", "I"} else 3
     meaning = (_ASSOCIATED if mode == "RGBa" else _UNASSOCIATED,) * (shape[2] - colours)
     turn = Turn(orientation, turned_size((height, width), orientation))
     metadata = replace(_metadata(picture.info), turn=turn, credentials=CREDENTIALS in boxes)
@@ -94,5 +103,8 @@ def _profile(path: Path, info: dict[str, Any]) -> bytes | None:
 
 def _metadata(info: dict[str, Any]) -> SourceMetadata:
     exif: bytes = info.get("exif") or b""
-    told = from_blocks(exif=exif.removeprefix(b"Exif\0\0") or None, xmp=info.get("xmp") or None)
-    return replace(told, orientation=1)
+    told = from_blocks(exif=exif.removeprefix(EXIF_SEGMENT) or None, xmp=info.get("xmp") or None)
+    gain_map = GAIN_MAP_NAMESPACE.encode() in (told.xmp or b"") or any(
+        kind.endswith(GAIN_MAP_KIND) for kind in info.get("aux") or ()
+    )
+    return replace(told, orientation=1, notes=(*told.notes, *([GAIN_MAP_LEFT] if gain_map else [])))

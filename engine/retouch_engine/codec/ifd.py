@@ -190,13 +190,13 @@ def read_layout(span: Span) -> tuple[Layout, int]:
 
 
 def read_directory(span: Span, layout: Layout, offset: int) -> Directory:
-    """The directory at ``offset``; values stay unread.
+    """The directory at ``offset``; values stay unread. One of EXIF may be empty: libexif leaves such behind.
 
     Raises:
         StructureError: absurd, or cut off.
     """
     count = layout.count.unpack(span.at(offset, layout.count.size))[0]
-    if not 1 <= count <= MOST_TAGS:
+    if count > MOST_TAGS:
         raise StructureError(f"a directory claims {count} tags")
     step = layout.tag.size + layout.pointer.size
     start = offset + layout.count.size
@@ -232,6 +232,8 @@ def directories(span: Span) -> Iterator[Directory]:
             return
         seen.add(offset)
         directory = read_directory(span, layout, offset)
+        if not directory.entries:
+            raise StructureError("a page has an empty directory")
         yield directory
         offset = directory.following
 

@@ -19,8 +19,12 @@ from retouch_engine.codec.codepoints import adobe_rgb
 from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import Span, StructureError
 from retouch_engine.codec.metadata import (
+    EXIF_SEGMENT,
+    GAIN_MAP_KIND,
+    GAIN_MAP_LEFT,
     GAIN_MAP_NAMESPACE,
     MOST_PACKET_BYTES,
+    XMP_SEGMENT,
     Rational,
     SourceMetadata,
     from_blocks,
@@ -38,11 +42,13 @@ _DQT = 0xDB
 _SOS, _EOI, _APP1, _APP2, _APP11, _APP13, _APP0 = 0xDA, 0xD9, 0xE1, 0xE2, 0xEB, 0xED, 0xE0
 _MARKER = re.compile(rb"\xff[^\x00]", re.DOTALL)
 _NEXT_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
-_ICC, _XMP, _EXIF, _IRB = b"ICC_PROFILE\0", b"http://ns.adobe.com/xap/1.0/\0", b"Exif\0\0", b"Photoshop 3.0\0"
+_ICC, _IRB = b"ICC_PROFILE\0", b"Photoshop 3.0\0"
 _EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 _EXTENDED = re.compile(rb"HasExtendedXMP(?:\s*=\s*[\"']|\s*>\s*)([0-9A-Fa-f]{32})")
 _GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
 """ISO 21496-1; Adobe's and Google's own way before it is known by its words in XMP."""
+_SEVERAL = b"MPF\0"
+"""Names the pictures behind the photo (CIPA DC-007)."""
 _CREDENTIALS = b"jumdc2pa"
 """In the description of a JUMBF box that holds content credentials (C2PA)."""
 _CHUNK = 1 << 20
@@ -160,19 +166,24 @@ def _check_scans(span: Span, start: int) -> None:
 
 
 def _profile(span: Span, found: list[Segment]) -> bytes | None:
-    """The ICC profile from its numbered chunks, or None when chunks are missing."""
-    chunks: dict[int, bytes] = {}
-    total = 0
-    for segment in found:
-        if segment.marker != _APP2 or segment.size < 14:
-            continue
-        payload = span.at(segment.offset, segment.size)
-        if payload.startswith(_ICC):
-            chunks.setdefault(payload[12], payload[14:])
-            total = payload[13]
-    if not chunks or set(chunks) != set(range(1, total + 1)):
-        return None
-    return b"".join(chunks[i] for i in sorted(chunks))
+    """The ICC profile from its numbered chunks, or None when chunks are missing or hold nothing.
+
+    Some programs number them all alike, or from 0; then they follow each other as they lie, if that gives as
+    many bytes as the profile says it has.
+    """
+    payloads = [span.at(s.offset, s.size) for s in found if s.marker == _APP2 and s.size >= 14]
+    chunks = [payload[12:] for payload in payloads if payload.startswith(_ICC)]
+    numbered: dict[int, bytes] = {}
+    for chunk in chunks:
+        numbered.setdefault(chunk[0], chunk[2:])
+    complete = bool(chunks) and set(numbered) == set(range(1, chunks[-1][1] + 1))
+    profile = b"".join(numbered[i] for i in sorted(numbered)) if complete else None
+    as_they_lie = b"".join(chunk[2:] for chunk in chunks)
+    return (profile if _whole(profile) or not _whole(as_they_lie) else as_they_lie) or None
+
+
+def _whole(profile: bytes | None) -> bool:
+    return profile is not None and profile[:4] == struct.pack(">L", len(profile))
 
 
 def _payload(span: Span, found: list[Segment], marker: int, name: bytes) -> bytes | None:
@@ -245,7 +256,7 @@ def _extension(span: Span, found: list[Segment], guid: bytes) -> bytes:
 
 def _packet(span: Span, found: list[Segment]) -> tuple[bytes | None, str]:
     """The XMP packet with what lies in further segments, and in words what of it could not be read."""
-    main = _payload(span, found, _APP1, _XMP)
+    main = _payload(span, found, _APP1, XMP_SEGMENT)
     more = _EXTENDED.search(main) if main else None
     if main is None or more is None:
         return main, ""
@@ -272,19 +283,27 @@ def _joined(main: bytes, rest: bytes) -> bytes:
 def _metadata(span: Span, found: list[Segment], profile: bytes | None) -> SourceMetadata:
     packet, trouble = _packet(span, found)
     metadata = from_blocks(
-        exif=_payload(span, found, _APP1, _EXIF),
+        exif=_payload(span, found, _APP1, EXIF_SEGMENT),
         xmp=packet,
         irb=_payload(span, found, _APP13, _IRB),
         density=_density(span, found),
     )
     notes = [trouble] if trouble else []
     if profile is None and _payload(span, found, _APP2, _ICC) is not None:
-        notes.append("the ICC profile was left out: chunks are missing")
-    if _payload(span, found, _APP2, _GAIN_MAP) is not None or GAIN_MAP_NAMESPACE.encode() in (packet or b""):
-        notes.append("the gain map (HDR) was left behind: the result is the standard picture")
+        notes.append("the ICC profile was left out: chunks are missing, or hold nothing")
+    if _has_gain_map(span, found, packet):
+        notes.append(GAIN_MAP_LEFT)
     boxes = (span.at(s.offset, s.size) for s in found if s.marker == _APP11)
     signed = any(_CREDENTIALS in box for box in boxes)
     return replace(metadata, notes=(*metadata.notes, *notes), credentials=signed)
+
+
+def _has_gain_map(span: Span, found: list[Segment], packet: bytes | None) -> bool:
+    """Whether a gain map lies behind the photo. Apple's is told of by itself alone, not by the photo."""
+    if _payload(span, found, _APP2, _GAIN_MAP) is not None or GAIN_MAP_NAMESPACE.encode() in (packet or b""):
+        return True
+    several = _payload(span, found, _APP2, _SEVERAL) is not None
+    return several and GAIN_MAP_KIND.encode() in span.at(0, span.size)
 
 
 def _check_frame(path: Path, frame: Frame, limits: Limits) -> None:

@@ -13,7 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from retouch_engine.codec.ifd import Directory, Span, StructureError, directories, sub_directory
+from retouch_engine.codec.ifd import (
+    Directory,
+    Span,
+    StructureError,
+    read_directory,
+    read_layout,
+    sub_directory,
+)
 from retouch_engine.codec.places import AS_IT_LIES, Turn
 
 Rational = tuple[int, int]
@@ -21,8 +28,13 @@ Rational = tuple[int, int]
 ESSENTIAL_TEXTS = (270, 271, 272, 306, 315, 33432)
 """ImageDescription, Make, Model, DateTime, Artist, Copyright."""
 
+EXIF_SEGMENT, XMP_SEGMENT = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+"""How a JPEG's segment begins that holds one; other formats keep it at times."""
 MOST_PACKET_BYTES = 16 << 20
 GAIN_MAP_NAMESPACE = "http://ns.adobe.com/hdr-gain-map/1.0/"
+GAIN_MAP_KIND = "aux:hdrgainmap"
+"""In the name of Apple's and Samsung's own kind of auxiliary picture: urn:com:apple:photo:2020:..."""
+GAIN_MAP_LEFT = "the gain map (HDR) was left behind: the result is the standard picture"
 _RESOURCES = (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR")
 """How an image resource begins: Photoshop's, ImageReady's and those of older programs."""
 _ORIENTATION, _EXIF_IFD, _GPS_IFD = 274, 34665, 34853
@@ -304,8 +316,8 @@ def from_blocks(
     base = own
     if exif:
         try:
-            first = next(directories(Span(io.BytesIO(exif), 0, len(exif))))
-            base = from_directory(first)
+            block = Span(io.BytesIO(exif), 0, len(exif))
+            base = from_directory(read_directory(block, *read_layout(block)))
             if not base.says_orientation:
                 base = replace(base, orientation=own.orientation, says_orientation=own.says_orientation)
         except StructureError as trouble:

@@ -3,6 +3,9 @@
 Read by hand, as Adobe's "Photoshop File Formats Specification" has it: libraries that read such documents
 hand the merged picture out at 8 bit, or load every layer first. Layers are not looked at. A document that was
 saved without "Maximize Compatibility" holds a white page there, and says so in its version resource.
+
+Where the picture is half transparent Photoshop stores it blended with white, which is taken back: beside its
+transparency, which comes along, it would be blended twice, and a cut-out would have a white fringe.
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ _RESOLUTION, _IPTC, _ICC, _VERSION, _EXIF, _XMP = 1005, 1028, 1039, 1057, 1058, 
 _FULL_RATIO = 64
 """RLE makes at most so many bytes of one."""
 _UNASSOCIATED = 2
+_PHOTOSHOP = "Adobe Photoshop".encode("utf-16-be")
+_BAND_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,8 @@ def read_photoshop(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
         if document.resources.get(_VERSION, b"\0\0\0\1\1")[4:5] == b"\0":
             raise UnsupportedPhoto(path, 'a document without a flattened picture ("Maximize Compatibility")')
         planes = _planes(span, document)
+        if document.transparent and _PHOTOSHOP in document.resources.get(_VERSION, b""):
+            _take_white_back(planes, _COLOURS[header.mode])
     except StructureError as trouble:
         raise (IncompletePhoto if trouble.incomplete else DamagedPhoto)(path, str(trouble)) from trouble
     colours = _COLOURS[header.mode]
@@ -158,6 +165,29 @@ def _planes(span: Span, document: _Document) -> NDArray[Any]:
     if method == _ZIP_PREDICTED:
         np.cumsum(native, axis=-1, dtype=native.dtype, out=native)
     return native
+
+
+def _take_white_back(planes: NDArray[Any], colours: int) -> None:
+    """Unblend colours from white where the first extra channel is neither clear nor opaque, in place.
+
+    Not in a picture that is darker somewhere than such a blend can be: another program wrote that one.
+    """
+    if len(planes) == colours:
+        return
+    full = int(np.iinfo(planes.dtype).max)
+    bands = [planes[:, y : y + _BAND_ROWS] for y in range(0, planes.shape[1], _BAND_ROWS)]
+    lightest = full // 255  # for what both roundings leave
+    for band in bands:
+        white = full - band[colours].astype(np.int64)
+        if ((band[:colours] < white - lightest) & (white < full)).any():
+            return
+    for band in bands:
+        alpha = band[colours].astype(np.int64)
+        soft = (alpha > 0) & (alpha < full)
+        opacity = alpha[soft]
+        for plane in band[:colours]:
+            own = ((plane[soft] - (full - opacity)) * full + opacity // 2) // opacity
+            plane[soft] = own.clip(0, full)
 
 
 def _run_lengths(span: Span, at: int, header: Header) -> bytes:

@@ -16,7 +16,9 @@ from retouch_engine.codec.codepoints import UNSPECIFIED, of_primaries, profile_o
 from retouch_engine.codec.decoded import Decoded
 from retouch_engine.codec.ifd import LARGEST_VALUE_BYTES, Span, StructureError
 from retouch_engine.codec.metadata import (
+    EXIF_SEGMENT,
     MOST_PACKET_BYTES,
+    XMP_SEGMENT,
     Rational,
     SourceMetadata,
     from_blocks,
@@ -111,8 +113,10 @@ def walk(span: Span) -> Chunks:
     raise StructureError("its list of chunks does not end")
 
 
-def _inflated(packed: bytes, most: int) -> bytes:
+def _inflated(packed: bytes, most: int, *, sized: bool = False) -> bytes:
     """Unpack, but never beyond ``most`` bytes: a few kB can hold gigabytes of nothing.
+
+    With ``sized`` the content begins with its own size, by which it is whole without its checksum too.
 
     Raises:
         StructureError: it would be more, or does not unpack.
@@ -122,7 +126,7 @@ def _inflated(packed: bytes, most: int) -> bytes:
         data = stream.decompress(packed, most)
     except zlib.error as error:
         raise StructureError(f"a packed text or profile does not unpack: {error}") from error
-    if not stream.eof:
+    if not stream.eof and not (sized and data[:4] == struct.pack(">L", len(data))):
         raise StructureError(f"a packed text or profile is cut off or unpacks to more than {most:,} bytes")
     return data
 
@@ -130,7 +134,8 @@ def _inflated(packed: bytes, most: int) -> bytes:
 def _profile(chunks: Chunks) -> bytes | None:
     for payload in chunks.kept.get(b"iCCP", []):
         _, _, rest = payload.partition(b"\0")
-        return _inflated(rest[1:], LARGEST_VALUE_BYTES) or None
+        # Photoshop has written profiles whose packed bytes end before their checksum.
+        return _inflated(rest[1:], LARGEST_VALUE_BYTES, sized=True) or None
     return None
 
 
@@ -192,6 +197,8 @@ def _text(chunks: Chunks, *wanted: bytes) -> bytes | None:
 def _raw_profile(chunks: Chunks, name: bytes) -> bytes | None:
     """A block as ImageMagick writes it into a text: a name, a length, and the bytes in hexadecimal digits.
 
+    What follows them is none of it: some of its versions end the text with bytes from elsewhere.
+
     Raises:
         StructureError: it does not unpack, or holds something else.
     """
@@ -199,14 +206,21 @@ def _raw_profile(chunks: Chunks, name: bytes) -> bytes | None:
     if text is None:
         return None
     try:
-        return bytes.fromhex(text.split(b"\n", 3)[3].decode("ascii"))
-    except (IndexError, ValueError) as error:
+        _, _, size, digits = text.split(b"\n", 3)
+        return bytes.fromhex(b"".join(digits.split())[: 2 * int(size)].decode("ascii"))
+    except ValueError as error:
         raise StructureError(f"its {name.decode()} profile is no hexadecimal text") from error
+
+
+def _of_segment(chunks: Chunks, name: bytes) -> bytes | None:
+    """What older versions of ImageMagick took over whole, as a JPEG's segment, by the name it begins with."""
+    block = _raw_profile(chunks, b"APP1")
+    return block.removeprefix(name) if block and block.startswith(name) else None
 
 
 def _packet(chunks: Chunks) -> bytes | None:
     # libvips packs the text under the same keyword, ImageMagick writes it as a profile of its own.
-    return _text(chunks, _PACKET) or _raw_profile(chunks, b"xmp")
+    return _text(chunks, _PACKET) or _raw_profile(chunks, b"xmp") or _of_segment(chunks, XMP_SEGMENT)
 
 
 def _orientation(packet: bytes | None) -> int | None:
@@ -224,7 +238,7 @@ def _orientation(packet: bytes | None) -> int | None:
 
 def _exif(chunks: Chunks) -> bytes | None:
     block = next(iter(chunks.kept.get(b"eXIf", [])), None) or _raw_profile(chunks, b"exif")
-    return block.removeprefix(b"Exif\0\0") if block else None
+    return block.removeprefix(EXIF_SEGMENT) if block else _of_segment(chunks, EXIF_SEGMENT)
 
 
 def _metadata(chunks: Chunks) -> SourceMetadata:
@@ -247,7 +261,7 @@ def _metadata(chunks: Chunks) -> SourceMetadata:
     found = from_blocks(
         exif=kept("EXIF", lambda: _exif(chunks)),
         xmp=packet,
-        irb=kept("IPTC", lambda: _raw_profile(chunks, b"iptc")),
+        irb=kept("IPTC", lambda: _raw_profile(chunks, b"iptc") or _raw_profile(chunks, b"8bim")),
         density=density,
         orientation=_orientation(packet),
     )

@@ -50,6 +50,8 @@ _WIDE = (
     (rb"<\0[^\0]\0", "utf-16-le"),
 )
 """How a packet begins, two letters of it, that is written in wide ones; a zero alone is padding."""
+_CONTROL = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f]")
+_NO_UTF_8 = re.compile("[\udc80-\udcff]+")
 _DECLARED = re.compile(r"\s*<\?xml\s.*?\?>", re.DOTALL)
 _PADDING = (" " * 99 + "\n") * 20
 
@@ -76,7 +78,17 @@ def _bare(source: bytes) -> bytes:
             # A declaration would name what it is no longer written in.
             source = _DECLARED.sub("", source.decode(encoding, "replace"), count=1).encode()
             break
-    return source.strip(b"\0 \r\n\t")
+    source = source.strip(b"\0 \r\n\t")
+    if source.startswith(b"<?xml "):
+        return source  # may say what it is written in
+    # As Adobe's XMP Toolkit reads it: some programs write the letters of Western Europe as they are, others
+    # blank with zeros what they take out.
+    text = source.decode("utf-8", "surrogateescape")
+    return _CONTROL.sub(" ", _NO_UTF_8.sub(_western, text)).encode()
+
+
+def _western(stray: re.Match[str]) -> str:
+    return stray.group().encode("utf-8", "surrogateescape").decode("cp1252", "replace")
 
 
 class Packet:
@@ -111,7 +123,9 @@ class Packet:
                 if root is None and value.tag == name("rdf:RDF"):
                     root = value
         except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
-            raise PacketError(f"{type(error).__name__}: {str(error).splitlines()[0][:120]}") from error
+            # Programs that write a shorter packet over a longer one leave that one's end behind theirs.
+            if root is None or depth or not isinstance(error, ParseError):
+                raise PacketError(f"{type(error).__name__}: {str(error).splitlines()[0][:120]}") from error
         if not isinstance(root, Element):
             raise PacketError("it holds no rdf:RDF")
         return root

@@ -32,8 +32,8 @@ from retouch_engine.threads import borrowed
 from retouch_engine.types import Photo
 
 _PIECE_BYTES = 1 << 18
-_GREY_PROFILE = (
-    "its profile is one for grey pictures and says nothing of its colours, which were taken for sRGB; "
+_OTHER_PROFILE = (
+    "its profile is one for {pictures} and says nothing of its colours, which were taken for sRGB; "
     "the result carries it on: assign the right one in your editor"
 )
 _READERS: Mapping[Format, Callable[[Path, BinaryIO, Limits], Decoded]] = {
@@ -162,6 +162,8 @@ def _photo(decoded: Decoded, digest: str) -> Photo:
         metadata=metadata,
         strips=decoded.strips,
     )
-    if photo.colour_profile == photo.profile:
+    if photo.profile is None or photo.colour_profile is not None:
         return photo
-    return replace(photo, metadata=replace(metadata, notes=(*metadata.notes, _GREY_PROFILE)))
+    space = photo.profile[16:20].decode("ascii", "backslashreplace").strip()
+    note = _OTHER_PROFILE.format(pictures="grey pictures" if space == "GRAY" else f"{space} pictures")
+    return replace(photo, metadata=replace(metadata, notes=(*metadata.notes, note)))

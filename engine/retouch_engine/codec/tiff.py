@@ -44,6 +44,7 @@ MOST_EXTRA = 16
 """Further channels kept; Photoshop's alpha channels rarely pass three."""
 
 _PHOTOMETRIC = {
+    -1: "a TIFF that does not say what its colours are",
     0: "a grey picture with white as zero",
     3: "a palette picture",
     4: "a transparency mask",

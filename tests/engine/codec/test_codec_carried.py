@@ -16,6 +16,14 @@ def test_a_makers_preview_is_not_missed_and_anything_else_of_its_notes_is() -> N
     assert report_of(notes, {"Nikon:Quality": "RAW"}, "", "12.57").missing == ("MakerNotes",)
 
 
+def test_what_hangs_behind_a_photo_of_samsungs_is_not_missed_among_its_notes() -> None:
+    """Every photo of such a telephone was said to have lost its maker notes."""
+    before = {"Samsung:MakerNoteVersion": "0100", "Samsung:TimeStamp": "2020:06:30", "Samsung:MCCData": 466}
+    before |= {"Samsung:EmbeddedVideoType": "MotionPhoto_Data"}
+    assert report_of(before, {"Samsung:MakerNoteVersion": "0100"}, "", "12.57").missing == ()
+    assert report_of(before, {}, "", "12.57").missing == ("MakerNotes",)
+
+
 @pytest.mark.parametrize(
     ("was", "now", "alike"),
     [

@@ -225,13 +225,13 @@ def test_iptc_arrives_byte_for_byte(tmp_path: Path, name: str) -> None:
 
 
 @needs_exiftool
-def test_what_a_scanner_writes_into_the_first_directory_arrives(tmp_path: Path) -> None:
+def test_what_scanners_and_gimp_write_into_the_first_directory_arrives(tmp_path: Path) -> None:
     (tmp_path / "staging").mkdir()
     source = pictures.write_tiff(tmp_path / "s.tif", pictures.ramp())
     told = {"DateTimeOriginal": "2006:05:27 12:37:03", "ExposureTime": 3.2, "ISO": 250}
+    told |= {"WhiteBalance": 1, "LensModel": "50mm", "CameraSerialNumber": "S-1"}
     told |= {"WhitePoint": "0.313 0.329", "PrimaryChromaticities": "0.64 0.33 0.21 0.71 0.15 0.06"}
-    written = (f"-IFD0:{key}={value}" for key, value in told.items())
-    _exiftool("-q", "-n", "-overwrite_original", *written, str(source))
+    _exiftool("-q", "-n", "-overwrite_original", *(f"-IFD0:{k}={v}" for k, v in told.items()), str(source))
     link, result, _, _ = _staged(tmp_path / "staging", source)
     with MetadataCarrier() as carrier:
         assert carrier.carry(link, result).missing == ()

@@ -105,6 +105,51 @@ def test_what_a_document_says_beside_its_picture_comes_along(tmp_path: Path) -> 
     assert read_photo(put(tmp_path, "c.psd", psd(pictures.ramp(1))), LIMITS).grey
 
 
+def _by(program: str) -> bytes:
+    """A version resource with the name of who wrote the document."""
+    name = program.encode("utf-16-be")
+    return b"\0\0\0\1\1" + struct.pack(">I", len(program)) + name + bytes(8)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_white_that_photoshop_blends_in_is_taken_back(tmp_path: Path, dtype: type, channels: int) -> None:
+    """A cut-out's soft edge was blended with white twice: 80 % of a red came out as pink."""
+    colours, full = pictures.ramp(channels, dtype)[::3, ::3], np.iinfo(dtype).max
+    colours[::7] = full
+    alpha: NDArray[Any] = np.linspace(0, full, colours.shape[1]).round().astype(dtype)
+    alpha = np.broadcast_to(alpha[None, :, None], (*colours.shape[:2], 1))
+    share = alpha / full
+    blended: NDArray[Any] = np.rint(colours * share + full * (1 - share)).astype(dtype)
+    stored = np.concatenate([blended, alpha], -1)
+    content = psd(stored, layers=-2, r1057=_by("Adobe Photoshop"))
+    photo = read_photo(put(tmp_path, "a.psd", content), LIMITS)
+    own, seen = photo.pixels[..., :channels].astype(float), share[..., 0] > 0
+    again = np.rint(own * share + full * (1 - share))
+    assert np.abs(again - blended)[seen].max() <= 1, "laid on white it is what the document shows"
+    assert np.abs(own - colours)[share[..., 0] > 0.5].max() <= 1
+    assert np.array_equal(photo.pixels[~seen][..., :channels], blended[~seen])
+    assert photo.extra is not None
+    assert np.array_equal(photo.extra, alpha)
+
+
+def test_white_that_is_not_known_to_be_blended_in_stays(tmp_path: Path) -> None:
+    """Another program's, one without transparency, and one that is too dark for a blend with white."""
+    half = np.full((40, 40, 1), 128, np.uint8)
+    light, dark = (np.concatenate([np.full((40, 40, 3), v, np.uint8), half], -1) for v in (200, 90))
+    photoshop = _by("Adobe Photoshop")
+    for content, samples in (
+        (psd(light, layers=-2, r1057=_by("GIMP")), light),
+        (psd(light, layers=2, r1057=photoshop), light),
+        (psd(light), light),
+        (psd(dark, layers=-2, r1057=photoshop), dark),
+    ):
+        photo = read_photo(put(tmp_path, "a.psd", content), LIMITS)
+        assert np.array_equal(photo.pixels, samples[..., :3])
+    taken = read_photo(put(tmp_path, "a.psd", psd(light, layers=-2, r1057=photoshop)), LIMITS)
+    assert taken.pixels.max() == taken.pixels.min() == 145
+
+
 def test_documents_that_are_no_photo_are_refused_in_words(tmp_path: Path) -> None:
     good = psd(pictures.ramp(3), 0)
     bare = psd(pictures.ramp(3), 0, r1057=b"\0\0\0\1\0")
@@ -135,7 +180,8 @@ def test_a_document_that_claims_a_giant_picture_costs_nothing(tmp_path: Path) ->
 
 def heif(data: NDArray[Any], **options: Any) -> bytes:
     library = pytest.importorskip("pillow_heif", reason="the extra heif is not installed")
-    mode = {1: "L", 3: "RGB", 4: "RGBA"}[data.shape[2]] + (";16" if data.dtype == np.uint16 else "")
+    wide = data.dtype == np.uint16
+    mode = {1: "I" if wide else "L", 3: "RGB", 4: "RGBA"}[data.shape[2]] + (";16" if wide else "")
     size = (data.shape[1], data.shape[0])
     made = library.from_bytes(mode=mode, size=size, data=np.ascontiguousarray(data).tobytes())
     stream = io.BytesIO()
@@ -159,6 +205,22 @@ def test_a_heif_comes_in_with_all_its_bits_and_its_profile(tmp_path: Path) -> No
         assert claimed_pixels(path) == 128 * 128
     white = np.full((64, 64, 3), 65535, np.uint16)
     assert read_photo(put(tmp_path, "w.heif", heif(white)), LIMITS).pixels.min() == 65535, "white stays white"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_grey_heif_comes_in_at_its_own_depth(tmp_path: Path, dtype: type) -> None:
+    """At 10 bits it was refused as "a HEIF of kind I;16"."""
+    data = even(pictures.ramp(1, dtype))
+    photo = read_photo(put(tmp_path, "a.heic", heif(data)), LIMITS)
+    assert photo.grey
+    assert photo.pixels.dtype == dtype
+    assert np.abs(photo.pixels.astype(int) - data).max() <= np.iinfo(dtype).max // 255
+
+
+def test_a_heif_that_libheif_does_not_decode_is_told_in_words(tmp_path: Path) -> None:
+    content = heif(even(pictures.ramp(3, np.uint8))).replace(b"hvc1", b"av01")
+    with pytest.raises(errors.UnsupportedPhoto, match="without a picture that libheif knows to decode"):
+        read_photo(put(tmp_path, "a.heic", content), LIMITS)
 
 
 def test_a_heif_is_upright_whatever_its_exif_says(tmp_path: Path) -> None:

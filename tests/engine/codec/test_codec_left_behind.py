@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -12,11 +13,15 @@ import numpy as np
 import pytest
 import tifffile
 from tests.engine.codec import pictures
-from tests.engine.codec.test_codec_inputs import psd
+from tests.engine.codec.test_codec_inputs import even, heif, psd
 from tests.engine.codec.test_codec_metadata import IPTC, exif, jpeg
 
 from retouch_engine import Finish, Order, Recipe, Rendered, Role, open_engine
+from retouch_engine.codec.metadata import GAIN_MAP_LEFT, GAIN_MAP_NAMESPACE
 from retouch_engine.codec.rdf import Packet
+from retouch_engine.codec.read import read_photo
+from retouch_engine.errors import DamagedPhoto
+from retouch_engine.recipe import Limits
 
 LONG = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>" + b" " * (16 << 20) + b"</x:xmpmeta>"
 
@@ -124,3 +129,50 @@ def test_a_packet_that_is_broken_takes_nothing_else_with_it(tmp_path: Path) -> N
     else:
         assert rendered.record["metadata"]["missing"] == ()
         assert (tags[34665]["FNumber"], tags[34853]["GPSAltitude"]) == ((14, 5), (69, 2))
+
+
+def _notes_of(path: Path, content: bytes) -> tuple[str, ...]:
+    path.write_bytes(content)
+    notes: tuple[str, ...] = read_photo(path, Limits()).metadata.notes
+    return notes
+
+
+def _named(marker: int, body: bytes) -> bytes:
+    return bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body
+
+
+def test_the_gain_map_of_a_telephone_is_told_of(tmp_path: Path) -> None:
+    """Apple's names itself in the second picture alone; the photo's own packet has no word of it."""
+    photo = bytes(imagecodecs.jpeg8_encode(pictures.ramp(3, np.uint8)))
+    kind = b"<HDRGainMap:AuxiliaryImageType>urn:com:apple:photo:2020:aux:hdrgainmap<"
+    second = photo[:2] + _named(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + kind) + photo[2:]
+    several = photo[:2] + _named(0xE2, b"MPF\0MM\0*") + photo[2:]
+    assert _notes_of(tmp_path / "a.jpg", several + second) == (GAIN_MAP_LEFT,)
+    assert _notes_of(tmp_path / "a.jpg", several + photo) == (), "a second picture alone is none"
+
+
+def test_the_gain_map_of_a_heif_is_told_of(tmp_path: Path) -> None:
+    """As an auxiliary picture, which lies in the file as transparency does, or by a word in XMP."""
+    samples = even(pictures.ramp(4, np.uint8))
+    transparent = heif(samples)
+    assert _notes_of(tmp_path / "a.heic", transparent) == ()
+    kind = b"urn:x:20:aux:hdrgainmap".rjust(len(re.findall(rb"urn:[!-~]+", transparent)[0]), b"x")
+    assert _notes_of(tmp_path / "a.heic", re.sub(rb"urn:[!-~]+", kind, transparent)) == (GAIN_MAP_LEFT,)
+    packet = b"<x:xmpmeta xmlns:x='adobe:ns:meta/' xmlns:g='" + GAIN_MAP_NAMESPACE.encode() + b"'/>"
+    assert _notes_of(tmp_path / "a.heic", heif(samples[..., :3], xmp=packet)) == (GAIN_MAP_LEFT,)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_of_an_empty_directory_nothing_is_missed(tmp_path: Path, order: str) -> None:
+    """Libvips and telephones write such; the record said that EXIF or the subject's place was not read."""
+    head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "L", 8)
+    empty = bytes(6)
+    exif_at = struct.pack(order + "HHHLL", 1, 34665, 4, 1, 26) + bytes(4)
+    assert _notes_of(tmp_path / "a.jpg", jpeg(head + empty)) == ()
+    assert _notes_of(tmp_path / "a.jpg", jpeg(head + exif_at + empty)) == ()
+
+
+def test_a_tiff_whose_page_has_an_empty_directory_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<L", 8) + bytes(300))
+    with pytest.raises(DamagedPhoto, match="a page has an empty directory"):
+        read_photo(tmp_path / "a.tif", Limits())

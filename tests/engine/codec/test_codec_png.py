@@ -9,13 +9,15 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tests.engine.codec import pictures
-from tests.engine.codec.test_codec_metadata import exif
+from tests.engine.codec.test_codec_metadata import IPTC, XMP, exif, irb
 
 from retouch_engine.codec.codepoints import display_p3
 from retouch_engine.codec.rdf import Packet
 from retouch_engine.codec.read import read_photo
-from retouch_engine.errors import IncompletePhoto, UnsupportedPhoto
+from retouch_engine.errors import DamagedPhoto, IncompletePhoto, UnsupportedPhoto
+from retouch_engine.imaging.colour import to_srgb
 from retouch_engine.recipe import Limits
 
 LIMITS = Limits(max_megapixels=1)
@@ -49,6 +51,37 @@ def test_a_png_of_colours_that_no_export_has_is_refused(
 ) -> None:
     with pytest.raises(UnsupportedPhoto):
         read_photo(_png(tmp_path, primaries, transfer), LIMITS)
+
+
+def _linear(*corners: float) -> NDArray[np.float64]:
+    """The matrix from linear RGB of these primaries (x and y each), white of D65, to XYZ."""
+    columns = np.array(
+        [(x / y, 1, (1 - x - y) / y) for x, y in zip(corners[::2], corners[1::2], strict=True)]
+    )
+    white = np.array([0.3127 / 0.3290, 1, (1 - 0.3127 - 0.3290) / 0.3290])
+    return columns.T * np.linalg.solve(columns.T, white)
+
+
+@pytest.mark.parametrize(
+    ("primaries", "corners"),
+    [
+        (5, (0.64, 0.33, 0.29, 0.60, 0.15, 0.06)),
+        (6, (0.63, 0.34, 0.31, 0.595, 0.155, 0.07)),
+        (7, (0.63, 0.34, 0.31, 0.595, 0.155, 0.07)),
+        (12, (0.68, 0.32, 0.265, 0.69, 0.15, 0.06)),
+    ],
+)
+def test_code_points_become_a_profile_that_means_the_same(
+    tmp_path: Path, primaries: int, corners: tuple[float, ...]
+) -> None:
+    """A telephone's HEIF in the primaries of BT.601 was refused."""
+    profile = read_photo(_png(tmp_path, primaries, 1), LIMITS).profile
+    skin = np.array([0.62, 0.45, 0.38])
+    linear = _linear(*corners) @ np.where(skin <= 0.04045, skin / 12.92, ((skin + 0.055) / 1.055) ** 2.4)
+    wanted = np.linalg.solve(_linear(0.64, 0.33, 0.30, 0.60, 0.15, 0.06), linear)
+    expected = np.where(wanted <= 0.0031308, 12.92 * wanted, 1.055 * wanted ** (1 / 2.4) - 0.055)
+    shown = to_srgb(np.rint(skin * 65535).astype(np.uint16).reshape(1, 1, 3), profile)
+    assert np.abs(shown.reshape(3) / 65535 - expected).max() < 0.0005
 
 
 @pytest.mark.parametrize("profile", [b"", pictures.rgb_profile()], ids=["bare", "profile"])
@@ -160,3 +193,45 @@ def test_a_resolution_and_a_block_that_are_cut_short_are_passed_over(tmp_path: P
     (tmp_path / "a.png").write_bytes(packed)
     photo = read_photo(tmp_path / "a.png", LIMITS)
     assert any("EXIF" in note for note in photo.metadata.notes)
+
+
+def test_bytes_behind_a_block_of_imagemagick_are_none_of_it(tmp_path: Path) -> None:
+    """Some of its versions end the text with what lay in memory; EXIF, and keywords in XMP, were lost."""
+    packed = bytes(imagecodecs.png_encode(pictures.ramp(3, np.uint16)))
+    for name, block in (
+        (b"exif", b"Exif\0\0" + exif("<")),
+        (b"xmp", XMP),
+    ):
+        packed = pictures.with_chunk(packed, b"zTXt", _raw_profile(name, block, b"$\x1d}}\xd1\1"))
+    (tmp_path / "a.png").write_bytes(packed)
+    found = read_photo(tmp_path / "a.png", LIMITS).metadata
+    assert found.notes == ()
+    assert (found.orientation, found.xmp) == (6, XMP)
+
+
+def test_a_profile_without_the_checksum_of_its_packed_bytes_is_whole(tmp_path: Path) -> None:
+    """Photoshop has written such; the photo was refused. One that is cut off still is."""
+    packed, profile = bytes(imagecodecs.png_encode(pictures.ramp(3, np.uint16))), pictures.rgb_profile()
+    path = tmp_path / "a.png"
+    path.write_bytes(pictures.with_chunk(packed, b"iCCP", b"p\0\0" + zlib.compress(profile)[:-4]))
+    assert read_photo(path, LIMITS).profile == profile
+    path.write_bytes(pictures.with_chunk(packed, b"iCCP", b"p\0\0" + zlib.compress(profile)[:-9]))
+    with pytest.raises(DamagedPhoto, match="cut off"):
+        read_photo(path, LIMITS)
+
+
+def test_segments_and_resources_that_imagemagick_took_over_whole_are_read(tmp_path: Path) -> None:
+    """EXIF lay in one: exiftool carried it, but not the orientation, and the result lay on its side."""
+    packed, path = bytes(imagecodecs.png_encode(pictures.ramp(3, np.uint16))), tmp_path / "a.png"
+    first = pictures.with_chunk(packed, b"zTXt", _raw_profile(b"APP1", b"Exif\0\0" + exif("<")))
+    path.write_bytes(pictures.with_chunk(first, b"zTXt", _raw_profile(b"8bim", irb())))
+    found = read_photo(path, LIMITS).metadata
+    assert (found.orientation, found.xmp, found.iptc, found.notes) == (6, None, IPTC, ())
+    second = _raw_profile(b"APP1", b"http://ns.adobe.com/xap/1.0/\0" + XMP)
+    path.write_bytes(pictures.with_chunk(packed, b"zTXt", second))
+    assert read_photo(path, LIMITS).metadata.xmp == XMP
+
+
+def _raw_profile(name: bytes, block: bytes, behind: bytes = b"") -> bytes:
+    text = b"\n%s\n%8d\n%s\n" % (name, len(block), block.hex().encode()) + behind
+    return b"Raw profile type " + name + b"\0\0" + zlib.compress(text)

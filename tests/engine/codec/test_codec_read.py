@@ -108,6 +108,16 @@ def test_a_grey_profile_counts_in_a_grey_photo_alone(tmp_path: Path) -> None:
         assert bool(photo.metadata.notes) is (counts is None)
 
 
+def test_a_profile_for_cmyk_counts_in_no_photo_and_is_told(tmp_path: Path) -> None:
+    profile = pictures.rgb_profile().replace(b"RGB ", b"CMYK", 1)
+    path = pictures.write_tiff(tmp_path / "a.tif", pictures.ramp(3), iccprofile=profile)
+    photo = read_photo(path, LIMITS)
+    assert photo.profile == profile
+    assert photo.colour_profile is None
+    (note,) = photo.metadata.notes
+    assert note.startswith("its profile is one for CMYK pictures and says nothing of its colours")
+
+
 @pytest.mark.parametrize(("space", "code"), [({}, 6), ({"colorspace": "rgb", "outcolorspace": "rgb"}, 2)])
 def test_a_jpeg_in_a_tiff_is_rgb_and_lossy(tmp_path: Path, space: dict[str, str], code: int) -> None:
     y, x = np.mgrid[0:150, 0:130]
@@ -132,6 +142,23 @@ def test_a_jpeg_says_whether_it_keeps_colour_halved_and_rounded(
     packed = imagecodecs.jpeg8_encode(pictures.ramp(3, np.uint8), level=level, subsampling=sampling)
     (tmp_path / "a.jpg").write_bytes(bytes(packed))
     assert read_photo(tmp_path / "a.jpg", LIMITS).halved_colour == halved
+
+
+@pytest.mark.parametrize("numbers", [b"\0\0", b"\1\1", b"\2\4"])
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_a_profile_in_misnumbered_pieces_is_put_together_as_they_lie(
+    tmp_path: Path, numbers: bytes, pieces: int
+) -> None:
+    """All were numbered 1 of 1, and a third of the profile was carried on; or 0 of 0, and none of it."""
+    packed, profile = bytes(imagecodecs.jpeg8_encode(pictures.ramp(3, np.uint8))), pictures.rgb_profile()
+    step, segments = -(-len(profile) // pieces), b""
+    for at in range(0, len(profile), step):
+        body = b"ICC_PROFILE\0" + numbers + profile[at : at + step]
+        segments += b"\xff\xe2" + (len(body) + 2).to_bytes(2) + body
+    (tmp_path / "a.jpg").write_bytes(packed[:2] + segments + packed[2:])
+    photo = read_photo(tmp_path / "a.jpg", LIMITS)
+    assert photo.profile == profile
+    assert photo.metadata.notes == ()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -186,10 +213,12 @@ def test_a_profile_with_a_missing_chunk_is_left_out_with_a_note(tmp_path: Path) 
     packed = bytes(imagecodecs.jpeg8_encode(pictures.ramp(3, np.uint8)))
     whole = pictures.jpeg_with_profile(packed, os.urandom(100_000), 2)
     size = struct.unpack(">H", whole[4:6])[0]
-    (tmp_path / "a.jpg").write_bytes(whole[:2] + whole[4 + size :])
-    photo = read_photo(tmp_path / "a.jpg", LIMITS)
-    assert photo.profile is None
-    assert "profile was left out" in photo.metadata.notes[0]
+    empty = pictures.jpeg_with_profile(packed, b"", 1)  # its result was refused, because it had no profile
+    for content in (whole[:2] + whole[4 + size :], empty):
+        (tmp_path / "a.jpg").write_bytes(content)
+        photo = read_photo(tmp_path / "a.jpg", LIMITS)
+        assert photo.profile is None
+        assert "profile was left out" in photo.metadata.notes[0]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -243,6 +272,14 @@ def test_other_kinds_of_tiff_are_refused_in_plain_words(tmp_path: Path, kind: st
     with pytest.raises(errors.UnsupportedPhoto, match=kind) as caught:
         read_photo(path, LIMITS)
     assert str(caught.value).isprintable()
+
+
+def test_a_tiff_without_a_word_for_its_colours_is_refused_in_plain_words(tmp_path: Path) -> None:
+    path = pictures.write_tiff(tmp_path / "a.tif", pictures.ramp(3))
+    tag = struct.Struct("<HHL")
+    path.write_bytes(path.read_bytes().replace(tag.pack(262, 3, 1), tag.pack(263, 3, 1)))
+    with pytest.raises(errors.UnsupportedPhoto, match="does not say what its colours are"):
+        read_photo(path, LIMITS)
 
 
 @pytest.mark.parametrize(

@@ -222,7 +222,7 @@ BOMB = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b 
         b"not xml",
         b"<a/>",
         b"<?xml version='1.0' encoding='nonsense'?><a/>",
-        SOURCE.replace(b"Adobe XMP Core", b"\x01"),
+        SOURCE.replace(b"Adobe XMP Core", b"&#1;"),
         b"<a>" * 5000,
         b"<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
         + b"<a>" * 5000
@@ -241,6 +241,29 @@ def test_a_packet_in_wide_letters_is_read_as_any_other(encoding: str) -> None:
     for start in ("", f'<?xml version="1.0" encoding="{encoding[:6]}"?>\n'):
         wide = (start + SOURCE.decode()).encode(encoding) + b"\0" * 40
         assert build_packet(wide, FACTS) == build_packet(SOURCE, FACTS)
+
+
+@pytest.mark.parametrize(
+    "behind", [b"</rdf:Bag>\n</rdf:RDF>\n</x:xmpmeta>\n<?xpacket end='r'?>", b"<?xpacket end='w'", b"<x:y/>"]
+)
+def test_what_a_longer_packet_left_behind_a_shorter_one_is_passed_over(behind: bytes) -> None:
+    """Programs of scanners and camera traps write so; keywords and people were lost with the packet."""
+    assert packet_trouble(SOURCE + behind) is None
+    assert build_packet(SOURCE + behind, FACTS) == build_packet(SOURCE, FACTS)
+
+
+def test_letters_of_western_europe_are_read_though_they_are_no_utf_8() -> None:
+    western = SOURCE.replace("Caf\u00e9".encode(), b"Caf\xe9 \x80")
+    assert packet_trouble(western) is None
+    mended = SOURCE.replace("Caf\u00e9".encode(), "Caf\u00e9 \u20ac".encode())
+    assert build_packet(western, FACTS) == build_packet(mended, FACTS), "what is UTF-8 beside it stays"
+
+
+def test_what_was_blanked_with_zeros_within_a_packet_is_blank() -> None:
+    """An editor had taken a few properties out so; the place, the headline and all others were lost."""
+    blanked = SOURCE.replace(b"<dc:title>", b"\0" * 40 + b"\n  \0\0\x1a<dc:title>")
+    assert packet_trouble(blanked) is None
+    assert build_packet(blanked, FACTS) == build_packet(SOURCE, FACTS)
 
 
 @pytest.mark.parametrize("padding", [1, 2, 3])
