@@ -49,6 +49,8 @@ class Case:
     wound: Wound
     healers: tuple[HealerId, ...]
     source: Samples
+    asked: bool = False
+    """A person asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def _case(photo: Photo, scene: Scene, steps: Sequence[Step], heap: list[Step], r
     hole &= ~_union(_staying(steps, heap, box), box)
     forbid = ~_skin(scene, box, heap, hole) | _clipped(source) | _union(others, box)
     wound = Wound(od, hole, forbid & ~hole, box, max(size, diameter(hole)), recipe.seed, _inner(hole))
-    return Case(tuple(s.spot.id for s in heap), wound, heap[0].healers, source)
+    return Case(tuple(s.spot.id for s in heap), wound, heap[0].healers, source, _asked(heap))
 
 
 def _clipped(source: Samples) -> Bool:
@@ -241,6 +243,8 @@ def healed(case: Case, recipe: Recipe, healers: Mapping[HealerId, Healer] = HEAL
 def _walked(case: Case, recipe: Recipe, healers: Mapping[HealerId, Healer], troubles: list[str]) -> Outcome:
     if recipe.strength == 0:
         return Outcome(case.spot_ids, None, "strength is 0")
+    if not case.asked and case.wound.crossed:
+        return Outcome(case.spot_ids, None, "a hair lies across it, and healing would cut the hair")
     bench = Bench(case)
     if not bench.yardstick.usable:
         return Outcome(case.spot_ids, None, "no clean skin around it to compare with")

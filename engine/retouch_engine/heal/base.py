@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, TypeVar, cast
 
+import cv2
 import numpy as np
 
 from retouch_engine.imaging.bands import edge_planes, filled, fine_bands, levelled, low_band
 from retouch_engine.imaging.density import tone
-from retouch_engine.imaging.masks import bounding_box, dilated, distance_inside, framed
+from retouch_engine.imaging.masks import bounding_box, dilated, distance_inside, distance_to, framed
 from retouch_engine.kernels.planes import beyond, sizes
 from retouch_engine.types import Bool, Box, Float, HealerId, Takes, frozen
 
@@ -25,6 +26,10 @@ _LEAST_BAND = 0.002
 _EVERY, _MOST_SEEN = 3, 1200
 _SPILL_PX = 4
 """So far out a spot's own edge stands in the bands yet."""
+_TOUCHING_PX, _LEAST_HAIR_PX, _HAIR_SHARE = 1.5, 8, 0.35
+"""A hair runs into a hole that begins beside it and goes on for so many px, and so much of the hole's
+diameter: a pore or a whisker is shorter. In frames of a face with fair hair across a pimple 15 of 132 heals had
+one, and showed its ends or a piece of another at 200 %; of 527 on labelled portraits none has."""
 _FEW = 0.02
 """Of the pixels around a hole: less dirt than that, a dark pore or two, changes no figure."""
 _SPARE_PX = 14
@@ -82,18 +87,37 @@ class Wound:
         return frozen(self.forbid | self.hole | self._strands())
 
     def _strands(self) -> Bool:
-        """What stands out from the crop's two finest bands as no pore does: hairs, lashes, jewellery."""
-        every = max(_EVERY, math.isqrt(self.hole.size // _MOST_SEEN))
-        bands = self.fine[0][:2]
-        limits = (_STRAND * max(float(_middle(sizes(band, every))), _LEAST_BAND) for band in bands)
-        found, count = beyond(*bands, *limits)
-        if count == 0:
-            return found
+        """Hairs, lashes, jewellery, with what lies close beside them."""
+        if not self.sharp.any():
+            return self.sharp
+        found = self.sharp.copy()
         # A dark spot's own edge is no hair, and the rim beside it is what the heal hangs on. A hair goes on.
         near = self.hole_box.grown(2 * _SPILL_PX, *found.shape).slices
         farther = found[near] & ~dilated(self.hole[near], _SPILL_PX)
         found[near] &= dilated(farther, _SPILL_PX)
         return dilated(found, 2)
+
+    @cached_property
+    def sharp(self) -> Bool:
+        """What stands out from the crop's two finest bands as no pore does."""
+        every = max(_EVERY, math.isqrt(self.hole.size // _MOST_SEEN))
+        bands = self.fine[0][:2]
+        limits = (_STRAND * max(float(_middle(sizes(band, every))), _LEAST_BAND) for band in bands)
+        found, _ = beyond(*bands, *limits)
+        return frozen(found)
+
+    @cached_property
+    def crossed(self) -> bool:
+        """Whether a hair runs into the hole: a heal would cut it, or lay a piece of another across it."""
+        near = self.hole_box.grown(2 * _LEAST_HAIR_PX + math.ceil(self.diameter_px), *self.hole.shape).slices
+        hairs = self.sharp[near] & ~self.hole[near]
+        if not hairs.any():
+            return False
+        away = distance_to(self.hole[near])
+        least = max(_LEAST_HAIR_PX, _HAIR_SHARE * self.diameter_px)
+        _, parts = cv2.connectedComponents(dilated(hairs, 1).view(np.uint8))
+        touching = np.unique(parts[hairs & (away <= _TOUCHING_PX)])
+        return any(float(away[hairs & (parts == part)].max()) >= least for part in touching)
 
     @cached_property
     def calm(self) -> Float:

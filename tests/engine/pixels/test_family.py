@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from retouch_engine.imaging.density import tone
 from retouch_engine.record import Decision
 from retouch_engine.threads import borrowed
 from retouch_engine.types import Bool, Box, Float, HealerId, Patch, Photo
-from retouch_engine.wounds import Outcome, apart
+from retouch_engine.wounds import Case, Outcome, apart, healed
 
 SHAPE = (260, 260)
 HOLE = disc_at(SHAPE, 130, 130, 16)
@@ -207,6 +208,40 @@ def test_a_dark_spots_edge_is_no_hair_and_a_hair_that_crosses_it_is(skin: Skin) 
     assert crossed[113:119, 129:131].all()
     assert crossed[142:148, 129:131].all()
     assert not crossed[125:135, 142:145].any()
+
+
+def with_hair(clean: Float, left: int, top: int, bottom: int) -> Wound:
+    """A red spot in skin, and a fair hair, 2 px wide, from one row down to another."""
+    od = clean + 0.3 * blur(HOLE.astype(np.float32), 2.0)[..., None] * np.array([0.1, 1, 0.8], np.float32)
+    od[top:bottom, left : left + 2] -= 0.4
+    return wound_in(od.astype(np.float32), HOLE)
+
+
+@pytest.mark.parametrize(
+    ("left", "top", "bottom", "crossed"),
+    [
+        (130, 60, 200, True),
+        (130, 60, 120, True),
+        (130, 107, 153, False),
+        (130, 60, 105, False),
+        (151, 60, 200, False),
+    ],
+    ids=["across", "into it", "a whisker", "ending before it", "beside it"],
+)
+def test_a_hair_is_cut_where_it_runs_into_the_hole(
+    skin: Skin, left: int, top: int, bottom: int, crossed: bool
+) -> None:
+    assert with_hair(skin(260, seed=4), left, top, bottom).crossed is crossed
+
+
+def test_a_hair_across_a_spot_is_not_cut_unless_a_person_asks(skin: Skin) -> None:
+    wound = with_hair(skin(260, seed=4), 130, 60, 200)
+    source = sampled(wound.od)
+    case = Case((1,), wound, tuple(HEALERS), source)
+    left, asked = (healed(each, Recipe()) for each in (case, replace(case, asked=True)))
+    assert left.patch is None
+    assert "a hair lies across it" in left.reason
+    assert "a hair" not in asked.reason
 
 
 def spots_on(clean: np.ndarray, count: int) -> tuple[Photo, Corrections]:
