@@ -28,8 +28,8 @@ _SPILL_PX = 4
 """So far out a spot's own edge stands in the bands yet."""
 _TOUCHING_PX, _LEAST_HAIR_PX, _HAIR_SHARE = 1.5, 8, 0.35
 """A hair runs into a hole that begins beside it and goes on for so many px, and so much of the hole's
-diameter: a pore or a whisker is shorter. In frames of a face with fair hair across a pimple 15 of 132 heals had
-one, and showed its ends or a piece of another at 200 %; of 527 on labelled portraits none has."""
+diameter: a pore or a whisker is shorter. In frames of a face with fair hair across a pimple 15 of 132 heals
+had one, and showed its ends or a piece of another at 200 %; of 527 on labelled portraits none has."""
 _FEW = 0.02
 """Of the pixels around a hole: less dirt than that, a dark pore or two, changes no figure."""
 _SPARE_PX = 14
