@@ -35,6 +35,7 @@ MARK: Mapping[str, float] = {
     "ring_spread": 0.08,
     "inside_spread": 0.3,
 }
+MANY: list[Mapping[str, float]] = [{**MARK, "mm": 3.0 * 1.3**n} for n in range(54)]
 Float = NDArray[np.float32]
 
 
@@ -133,8 +134,10 @@ def test_a_stone_is_bright_and_dark_inside_and_a_faint_blotch_only_uneven() -> N
         ([{**MARK, "rise_b": 0.1 + 0.05 * n} for n in range(6)], 0.5, 0),
         ([{**MARK, "rise_red": 0.6}, MARK, {SEEN_RED: 0.5}], 0.5, 2),
         ([], 0.5, 0),
+        ([MARK] * 6 + MANY[:34], 0.5, 6),
+        ([MARK] * 6 + MANY, 0.5, 0),
     ],
-    ids=["six", "five", "freckles", "on an ear", "sizes differ", "colours differ", "too red", "none"],
+    ids=["six", "five", "freckles", "ear", "sizes", "colours", "too red", "none", "of forty", "of sixty"],
 )
 def test_marks_are_worn_that_are_too_red_or_too_much_alike(
     finds: list[Mapping[str, float]], odds: float, count: int
