@@ -238,7 +238,8 @@ class NotOurDrawing(EngineError):
     code = "taken"
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{shown(path)} is there already and no drawing of retouchd; choose another --out")
+        what = "is there already, without the mark of a drawing of retouchd"
+        super().__init__(f"{shown(path)} {what}; move it away, or choose another --out")
 
 
 class RecipeMistake(EngineError):

@@ -217,7 +217,8 @@ def _recorded(step: Step, outcome: Outcome | None, scene: Scene) -> SpotRecord:
         tried=outcome.tried if outcome else (),
         model=asdict(outcome.made) if outcome and outcome.made else None,
         wish=step.wish,
-        sure=spot.sure,
+        # Else another photo of the sitting would heal, because of this one, what this one only offers.
+        sure=spot.sure and not (scene.ear_at(box) or scene.suspect_at(box)),
         place=_place(spot, scene),
     )
 

@@ -60,7 +60,7 @@ class SpotRecord:
     wish: str = ""
     """What a person said about it, empty when nobody did: heal, keep, reject or review."""
     sure: bool = False
-    """Whether it was to be healed unasked, as far as the detector goes; recipe and guard may have said no."""
+    """Whether it was to be healed unasked, by detector and place; recipe and guard may have said no."""
     place: Mapping[str, Any] | None = None
     """``face`` (its id), ``x_mm`` along the line of the eyes from their middle, ``y_mm`` down from it."""
 

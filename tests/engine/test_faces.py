@@ -187,25 +187,42 @@ def test_what_may_be_a_face_is_offered_and_not_healed() -> None:
     assert beside.healers, "nothing else keeps it from being healed"
 
 
-@pytest.mark.parametrize(("share", "skin"), [(0.15, False), (0.25, True)])
-def test_without_a_face_a_photo_with_little_of_the_colour_of_skin_has_none(share: float, skin: bool) -> None:
+@pytest.mark.parametrize(
+    ("share", "seen", "skin"),
+    [
+        (0.15, (), False),
+        (0.25, (), True),
+        (0.15, (Part.EYES,), False),
+        (0.15, (Part.EYES, Part.LIPS), True),
+    ],
+    ids=["little", "enough", "an eye", "perhaps a face"],
+)
+def test_without_a_face_a_photo_with_little_of_the_colour_of_skin_has_none(
+    share: float, seen: tuple[Part, ...], skin: bool
+) -> None:
+    """Less will do where something may be a face; an eye by itself, drawn or printed, is none."""
     canvas = np.full((600, 800, 3), COLOURS[Part.BACKGROUND], dtype=np.uint8)
     width = round(800 * share)
     grain = np.random.default_rng(1).normal(0, 8, (600, width, 1))
     canvas[:, :width] = np.array(COLOURS[Part.FACE_SKIN]) + grain
-    scene = survey(Photo(canvas))
+    for part in seen:
+        canvas[200 + 20 * part : 230 + 20 * part, 30:90] = COLOURS[part]
+    with mock.patch.object(faces, "_face", return_value=None):
+        scene = survey(Photo(canvas), NETWORK)
     assert not scene.faces
     assert (scene.skin_share > 0) is skin
     assert any("taken for a photo without any" in note for note in scene.notes) is not skin
 
 
 def test_on_an_ear_nothing_is_healed_unasked_and_only_what_looks_sure_is_offered() -> None:
-    pixels = photo_of(PORTRAIT).pixels.copy()
-    pixels[at(0.54, 0.0, 80).slices] = COLOURS[Part.EARS]
+    pixels = photo_of(PORTRAIT, size=(900, 1600)).pixels.copy()
+    for x in (0.54, 1.8):
+        pixels[at(x, 0.0, 80).slices] = COLOURS[Part.EARS]
     takes = {HealerId("any"): Takes(largest_px=200)}
 
     scene = survey(Photo(pixels), NETWORK)
     assert not scene.ear_at(at(0.0, 0.0))
+    assert not scene.ear_at(at(1.8, 0.0)), "far from a face the edges of clothes are taken for ears"
     sure, mole = (spot_in(at(0.54, 0.0), kind) for kind in (Kind.PIMPLE, Kind.MOLE))
     unsure = replace(sure, sure=False)
     offered, kept = plan([sure, unsure], Recipe(), takes, scene)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from skimage import data
 
 from retouch_engine import Recipe, explain
+from retouch_engine.errors import NotOurDrawing
 from retouch_engine.survey import Cause, Scene, survey
 from retouch_engine.types import Box, Photo
 
@@ -32,6 +33,22 @@ def portrait(tmp_path_factory: pytest.TempPathFactory) -> tuple[NDArray[np.int32
     """A public-domain portrait: the drawing, what is told, and what the engine sees."""
     picture = np.ascontiguousarray(data.astronaut())
     return *drawn(tmp_path_factory.mktemp("portrait") / "eileen.png", picture), survey(Photo(picture))
+
+
+def test_no_drawing_is_written_through_a_link(tmp_path: Path) -> None:
+    grey, elsewhere = np.full((60, 80, 3), 128, np.uint8), tmp_path / "elsewhere.png"
+    link = tmp_path / "out" / "grey-explained.png"
+    link.parent.mkdir()
+    link.symlink_to(elsewhere)
+    with pytest.raises(NotOurDrawing, match="move it away"):
+        drawn(tmp_path / "grey.png", grey)
+    assert not elsewhere.exists()
+    link.unlink()
+    drawn(tmp_path / "grey.png", grey)
+    link.rename(elsewhere)
+    link.symlink_to(elsewhere)
+    with pytest.raises(NotOurDrawing):
+        drawn(tmp_path / "grey.png", grey)
 
 
 def test_each_find_has_a_ring_in_the_colour_of_its_fate(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from retouch_engine.codec.codepoints import display_p3
 from retouch_engine.record import Decision
 from retouch_engine.route import plan, spared
 from retouch_engine.survey import Cause, Scene, survey
+from retouch_engine.survey.suspects import Suspect
 from retouch_engine.types import Box, HealerId, Photo, PixelScale, Spot, Takes
 
 HEALERS = {HealerId("small"): Takes(40.0), HealerId("large"): Takes(200.0)}
@@ -146,6 +147,25 @@ def test_the_number_of_threads_changes_nothing(chart: Chart) -> None:
     for a, b in zip(one.patches, many.patches, strict=True):
         assert a.box == b.box
         assert np.array_equal(a.pixels, b.pixels)
+
+
+def test_what_its_place_keeps_from_being_healed_heals_nothing_in_the_next_photo(
+    chart: Chart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``sure`` in a record is a vote to heal for the photos beside it."""
+    photo = Photo(chart.pixels.copy())
+    scene = survey(photo)
+    plain = pipeline.retouch(photo, Recipe(), quiet)
+    on_ears = replace(scene, ears=np.ones(scene.skin.shape, np.bool_))
+    near = Suspect(
+        photo.width / 2, photo.height / 2, 2.0 * photo.width, np.zeros((4, 2, 2), np.float32), True
+    )
+    for doubtful in (on_ears, replace(scene, suspects=(near,))):
+        monkeypatch.setattr(pipeline, "survey", lambda *_, seen=doubtful, **__: seen)
+        placed = pipeline.retouch(photo, Recipe(), quiet)
+        offered = {s.id for s in placed.spots if s.decision is Decision.REVIEW}
+        assert {s.id for s in plain.spots if s.sure} <= offered
+        assert not any(s.sure for s in placed.spots)
 
 
 def test_patches_do_not_overlap_and_spare_every_kept_spot(chart: Chart) -> None:

@@ -196,15 +196,15 @@ def test_a_foreign_plan_is_refused(photo: Photo, plain: Retouched, tmp_path: Pat
         taken_up(path, photo, Corrections())
 
 
-@pytest.mark.parametrize("where", ["steps", "outcomes"])
+@pytest.mark.parametrize(("where", "inside"), [("steps", None), ("steps", "spot"), ("outcomes", "patch")])
 def test_a_plan_of_many_large_masks_is_refused_before_they_are_unpacked(
-    photo: Photo, plain: Retouched, tmp_path: Path, where: str
+    photo: Photo, plain: Retouched, tmp_path: Path, where: str, inside: str | None
 ) -> None:
     """Some kB of plan were gigabytes of masks: the worker was ended, and the photo set aside."""
     told = json.loads(zlib.decompress(packed(plain.standing, photo, RECIPE)))
     whole = [0, 0, photo.height, photo.width]
-    one = next(entry for entry in told[where] if where == "steps" or entry["patch"])
-    (one if where == "steps" else one["patch"])["box"] = whole
+    one = next(entry for entry in told[where] if inside is None or entry[inside])
+    (one if inside is None else one[inside])["box"] = whole
     told[where] += [one] * (1 << 11)
     path = tmp_path / "heal.tif"
     write_heal_layer(path, photo, plain.patches, Finish(), memo=zlib.compress(json.dumps(told).encode(), 6))

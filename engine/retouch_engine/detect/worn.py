@@ -45,8 +45,10 @@ alike, too, and ears and their rings are red."""
 _ALIKE_MM, _ALIKE_RISE = 0.2, 0.12
 """How far marks that are alike may differ: in the logarithm of their size, and in each rise, of the one in
 green."""
-_OTHERS = 5
-"""Others like it from which a mark was made: of the same finds none has more than three."""
+_OTHERS, _OTHERS_SHARE = 5, 0.125
+"""Others like it from which a mark was made, and their least share of all that count. Of the same finds none
+has more than three, but nobody there has over 29 such marks, and the more there are the more are alike by
+chance: by the number alone six in ten faces with 80 spots, drawn from those of one person each, were left."""
 _SEVERAL = 3
 """Worn marks on one person from which nothing is healed unasked."""
 _COLOURS = ("rise_r", "rise_g", "rise_b")
@@ -81,8 +83,8 @@ def worn(finds: Sequence[Mapping[str, float]], heal: Sequence[float]) -> float:
     """
     likely = [f for f, h in zip(finds, heal, strict=True) if h >= _LIKELY]
     outlined = [f for f in likely if f.get("ring_spread", math.inf) <= _EVEN]
-    others = _others(outlined)
-    told = [bool(no_skin(f)) or n >= _OTHERS for f, n in zip(outlined, others, strict=True)]
+    least = max(_OTHERS, _OTHERS_SHARE * len(outlined))
+    told = [bool(no_skin(f)) or n >= least for f, n in zip(outlined, _others(outlined), strict=True)]
     return float(sum(told) + sum(bool(no_skin(f)) for f in likely if "melanin" not in f))
 
 

@@ -120,6 +120,7 @@ def test_our_pictures_are_known_for_ours_wherever_they_are_copied(tmp_path: Path
     for path in (sheet, view):
         with pytest.raises(OwnOutput, match="is a result of retouchd, its skin"):
             read_photo(path, Limits())
+        assert path.read_bytes()[2:4] == b"\xff\xe0", "JFIF comes first"
     colour = imagecodecs.jpeg_decode(view.read_bytes())[300, 300]
     np.testing.assert_allclose(colour, [155.6, 116.7, 97.3], atol=4)
 

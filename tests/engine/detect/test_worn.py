@@ -12,6 +12,7 @@ from benchmarks import skin
 from numpy.typing import NDArray
 
 from retouch_engine.detect import spotnet
+from retouch_engine.detect.finds import Find, figured
 from retouch_engine.detect.learned import Learned
 from retouch_engine.detect.lines import Bars, named_find
 from retouch_engine.detect.rendering import Rendering
@@ -35,6 +36,7 @@ MARK: Mapping[str, float] = {
     "ring_spread": 0.08,
     "inside_spread": 0.3,
 }
+MANY: list[Mapping[str, float]] = [{**MARK, "mm": 3.0 * 1.3**n} for n in range(54)]
 Float = NDArray[np.float32]
 
 
@@ -133,8 +135,10 @@ def test_a_stone_is_bright_and_dark_inside_and_a_faint_blotch_only_uneven() -> N
         ([{**MARK, "rise_b": 0.1 + 0.05 * n} for n in range(6)], 0.5, 0),
         ([{**MARK, "rise_red": 0.6}, MARK, {SEEN_RED: 0.5}], 0.5, 2),
         ([], 0.5, 0),
+        ([MARK] * 6 + MANY[:34], 0.5, 6),
+        ([MARK] * 6 + MANY, 0.5, 0),
     ],
-    ids=["six", "five", "freckles", "on an ear", "sizes differ", "colours differ", "too red", "none"],
+    ids=["six", "five", "freckles", "ear", "sizes", "colours", "too red", "none", "of forty", "of sixty"],
 )
 def test_marks_are_worn_that_are_too_red_or_too_much_alike(
     finds: list[Mapping[str, float]], odds: float, count: int
@@ -165,3 +169,22 @@ def test_redness_is_seen_beside_the_skin_around_in_the_usual_rendering() -> None
     assert seen_red(colourful, cells, inside) == pytest.approx(0.24, abs=0.02)
     nothing = replace(seen, skin=np.zeros((20, 20), np.bool_))
     assert seen_red(nothing, cells, inside) == 0
+    wider = Box(7, 7, 13, 13)
+    assert seen_red(seen, wider, np.ones((6, 6), np.bool_)) == pytest.approx(0.4, abs=0.02), (
+        "its reddest part"
+    )
+
+
+def test_of_what_may_be_a_blemish_and_has_no_outline_the_redness_is_measured() -> None:
+    rgb = np.full((80, 80, 3), (200, 150, 130), np.uint8)
+    rgb[36:44, 36:44] = PAINT
+    odds = np.full((3, 40, 40), 0.5, np.float32)
+    seen = View(rgb, odds, np.ones((40, 40), np.bool_), 1.0, 0, 0, 5.0)
+    inside, box = np.ones((8, 8), np.bool_), Box(36, 36, 44, 44)
+    faint = Find(box, inside, 9.0, {"own": 2.0})
+    scene = survey(Photo(rgb))
+    unlikely = replace(seen, odds=np.zeros_like(odds))
+    ((one,), (hopeless,)) = (figured(scene, how, [faint]) for how in (seen, unlikely))
+    assert one.figures[SEEN_RED] > 0.4
+    assert no_skin(one.figures)
+    assert SEEN_RED not in hopeless.figures, "nothing is asked of it"
