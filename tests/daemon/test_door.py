@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
+import os
 import socket
 import sqlite3
 import threading
@@ -18,7 +20,7 @@ from tests.daemon.conftest import wait_for
 from retouchd import config
 from retouchd.cli import cli
 from retouchd.config.settings import Http
-from retouchd.errors import ConfigMistakes
+from retouchd.errors import ConfigMistakes, PortTaken
 from retouchd.web.gate import Gate
 from retouchd.web.review import Album, Server, Site, Tiles, serve
 
@@ -196,6 +198,22 @@ def test_an_ipv6_address_is_listened_at() -> None:
     assert server.url == f"http://[::1]:{server.port}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"), [(errno.EAFNOSUPPORT, "install-service"), (errno.EADDRINUSE, "another")]
+)
+def test_a_page_that_cannot_listen_says_what_helps(
+    monkeypatch: pytest.MonkeyPatch, code: int, remedy: str
+) -> None:
+    """Below the unit without a network no other address helps."""
+
+    def refused(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Server, "server_bind", refused)
+    with pytest.raises(PortTaken, match=f"{os.strerror(code)}; .*{remedy}"):
+        opened()
 
 
 def test_an_ipv6_address_without_brackets_is_a_mistake(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ class Server(ThreadingHTTPServer):
         try:
             super().__init__(listen, handler or Handler)
         except OSError as error:
-            raise PortTaken(f"{listen[0]}:{listen[1]}", error.strerror or str(error)) from None
+            raise PortTaken(f"{listen[0]}:{listen[1]}", error) from None
 
     @property
     def port(self) -> int:
