@@ -24,6 +24,9 @@ TEMPLATE = "retouchd@.service"
 _STATE = Path("/var/lib/retouchd")
 _PROGRAM = "/usr/local/bin/retouchd run --config /etc/retouchd/config.toml"
 _NO_NETWORK = "IPAddressDeny=any\nRestrictAddressFamilies=AF_UNIX\nPrivateNetwork=yes\n"
+_BY_ITSELF = "With [http] listen `retouchd install-service` lets this machine ask. By hand, and for hooks"
+_BY_HAND = "For a page at [http] listen, in a drop-in for the instance, and for hooks"
+"""An instance reads settings that nobody knows when its unit is written."""
 _LISTENS = """# But for the page at [http] listen, which this machine may ask.
 IPAddressDeny=any
 IPAddressAllow=localhost
@@ -82,6 +85,7 @@ def instance(unit: str) -> str:
         f"#   NAME is that of a configuration: /etc/retouchd/NAME.toml, with state_dir = {_STATE}/NAME\n\n"
     )
     text = text.replace("\n\n#   NAME", "\n#   NAME") + "[Unit]" + rest
+    text = text.replace(_BY_ITSELF, _BY_HAND)
     text = text.replace("/etc/retouchd/config.toml", "/etc/retouchd/%i.toml")
     text = text.replace("in watched folders\n", "in watched folders (%i)\n")
     return text.replace("StateDirectory=retouchd\n", "StateDirectory=retouchd/%i\n")

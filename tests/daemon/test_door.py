@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
+import os
 import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from tests.daemon.conftest import wait_for
 
 from retouchd import config
 from retouchd.cli import cli
 from retouchd.config.settings import Http
-from retouchd.errors import ConfigMistakes
+from retouchd.errors import ConfigMistakes, PortTaken
 from retouchd.web.gate import Gate
 from retouchd.web.review import Album, Server, Site, Tiles, serve
 
@@ -62,8 +66,12 @@ POST = b"POST /shoot/x/approve HTTP/1.1\r\nHost: localhost\r\nContent-Type: appl
         (POST + b"Content-Length: 2\r\nContent-Length: 0\r\n\r\n{}" + NEXT, b"400"),
         (POST + b"Content-Length: +2\r\n\r\n{}" + NEXT, b"400"),
         (POST + b"Content-Length: 99999999999\r\n\r\n{}" + NEXT, b"400"),
+        (
+            b"GET /progress HTTP/1.1\r\nHost: localhost\r\nContent-Length : %d\r\n\r\n" % len(NEXT) + NEXT,
+            b"400",
+        ),
     ],
-    ids=["a body nobody reads", "chunks", "two lengths", "an odd length", "a huge body"],
+    ids=["a body nobody reads", "chunks", "two lengths", "an odd length", "a huge body", "a blank"],
 )
 def test_nothing_of_one_request_is_taken_for_the_next(door: Server, request_: bytes, status: bytes) -> None:
     answers = said(door, request_)
@@ -75,27 +83,74 @@ def test_requests_one_after_another_over_one_connection_are_answered(door: Serve
     assert said(door, NEXT * 3).count(b"HTTP/1.1 200") == 3
 
 
-def test_connections_that_are_held_end_and_the_page_is_there_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def asking_are(server: Server, many: int) -> bool:
+    return len(server._asking) == many
+
+
+@pytest.mark.parametrize(
+    "half", [b"", NEXT[:-2], NEXT, POST + b"Content-Length: 9\r\n\r\n{"], ids=["none", "head", "done", "body"]
+)
+def test_who_takes_longest_to_ask_makes_way(monkeypatch: pytest.MonkeyPatch, half: bytes) -> None:
+    """A hundred connections by which a byte came now and then kept everybody else out for ever."""
     monkeypatch.setattr(serve, "_MOST_AT_ONCE", 4)
     server = opened()
-    held = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(4)]
+    held = []
+    for count in range(1, 5):
+        held.append(socket.create_connection(("127.0.0.1", server.port), timeout=20))
+        held[-1].sendall(half)
+        if half == NEXT:
+            assert held[-1].recv(10) == b"HTTP/1.1 2"
+        wait_for(partial(asking_are, server, count))
+    for _ in range(2):
+        assert said(server, NEXT).startswith(b"HTTP/1.1 200")
+    while held[0].recv(1000):
+        pass
     for line in held:
-        line.sendall(NEXT[:-2])
-    refused = socket.create_connection(("127.0.0.1", server.port), timeout=20)
-    assert refused.recv(100) == b""
-    for line in (*held, refused):
         line.close()
-    again: list[bytes] = []
-    for _ in range(200):  # until the four have noticed
-        try:
-            again.append(said(server, NEXT))
-        except ConnectionError:
-            continue
-        if again[-1]:
-            break
-    assert again[-1].startswith(b"HTTP/1.1 200")
+    server.shutdown()
+    server.server_close()
+
+
+def test_nobody_who_is_being_answered_makes_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "_MOST_AT_ONCE", 2)
+    monkeypatch.setattr(serve, "_END_S", 0.01)
+    begun, go_on, whole = threading.Semaphore(0), threading.Event(), Site.get
+
+    def slow(self: Site, path: str) -> Any:
+        begun.release()
+        assert go_on.wait(60)
+        return whole(self, path)
+
+    monkeypatch.setattr(Site, "get", slow)
+    server = opened()
+    lines = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(2)]
+    for line in lines:
+        line.sendall(NEXT)
+        assert begun.acquire(timeout=60)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as refused:
+        assert refused.recv(100) == b""
+    go_on.set()
+    for line in lines:
+        assert line.recv(12) == b"HTTP/1.1 200"
+        line.close()
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_thread_that_cannot_be_started_costs_no_place(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(serve, "_MOST_AT_ONCE", 1)
+    server = opened()
+
+    def none_left(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", none_left)
+        assert said(server, b"") == b""
+    assert said(server, NEXT).startswith(b"HTTP/1.1 200")
+    assert "can't start new thread" in capsys.readouterr().err
     server.shutdown()
     server.server_close()
 
@@ -143,6 +198,22 @@ def test_an_ipv6_address_is_listened_at() -> None:
     assert server.url == f"http://[::1]:{server.port}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"), [(errno.EAFNOSUPPORT, "install-service"), (errno.EADDRINUSE, "another")]
+)
+def test_a_page_that_cannot_listen_says_what_helps(
+    monkeypatch: pytest.MonkeyPatch, code: int, remedy: str
+) -> None:
+    """Below the unit without a network no other address helps."""
+
+    def refused(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Server, "server_bind", refused)
+    with pytest.raises(PortTaken, match=f"{os.strerror(code)}; .*{remedy}"):
+        opened()
 
 
 def test_an_ipv6_address_without_brackets_is_a_mistake(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from retouch_engine import estimated_bytes
-from retouchd import control, mounts
+from retouch_engine import Role, estimated_bytes
+from retouchd import control, mounts, naming
 from retouchd.config import Settings, overrides
 from retouchd.errors import FolderMistake
-from retouchd.results import contact, record, undo
+from retouchd.results import contact, publish, record, undo
 from retouchd.state.journal import STAGE_LIMITS_S
 from retouchd.text import ascii_line, shown
 from retouchd.work import gpu, protocol
@@ -42,6 +42,8 @@ def test_a_mount_table_may_hold_anything(table: bytes) -> None:
 
 @same_folder
 @given(RECORDS)
+@example({"schema": "retouchd.record/1", "outputs": None})
+@example({"schema": "retouchd.record/1", "outputs": {"mask": 3}})
 def test_a_record_may_hold_anything(tmp_path: Path, told: dict[str, Any]) -> None:
     path = tmp_path / "x.json"
     path.write_bytes(record.dump(told))
@@ -52,6 +54,10 @@ def test_a_record_may_hold_anything(tmp_path: Path, told: dict[str, Any]) -> Non
     assert isinstance(record.same_source(known, tmp_path / "a.tif"), bool)
     assert all(isinstance(d, str) for d in record.our_digests(known, "result"))
     assert isinstance(record.renewed(known), dict)
+    names = naming.ResultSet(tmp_path, "a")
+    names.path(Role.MASK).parent.mkdir(exist_ok=True)
+    names.path(Role.MASK).write_bytes(b"mask")
+    assert publish.reusable(publish.Published(names, known), lambda: None) == {}
     assert record.seconds(known) is not None
     source = undo._source(known, tmp_path)
     assert source is None or ".." not in source.name

@@ -119,7 +119,9 @@ def test_the_facts_are_those_of_the_readme(hot: Hot) -> None:
     assert (idle["done"], idle["failed"]) == (1, 1)
 
 
-def test_a_photo_that_was_done_before_is_told_as_adopted(hot: Hot) -> None:
+@pytest.mark.parametrize("odd", [{}, {"file": 2, "event": 3, "xmp": 4}])
+def test_a_photo_that_was_done_before_is_told_as_adopted(hot: Hot, odd: dict[str, int]) -> None:
+    """And what a record counts that others wrote ends no service: it is words of a log line."""
     note = hot.base / "note"
     hot.drop("a.tif")
     process = hot.start()
@@ -128,10 +130,15 @@ def test_a_photo_that_was_done_before_is_told_as_adopted(hot: Hot) -> None:
     process.wait(60)
     for path in hot.state.glob("journal*"):
         path.unlink()
+    told = json.loads((record := hot.folder / "_retouchd/a.json").read_bytes())
+    told["counts"] |= odd
+    told["outputs"] |= odd
+    record.write_text(json.dumps(told))
     configured(hot, note)
-    hot.start()
-    (done,) = wait_for(lambda: told_in(note))
+    process = hot.start()
+    (done,) = wait_for(lambda: told_in(note) or process.poll())
     assert (done["event"], done["adopted"]) == ("done", True)
+    assert not done["counts"].keys() & odd.keys()
 
 
 REFUSED = (

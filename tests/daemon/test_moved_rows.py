@@ -17,6 +17,7 @@ from retouchd.results import keepsakes
 from retouchd.state.journal import Journal
 from retouchd.state.rows import Resting, Row
 from retouchd.watch import moves
+from retouchd.watch.intake import Intake
 from retouchd.watch.scanner import Found
 
 SIG = Signature(1, 2, 3, 4, 5)
@@ -73,7 +74,9 @@ def test_a_photo_is_missing_where_a_look_could_have_seen_it(
     [
         (State.QUEUED, "", False, "a.tif", True),
         (State.QUEUED, "", True, "a.tif", True),
-        (State.QUEUED, "ab", False, "b.tif", True),
+        (State.QUEUED, "ab", False, "a.tif", True),
+        (State.QUEUED, "", False, "b.tif", True),
+        (State.QUEUED, "ab", False, "b.tif", False),  # nor with results by another name
         (State.QUEUED, "ab", True, "a.tif", False),  # what a person said of it lies with its results
         (State.QUARANTINED, "ab", True, "a.tif", True),
         (State.DONE, "ab", False, "a.tif", True),
@@ -110,6 +113,34 @@ def test_a_photo_that_is_done_does_not_follow_where_it_has_no_results(
     row = row_of(journal, Path("/before/a.tif"), Path("/before"), state=State.DONE)
     new = os.fsencode(tmp_path / "hot/a.tif")
     assert not moves.follow(journal, watch(tmp_path / "hot"), new, SIG, row)
+
+
+@pytest.mark.parametrize("state", [State.RUNNING, State.RENDERED, State.PUBLISHING])
+def test_a_photo_in_hand_is_no_other_photo_where_its_folder_is_called_otherwise(
+    journal: Journal, tmp_path: Path, state: State
+) -> None:
+    """On a share where capitals do not matter its result was still written, and then made once more."""
+    photo = tmp_path / "hot/Day/a.tif"
+    photo.parent.mkdir(parents=True)
+    photo.write_bytes(b"photo")
+    intake = Intake(
+        Settings(state_dir=tmp_path / "state", watch=(watch(tmp_path / "hot"),)), journal, table=list
+    )
+    intake.look()
+    row = journal.find(os.fsencode(photo))
+    assert row
+    held = journal.save(replace(row, state=state))
+    assert held
+    photo.parent.rename(tmp_path / "hot/day")
+
+    def looked() -> list[Path]:
+        intake.reconfigure(Settings(state_dir=tmp_path / "state", watch=(watch(tmp_path / "hot"),)))
+        intake.look()
+        return [row.file for row in journal.listed()]
+
+    assert looked() == [photo]
+    journal.save(replace(held, state=State.SKIPPED, code=GONE))
+    assert looked() == [photo, tmp_path / "hot/day/a.tif"]
 
 
 @pytest.mark.parametrize(

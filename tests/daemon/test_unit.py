@@ -74,6 +74,8 @@ def test_the_unit_for_instances_follows_from_the_other(project: Path) -> None:
 
     assert many == service.instance(single)
     assert "--config /etc/retouchd/%i.toml\n" in many
+    assert "install-service` lets" in single
+    assert "install-service` lets" not in many  # it fits one configuration, not those of instances
     assert "StateDirectory=retouchd/%i\n" in many
 
 

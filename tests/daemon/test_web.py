@@ -108,7 +108,7 @@ def test_figures_for_prometheus(shared_page: int) -> None:
     assert "retouchd_build_info{" in text
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.1:99999", ":80", "127.0.0.1:http"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.1:99999", ":80", "[]:80", "127.0.0.1:http"])
 def test_what_is_no_address_is_refused(tmp_path: Path, address: str) -> None:
     path = tmp_path / "config.toml"
     path.write_text(f'[http]\nlisten = "{address}"\n')

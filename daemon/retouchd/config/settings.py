@@ -114,7 +114,7 @@ def address_text(value: str) -> str:
     """
     host, _, port = value.rpartition(":")
     number = port.isascii() and port.isdigit() and int(port) <= 65_535
-    if value and not (host and number):
+    if value and not (host.strip("[]") and number):
         raise ValueError("empty, or an address and a port such as 127.0.0.1:8712")
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
         raise ValueError("an IPv6 address in brackets, such as [::1]:8712")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,8 +128,12 @@ class PortTaken(RetouchdError):
 
     exit_code = 69
 
-    def __init__(self, address: str, why: str) -> None:
-        super().__init__(f"cannot listen at {shown(address)}: {shown(why)}; choose another http.listen")
+    def __init__(self, address: str, error: OSError) -> None:
+        remedy = "choose another http.listen"
+        if error.errno == errno.EAFNOSUPPORT:  # another would not help below systemd
+            remedy = "retouchd install-service --replace gives the unit its network; without IPv6 " + remedy
+        why = error.strerror or str(error)
+        super().__init__(f"cannot listen at {shown(address)}: {shown(why)}; {remedy}")
 
 
 class UnknownJob(RetouchdError):

@@ -124,15 +124,13 @@ def reusable(done: Published, alive: Callable[[], None], *, renamed: bool = Fals
     files: dict[str, Staged] = {}
     if record.followed(done.record) and not renamed:
         return files
-    told = done.record.get("outputs", {})
-    for role in naming.PUBLISH_ORDER:
-        if role not in told:
-            continue
-        path, entry = done.names.path(role), told[role]
+    digests = record.published_digests(done.record)
+    for role in (r for r in naming.PUBLISH_ORDER if r in digests):
+        path = done.names.path(role)
         whole = path.is_file() and not path.is_symlink() and path.stat().st_size > 0
-        if not whole or record.digest_of(path, alive) != entry.get("sha256"):
+        if not whole or record.digest_of(path, alive) != digests[role]:
             return {}
-        files[str(role)] = Staged(path, Digest(entry["sha256"]), path.stat().st_size)
+        files[str(role)] = Staged(path, digests[role], path.stat().st_size)
     return files if Role.RESULT in files else {}
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from retouch_engine import RECORD_SCHEMA, Role
+from retouch_engine import RECORD_SCHEMA, Decision, Role
 from retouchd import naming, ours
 from retouchd.config import Settings
 from retouchd.jobs import Digest, Outcome, Staged
@@ -105,7 +105,13 @@ def last_run(record: dict[str, Any]) -> str:
 
 def result_digest(record: dict[str, Any]) -> Digest:
     """The digest of the main TIFF as it was published; empty when the record does not say."""
-    return Digest(str(_table(_table(record, "outputs"), Role.RESULT).get("sha256", "")))
+    return published_digests(record).get(Role.RESULT, Digest(""))
+
+
+def published_digests(record: dict[str, Any]) -> dict[str, Digest]:
+    """The digest of each file that was published, by its role; empty where the record does not say."""
+    told = _table(record, "outputs")
+    return {role: Digest(str(_table(told, role).get("sha256", ""))) for role in told}
 
 
 def followed(record: dict[str, Any]) -> bool:
@@ -264,7 +270,8 @@ def summary(record: dict[str, Any]) -> str:
 
 def counts(record: dict[str, Any]) -> dict[str, int]:
     """How many spots were found, and how many of them healed, kept, left for review or failed."""
-    return {key: value for key, value in _table(record, "counts").items() if type(value) is int}
+    told = _table(record, "counts")
+    return {key: told[key] for key in ("found", *map(str, Decision)) if type(told.get(key)) is int}
 
 
 def stages(record: dict[str, Any]) -> dict[str, float]:

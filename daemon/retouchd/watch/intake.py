@@ -209,8 +209,7 @@ class Intake:
         self, root: Root, found: scanner.Found, resting: Mapping[bytes, Resting], moving: Mapping[bytes, Row]
     ) -> dict[str, bytes]:
         """Where photos were that are not there now; first also those of folders watched no longer."""
-        waiting = {path: row for path, row in moving.items() if row.state in WAITING}
-        lost = moves.missing(resting, found) | moves.missing(waiting, found)
+        lost = moves.missing(resting, found) | moves.missing(moving, found)
         for other in () if root.swept else self._journal.roots():
             if other.path not in self._settings.roots:
                 lost = moves.missing(self._journal.resting(other.path), found) | lost
@@ -221,6 +220,10 @@ class Intake:
         before = moves.before(self._journal, signature, lost)
         if before is None:
             return False
+        if before.state in IN_HAND:
+            # Where capitals do not matter its result is still written, by its former name. Taken at once as
+            # another photo, it got a second one.
+            return True
         photo = Path(os.fsdecode(path))
         try:
             moves.kept_marks_follow(root.watch, photo, before, self._followed_lists)

@@ -40,12 +40,12 @@ def follow(journal: Journal, watch: Watch, path: bytes, signature: Signature, ro
     """Have what is known of a photo follow it to ``path``; False when it is to be looked at as a new one.
 
     One that is done needs its results beside it, as when its folder was renamed. A file that was renamed
-    itself has none there, and a mirror's have to be asked. So has what a person said of one that waits to be
+    itself has none there, and a mirror's have to be asked. So with what a person said of one that waits to be
     done again: it lies with those results, and a photo that is new by its name is asked about under others.
+    On exFAT, where a file's ctime outlasts its renaming, a mole that was to be kept was healed.
     """
-    if watch.mirror and row.state in WAITING and row.source_digest:
-        return False
-    if row.state == State.DONE and (watch.mirror or not _results_beside(Path(os.fsdecode(path)), row.file)):
+    was_done = row.state == State.DONE or (row.state in WAITING and row.source_digest)
+    if was_done and (watch.mirror or not _results_beside(Path(os.fsdecode(path)), row.file)):
         return False
     after = replace(row, path=path, root=watch.root, signature=str(signature))
     return journal.save(after) is not None

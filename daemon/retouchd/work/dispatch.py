@@ -321,9 +321,9 @@ class Dispatcher:
 
     def _done(self, row: Row, published: Published) -> None:
         names, final = published.names, published.record
-        told = final.get("outputs", {})
+        digests = record.published_digests(final)
         # Paths come from the names we give, never from a record that others could have written.
-        files = [(names.path(r), str(told[r].get("sha256", ""))) for r in naming.PUBLISH_ORDER if r in told]
+        files = [(names.path(r), digests[r]) for r in naming.PUBLISH_ORDER if r in digests]
         self._desk.journal.note_published(row.id, files)
         self._desk.journal.note_stages({} if published.adopted else record.stages(final))
         reason = _told(row, published)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import sqlite3
@@ -24,6 +25,8 @@ from retouchd.web.review.viewer import NoPicture
 _MOST_BYTES = 4 << 20
 _MOST_AT_ONCE = 100
 """Connections: each is a thread and a descriptor, and the service needs descriptors for its photos."""
+_END_S = 1.0
+"""How long a new connection waits for the thread of one that was hung up on."""
 _FOREIGN = (
     "a page of another origin may not change anything; a proxy before this one has to hand on the Host it was"
     " asked for"
@@ -55,12 +58,13 @@ class Server(ThreadingHTTPServer):
     ) -> None:
         self.site, self.gate = site, gate
         self._free = threading.BoundedSemaphore(_MOST_AT_ONCE)
+        self._asking: dict[socket.socket, None] = {}
         if ":" in listen[0]:
             self.address_family = socket.AF_INET6
         try:
             super().__init__(listen, handler or Handler)
         except OSError as error:
-            raise PortTaken(f"{listen[0]}:{listen[1]}", error.strerror or str(error)) from None
+            raise PortTaken(f"{listen[0]}:{listen[1]}", error) from None
 
     @property
     def port(self) -> int:
@@ -74,18 +78,44 @@ class Server(ThreadingHTTPServer):
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve it, or hang up where too many are served: held connections must not end the service."""
-        if self._free.acquire(blocking=False):
+        """Serve it, or hang up: held connections must not end the service, and not keep others out either.
+
+        Who sends a byte now and then held its thread for ever, and a hundred such nobody could be served.
+        """
+        if not self._free.acquire(blocking=False):
+            self._hang_up_on_the_slowest()
+            if not self._free.acquire(timeout=_END_S):
+                self.shutdown_request(request)
+                return
+        try:
             super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
+        except BaseException:  # no thread could be started
+            self._free.release()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """In its thread."""
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self.heard(request)
             self._free.release()
+
+    def listen_to(self, request: socket.socket) -> None:
+        """From now on it is the client who takes time."""
+        self._asking[request] = None
+
+    def heard(self, request: socket.socket) -> None:
+        """From now on it is we."""
+        self._asking.pop(request, None)
+
+    def _hang_up_on_the_slowest(self) -> None:
+        """On whoever has taken longest to ask, if anybody; its thread then ends."""
+        slowest = next(iter(list(self._asking)), None)
+        if slowest is not None:
+            self.heard(slowest)
+            with contextlib.suppress(OSError):  # gone meanwhile
+                slowest.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that goes away is no error; each one was a stack in the log."""
@@ -102,6 +132,11 @@ class Handler(BaseHTTPRequestHandler):
     server_version = "retouchd"
     sys_version = ""
 
+    def handle_one_request(self) -> None:
+        """Wait for a request, and answer it."""
+        self.server.listen_to(self.connection)
+        super().handle_one_request()
+
     def parse_request(self) -> bool:
         """Refuse a request line without a version: by HTTP/0.9 an answer would come without its status."""
         if not super().parse_request():
@@ -109,6 +144,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.request_version == "HTTP/0.9":
             self.send_error(400, "no version of HTTP in the request")
             return False
+        self.server.heard(self.connection)
         return self._ends_somewhere()
 
     def _ends_somewhere(self) -> bool:
@@ -117,7 +153,9 @@ class Handler(BaseHTTPRequestHandler):
         A proxy sends the requests of several people over one connection.
         """
         lengths = [text.strip() for text in self.headers.get_all("Content-Length", [])]
-        if "Transfer-Encoding" in self.headers:
+        if self.headers.defects:  # with a blank before a colon all that follows is no header any more
+            self.send_error(400, "a header that cannot be read")
+        elif "Transfer-Encoding" in self.headers:
             self.send_error(411, "send a Content-Length; chunks are not read")
         elif len(lengths) > 1 or not all(text.isascii() and text.isdigit() for text in lengths):
             self.send_error(400, "not one Content-Length")
@@ -211,7 +249,11 @@ class Handler(BaseHTTPRequestHandler):
         if not 0 <= size <= _MOST_BYTES:
             self.close_connection = True
             raise BadRequest("too much")
-        return self.rfile.read(size)
+        self.server.listen_to(self.connection)
+        try:
+            return self.rfile.read(size)
+        finally:
+            self.server.heard(self.connection)
 
     def _body(self) -> dict[str, Any]:
         try:
