@@ -14,16 +14,12 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.codec.sniff import OWN_NAMESPACE
+from retouch_engine.codec.metadata import XMP_SEGMENT
+from retouch_engine.codec.rdf import packet_of_one
 
-_DRAWN = b"retouchd:Drawn"
-_PACKET = (
-    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
-    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    f'<rdf:Description rdf:about="" xmlns:retouchd="{OWN_NAMESPACE}" {_DRAWN.decode("ascii")}="True"/>'
-    '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
-).encode()
-_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0" + _PACKET
+_DRAWN = "retouchd:Drawn"
+_PACKET = packet_of_one(_DRAWN, "True")
+_SEGMENT = XMP_SEGMENT + _PACKET
 _CHUNK = b"iTXtXML:com.adobe.xmp\0\0\0\0\0" + _PACKET
 _PNG_HEAD_BYTES = 33
 """The signature and the header's chunk, which comes first."""
@@ -31,7 +27,7 @@ _PNG_HEAD_BYTES = 33
 
 def is_drawn(xmp: bytes) -> bool:
     """Whether a packet is one of a picture that was never a result."""
-    return _DRAWN in xmp
+    return _DRAWN.encode() in xmp
 
 
 def is_drawn_png(data: bytes) -> bool:

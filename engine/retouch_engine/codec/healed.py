@@ -13,8 +13,8 @@ import tifffile
 from numpy.typing import NDArray
 
 from retouch_engine.codec.metadata import metadata_of
+from retouch_engine.codec.rdf import packet_of_one
 from retouch_engine.codec.rows import stays_grey
-from retouch_engine.codec.sniff import OWN_NAMESPACE
 from retouch_engine.errors import DamagedPhoto
 from retouch_engine.imaging.turning import back, turned, turned_box, turned_size
 from retouch_engine.types import Box, Photo
@@ -29,14 +29,7 @@ def plan_packet(memo: bytes) -> bytes:
 
     In XMP and not in a tag of our own: ImageMagick and others complain of tags that they do not know.
     """
-    plan = base64.b64encode(memo).decode("ascii")
-    return (
-        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
-        '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
-        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-        f'<rdf:Description rdf:about="" xmlns:retouchd="{OWN_NAMESPACE}" retouchd:Plan="{plan}"/>'
-        '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
-    ).encode()
+    return packet_of_one("retouchd:Plan", base64.b64encode(memo).decode("ascii"))
 
 
 def _memo(xmp: bytes) -> bytes:

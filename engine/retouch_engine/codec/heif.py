@@ -67,7 +67,7 @@ def read_heif(path: Path, handle: BinaryIO, limits: Limits) -> Decoded:
     if samples.size != np.prod(shape):
         raise DamagedPhoto(path, f"it unpacks to {samples.shape}")
     samples = _spread(samples.reshape(shape), int(picture.info["bit_depth"])) if wide else samples
-    colours = 1 if mode in {"L", "I"} else 3
+    colours = min(3, _CHANNELS[mode])
     meaning = (_ASSOCIATED if mode == "RGBa" else _UNASSOCIATED,) * (shape[2] - colours)
     turn = Turn(orientation, turned_size((height, width), orientation))
     metadata = replace(_metadata(picture.info), turn=turn, credentials=CREDENTIALS in boxes)

@@ -91,6 +91,18 @@ def _western(stray: re.Match[str]) -> str:
     return stray.group().encode("utf-8", "surrogateescape").decode("cp1252", "replace")
 
 
+def packet_of_one(short: str, text: str) -> bytes:
+    """A packet with one property and no room to grow: ``text`` has no letter that XML would have escaped."""
+    prefix, _, _ = short.partition(":")
+    return (
+        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+        f'<x:xmpmeta xmlns:x="{META}">'
+        f'<rdf:RDF xmlns:rdf="{RDF}">'
+        f'<rdf:Description rdf:about="" xmlns:{prefix}="{PREFIXES[prefix]}" {short}="{text}"/>'
+        '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+    ).encode()
+
+
 class Packet:
     """The properties of one resource, and the prefixes they were written with."""
 
