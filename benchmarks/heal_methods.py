@@ -110,7 +110,8 @@ def _half(case: Case) -> Samples | None:
 def _wide_feather(case: Case) -> Samples | None:
     """A control: the donor's heal over clean skin, cross-faded over a third of the hole."""
     depth = distance_inside(case.hole)
-    return _mixed(replace(case, spoilt=case.truth), np.clip(depth / max(1.0, 0.66 * depth.max()), 0, 1))
+    width = max(1.0, 0.66 * float(depth.max()))
+    return _mixed(replace(case, spoilt=case.truth), np.clip(depth / width, 0, 1))
 
 
 def _mixed(case: Case, share: Float) -> Samples | None:

@@ -46,7 +46,7 @@ class Pose:
     y: float
 
 
-def scenes(sheets: list[Sheet], odds: Float, rng: Generator) -> Iterator[tuple[Image, Image]]:
+def scenes(sheets: list[Sheet], odds: NDArray[np.float64], rng: Generator) -> Iterator[tuple[Image, Image]]:
     """One made scene, photographed twice, the second time in the mirror: ``SIDE`` px square, and labels."""
     canvas = backdrop(rng, SIDE, sheets[int(rng.integers(len(sheets)))].skin)
     label = np.zeros((SIDE, SIDE), dtype=np.uint8)

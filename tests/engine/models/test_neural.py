@@ -17,6 +17,7 @@ from retouch_engine.heal import Heal, Wound
 from retouch_engine.heal.neural import Neural, spec_of, steps_for, window_of
 from retouch_engine.imaging.bands import blur, fine_bands
 from retouch_engine.imaging.density import density, tone
+from retouch_engine.imaging.masks import bounding_box
 from retouch_engine.pool import Hands, Pool
 from retouch_engine.runtime import FillOrder, load
 from retouch_engine.stock import Model
@@ -33,8 +34,7 @@ def skin_wound(size: int = 300, r: float = 20, at: tuple[int, int] | None = None
     y, x = np.ogrid[:size, :size]
     hole = np.asarray((y - cy) ** 2 + (x - cx) ** 2 <= r * r)
     od[hole] += np.float32(0.5)
-    rows, columns = np.nonzero(hole)
-    inner = Box(rows.min(), columns.min(), rows.max() + 1, columns.max() + 1).grown(40, size, size)
+    inner = bounding_box(hole).grown(40, size, size)
     return Wound(od, hole, np.zeros_like(hole), Box(0, 0, size, size), 2 * r, 3, inner)
 
 

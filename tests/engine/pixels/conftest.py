@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from retouch_engine.heal import Wound
 from retouch_engine.imaging.bands import blur
+from retouch_engine.imaging.masks import bounding_box
 from retouch_engine.types import Box
 
 Skin = Callable[..., NDArray[np.float32]]
@@ -42,7 +43,6 @@ def wound_in(
     """A wound over a whole array."""
     h, w = hole.shape
     none = np.zeros_like(hole) if forbid is None else forbid
-    rows, columns = np.nonzero(hole)
-    inner = Box(rows.min(), columns.min(), rows.max() + 1, columns.max() + 1).grown(40, h, w)
+    inner = bounding_box(hole).grown(40, h, w)
     size = 2 * float(np.sqrt(hole.sum() / np.pi))
     return Wound(od, hole, none, Box(0, 0, h, w), size, seed, inner)

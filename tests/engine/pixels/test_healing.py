@@ -36,7 +36,7 @@ def laid(wound: Wound, heal: Heal, strength: float = 1.0) -> tuple[np.ndarray, P
 
 
 def contrast(od: np.ndarray, core: np.ndarray, ring: np.ndarray, sigma: float) -> float:
-    grey = np.ascontiguousarray(od.mean(axis=-1))
+    grey = od.mean(axis=-1, dtype=np.float32)
     band = blur(grey, sigma) - blur(grey, 1.6 * sigma)
     return float(band[core].std() / band[ring].std())
 
