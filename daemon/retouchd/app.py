@@ -295,7 +295,9 @@ class Service:
         pauses = self.journal.paused()
         paused = "paused, " * (bool(pauses) and all(holding(pauses, r) for r in self.settings.roots))
         waiting = sum(counts[s] for s in (State.SETTLING, State.QUEUED, State.RETRY))
+        unwritten = counts[State.RENDERED] + counts[State.PUBLISHING]
         parts = [f"{waiting} waiting", f"{counts[State.DONE]} done"]
+        parts += [f"{unwritten} rendered and not yet written"] * bool(unwritten)
         for keeper, row in self.dispatcher.current:
             parts.append(f"{_on(keeper.plan.card)}{shown(row.file.name)}: {keeper.stage or 'starting'}")
         parts[0] = ("draining: " * self.flags.drain) + paused + parts[0]
@@ -312,11 +314,7 @@ class Service:
         wait = 0.0 if self._more else min(_TURN_S, max(0.0, self.intake.next_due_s() - self.clock()))
         if self.dispatcher.draining and not self._more:
             wait = _TURN_S / 5
-        fds = [
-            self.alarm.read_fd,
-            self.control.fd,
-            *self.crew.fds,
-        ]
+        fds = [self.alarm.read_fd, self.control.fd, *self.crew.fds]
         select.select(fds, [], [], wait)
         self.alarm.clear()
 

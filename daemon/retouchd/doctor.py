@@ -41,8 +41,9 @@ def examine(settings: Settings, engine: str = protocol.ENGINE_FACTORY) -> Iterat
     yield _exiftool()
     yield _inotify()
     for watch in settings.watch:
-        how = probe(watch.path, mounts.current)
-        yield Finding(f"watched {shown(watch.path)}", how, well=not how.startswith("offline"))
+        root = probe(watch, mounts.current)
+        how = f"offline: {root.offline}" if root.offline else root.mode
+        yield Finding(f"watched {shown(watch.path)}", how, well=not (root.offline or root.unwritable))
         yield _room(f"room in {shown(watch.path)}", watch.path, settings)
     yield _state(settings)
     yield _room("room for staging", settings.state_dir, settings)

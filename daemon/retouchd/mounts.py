@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from retouchd.text import user_named
+
 NETWORK_TYPES = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "virtiofs", "vboxsf", "vmhgfs", "afs", "ceph", "glusterfs"}
 )
@@ -65,6 +67,19 @@ def covering(path: Path, mounts: Sequence[Mount]) -> Mount:
         if real.is_relative_to(mount.point) and len(mount.point.parts) >= len(best.point.parts):
             best = mount
     return best
+
+
+def unwritable(folder: Path) -> str:
+    """Why nothing can be written in a folder, or in the closest one above it that is there.
+
+    Empty as far as can be told without trying: some servers say yes and refuse later.
+    """
+    place = next((p for p in (folder, *folder.parents) if p.is_dir()), Path("/"))
+    if os.access(place, os.W_OK | os.X_OK):
+        return ""
+    if os.statvfs(place).f_flag & os.ST_RDONLY:
+        return "read-only; a systemd unit opens what `retouchd install-service --replace` names in it"
+    return f"user {user_named(os.geteuid())} may not"
 
 
 def lacks(folder: Path, needed_bytes: int) -> bool:

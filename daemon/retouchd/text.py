@@ -7,6 +7,7 @@ without passing through here, so that a name can neither move a cursor nor forge
 from __future__ import annotations
 
 import os
+import pwd
 
 
 def shown(name: str | bytes | os.PathLike[str]) -> str:
@@ -31,6 +32,14 @@ def complaint(error: OSError) -> str:
     """What the system says, and of which file: ``Not a directory: /shoot/_retouchd``."""
     words = error.strerror or shown(str(error)) or type(error).__name__
     return f"{words}: {shown(error.filename)}" if isinstance(error.filename, (str, bytes)) else words
+
+
+def user_named(uid: int) -> str:
+    """A user by name, or by number where nobody has that name."""
+    try:
+        return shown(pwd.getpwuid(uid).pw_name)
+    except KeyError:
+        return f"'#{uid}'"
 
 
 def duration(seconds: float) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -120,6 +121,28 @@ def test_a_share_that_goes_away_in_the_middle_and_returns(counted: Hot, space: S
     assert calls(hot) == ["a.tif", "b.tif", "c.tif"]
     names = sorted(p.name for p in space.at(disk).glob("*-retouched*.tif"))
     assert names == ["a-retouched.tif", "b-retouched.tif", "c-retouched.tif"]
+
+
+def test_a_folder_that_takes_no_results_is_told_before_the_night(counted: Hot, space: Space) -> None:
+    hot = counted
+    space.do("mount", "-t", "tmpfs", "none", hot.folder)
+    (space.at(hot.folder) / "a.tif").write_bytes(b"one")
+    space.do("mount", "-o", "remount,ro", hot.folder)
+    process = hot.start(before=QUICK, inside=space.enter)
+    wait_for(lambda: "1 rendered and not yet written" in hot.about("status").stdout)
+
+    because = "results cannot be written: read-only; a systemd unit opens what"
+    assert because in hot.about("status").stdout
+    asked = [*space.enter, sys.executable, "-m", "retouchd", "doctor", "--config", str(hot.config)]
+    doctor = subprocess.run(asked, env=hot.env, capture_output=True, text=True, check=False)
+    assert f"LOOK  watched {hot.folder}" in doctor.stdout, doctor.stdout
+    assert because in doctor.stdout
+    told = [line for line in hot.log().splitlines() if '"results cannot be written"' in line]
+    assert len(told) == 1, "each look said so anew"
+    space.do("mount", "-o", "remount,rw", hot.folder)
+    wait_for(lambda: hot.rows("done"))
+    wait_for(lambda: "cannot be written" not in hot.about("status").stdout)
+    end(process)
 
 
 def test_a_full_disk_is_waited_for_and_costs_no_attempt(counted: Hot, space: Space) -> None:

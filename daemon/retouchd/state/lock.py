@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-import pwd
 from pathlib import Path
 
 from retouchd.errors import RetouchdError, StateDirBusy, StateDirUnusable
-from retouchd.text import shown
+from retouchd.text import shown, user_named
 
 LOCK_NAME = "lock"
 
@@ -19,16 +18,8 @@ class NotItsUser(RetouchdError):
     exit_code = 77
 
     def __init__(self, state_dir: Path) -> None:
-        user = _user(state_dir)
+        user = user_named(state_dir.stat().st_uid)
         super().__init__(f"{shown(state_dir)} belongs to {user}; do it as that user: sudo -u {user} ...")
-
-
-def _user(folder: Path) -> str:
-    uid = folder.stat().st_uid
-    try:
-        return shown(pwd.getpwuid(uid).pw_name)
-    except KeyError:
-        return f"'#{uid}'"
 
 
 def hold(state_dir: Path) -> int:

@@ -109,12 +109,15 @@ class Intake:
 
     def _look_at(self, path: Path, root: Root) -> None:
         before, root.looked_s = (root.offline, root.mount, root.lost), self._clock()
+        closed = root.unwritable
         root.check(self._table)
         found = scanner.Found() if root.offline else self._scan(root)
         if not found.files:  # else it is one broken entry, for which the others need not wait
             root.offline = root.offline or found.unreadable.get(root.key, "")
         if (root.offline, root.mount, root.lost) != before:
             self._health_changed(root)
+        if root.unwritable and root.unwritable != closed:
+            log.get().warning("results cannot be written", root=root.watch.path, why=root.unwritable)
         if not root.offline and not root.vanished(root.watch.path, self._table):  # not even meanwhile
             self._reconcile(root, found)
             self._sweep_once(root, found)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from retouchd.config import Settings, Watch
-from retouchd.mounts import Mount, covering
+from retouchd.mounts import Mount, covering, unwritable
 from retouchd.text import shown
 
 _REST = 20.0
@@ -51,6 +51,8 @@ class Root:
     """Folders below it that the last look could not list, and why: nothing in them is ever seen."""
     cost_s: float = 0.0
     """What the last look took: a folder of 100,000 photos is not looked at all the time."""
+    unwritable: str = ""
+    """Why its results cannot be written, as far as that can be told without trying."""
     offline: str = ""
     """Why it cannot be looked at; empty when it can."""
     looked_s: float = 0.0
@@ -81,6 +83,7 @@ class Root:
         away = ", ".join(shown(p) for p in sorted(self.lost))
         how += f"; below it {', '.join(inner)}" if inner else ""
         how += f"; no longer mounted: {away}" if away else ""
+        how += f"; results cannot be written: {self.unwritable}" if self.unwritable else ""
         barred = ", ".join(f"{shown(p)} ({why})" for p, why in sorted(self.barred.items())[:_MOST_NAMED])
         return how + (f"; cannot be listed: {barred}" if barred else "")
 
@@ -128,6 +131,7 @@ class Root:
             self.mount = covering(self.watch.path, mounts)
             self.results = covering(mirror, mounts) if mirror else None
             self._look_inside(mounts)
+            self.unwritable = unwritable(mirror or self.watch.path)
 
     def _look_inside(self, mounts: Sequence[Mount]) -> None:
         real = Path(os.path.realpath(self.watch.path))
@@ -168,9 +172,9 @@ def _missing(marker: str, folder: Path) -> str:
     return ""
 
 
-def probe(path: Path, table: MountTable) -> str:
+def probe(watch: Watch, table: MountTable) -> Root:
     """For ``doctor``: how a folder would be watched."""
-    root = Root(Watch(path=path))
+    root = Root(watch)
     root.check(table)
     root.events = not root.network
-    return f"offline: {root.offline}" if root.offline else root.mode
+    return root
