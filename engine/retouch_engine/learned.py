@@ -7,6 +7,7 @@ not. So their digest is part of every recipe's digest: when they change, what is
 from __future__ import annotations
 
 import hashlib
+import os
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,21 @@ def networks_run() -> bool:
     return find_spec("onnxruntime") is not None
 
 
+@cache
+def onnxruntime() -> Any:
+    """The library, told to be silent before it is loaded: nothing may leave this machine.
+
+    Since 1.29 its wheels for Linux count what they run and how often, and send that to their maker
+    (microsoft/onnxruntime#27379). Asked to stop once it is loaded it has told of itself already, and has given
+    the machine a lasting number in the user's folder of caches; this variable it reads once.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime as library
+
+    library.disable_telemetry_events()  # of use where somebody else in this process loaded it first
+    return library
+
+
 def session(path: Path) -> Any:
     """A small network of this project, ready to run on the processor. Needs onnxruntime.
 
@@ -27,16 +43,15 @@ def session(path: Path) -> Any:
     share one look take up to twice the processor's time for it and are no sooner done: 24 ms instead of 13
     for a face of 416 px, 58 instead of 50 for a photo of 896.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
+    library = onnxruntime()
+    options = library.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     # With it each size of picture takes its memory twice: once to learn the pattern, once by the pattern.
     options.enable_mem_pattern = False
     _share_memory()
     options.add_session_config_entry("session.use_env_allocators", "1")
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return library.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 @cache
@@ -45,15 +60,14 @@ def _share_memory() -> None:
 
     Each keeps what its largest picture took: 196 MB for the three of a face by themselves, 115 together.
     """
-    import onnxruntime
-
-    kinds = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, onnxruntime.OrtMemType.DEFAULT
-    place = onnxruntime.OrtMemoryInfo("Cpu", kinds[0], 0, kinds[1])
+    library = onnxruntime()
+    kinds = library.OrtAllocatorType.ORT_ARENA_ALLOCATOR, library.OrtMemType.DEFAULT
+    place = library.OrtMemoryInfo("Cpu", kinds[0], 0, kinds[1])
     # What onnxruntime does by default: no bound, and growing by doubling.
     usual = dict.fromkeys(
         ("max_dead_bytes_per_chunk", "initial_chunk_size_bytes", "arena_extend_strategy"), -1
     )
-    onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg({"max_mem": 0, **usual}))
+    library.create_and_register_allocator(place, library.OrtArenaCfg({"max_mem": 0, **usual}))
 
 
 @cache

@@ -11,7 +11,7 @@ import subprocess
 from importlib.util import find_spec
 
 from retouch_engine.budget import CUDA, Machine, usable_mb
-from retouch_engine.learned import networks_run
+from retouch_engine.learned import networks_run, onnxruntime
 
 _QUERY = ("--query-gpu=memory.free,name", "--format=csv,noheader,nounits")
 _MIB = 1.048576
@@ -53,6 +53,4 @@ def _card() -> tuple[int, str]:
 
 
 def _onnx_cuda() -> bool:
-    import onnxruntime
-
-    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    return "CUDAExecutionProvider" in onnxruntime().get_available_providers()

@@ -15,6 +15,7 @@ import numpy as np
 
 from retouch_engine.budget import CUDA, Use
 from retouch_engine.errors import ModelUnusable
+from retouch_engine.learned import onnxruntime
 from retouch_engine.runtime.base import Fill, FillOrder
 
 _CHANNELS = {"image": 3, "mask": 1}
@@ -33,18 +34,17 @@ class OnnxFiller:
     @classmethod
     def load(cls, use: Use) -> OnnxFiller:
         """See :func:`retouch_engine.runtime.load`."""
-        import onnxruntime
-
         found = [name for name in use.model.files if name.endswith(".onnx")]
         if len(found) != 1:
             raise ModelUnusable(use.model.id, f"{len(found)} .onnx files, expected 1")
-        options = onnxruntime.SessionOptions()
+        library = onnxruntime()
+        options = library.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
         cpu = "CPUExecutionProvider"
         providers = ["CUDAExecutionProvider", cpu] if use.device == CUDA else [cpu]
         try:
-            session = onnxruntime.InferenceSession(
+            session = library.InferenceSession(
                 str(use.model.folder / found[0]), sess_options=options, providers=providers
             )
         except Exception as error:
