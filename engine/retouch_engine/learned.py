@@ -26,7 +26,7 @@ def onnxruntime() -> Any:
     """The library, told to be silent before it is loaded: nothing may leave this machine.
 
     Since 1.29 its wheels for Linux count what they run and how often, and send that to their maker
-    (microsoft/onnxruntime#27379). Asked to stop once it is loaded it has told of itself already, and has given
+    (microsoft/onnxruntime#27379). Asked to stop once it is loaded it has told of itself already, and given
     the machine a lasting number in the user's folder of caches; this variable it reads once.
     """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
