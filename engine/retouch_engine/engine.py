@@ -105,12 +105,13 @@ class RetouchEngine:
             record = recorded.result()
             with clock.stage("digest"):
                 record["outputs"] = digests.result()
+            arrived = carried.result()
         record["seconds"] = done.seconds | clock.seconds
         record["outside_unchanged"] = proof.outside_unchanged
         record["proof"] = asdict(proof)
-        record["metadata"] = asdict(carried.result())
+        record["metadata"] = asdict(arrived)
         record |= signed
-        record["notes"] += _metadata_notes(photo, carried.result(), signed) + document + warnings(made)
+        record["notes"] += _metadata_notes(photo, arrived, signed) + document + warnings(made)
         record["contact"] = {"rows": rows}
         return Rendered(staged, record)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,11 @@ import tifffile
 from benchmarks.chart import Chart
 from benchmarks.files import write_photo
 
-from retouch_engine import Order, Recipe, Rendered, Role, errors, open_engine
+from retouch_engine import Order, Recipe, Rendered, Role, errors, open_engine, threads
 from retouch_engine.codec.read import read_samples
 from retouch_engine.imaging.turning import turned
 from retouch_engine.recipe import Finish, Limits
+from retouch_engine.threads import Borrowed
 
 
 def done(source: Path, staging: Path, recipe: Recipe | None = None, mask: Path | None = None) -> Rendered:
@@ -40,6 +43,36 @@ def rendered(chart: Chart, tmp_path_factory: pytest.TempPathFactory) -> tuple[Re
 
 def read(rendered: Rendered, role: Role) -> np.ndarray:
     return np.asarray(tifffile.imread(rendered.files[role]))
+
+
+class Tardy(Borrowed):
+    """Hands that begin only what somebody waits for: the slowest that threads can be."""
+
+    def submit(self, act: Callable[..., Any], *arguments: object) -> Future[Any]:
+        future: Future[Any] = Future()
+
+        def result(timeout: float | None = None) -> Any:
+            if future.set_running_or_notify_cancel():
+                future.set_result(act(*arguments))
+            return Future.result(future, timeout)
+
+        self._open.add(future)
+        future.result = result  # type: ignore[method-assign]
+        return future
+
+    def end(self) -> None:
+        for future in self._open:
+            if future.cancel():
+                future.set_running_or_notify_cancel()
+
+
+def test_each_result_is_waited_for_before_what_makes_it_is_ended(
+    chart_tiff: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside small photos the comparison of metadata had not begun, was given up, and the photo failed."""
+    monkeypatch.setattr(threads, "Borrowed", Tardy)
+    rendered = done(chart_tiff, tmp_path / "staging")
+    assert set(rendered.record["outputs"]) == set(rendered.files)
 
 
 def test_every_role_is_staged_and_its_digest_is_in_the_record(rendered: tuple[Rendered, Path]) -> None:
