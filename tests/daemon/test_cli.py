@@ -320,6 +320,8 @@ def test_a_folder_that_is_watched_no_longer_raises_no_alarm(hot: Hot) -> None:
         ("retouchd", 5, "3 waiting"),
         ("retouchd", 300, "3 waiting; busy since 5 min"),
         ("another", 300, "not running"),
+        ("/clones/retouchd/another", 300, "not running"),
+        ("/clones/retouchd/bin/retouchd", 300, "3 waiting; busy since 5 min"),
     ],
 )
 def test_a_daemon_that_looks_for_long_is_busy_and_a_stranger_of_its_number_is_none(

@@ -31,10 +31,12 @@ def _is_running(instance: InstanceRow, now: float) -> bool:
     One that looked at a slow share for longer than between two beats was called "not running".
     """
     try:
-        words = Path(f"/proc/{instance.pid}/cmdline").read_bytes()
+        words = Path(f"/proc/{instance.pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
-    return now - instance.beat_at <= _FRESH_S or b"retouchd" in words
+    # A word, not any folder: what runs from a clone called retouchd is not the service for that.
+    ours = any(word.rpartition(b"/")[2] == b"retouchd" for word in words)
+    return now - instance.beat_at <= _FRESH_S or ours
 
 
 def _doing(instance: InstanceRow | None, now: float) -> str:
