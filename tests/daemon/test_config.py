@@ -155,10 +155,10 @@ def test_the_configuration_is_looked_for_in_order(tmp_path: Path, monkeypatch: p
     monkeypatch.delenv("RETOUCHD_CONFIG", raising=False)
     home = tmp_path / "home/retouchd/config.toml"
     home.parent.mkdir(parents=True)
-    write(home, "")
-    assert config.find(None) == home
     write(tmp_path / "config.toml", "")
     assert config.find(None) == Path("config.toml")
+    write(home, "")
+    assert config.find(None) == home, "a clone's own default was taken for the settings of who calls in it"
     monkeypatch.setenv("RETOUCHD_CONFIG", str(tmp_path / "gone.toml"))
     with pytest.raises(ConfigNotFound, match=r"gone\.toml"):
         config.find(None)

@@ -93,6 +93,8 @@ def test_install_service_writes_units_that_systemd_accepts(
     done = hot.about("install-service", *words)
 
     assert (done.returncode, done.stderr) == (0, "")
+    assert f"settings: {hot.config}, 2 watched" in done.stdout
+    assert ("enable-linger" in done.stdout) == user
     place = "srv/x/.config/systemd/user" if user else "etc/systemd/system"
     text = (root / place / "retouchd.service").read_text()
     assert str(hot.config) in text

@@ -38,8 +38,8 @@ config_option = click.option(
     "--config",
     "config_path",
     type=GivenPath(dir_okay=False),
-    help="Configuration file. Default: $RETOUCHD_CONFIG, ./config.toml, ~/.config/retouchd/config.toml,"
-    " /etc/retouchd/config.toml.",
+    help="Configuration file. Default: $RETOUCHD_CONFIG, ~/.config/retouchd/config.toml,"
+    " /etc/retouchd/config.toml, ./config.toml.",
 )
 preset_option = click.option(
     "--preset",

@@ -79,6 +79,7 @@ def install_service(user: bool, replace: bool, root: Path, config_path: Path | N
     """
     path = absolute(config.find(config_path))
     settings = config.load(path)
+    click.echo(f"settings: {shown(path)}, {len(settings.watch)} watched")
     made = service.plan(settings, path, user=user, root=absolute(root))
     service.write(made, replace=replace)
     for written in made.files:
@@ -89,6 +90,10 @@ def install_service(user: bool, replace: bool, root: Path, config_path: Path | N
     if not settings.http.local and not user:
         click.echo(
             "note: others may ask at [http] listen once IPAddressAllow= in the unit names their network"
+        )
+    if user:
+        click.echo(
+            "note: it ends when this user logs out; `loginctl enable-linger` lets it work through the night"
         )
     systemctl = "systemctl --user" if user else "systemctl"
     before = "" if user else "systemd-sysusers && systemd-tmpfiles --create && "
