@@ -26,9 +26,9 @@ _T = TypeVar("_T", bound=BaseModel)
 def places() -> list[Path]:
     """Where a configuration is looked for when no option names one, best first.
 
-    The folder that a command is called in comes last. A clone of this project has a config.toml, the documented
-    default: called there, everything asked about its folders instead of one's own, and the unit that
-    install-service wrote watched them.
+    The folder that a command is called in comes last. A clone of this project has a config.toml, the
+    documented default: called there, everything asked about its folders instead of one's own, and the unit
+    that install-service wrote watched them.
     """
     named = os.environ.get("RETOUCHD_CONFIG")
     home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
