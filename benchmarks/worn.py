@@ -1,6 +1,6 @@
 """What becomes of things that are worn, painted, spilt or in the air: rendered on portraits of every tone.
 
-    python -m benchmarks.worn DATA_DIR [--each 8] [--kind NAME ...] [--without-rules] [--sheets FOLDER]
+    python -m benchmarks.worn DATA_DIR [--each 8] [--kind NAME ...] [--look NAME] [--without-rules]
 
 Each kind of ``benchmarks.worn_kinds`` is laid on people from the lightest to the darkest of both public sets,
 at its real size and lit as their faces are, one thing to a photo, away from labelled marks and from what is
@@ -18,9 +18,10 @@ import argparse
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -30,6 +31,7 @@ import imagecodecs
 import numpy as np
 from benchmarks.detect_score import typology_angle
 from benchmarks.files import write_photo
+from benchmarks.grades import GRADES, Grading
 from benchmarks.skin import Float, Rng, sensor
 from benchmarks.spots.labels import Portrait, portraits
 from benchmarks.tones import BANDS, unmarked
@@ -47,6 +49,8 @@ from retouch_engine.types import Bool, Box
 SEED = 7
 QUALITY = 93
 Eight = NDArray[np.uint8]
+Ask = Callable[[Eight], list[Mapping[str, Any]]]
+"""What a photo's decision record says of its spots."""
 _TRIES = 60
 _GOLDEN = 5**0.5 / 2 - 0.5
 """Steps of so much of a round come evenly everywhere, however many there are."""
@@ -117,21 +121,22 @@ def sitter(portrait: Portrait) -> Sitter | None:
     return Sitter(portrait.pixels, ((x + x1) / 2, (y + y1) / 2), scale, angle, clean, lit)
 
 
-def seen_bare(whose: Sitter, engine: Engine) -> Sitter:
+def seen_bare(whose: Sitter, ask: Ask) -> Sitter:
     """The same, knowing what is healed without anything on it, and clean where nothing is."""
     clean = whose.clean.copy()
-    healed = tuple(_box(spot) for spot in previewed(engine, whose.pixels) if _fate(spot) == "healed")
+    healed = tuple(_box(spot) for spot in ask(whose.pixels) if _fate(spot) == "healed")
     for box in healed:
         clean[box.grown(round(_ROOM_MM * whose.px_per_mm), *clean.shape).slices] = False
     return replace(whose, clean=clean, healed=healed)
 
 
-def previewed(engine: Engine, pixels: Eight) -> list[Mapping[str, Any]]:
-    """The spots of the decision record that a JPEG of these pixels has."""
+def previewed(engine: Engine, look: Grading, pixels: Eight) -> list[Mapping[str, Any]]:
+    """The spots of the decision record that a JPEG of these pixels has under a look."""
+    shown = np.rint(255 * np.clip(look(pixels.astype(np.float32) / np.float32(255)), 0, 1)).astype(np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         source, staging = Path(folder) / "photo.jpg", Path(folder) / "staging"
         staging.mkdir()
-        source.write_bytes(imagecodecs.jpeg_encode(pixels, level=QUALITY, subsampling="444"))
+        source.write_bytes(imagecodecs.jpeg_encode(shown, level=QUALITY, subsampling="444"))
         return list(engine.preview(Order(source, staging, Recipe()), lambda _stage: None)["spots"])
 
 
@@ -146,7 +151,7 @@ def _fate(spot: Mapping[str, Any]) -> str:
     return "left alone" if spot["decision"] == Decision.KEPT else "offered"
 
 
-def chosen(data: Path, count: int, engine: Engine) -> list[Sitter]:
+def chosen(data: Path, count: int, ask: Ask) -> list[Sitter]:
     """So many people of both sets, evenly from the darkest to the lightest."""
     angles: dict[Path, float] = {}
     for portrait in portraits(data):
@@ -155,7 +160,7 @@ def chosen(data: Path, count: int, engine: Engine) -> list[Sitter]:
     ordered = sorted(angles, key=angles.__getitem__)
     wanted = {ordered[n * len(ordered) // count] for n in range(count)}
     seen = [sitter(portrait) for portrait in portraits(data) if portrait.path in wanted]
-    return sorted((seen_bare(one, engine) for one in seen if one is not None), key=lambda one: one.angle)
+    return sorted((seen_bare(one, ask) for one in seen if one is not None), key=lambda one: one.angle)
 
 
 def laid(whose: Sitter, thing: Drawn, x: int, y: int, rng: Rng) -> Eight:
@@ -227,9 +232,7 @@ class Rendering:
     """The thing and what lies around it, as the engine saw it before packing."""
 
 
-def renderings(
-    people: Sequence[Sitter], name: str, each: int, seed: int, engine: Engine
-) -> Iterator[Rendering]:
+def renderings(people: Sequence[Sitter], name: str, each: int, seed: int, ask: Ask) -> Iterator[Rendering]:
     """One kind so many times, on skin of every tone; fewer where somebody's has no room for it."""
     begun = np.random.default_rng([seed, *name.encode()]).uniform()
     for number in range(each):
@@ -240,7 +243,7 @@ def renderings(
             continue
         pixels = laid(whose, drawn(KINDS[name], whose.px_per_mm, rng), *at, rng)
         covered = np.abs(pixels.astype(int) - whose.pixels).max(axis=-1) > _SEEN
-        fate = worst(previewed(engine, pixels), covered, whose.healed)
+        fate = worst(ask(pixels), covered, whose.healed)
         yield Rendering(name, whose.angle, fate, _view(pixels, *at))
 
 
@@ -273,6 +276,7 @@ def main() -> None:
     )
     parser.add_argument("--people", type=int, default=30, help="from the lightest to the darkest")
     parser.add_argument("--kind", action="append", choices=list(KINDS), help="only this one")
+    parser.add_argument("--look", default="as it is", choices=list(GRADES), help="of benchmarks.grades")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument(
         "--without-rules", action="store_true", help="as if nothing were known of what is worn"
@@ -283,19 +287,19 @@ def main() -> None:
         if given.without_rules:
             for module, rule in ((lines, "no_skin"), (kinds, "no_skin"), (lines, "among_worn")):
                 stack.enter_context(mock.patch.object(module, rule, return_value=""))
-        report(given, stack.enter_context(open_engine()))
+        report(given, partial(previewed, stack.enter_context(open_engine()), GRADES[given.look]))
 
 
-def report(given: argparse.Namespace, engine: Engine) -> None:
+def report(given: argparse.Namespace, ask: Ask) -> None:
     """Measure and print, one kind after the other."""
     begun = time.perf_counter()
-    people = chosen(given.data, given.people, engine)
+    people = chosen(given.data, given.people, ask)
     tones = f"typology angle {people[0].angle:.0f} to {people[-1].angle:.0f}"
-    print(f"{len(people)} people, {tones}; seed {given.seed}, {given.each} of each kind")
+    print(f"{len(people)} people, {tones}, {given.look}; seed {given.seed}, {given.each} of each kind")
     print(f"  {'':28s} rendered" + "".join(f"{fate:>12s}" for fate in FATES))
     whole: list[Rendering] = []
     for name in given.kind or KINDS:
-        shown = list(renderings(people, name, given.each, given.seed, engine))
+        shown = list(renderings(people, name, given.each, given.seed, ask))
         print(line(name, Counter(r.fate for r in shown)), flush=True)
         whole += shown
         if given.sheets and shown:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pytest
+from benchmarks.grades import GRADES
 from benchmarks.spots.labels import Portrait
 from benchmarks.worn import (
+    Ask,
     Lit,
     Sitter,
     laid,
     line,
+    previewed,
     renderings,
     seen_bare,
     sheet,
@@ -44,16 +48,19 @@ class FakeEngine:
     def __init__(self, spots: Sequence[Mapping[str, Any]]) -> None:
         self.spots, self.shapes = spots, set[tuple[int, ...]]()
 
+    brightest: int = 0
+
     def preview(self, order: Order, _progress: Callable[[str], None]) -> dict[str, Any]:
         photo = read_photo(order.source, Limits())
         assert not photo.halved_colour
         assert photo.lossy
         self.shapes.add(photo.pixels.shape)
+        self.brightest = int(photo.pixels.max())
         return {"spots": self.spots}
 
 
-def asked(spots: Sequence[Mapping[str, Any]]) -> Engine:
-    return cast("Engine", FakeEngine(spots))
+def ask(engine: FakeEngine, look: str = "as it is") -> Ask:
+    return partial(previewed, cast("Engine", engine), GRADES[look])
 
 
 def spot(decision: str, box: tuple[int, int, int, int]) -> dict[str, Any]:
@@ -179,25 +186,33 @@ def test_on_a_real_face_there_is_room_and_none_where_something_is_healed_anyway(
     at = somewhere(face, KINDS["painted heart"], 0, rng)
     assert at is not None
     assert face.clean[at[1], at[0]]
-    everything = seen_bare(face, asked([spot("healed", (0, 0, 512, 512))]))
+    everything = seen_bare(face, ask(FakeEngine([spot("healed", (0, 0, 512, 512))])))
     assert somewhere(everything, KINDS["painted heart"], 0, rng) is None
-    offered = seen_bare(face, asked([spot("review", (0, 0, 512, 512))]))
+    offered = seen_bare(face, ask(FakeEngine([spot("review", (0, 0, 512, 512))])))
     assert np.array_equal(offered.clean, face.clean)
 
 
 def test_renderings_go_through_the_engine_as_photos_and_come_back_judged(somebody: Sitter) -> None:
     engine = FakeEngine([spot("healed", (0, 0, SIDE, SIDE))])
     darker = replace(somebody, angle=10.0)
-    shown = list(renderings([somebody, darker], "kumkum", 3, 7, cast("Engine", engine)))
+    shown = list(renderings([somebody, darker], "kumkum", 3, 7, ask(engine)))
     assert engine.shapes == {(SIDE, SIDE, 3)}
     assert [r.fate for r in shown] == ["healed"] * 3
     assert {r.angle for r in shown} == {10.0, 40.0}
-    again = list(renderings([somebody, darker], "kumkum", 3, 7, cast("Engine", engine)))
+    again = list(renderings([somebody, darker], "kumkum", 3, 7, ask(engine)))
     assert all(np.array_equal(a.view, b.view) for a, b in zip(shown, again, strict=True))
-    other = list(renderings([somebody, darker], "kumkum", 3, 8, cast("Engine", engine)))
+    other = list(renderings([somebody, darker], "kumkum", 3, 8, ask(engine)))
     assert not any(np.array_equal(a.view, b.view) for a, b in zip(shown, other, strict=True))
     tiles = sheet(shown)
     assert (tiles.reshape(-1, 3) == (220, 30, 30)).all(axis=1).any(), "a red bar below each"
+
+
+def test_a_photo_is_asked_about_under_its_look(somebody: Sitter) -> None:
+    plain, matte = FakeEngine([]), FakeEngine([])
+    ask(plain)(somebody.pixels)
+    ask(matte, "matte")(somebody.pixels)
+    assert plain.brightest == pytest.approx(200, abs=2)
+    assert matte.brightest == pytest.approx(0.85 * 200 + 0.12 * 255, abs=2)
 
 
 def test_a_line_counts_by_fate() -> None:
