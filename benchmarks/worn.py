@@ -31,7 +31,7 @@ import imagecodecs
 import numpy as np
 from benchmarks.detect_score import typology_angle
 from benchmarks.files import write_photo
-from benchmarks.grades import GRADES, Grading
+from benchmarks.grades import GRADES, QUALITY, Grading
 from benchmarks.skin import Float, Rng, sensor
 from benchmarks.spots.labels import Portrait, portraits
 from benchmarks.tones import BANDS, unmarked
@@ -47,7 +47,6 @@ from retouch_engine.survey import survey
 from retouch_engine.types import Bool, Box
 
 SEED = 7
-QUALITY = 93
 Eight = NDArray[np.uint8]
 Ask = Callable[[Eight], list[Mapping[str, Any]]]
 """What a photo's decision record says of its spots."""
@@ -60,9 +59,8 @@ _BLUR_MM = 0.25
 _SHADE_MM, _RELIEF_MM = 3.0, 0.6
 _SEEN = 8
 """Of 255: by less nobody sees that something lies there."""
-_USUAL = np.array([0.55, 0.32, 0.24])
+_USUAL, _CAST = np.array([0.55, 0.32, 0.24]), 0.4
 """Light from usual skin in usual light, and how much of a face's difference from it is the light's."""
-_CAST = 0.4
 _ON_IT, _OF_IT = 0.3, 0.2
 """A find is of the thing that covers so much of its box, or that it holds so much of."""
 _TILE, _ACROSS = 160, 6
@@ -108,13 +106,15 @@ class Sitter:
 
 
 def sitter(portrait: Portrait) -> Sitter | None:
-    """Look at one portrait; None without a face that has both eyes."""
+    """Look at one portrait; None without a face that has both eyes and some clean skin."""
     photo = portrait.photo()
     scene = survey(photo)
     scale = scene.scale.px_per_mm
     if not scene.faces or len(scene.faces[0].eyes) < 2 or not scale:
         return None
     clean = unmarked(portrait, scene, scale)
+    if not clean.any():
+        return None
     (x, y), (x1, y1) = scene.faces[0].eyes
     angle = typology_angle(portrait.pixels[::4, ::4], clean[::4, ::4])
     lit = Lit.of(portrait.pixels, clean)
@@ -225,8 +225,8 @@ def worst(spots: Sequence[Mapping[str, Any]], covered: Bool, before: Sequence[Bo
 class Rendering:
     """One thing on one portrait."""
 
-    kind: str
     angle: float
+    """The skin's, degrees."""
     fate: str
     view: Eight
     """The thing and what lies around it, as the engine saw it before packing."""
@@ -244,7 +244,7 @@ def renderings(people: Sequence[Sitter], name: str, each: int, seed: int, ask: A
         pixels = laid(whose, drawn(KINDS[name], whose.px_per_mm, rng), *at, rng)
         covered = np.abs(pixels.astype(int) - whose.pixels).max(axis=-1) > _SEEN
         fate = worst(ask(pixels), covered, whose.healed)
-        yield Rendering(name, whose.angle, fate, _view(pixels, *at))
+        yield Rendering(whose.angle, fate, _view(pixels, *at))
 
 
 def _view(pixels: Eight, x: int, y: int) -> Eight:

@@ -79,6 +79,7 @@ PEARL: tuple[Colour, ...] = ((238, 232, 222), (235, 215, 210))
 FOOD: tuple[Colour, ...] = ((190, 140, 80), (150, 95, 50), (215, 180, 125), (90, 55, 35))
 VERMILION: tuple[Colour, ...] = ((0.12, 1.0, 0.8), (0.2, 1.9, 1.5), (0.2, 1.5, 1.2))
 LIPSTICK: tuple[Colour, ...] = ((0.06, 0.5, 0.36), (0.1, 0.8, 0.6), (0.15, 1.1, 0.8))
+PINK_LIPSTICK: tuple[Colour, ...] = ((0.03, 0.5, 0.2), (0.05, 0.9, 0.4), (0.25, 0.9, 0.35))
 HENNA: tuple[Colour, ...] = ((0.15, 0.45, 0.65), (0.2, 0.65, 0.9), (0.3, 0.95, 1.3))
 PENCIL: tuple[Colour, ...] = ((0.22, 0.38, 0.5), (0.36, 0.6, 0.8), (0.5, 0.82, 1.1))
 INK: tuple[Colour, ...] = ((1.4, 1.0, 0.5), (1.3, 1.3, 1.3), (0.2, 1.6, 1.3))
@@ -202,6 +203,9 @@ PAINTED: Mapping[str, Thing] = {
     ),
     "smear of lipstick": Thing(
         ("cheek", "mouth corner"), (3, 8), (Part(blot, LIPSTICK, True, patchy=0.3, soft_mm=(0.2, 0.5)),)
+    ),
+    "smear of pink lipstick": Thing(
+        ("cheek", "mouth corner"), (3, 8), (Part(blot, PINK_LIPSTICK, True, patchy=0.3, soft_mm=(0.2, 0.5)),)
     ),
     "false blood": Thing(
         FACE, (0.8, 3.5), (Part(blot, ((120, 8, 12),), finish=glossy),), (2, 6), apart_mm=(4, 5), alike=False
@@ -355,6 +359,15 @@ MEDICAL: Mapping[str, Thing] = {
         (
             Part(disc, ((225, 205, 190),), opacity=(0.12, 0.35), finish=glossy),
             Part(disc, ((240, 232, 222),), opacity=(0.2, 0.7), size=0.35, soft_mm=(0.4, 0.8)),
+        ),
+        raised=True,
+    ),
+    "patch over a pimple": Thing(
+        FACE,
+        (8, 12),
+        (
+            Part(disc, ((0.08, 0.5, 0.4), (0.06, 0.35, 0.27)), True, size=0.25, soft_mm=(0.3, 0.6)),
+            Part(disc, ((225, 205, 190),), opacity=(0.12, 0.35), finish=glossy),
         ),
         raised=True,
     ),

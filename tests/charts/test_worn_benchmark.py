@@ -192,6 +192,13 @@ def test_on_a_real_face_there_is_room_and_none_where_something_is_healed_anyway(
     assert np.array_equal(offered.clean, face.clean)
 
 
+def test_without_a_face_or_clean_skin_there_is_nobody_to_lay_things_on() -> None:
+    astronaut = np.ascontiguousarray(data.astronaut())
+    assert sitter(Portrait(Path("faces/wall.png"), {}, np.full_like(astronaut, 128))) is None
+    covered = {"ignore": [{"cx": 256, "cy": 256, "r": 400}]}
+    assert sitter(Portrait(Path("faces/astronaut.png"), covered, astronaut)) is None
+
+
 def test_renderings_go_through_the_engine_as_photos_and_come_back_judged(somebody: Sitter) -> None:
     engine = FakeEngine([spot("healed", (0, 0, SIDE, SIDE))])
     darker = replace(somebody, angle=10.0)
