@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.skin import HAEMOGLOBIN, MELANIN, Float, Rng, cloud
 
 from retouch_engine import PERMANENT, Kind
+from retouch_engine.types import Reals
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +150,18 @@ def reach(spot: TrueSpot, shape: tuple[int, int]) -> tuple[Float, Float, Float]:
     return np.asarray(np.hypot(dx, dy), np.float32), np.asarray(dx, np.float32), np.asarray(dy, np.float32)
 
 
+def ragged(angle: Float, rng: Rng) -> Reals:
+    """How far a rim lies out of its circle at these angles (radians), -1 to 1."""
+    k, phase = np.arange(2, 6), rng.uniform(0, 2 * np.pi, 4)
+    weight = rng.uniform(0, 1, 4) / k
+    return np.asarray((weight * np.sin(angle[..., None] * k + phase)).sum(-1) / weight.sum())
+
+
 def paint(od: Float, spot: TrueSpot, rng: Rng) -> None:
     """Lay one mark over its patch of optical density, in place."""
     rows, cols = patch_of(spot, (od.shape[0], od.shape[1]))
     t, dx, dy = reach(spot, (od.shape[0], od.shape[1]))
-    angle = np.arctan2(dy, dx)
-    k, phase = np.arange(2, 6), rng.uniform(0, 2 * np.pi, 4)
-    weight = rng.uniform(0, 1, 4) / k
-    wave = (weight * np.sin(angle[..., None] * k + phase)).sum(-1) / weight.sum()
+    wave = ragged(np.arctan2(dy, dx), rng)
     t = np.asarray(t * (1 + _RAGGED[spot.kind] * 0.5 * (1 + wave)), np.float32)
     p = _PAINTS[spot.kind](t, dx, dy, rng)
     patch = od[rows, cols]

@@ -82,22 +82,28 @@ def person(portrait: Portrait) -> Person | None:
     return Person(portrait, clean, typology_angle(pixels[::4, ::4], clean[::4, ::4]), scale, own)
 
 
-def _clean(portrait: Portrait, scene: Scene, scale: float) -> Bool:
-    height, width = portrait.pixels.shape[:2]
+def unmarked(portrait: Portrait, scene: Scene, scale: float) -> Bool:
+    """Skin that nothing protects and nothing labelled lies on or near, ``(h, w)``."""
     frame = portrait.photo().frame
     free = (scene.skin_in(frame) & ~scene.protected_in(frame)).view(np.uint8)
-    if scene.facial is not None:
-        facial = scene.facial.view(np.uint8)
-        free &= np.asarray(cv2.resize(facial, (width, height), interpolation=cv2.INTER_NEAREST))
-    (x, y), (x1, y1) = scene.faces[0].eyes
-    down, across = np.ogrid[:height, :width]
-    down, across = (down - (y + y1) / 2) / scale, (across - (x + x1) / 2) / scale
-    free &= (np.abs(across) < _ASIDE_MM) & (down > -_ABOVE_MM) & (down < _BELOW_MM)
     for sort in (*SORTS, "ignore", "fine"):
         for mark in portrait.marks(sort):
             reach = round(mark["r"] + _FROM_MARKS_MM * scale)
             cv2.circle(free, (round(mark["cx"]), round(mark["cy"])), reach, 0, -1)
     return free > 0
+
+
+def _clean(portrait: Portrait, scene: Scene, scale: float) -> Bool:
+    free = unmarked(portrait, scene, scale)
+    height, width = free.shape
+    if scene.facial is not None:
+        facial = scene.facial.view(np.uint8)
+        free &= cv2.resize(facial, (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    (x, y), (x1, y1) = scene.faces[0].eyes
+    down, across = np.ogrid[:height, :width]
+    down, across = (down - (y + y1) / 2) / scale, (across - (x + x1) / 2) / scale
+    free &= (np.abs(across) < _ASIDE_MM) & (down > -_ABOVE_MM) & (down < _BELOW_MM)
+    return free
 
 
 def marked(whose: Person, marks: Sequence[tuple[str, Graft, float, str]], rng: Rng) -> Portrait:
