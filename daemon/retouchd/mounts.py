@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ class Mount:
     point: Path
     fstype: str
     source: str
+    layer: int = 1
+    """One more than the mounts at the same point that it lies over."""
 
     @property
     def network(self) -> bool:
@@ -41,13 +44,14 @@ class Mount:
 
 def parse(table: bytes) -> list[Mount]:
     """The mounts in the text of ``/proc/self/mountinfo``; later lines lie over earlier ones."""
-    mounts = []
+    mounts, layers = [], Counter[Path]()
     for line in table.splitlines():
         head, separator, tail = line.partition(b" - ")
         fields, kinds = head.split(b" "), tail.split(b" ")
         if separator and len(fields) > 4 and len(kinds) > 1:
-            point = _OCTAL.sub(lambda m: bytes([int(m[1], 8)]), fields[4])
-            mounts.append(Mount(Path(os.fsdecode(point)), os.fsdecode(kinds[0]), os.fsdecode(kinds[1])))
+            point = Path(os.fsdecode(_OCTAL.sub(lambda m: bytes([int(m[1], 8)]), fields[4])))
+            layers[point] += 1
+            mounts.append(Mount(point, os.fsdecode(kinds[0]), os.fsdecode(kinds[1]), layers[point]))
     return mounts
 
 
@@ -67,6 +71,17 @@ def covering(path: Path, mounts: Sequence[Mount]) -> Mount:
         if real.is_relative_to(mount.point) and len(mount.point.parts) >= len(best.point.parts):
             best = mount
     return best
+
+
+def gone(before: Mount, now: Mount) -> bool:
+    """Whether what covers a folder now is what lay below the mount that covered it before.
+
+    systemd mounts each folder of ReadWritePaths over itself, so that where a share came and went after the
+    start of the service something is mounted as ever: the empty folder.
+    """
+    if now.point != before.point:
+        return len(now.point.parts) < len(before.point.parts)
+    return now.layer < before.layer and (now.fstype, now.source) != (before.fstype, before.source)
 
 
 def unwritable(folder: Path) -> str:

@@ -123,6 +123,28 @@ def test_a_share_that_goes_away_in_the_middle_and_returns(counted: Hot, space: S
     assert names == ["a-retouched.tif", "b-retouched.tif", "c-retouched.tif"]
 
 
+def test_a_share_that_comes_and_goes_over_what_systemd_mounts_there_itself(
+    counted: Hot, space: Space
+) -> None:
+    hot, disk = counted, counted.base / "disk"
+    disk.mkdir()
+    space.do("mount", "-t", "tmpfs", "none", disk)
+    (space.at(disk) / "a.tif").write_bytes(b"one")
+    space.do("mount", "--bind", hot.folder, hot.folder)  # ReadWritePaths=
+    process = hot.start(before=QUICK, inside=space.enter)
+    wait_for(lambda: "online" in hot.about("status").stdout)
+    space.do("mount", "--bind", disk, hot.folder)
+    wait_for(lambda: len(hot.rows("done")) == 1)
+    space.unmount(hot.folder)
+
+    wait_for(lambda: "is no longer mounted" in hot.about("status").stdout)
+    (space.at(disk) / "b.tif").write_bytes(b"two")
+    space.do("mount", "--bind", disk, hot.folder)
+    wait_for(lambda: len(hot.rows("done")) == 2)
+    end(process)
+    assert calls(hot) == ["a.tif", "b.tif"]
+
+
 def test_a_folder_that_takes_no_results_is_told_before_the_night(counted: Hot, space: Space) -> None:
     hot = counted
     space.do("mount", "-t", "tmpfs", "none", hot.folder)

@@ -284,3 +284,27 @@ def test_a_slow_look_tells_of_its_progress(tmp_path: Path, monkeypatch: pytest.M
 
     assert sum(told) == 500
     assert max(told) <= 100
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "gone"),
+    [
+        (("/mnt", "cifs", "//nas/x", 1), ("/", "ext4", "a", 1), True),
+        (("/mnt", "cifs", "//nas/x", 2), ("/mnt", "ext4", "a", 1), True),
+        (("/mnt", "cifs", "//nas/x", 2), ("/mnt", "cifs", "//nas/x", 1), False),
+        (("/mnt", "ext4", "a", 1), ("/mnt", "cifs", "//nas/x", 2), False),
+        (("/mnt", "cifs", "//nas/x", 1), ("/mnt", "cifs", "//new/x", 1), False),
+        (("/", "ext4", "a", 1), ("/mnt", "cifs", "//nas/x", 1), False),
+    ],
+)
+def test_a_mount_is_gone_when_what_lay_below_it_comes_to_light(
+    before: tuple[str, str, str, int], now: tuple[str, str, str, int], gone: bool
+) -> None:
+    was, is_now = (mounts.Mount(Path(m[0]), *m[1:]) for m in (before, now))
+    assert mounts.gone(was, is_now) is gone
+
+
+def test_of_mounts_at_one_point_the_last_lies_on_top() -> None:
+    line = b"36 35 98:0 / /mnt rw,noatime shared:1 - %s none rw\n"
+    found = mounts.covering(Path("/mnt"), mounts.parse(line % b"ext4" + line % b"cifs"))
+    assert (found.fstype, found.layer) == ("cifs", 2)

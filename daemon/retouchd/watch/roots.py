@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from retouchd.config import Settings, Watch
-from retouchd.mounts import Mount, covering, unwritable
+from retouchd.mounts import Mount, covering, gone, unwritable
 from retouchd.text import shown
 
 _REST = 20.0
@@ -156,7 +156,7 @@ def _trouble(folder: Path, before: Mount | None, mounts: Sequence[Mount]) -> str
     except OSError as error:
         return error.strerror or str(error)
     # What lies there now may be the empty folder below a mount that went away.
-    if before and len(covering(folder, mounts).point.parts) < len(before.point.parts):
+    if before and gone(before, covering(folder, mounts)):
         return f"{before.point} is no longer mounted"
     return ""
 
