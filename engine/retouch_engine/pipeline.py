@@ -162,9 +162,7 @@ class _Work:
         takes = {healer_id: healer.spec.takes for healer_id, healer in self.crew.healers.items()}
         had = {step.spot.id for step in steps if step.healers}
         plan = amended(steps, wishes, self.recipe, takes, self.scene)
-        return tuple(
-            step if step.spot.id in had else grown(self.photo, self.scene, [step])[0] for step in plan
-        )
+        return grown(self.photo, self.scene, plan, had)
 
     def healed(self, steps: Sequence[Step], before: Sequence[Outcome]) -> tuple[Outcome, ...]:
         """What becomes of a plan's wounds. What stands from the plan before is taken over to the last bit."""

@@ -38,6 +38,8 @@ _DENSE = {"red": redness, "dark": darkness}
 _COMPANY = {Says.BLEMISH: "blemishes", Says.PERMANENT: "permanents"}
 WORTH_A_LOOK = 0.05
 """Odds of being a blemish, by the first network, below which a closer look would change nothing; most are."""
+_LEAST_RADIUS_PX = 3.0
+"""At the networks' scale; what is smaller lies on too few pixels to be told from the skin around."""
 SAID = tuple(f"{map_.name.lower()}_{how}" for map_ in Says for how in ("most", "mean"))
 
 
@@ -76,7 +78,7 @@ def figured(scene: Scene, seen: View, finds: Sequence[Find]) -> list[Find]:
         # Where no face is known, nothing is known to be a body either.
         figures["on_face"] = float(scene.facial is None or scene.face_at(found.box) is not None)
         if worth_it(figures):
-            figures["coherence"] = _coherence(seen, found.box)
+            figures |= _grain(seen, found)
             if "melanin" not in found.figures:
                 figures[SEEN_RED] = seen_red(seen, *cells[number])
         outlined = rendering.told(found.figures, seen.rendering.gain)
@@ -89,11 +91,18 @@ def worth_it(figures: Mapping[str, float]) -> bool:
     return figures["blemish_most"] >= WORTH_A_LOOK
 
 
-def _coherence(seen: View, box: Box) -> float:
+def _grain(seen: View, found: Find) -> dict[str, float]:
     """Of the skin around a find: see :mod:`retouch_engine.detect.grain`."""
+    box = found.box
     x, y = ((box.x0 + box.x1) / 2 - seen.x0) * seen.zoom, ((box.y0 + box.y1) / 2 - seen.y0) * seen.zoom
-    radius = max(box.width, box.height) * seen.zoom / 2
-    return grain.coherence(seen.rgb, seen.skin, x - 0.5, y - 0.5, radius, seen.px_per_mm)
+    at = (seen.rgb, seen.skin, x - 0.5, y - 0.5)
+    longest = max(box.width, box.height) * seen.zoom / 2
+    radius = max(_LEAST_RADIUS_PX, found.diameter_px * seen.zoom / 2)
+    return {
+        "coherence": grain.coherence(*at, longest, seen.px_per_mm),
+        "coherence_near": grain.coherence(*at, radius, seen.px_per_mm),
+        "prominence": grain.prominence(*at, radius),
+    }
 
 
 def peaks(photo: Photo, scene: Scene, seen: View, taken: Sequence[Find]) -> list[Find]:

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import skin
 from numpy.typing import NDArray
 
-from retouch_engine.detect.grain import coherence
+from retouch_engine.detect.grain import coherence, prominence
 
 PX_PER_MM = 5.0
 SIDE = 120
@@ -58,6 +58,12 @@ def shadow(turn: float, strength: float = 0.35) -> NDArray[np.float64]:
     return strength / (1 + np.exp(-offsets(turn)[1] / 4))
 
 
+def hollow(strength: float = 0.35) -> NDArray[np.float64]:
+    """A face that bends away from the light, darkest along one line, redder where it is darker."""
+    along, across = offsets(0.7)
+    return strength * np.exp(-(across**2) / (2 * 22.0**2) - along**2 / (2 * 60.0**2))
+
+
 def around(rgb: Image, skin_cells: NDArray[np.bool_] = ALL_SKIN) -> float:
     return coherence(rgb, skin_cells, MIDDLE, MIDDLE, 6.0, PX_PER_MM)
 
@@ -85,6 +91,37 @@ def test_what_is_no_skin_has_no_say() -> None:
     cells[:, 33:] = False
     assert around(rgb) > 0.7
     assert around(rgb, cells) < 0.35
+
+
+def rises(rgb: Image, radius: float = 8.0, skin_cells: NDArray[np.bool_] = ALL_SKIN) -> float:
+    return prominence(rgb, skin_cells, MIDDLE, MIDDLE, radius)
+
+
+@pytest.mark.parametrize("tone", list(skin.TONES))
+def test_a_spot_rises_from_the_skin_around_and_the_shade_of_a_hollow_does_not(tone: str) -> None:
+    assert rises(skin_with(spot(0.3), tone)) > 6
+    assert rises(skin_with(spot(0.3) + hollow(), tone)) > 6
+    assert rises(skin_with(hollow(), tone)) < 2
+
+
+def test_a_pale_spot_rises_as_a_dark_one_does() -> None:
+    assert rises(skin_with(-spot(0.3))) > 6
+
+
+def test_what_is_no_skin_does_not_bend_the_surface() -> None:
+    rgb = skin_with(hollow())
+    rgb[:, 76:] = 255
+    cells = ALL_SKIN.copy()
+    cells[:, 36:] = False
+    assert rises(rgb, 8.0, cells) < 2
+
+
+def test_where_nothing_is_seen_nothing_rises() -> None:
+    flat = np.full((40, 40, 3), 128, np.uint8)
+    none = np.zeros((20, 20), np.bool_)
+    assert prominence(flat, none, 20.0, 20.0, 4.0) == pytest.approx(0, abs=1e-6)
+    assert prominence(flat[:1, :1], none[:1, :1], 0.0, 0.0, 4.0) == 0
+    assert prominence(flat[:8, :8], none[:4, :4], 4.0, 4.0, 30.0) == 0
 
 
 def test_at_the_border_and_where_nothing_is_seen_it_has_an_answer() -> None:

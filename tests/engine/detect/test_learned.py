@@ -14,9 +14,10 @@ import pytest
 from benchmarks.chart import Chart
 from numpy.typing import NDArray
 
+from retouch_engine.calibration import Calibration
 from retouch_engine.detect import DETECTORS, chosen, noted, spotnet, trees
 from retouch_engine.detect.learned import Learned
-from retouch_engine.detect.lines import Bars, named_find
+from retouch_engine.detect.lines import Bars, named_again, named_find
 from retouch_engine.detect.rendering import told
 from retouch_engine.detect.risk import Risk
 from retouch_engine.detect.spotnet import Network, Says
@@ -51,6 +52,8 @@ RED: Mapping[str, float] = {
     "gain": 1.0,
     "on_face": 1.0,
     "coherence": 0.1,
+    "coherence_near": 0.1,
+    "prominence": 6.0,
     "company": 0.0,
     "blemishes_near": 1.0,
     "permanents_near": 0.0,
@@ -253,6 +256,41 @@ def test_a_piece_of_a_fold_asks_a_person_unless_both_are_sure_of_it(
         assert finding.close is False or sure
 
 
+@pytest.mark.parametrize(
+    ("near", "prominence", "heal", "sure"),
+    [
+        (0.5, 3.0, 0.8, False),
+        (0.5, 3.0, 0.95, True),
+        (0.5, 4.5, 0.8, True),
+        (0.4, 3.0, 0.8, True),
+        (None, 3.0, 0.8, False),
+        (0.5, None, 0.8, False),
+    ],
+)
+def test_the_shade_of_a_hollow_asks_a_person_unless_it_rises_or_is_sure(
+    near: float | None, prominence: float | None, heal: float, sure: bool
+) -> None:
+    figures = {**RED, "mm": 3.0, "coherence_near": near, "prominence": prominence}
+    finding = named_find({name: x for name, x in figures.items() if x is not None}, heal, 0.01, BARS)
+    assert finding is not None
+    assert finding.sure is sure
+    assert ("shade of a hollow" in finding.reason) is not sure
+
+
+def test_what_is_small_is_no_hollow() -> None:
+    finding = named_find({**RED, "mm": 2.4, "coherence_near": 0.6, "prominence": 2.0}, 0.8, 0.01, BARS)
+    assert finding is not None
+    assert finding.sure
+
+
+def test_a_record_from_before_shades_were_known_is_named_as_it_was() -> None:
+    judged = {**RED, "mm": 3.0, "odds_blemish": 0.8, "odds_permanent": 0.01}
+    old = {name: x for name, x in judged.items() if name not in {"coherence_near", "prominence"}}
+    finding = named_again(old, 50, Calibration())
+    assert finding is not None
+    assert finding.sure
+
+
 def test_what_the_second_network_was_not_shown_is_not_healed_unasked() -> None:
     finding = named_find({k: v for k, v in RED.items() if k != "judged_permanent"}, 0.97, 0.01, BARS)
     assert finding is not None
@@ -293,6 +331,9 @@ def test_among_freckles_more_is_asked() -> None:
         ({"px_per_mm": 2.0}, 0.99, False),
         ({"blue_unevenness": 0.9}, 0.99, False),
         ({"skin_redness": -0.1}, 0.99, False),
+        ({"coherence_near": 0.5}, 0.99, False),
+        ({"coherence_near": 0.5, "prominence": 5.0}, 0.99, False),
+        ({"coherence_near": 0.5, "prominence": 7.0}, 0.99, True),
     ],
 )
 def test_what_has_no_outline_is_healed_when_nothing_else_speaks_against_it(
@@ -301,6 +342,7 @@ def test_what_has_no_outline_is_healed_when_nothing_else_speaks_against_it(
     faint = {"own": 2.0, "company": 0.0, "risk": 0.005, "permanent_most": 0.0, "judged_permanent": 0.0}
     faint |= {
         "coherence": 0.1,
+        "coherence_near": 0.1,
         "on_face": 1.0,
         "px_per_mm": 5.0,
         "halved_colour": 0.0,

@@ -149,7 +149,7 @@ def test_marks_are_worn_that_are_too_red_or_too_much_alike(
 def test_on_a_person_with_several_worn_marks_nothing_is_healed_unasked() -> None:
     assert [among_worn({WORN: n}) for n in (2.0, 3.0)] == [False, True]
     faint = {"own": 2.0, "company": 0.0, RISK: 0.005, "permanent_most": 0.0, "judged_permanent": 0.0}
-    faint |= {"coherence": 0.1, "on_face": 1.0, "px_per_mm": 5.0, "halved_colour": 0.0}
+    faint |= {"coherence": 0.1, "coherence_near": 0.1, "on_face": 1.0, "px_per_mm": 5.0, "halved_colour": 0.0}
     faint |= {"blue_unevenness": 1.1, "skin_redness": 0.5}
     changes: tuple[dict[str, float], ...] = ({WORN: 2.0}, {WORN: 3.0}, {SEEN_RED: 0.41})
     findings = [named_find({**faint, **change}, 0.99, 0.0, Bars.at(50)) for change in changes]

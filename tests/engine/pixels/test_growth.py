@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from tests.engine.pixels.conftest import Skin, disc_at
 
 from retouch_engine.growth import grown
@@ -13,7 +14,7 @@ from retouch_engine.imaging.density import encode
 from retouch_engine.imaging.masks import distance_to, placed
 from retouch_engine.recipe import Kind
 from retouch_engine.survey import survey
-from retouch_engine.types import Box, HealerId, Photo, Spot, Step
+from retouch_engine.types import Bool, Box, Float, HealerId, Photo, PixelScale, Spot, Step
 
 SIZE = 160
 REDNESS = np.array([0.04, 0.35, 0.2], np.float32)
@@ -81,3 +82,97 @@ def test_a_margin_with_a_halo_in_it_stays(skin: Skin) -> None:
 def test_a_small_spot_keeps_its_margin(skin: Skin) -> None:
     crisp = disc_at((SIZE, SIZE), 80, 80, 4)[..., None] * REDNESS
     assert margin_of(skin(SIZE, seed=1) + crisp, radius=4, margin=3) == 3
+
+
+HALO_PX = 14.0
+"""Of a halo that a core of 3 px lies in, its spread; at 5 px/mm that is nearly 3 mm."""
+MM_SIDE = 200
+MIDDLE = MM_SIDE // 2
+FAR_AWAY = np.zeros((MM_SIDE, MM_SIDE), np.bool_)
+
+
+def far_from(y: float, x: float) -> Float:
+    rows, columns = np.mgrid[:MM_SIDE, :MM_SIDE]
+    return np.asarray(np.hypot(rows - y, columns - x), np.float32)
+
+
+def haloed(spread: float = HALO_PX) -> Float:
+    """A red halo around the middle, and a darker core in it."""
+    away = far_from(MIDDLE, MIDDLE)
+    return (0.6 * np.exp(-((away / spread) ** 2) / 2) + 0.8 * (away <= 3))[..., None] * REDNESS
+
+
+def spot_at(number: int, y: int, x: int, radius: float, kind: Kind = Kind.RED_SPOT) -> Step:
+    box = Box(y - 12, x - 12, y + 13, x + 13)
+    spot, hole = (disc_at((MM_SIDE, MM_SIDE), y, x, r)[box.slices] for r in (radius, radius + 3))
+    found = Spot(number, box, spot, 2 * radius, kind, 1.0, sure=True, reason="red")
+    return Step(found, (HealerId("donor"),) if number == 1 else (), hole, box, "red")
+
+
+def reach_of(
+    od: np.ndarray,
+    *,
+    others: tuple[Step, ...] = (),
+    kind: Kind = Kind.RED_SPOT,
+    px_per_mm: float | None = 5.0,
+    no_skin: Bool = FAR_AWAY,
+    done: tuple[int, ...] = (),
+) -> int:
+    """How far the hole around a core of 3 px in the middle reaches from there, px."""
+    photo = Photo(np.rint(np.clip(encode(od.astype(np.float32)), 0, 1) * 65535).astype(np.uint16))
+    scene = replace(survey(photo), skin=(~no_skin).astype(np.float32), scale=PixelScale(px_per_mm, "drawn"))
+    one, *_ = grown(photo, scene, [spot_at(1, MIDDLE, MIDDLE, 3, kind), *others], done)
+    whole = placed(one.hole, one.box, photo.frame)
+    return int(far_from(MIDDLE, MIDDLE)[whole].max())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_core_takes_the_whole_of_its_wide_halo_along(skin: Skin, seed: int) -> None:
+    od = skin(MM_SIDE, seed=seed) + haloed()
+    # A halo's own spread is where most of it is gone; what is measured in the core's diameters stops before.
+    assert reach_of(od) >= 1.1 * HALO_PX
+    assert reach_of(od, px_per_mm=None) < 0.8 * HALO_PX
+
+
+def test_what_a_person_painted_or_an_earlier_run_has_done_stays_as_wide(skin: Skin) -> None:
+    od = skin(MM_SIDE, seed=1) + haloed()
+    assert reach_of(od, kind=Kind.PAINTED) == reach_of(od, px_per_mm=None)
+    assert reach_of(od, done=(1,)) == 6
+
+
+def test_a_flush_that_does_not_fall_off_stays(skin: Skin) -> None:
+    y, x = np.mgrid[:MM_SIDE, :MM_SIDE] - float(MIDDLE)
+    away, core = far_from(MIDDLE, MIDDLE), haloed(1.0)
+    everywhere, wide = (np.where(away <= radius, 0.6, 0.0) for radius in (60, 22))
+    # Level in three octants of eight, a halo in the others.
+    level = np.where(np.abs(np.arctan2(y, x) - np.pi / 8) < 3 * np.pi / 8, 0.6, 0.0)
+    aside = np.maximum(0.6 * np.exp(-((away / 10) ** 2) / 2), level)
+    for red in (everywhere, wide, aside):
+        od = skin(MM_SIDE, seed=2) + red[..., None].astype(np.float32) * REDNESS + core
+        assert reach_of(od) == reach_of(od, px_per_mm=None)
+
+
+def test_a_faint_halo_and_one_that_has_no_end_stay(skin: Skin) -> None:
+    core = haloed(1.0)
+    faint, endless = 0.8 * (haloed() - core) + 4 * core, 2.5 * (haloed(30.0) - core) + core
+    for red in (faint, endless):
+        od = skin(MM_SIDE, seed=2) + red
+        assert reach_of(od) == reach_of(od, px_per_mm=None)
+
+
+def test_a_halo_that_holds_another_find_a_dark_dot_or_no_skin_is_left(skin: Skin) -> None:
+    od = skin(MM_SIDE, seed=3) + haloed()
+    alone, narrow = reach_of(od), reach_of(od, px_per_mm=None)
+    assert narrow < alone
+    mole = spot_at(2, MIDDLE + 13, MIDDLE, 2, Kind.MOLE)
+    assert reach_of(od, others=(mole,)) == narrow
+    assert reach_of(od, others=(spot_at(2, MIDDLE + 45, MIDDLE, 2, Kind.MOLE),)) == alone
+    dot = (far_from(MIDDLE, MIDDLE + 13) <= 1.5)[..., None] * np.array([0.5, 0.7, 0.8], np.float32)
+    assert reach_of(od + dot) == narrow
+    assert reach_of(od, no_skin=far_from(MIDDLE + 15, MIDDLE) <= 4) == narrow
+
+
+def test_across_a_shadow_s_edge_no_hole_is_widened(skin: Skin) -> None:
+    edge = 0.5 / (1 + np.exp(-(np.arange(MM_SIDE) - MIDDLE) / 4.0))
+    od = skin(MM_SIDE, seed=3) + haloed() + edge[:, None, None].astype(np.float32)
+    assert reach_of(od) == reach_of(od, px_per_mm=None)
