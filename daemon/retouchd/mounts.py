@@ -67,7 +67,17 @@ def covering(path: Path, mounts: Sequence[Mount]) -> Mount:
     return best
 
 
+def free_bytes(folder: Path) -> int | None:
+    """What is free on the disk of a folder; None where that does not say how large it is.
+
+    Raises:
+        OSError: the disk does not answer.
+    """
+    space = os.statvfs(folder)
+    return space.f_bavail * space.f_frsize if space.f_blocks else None
+
+
 def lacks(folder: Path, needed_bytes: int) -> bool:
     """Whether fewer bytes are free on the disk of a folder; not where it does not say how large it is."""
-    space = os.statvfs(folder)
-    return space.f_blocks > 0 and space.f_bavail * space.f_frsize < needed_bytes
+    free = free_bytes(folder)
+    return free is not None and free < needed_bytes
