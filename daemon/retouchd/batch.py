@@ -150,6 +150,8 @@ class Batch:
         answer = self._talk({"op": "digest", "source": str(item.source)}, lambda _: None)
         if isinstance(answer, Outcome):
             return Report(item.source, failure=answer.failure)
+        if not self._wish.dry_run:
+            record.take_over(item.source, item.folder, answer["sha256"])
         memory = corrections.read(item.source, item.folder, answer["sha256"])
         edited = self._mask(item, memory)
         if not edited and not self._wish.dry_run and (done := self._done_before(item, memory, recipe)):
