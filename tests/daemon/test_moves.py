@@ -144,6 +144,29 @@ def test_what_a_person_said_goes_with_a_shoot_that_is_renamed(hot: Hot) -> None:
     assert list(results(hot)) == ["done-retouched.tif", "left alone-retouched.tif"]
 
 
+def two_watched(hot: Hot) -> Path:
+    """Another watched folder beside the first."""
+    other = hot.base / "other"
+    other.mkdir()
+    hot.config.write_text(hot.config.read_text().replace("[scan]", f'[[watch]]\npath = "{other}"\n[scan]'))
+    return other
+
+
+def test_what_a_person_said_goes_with_a_shoot_into_another_watched_folder(hot: Hot) -> None:
+    other = two_watched(hot)
+    before = decide_all(hot)
+    (hot.folder / "day").rename(other / "day")
+
+    def known() -> dict[str, tuple[object, object]]:
+        rows = [row for row in hot.rows() if Path(str(row["file"])).is_relative_to(other)]
+        return {Path(str(row["file"])).name: (row["state"], row["reason"]) for row in rows}
+
+    wait_for(lambda: known().get("done.tif") == ("done", "1 healed (was done already)"), hot.log())
+    assert {**known(), "done.tif": before["done.tif"]} == before
+    names = sorted(path.name for path in other.rglob("*-retouched*.tif"))
+    assert names == ["done-retouched.tif", "left alone-retouched.tif"]
+
+
 @pytest.mark.parametrize("how", ["mounted elsewhere", "named by a link", "other rights"])
 def test_what_a_person_said_outlasts_another_mount_and_other_rights(hot: Hot, how: str) -> None:
     before = decide_all(hot)
@@ -291,8 +314,8 @@ def test_a_command_makes_no_second_result_when_capitals_change(hot: Hot) -> None
     main = f"{CAPITALS_DO_NOT_MATTER}\nfrom retouchd.__main__ import main\nmain()"
 
     def process(*more: str) -> str:
-        command = [sys.executable, "-c", main, "process", photo, "--engine", FAKE, *more]
-        return subprocess.run(command, env=hot.env, capture_output=True, text=True, check=True).stdout
+        command = [sys.executable, "-c", main, "process", str(photo), "--engine", FAKE, *more]
+        return str(subprocess.run(command, env=hot.env, capture_output=True, text=True, check=True).stdout)
 
     process()
     done = (hot.folder / "IMG-retouched.tif").read_bytes()

@@ -93,8 +93,9 @@ def test_one_render_finds_out_that_the_state_folder_is_full(counted: Hot, space:
         file.write(bytes(now.f_bavail * now.f_frsize - (6 << 20)))
 
     def status() -> str:
-        command = [*space.enter, sys.executable, "-m", "retouchd", "status", "--config", hot.config]
-        return subprocess.run(command, env=hot.env, capture_output=True, text=True, check=True).stdout
+        command = [*space.enter, sys.executable, "-m", "retouchd", "status", "--config", str(hot.config)]
+        done = subprocess.run(command, env=hot.env, capture_output=True, text=True, check=True)
+        return str(done.stdout)
 
     for name in "abc":
         hot.drop(f"{name}.tif", name.encode() + bytes(1 << 21))

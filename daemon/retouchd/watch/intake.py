@@ -208,8 +208,14 @@ class Intake:
     def _lost(
         self, root: Root, found: scanner.Found, resting: Mapping[bytes, Resting], moving: Mapping[bytes, Row]
     ) -> dict[str, bytes]:
-        """Where photos were that are not there now; first also those of folders watched no longer."""
-        lost = moves.missing(resting, found) | moves.missing(moving, found)
+        """Where photos were that are not there now; first also those of folders watched no longer.
+
+        Of the other watched folders those that were left, taken back or set aside: what is done is known by
+        its bytes. A shoot that was moved into another watched folder had all of them healed.
+        """
+        others = [r.key for r in self.roots.values() if r is not root and r.mount and not r.offline]
+        lost = moves.missing(self._journal.left(others), found)
+        lost |= moves.missing(resting, found) | moves.missing(moving, found)
         for other in () if root.swept else self._journal.roots():
             if other.path not in self._settings.roots:
                 lost = moves.missing(self._journal.resting(other.path), found) | lost
@@ -218,7 +224,7 @@ class Intake:
     def _followed(self, root: Root, path: bytes, signature: Signature, lost: Mapping[str, bytes]) -> bool:
         self._alive()
         before = moves.before(self._journal, signature, lost)
-        if before is None:
+        if before is None or (before.root != root.key and self._is_there(before)):
             return False
         if before.state in IN_HAND:
             # Where capitals do not matter its result is still written, by its former name. Taken at once as
@@ -234,6 +240,10 @@ class Intake:
         if known:
             self._moved(root.watch.results_of(photo))
         return known
+
+    def _is_there(self, row: Row) -> bool:
+        """Whether a photo of another watched folder lies there still, or on a mount that went away."""
+        return row.root in self._settings.roots and (os.path.lexists(row.path) or self.away(row.file))
 
     @staticmethod
     def _why_gone(root: Root, row: Row) -> str:
