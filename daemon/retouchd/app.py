@@ -132,7 +132,7 @@ class Service:
         )
         self.hooks = Hooks(self.settings.hooks, self.clock)
         self.trouble = log.Trouble("journal", self.clock)
-        self.amends = Amends(self.settings, self.journal, self.clock, self._alive)
+        self.amends = Amends(self.settings, self.journal, self.clock, self._alive, self.intake.well)
         self.pages = Pages(self.journal.id, self.clock)
         desk = Desk(
             journal=self.journal,

@@ -86,6 +86,11 @@ class Intake:
         well = (root.key for root in self.roots.values() if root.mount and not root.offline)
         return [key for key in well if not holding(paused, key)]
 
+    def well(self, folder: Path) -> bool:
+        """Whether results may be looked at: none of a root that is offline, or was never looked at."""
+        tops = ((root.watch.mirror or root.watch.path, root) for root in self.roots.values())
+        return all(r.mount and not r.offline for top, r in tops if folder.is_relative_to(top))
+
     def away(self, path: Path) -> bool:
         """Whether a path is missing because its mount is."""
         return any(
