@@ -42,6 +42,11 @@ class Item:
     barred: str = ""
     """Why ``source``, a folder, cannot be listed: there may be photos in it, and none of them is done."""
 
+    @property
+    def named(self) -> bool:
+        """Whether it was named itself, and not found in a folder."""
+        return self.top == Path(self.source.anchor)
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:

@@ -84,7 +84,12 @@ def test_a_root_that_does_not_answer_is_offline_until_it_does(
     root.check(list)
     assert root.offline == f"{tmp_path / 'hot'} does not answer"
     silent.set()
-    wait_for(lambda: root.check(list) or not root.offline)
+
+    def is_well() -> bool:
+        root.check(list)
+        return not root.offline
+
+    wait_for(is_well)
 
 
 def test_settings_that_name_a_dead_share_are_read(

@@ -105,6 +105,8 @@ def _mistake(model: type[BaseModel], detail: ErrorDetails, path: Path | None) ->
         return Mistake(path, key, "an unknown key", "one of " + ", ".join(_siblings(model, detail["loc"])))
     if kind == "missing":
         return Mistake(path, key, "nothing", "this key is required")
+    if kind == "path_type":
+        return Mistake(path, key, repr(detail["input"]), "an absolute path")
     if kind == "tuple_type":
         return Mistake(path, key, repr(detail["input"]), 'a list, such as ["one", "two"]')
     allowed = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
