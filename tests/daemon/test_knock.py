@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 from tests.daemon.conftest import Hot, wait_for
+from tests.daemon.test_journal import Clock, clock, journal
 from tests.daemon.test_nas import end
 
 from retouchd import config, knock
-from retouchd.config import Watch
+from retouchd.config import Settings, Watch
+from retouchd.state.journal import Journal
+from retouchd.watch.intake import Intake
 from retouchd.watch.roots import Root
 
+__all__ = ["clock", "journal"]
 DEAD = """
 import os, time
 from retouchd import knock
@@ -90,6 +94,23 @@ def test_a_root_that_does_not_answer_is_offline_until_it_does(
         return not root.offline
 
     wait_for(is_well)
+
+
+def test_a_share_that_did_not_answer_is_asked_again_soon(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, journal: Journal, clock: Clock
+) -> None:
+    """It was left for twenty times as long as had been waited for it: back, it lay idle for minutes."""
+    settings = Settings.model_validate({"watch": [{"path": str(tmp_path)}]})
+    intake = Intake(settings, journal, clock=clock, table=list)
+
+    def waited_in_vain(_: knock.Knock) -> bool:
+        clock.now += knock.PATIENCE_S
+        return False
+
+    monkeypatch.setattr(knock.Knock, "answered", waited_in_vain)
+    intake.look()
+    assert intake.roots[tmp_path].offline
+    assert intake.next_due_s() - clock.now == settings.scan.interval_local_s
 
 
 def test_settings_that_name_a_dead_share_are_read(

@@ -125,7 +125,8 @@ class Intake:
             self._sweep_once(root, found)
             self._note_barred(root, found)
         self._journal.note_root(root.key, "offline" if root.offline else "online", root.offline or root.mode)
-        root.cost_s = self._clock() - root.looked_s
+        # To find out that a share does not answer is waiting, not work that wants twenty times its rest.
+        root.cost_s = 0.0 if root.offline else self._clock() - root.looked_s
         self._plan_next(path, root)
 
     @staticmethod
