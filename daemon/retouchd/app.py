@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from retouchd import actions, config, log, models, mounts, signals
+from retouchd import actions, config, log, models, signals
 from retouchd.config import Settings
 from retouchd.control import Control
 from retouchd.errors import EngineUnavailable, RetouchdError
@@ -37,6 +37,7 @@ from retouchd.work import heap, protocol
 from retouchd.work.crew import Crew, cards_of
 from retouchd.work.desk import Desk
 from retouchd.work.dispatch import SCRATCH, Dispatcher
+from retouchd.work.room import Room
 from retouchd.work.supervisor import WorkerPlan
 
 _TURN_S = 1.0
@@ -67,6 +68,7 @@ class Service:
     dispatcher: Dispatcher = field(init=False)
     control: Control = field(init=False)
     hooks: Hooks = field(init=False)
+    room: Room = field(init=False)
     trouble: log.Trouble = field(init=False)
     """With writing the journal."""
     amends: Amends = field(init=False)
@@ -108,10 +110,9 @@ class Service:
         A disk that was full when the machine came back in the night ended the service with the code of a
         mistake in the settings, after which systemd never starts it again, however much is freed.
         """
-        place, trouble = self.settings.state_dir, log.Trouble("no room", self.clock)
-        while mounts.lacks(place, mounts.NO_ROOM_BYTES) and not self.flags.stops:
-            trouble.met(f"the disk of {shown(place)} is full; free some space")
-            self.notifier.status(f"waits: the disk of {shown(place)} is full")
+        self.room = Room(self.settings.state_dir, self.clock)
+        while not self.room.is_there() and not self.flags.stops:
+            self.notifier.status(self.room.lacking)
             self.notifier.extend(_EXTEND_S)
             time.sleep(_TURN_S)
         return not self.flags.stops
@@ -131,13 +132,14 @@ class Service:
         )
         self.hooks = Hooks(self.settings.hooks, self.clock)
         self.trouble = log.Trouble("journal", self.clock)
-        self.amends = Amends(self.settings, self.journal, self.clock, self._alive)
+        self.amends = Amends(self.settings, self.journal, self.clock, self._alive, self.intake.well)
         self.pages = Pages(self.journal.id, self.clock)
         desk = Desk(
             journal=self.journal,
             crew=self.crew,
             instance=self.instance,
             state_dir=self.settings.state_dir,
+            room=self.room,
             online=self.intake.online,
             away=self.intake.away,
             published=self._published,
@@ -300,7 +302,8 @@ class Service:
         parts += [f"{unwritten} rendered and not yet written"] * bool(unwritten)
         for keeper, row in self.dispatcher.current:
             parts.append(f"{_on(keeper.plan.card)}{shown(row.file.name)}: {keeper.stage or 'starting'}")
-        parts[0] = ("draining: " * self.flags.drain) + paused + parts[0]
+        full = self.room.lacking and f"{self.room.lacking}, "
+        parts[0] = ("draining: " * self.flags.drain) + full + paused + parts[0]
         offline = [shown(p) for p, root in self.intake.roots.items() if root.offline]
         parts += [_on(card) + held for card, its in self.crew.models.items() if (held := _held(its))]
         parts += [
@@ -314,8 +317,7 @@ class Service:
         wait = 0.0 if self._more else min(_TURN_S, max(0.0, self.intake.next_due_s() - self.clock()))
         if self.dispatcher.draining and not self._more:
             wait = _TURN_S / 5
-        fds = [self.alarm.read_fd, self.control.fd, *self.crew.fds]
-        select.select(fds, [], [], wait)
+        select.select([self.alarm.read_fd, self.control.fd, *self.crew.fds], [], [], wait)
         self.alarm.clear()
 
     def _begin_to_stop(self) -> None:

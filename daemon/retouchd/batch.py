@@ -42,6 +42,11 @@ class Item:
     barred: str = ""
     """Why ``source``, a folder, cannot be listed: there may be photos in it, and none of them is done."""
 
+    @property
+    def named(self) -> bool:
+        """Whether it was named itself, and not found in a folder."""
+        return self.top == Path(self.source.anchor)
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -150,6 +155,8 @@ class Batch:
         answer = self._talk({"op": "digest", "source": str(item.source)}, lambda _: None)
         if isinstance(answer, Outcome):
             return Report(item.source, failure=answer.failure)
+        if not self._wish.dry_run:
+            record.take_over(item.source, item.folder, answer["sha256"])
         memory = corrections.read(item.source, item.folder, answer["sha256"])
         edited = self._mask(item, memory)
         if not edited and not self._wish.dry_run and (done := self._done_before(item, memory, recipe)):

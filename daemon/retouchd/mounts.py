@@ -92,12 +92,26 @@ def unwritable(folder: Path) -> str:
     place = next((p for p in (folder, *folder.parents) if p.is_dir()), Path("/"))
     if os.access(place, os.W_OK | os.X_OK):
         return ""
-    if os.statvfs(place).f_flag & os.ST_RDONLY:
+    try:
+        sealed = os.statvfs(place).f_flag & os.ST_RDONLY
+    except OSError as error:
+        return error.strerror or str(error)
+    if sealed:
         return "read-only; a systemd unit opens what `retouchd install-service --replace` names in it"
     return f"user {user_named(os.geteuid())} may not"
 
 
+def free_bytes(folder: Path) -> int | None:
+    """What is free on the disk of a folder; None where that does not say how large it is.
+
+    Raises:
+        OSError: the disk does not answer.
+    """
+    space = os.statvfs(folder)
+    return space.f_bavail * space.f_frsize if space.f_blocks else None
+
+
 def lacks(folder: Path, needed_bytes: int) -> bool:
     """Whether fewer bytes are free on the disk of a folder; not where it does not say how large it is."""
-    space = os.statvfs(folder)
-    return space.f_blocks > 0 and space.f_bavail * space.f_frsize < needed_bytes
+    free = free_bytes(folder)
+    return free is not None and free < needed_bytes

@@ -99,6 +99,9 @@ def packed(standing: Standing, photo: Photo, recipe: Recipe) -> bytes:
         standing: what stands; its patches' samples are left out, for the layer has them.
         photo: the source.
         recipe: with this photo's own strength and sensitivity.
+
+    Returns:
+        Nothing when it would be larger than what is ever read again.
     """
     told = {
         "schema": _SCHEMA,
@@ -113,7 +116,8 @@ def packed(standing: Standing, photo: Photo, recipe: Recipe) -> bytes:
         "steps": [_step_told(step) for step in standing.steps],
         "outcomes": [_outcome_told(o, _later(standing.outcomes, i)) for i, o in enumerate(standing.outcomes)],
     }
-    return zlib.compress(json.dumps(told, default=float).encode("ascii"), 6)
+    plan = json.dumps(told, default=float).encode("ascii")
+    return zlib.compress(plan, 6) if len(plan) < _MOST_BYTES else b""
 
 
 def resumed(
@@ -161,7 +165,7 @@ def resumed(
 
 def _unpacked(memo: bytes) -> Mapping[str, Any]:
     if not memo:
-        raise NotResumable("it holds no plan that this version reads; an earlier one wrote it")
+        raise NotResumable("it holds no plan: an earlier version wrote it, or it would have been too large")
     unpacker = zlib.decompressobj()
     try:
         data = unpacker.decompress(memo, _MOST_BYTES)

@@ -63,6 +63,15 @@ def test_process_does_files_and_folders_without_a_configuration(photos: Hot) -> 
     assert (photos.folder / "day/_retouchd/contact.html").exists()
 
 
+def test_a_result_that_lies_in_a_folder_is_no_failure(photos: Hot) -> None:
+    """After ``explain`` had drawn on a photo no command over its folder succeeded any more."""
+    drawn = photos.drop("a-explained.png", b"made by retouchd")
+    done = photos.process(photos.folder)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
+    assert "own output" in done.stderr
+    assert photos.process(drawn).returncode == 1
+
+
 def test_process_again_finds_the_work_done(photos: Hot) -> None:
     photos.process(photos.folder)
     again = photos.process(photos.folder)
@@ -253,6 +262,22 @@ def test_init_config_writes_what_check_config_accepts(tmp_path: Path) -> None:
     assert not (tmp_path / "c.toml").exists()
 
 
+def test_a_watched_folder_that_is_none_is_told(tmp_path: Path) -> None:
+    """A slip in its name: a configuration was written without a word, and the service waited for ever."""
+    hot, none, photo = Hot(tmp_path), tmp_path / "none", tmp_path / "a.tif"
+    photo.write_bytes(b"photo")
+    state = ("--state", hot.state, "--out", hot.config)
+    refused = hot.cli("init-config", "--watch", photo, *state)
+    assert (refused.returncode, hot.config.exists()) == (2, False)
+    assert "a.tif' is a file" in refused.stderr
+
+    told = hot.cli("init-config", "--watch", none, *state)
+    assert told.returncode == 0
+    assert f"note: {none} is not there now; the service waits for it" in told.stdout
+    photo.rename(none)
+    assert f"note: {none} is a file and no folder" in hot.about("check-config").stdout
+
+
 def test_what_the_disk_refuses_is_one_line(tmp_path: Path, hot: Hot) -> None:
     told = hot.cli("init-config", "--watch", tmp_path, "--out", "/proc/config.toml")
     assert (told.returncode, told.stderr) == (74, "retouchd: No such file or directory: /proc/config.toml\n")
@@ -264,6 +289,7 @@ def test_check_config_tells_all_mistakes(hot: Hot) -> None:
 
     assert done.returncode == 78
     assert len(done.stderr.splitlines()) == 3
+    assert "state_dir: found 3; allowed: an absolute path" in done.stderr
 
 
 def test_status_list_and_why_without_a_daemon(hot: Hot) -> None:

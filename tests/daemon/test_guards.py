@@ -29,6 +29,7 @@ from retouchd.watch.intake import Intake
 from retouchd.watch.scanner import Bounds, scan
 from retouchd.work import desk as desks
 from retouchd.work import dispatch, worker
+from retouchd.work.room import Room
 from retouchd.work.supervisor import Supervisor, WorkerPlan
 
 __all__ = ["journal"]
@@ -119,7 +120,8 @@ def test_a_worker_that_dies_right_after_its_digest_costs_the_photo_nothing(
     watching = Settings.model_validate({"watch": [{"path": str(tmp_path)}]})
     keeper: Any = Dying()
     crew: Any = SimpleNamespace(keepers=[keeper], everybody=[keeper], plan=WorkerPlan())
-    desk = desks.Desk(journal, crew, ME, tmp_path, lambda: [os.fsencode(tmp_path)], lambda *_: None)
+    room = Room(tmp_path)
+    desk = desks.Desk(journal, crew, ME, tmp_path, room, lambda: [os.fsencode(tmp_path)], lambda *_: None)
     for name in (naming.first_set(photo, tmp_path).path(naming.RECORD),):
         name.parent.mkdir()
         name.touch()

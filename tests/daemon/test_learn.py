@@ -67,11 +67,13 @@ def test_a_broken_calibration_is_a_reason_and_never_none(tmp_path: Path, text: s
 def test_the_command_refuses_nonsense_and_too_little(hot: Hot) -> None:
     for words in ((), ("--undo", hot.folder, hot.folder), (hot.folder,), (hot.folder, hot.base / "nowhere")):
         assert hot.about("learn", *words).returncode == 2
+    assert "nowhere' does not exist" in hot.about("learn", hot.folder, hot.base / "nowhere").stderr
     (hot.base / "after").mkdir()
     said = hot.about("learn", hot.folder, hot.base / "after")
     assert said.returncode == 1
     assert "at least 8 photos" in said.stderr
-    assert hot.about("learn", "--undo").returncode == 1
+    nothing = hot.about("learn", "--undo")
+    assert (nothing.returncode, "nothing that was learned" in nothing.stderr) == (1, True)
     tastes.write(hot.state, learned(0.3))
     assert "shipped odds count again" in hot.about("learn", "--undo").stdout
 

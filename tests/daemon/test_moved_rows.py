@@ -12,7 +12,8 @@ import pytest
 
 from retouch_engine import Mark, Remembered, Vote
 from retouchd.config import Settings, Watch
-from retouchd.jobs import GONE, Digest, Signature, State
+from retouchd.jobs import GONE, LEFT_ALONE, Digest, Signature, State
+from retouchd.mounts import Mount
 from retouchd.results import keepsakes
 from retouchd.state.journal import Journal
 from retouchd.state.rows import Resting, Row
@@ -163,3 +164,30 @@ def test_a_list_of_kept_marks_follows_within_its_mirror(
         keepsakes.path_of(mirror / "renamed").unlink(missing_ok=True)
         follows = False
     assert len(followed) <= 1
+
+
+@pytest.mark.parametrize(("now", "follows"), [("gone", True), ("there", False), ("away", False)])
+def test_what_was_left_goes_along_between_watched_folders_when_it_is_gone_from_one(
+    journal: Journal, tmp_path: Path, now: str, *, follows: bool
+) -> None:
+    """Not while it has both names, nor while the disk of the one is away."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+    before, after = first / "a.tif", second / "a.tif"
+    before.write_bytes(b"photo")
+    after.hardlink_to(before)
+    table = [Mount(Path("/"), "ext4", "a"), Mount(first, "ext4", "b")]
+    watches = (watch(first), watch(second))
+    intake = Intake(Settings(state_dir=tmp_path / "state", watch=watches), journal, table=lambda: list(table))
+    intake.roots[first].check(lambda: table)
+    if now != "there":
+        before.unlink()
+    row = row_of(journal, before, first, state=State.SKIPPED, code=LEFT_ALONE)
+    journal.save(replace(row, signature=str(Signature.of(after.stat()))))
+    if now == "away":
+        table.pop()
+    intake.roots[second].next_look_s, intake.roots[first].next_look_s = 0.0, 1e12
+    intake.look()
+
+    assert [r.file for r in journal.listed()] == ([after] if follows else [before, after])

@@ -6,11 +6,13 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.daemon.conftest import Hot, wait_for
+from tests.daemon.conftest import FAKE, Hot, wait_for
 
 from retouch_engine import Correction, Corrections, Mark, Remembered, Vote, Wish
 from retouchd import config
@@ -140,6 +142,29 @@ def test_what_a_person_said_goes_with_a_shoot_that_is_renamed(hot: Hot) -> None:
     wait_for(lambda: hot.log().count('"corrected"') == 1 and len(hot.rows("done")) == 1, hot.log())
     assert {**knows(hot, moved), "done.tif": before["done.tif"]} == before
     assert list(results(hot)) == ["done-retouched.tif", "left alone-retouched.tif"]
+
+
+def two_watched(hot: Hot) -> Path:
+    """Another watched folder beside the first."""
+    other = hot.base / "other"
+    other.mkdir()
+    hot.config.write_text(hot.config.read_text().replace("[scan]", f'[[watch]]\npath = "{other}"\n[scan]'))
+    return other
+
+
+def test_what_a_person_said_goes_with_a_shoot_into_another_watched_folder(hot: Hot) -> None:
+    other = two_watched(hot)
+    before = decide_all(hot)
+    (hot.folder / "day").rename(other / "day")
+
+    def known() -> dict[str, tuple[object, object]]:
+        rows = [row for row in hot.rows() if Path(str(row["file"])).is_relative_to(other)]
+        return {Path(str(row["file"])).name: (row["state"], row["reason"]) for row in rows}
+
+    wait_for(lambda: known().get("done.tif") == ("done", "1 healed (was done already)"), hot.log())
+    assert {**known(), "done.tif": before["done.tif"]} == before
+    names = sorted(path.name for path in other.rglob("*-retouched*.tif"))
+    assert names == ["done-retouched.tif", "left alone-retouched.tif"]
 
 
 @pytest.mark.parametrize("how", ["mounted elsewhere", "named by a link", "other rights"])
@@ -282,6 +307,28 @@ def test_a_photo_whose_capitals_change_is_no_copy(hot: Hot, *, results_too: bool
     assert told["source"]["name"] == "img.jpg"
     if results_too:
         assert "was done already" in reasons(hot)["img.jpg"]
+
+
+def test_a_command_makes_no_second_result_when_capitals_change(hot: Hot) -> None:
+    photo = hot.drop("IMG.JPG")
+    main = f"{CAPITALS_DO_NOT_MATTER}\nfrom retouchd.__main__ import main\nmain()"
+
+    def process(*more: str) -> str:
+        command = [sys.executable, "-c", main, "process", str(photo), "--engine", FAKE, *more]
+        return str(subprocess.run(command, env=hot.env, capture_output=True, text=True, check=True).stdout)
+
+    process()
+    done = (hot.folder / "IMG-retouched.tif").read_bytes()
+    photo = photo.rename(photo.with_name("img.jpg"))
+    for path in [*hot.folder.glob("IMG*"), *hot.folder.glob("_retouchd/IMG*")]:
+        path.rename(path.with_name(path.name.replace("IMG", "img")))
+    told = (hot.folder / "_retouchd/img.json").read_bytes()
+    process("--dry-run")
+    assert (hot.folder / "_retouchd/img.json").read_bytes() == told
+
+    assert "was done already" in process()
+    assert [p.name for p in hot.folder.glob("*-retouched*.tif")] == ["img-retouched.tif"]
+    assert (hot.folder / "img-retouched.tif").read_bytes() == done
 
 
 def test_two_photos_whose_names_differ_in_capitals_are_two(tmp_path: Path) -> None:

@@ -198,7 +198,7 @@ def test_a_full_disk_of_one_client_pauses_no_other(hot: Hot, space: Space) -> No
     corrections.write(photo, hot.folder, Memory("a.tif", record.source_digest(told), wishes))
     client.mkdir()
     space.do("mount", "-t", "tmpfs", "-o", "size=1m", "none", client)
-    for_ever = "from retouchd.work import dispatch; dispatch._FULL_PAUSE_S = 1e9"
+    for_ever = "from retouchd.work import room; room.FIRST_PAUSE_S = 1e9"
     process = hot.start(before=for_ever, inside=space.enter)
     wait_for(lambda: hot.rows("done"))
     (space.at(client) / "filler").write_bytes(bytes((1 << 20) - 4096))
@@ -257,16 +257,16 @@ def test_a_full_state_folder_is_waited_for(counted: Hot, space: Space) -> None:
     hot.state.mkdir()
     space.do("mount", "-t", "tmpfs", "-o", "size=12m", "none", hot.state)
     filler = space.at(hot.state) / "filler"
-    before = QUICK + "; from retouchd.work import dispatch; dispatch._FULL_PAUSE_S = 0.5"
-    process = hot.start(before=before, inside=space.enter)
+    process = hot.start(inside=space.enter)
     wait_for(lambda: '"ready"' in hot.log())
     room = os.statvfs(space.at(hot.state))
     with filler.open("wb") as file:
         file.write(bytes(room.f_bavail * room.f_frsize - 600_000))
     hot.drop("a.tif", bytes(500_000))
-    wait_for(lambda: "disk-full" in hot.log() or "disk is full" in hot.log() or '"io"' in hot.log())
+    wait_for(lambda: "all work waits" in hot.log())
     filler.unlink()
     wait_for((hot.folder / "a-retouched.tif").exists)
+    assert calls(hot) == ["a.tif"]
     end(process)
 
 
@@ -300,9 +300,7 @@ def _hour_fast(until: Path) -> str:
 def test_no_photo_waits_for_a_clock_that_is_set_back_while_the_service_runs(counted: Hot) -> None:
     """As on a machine that learns the time late: tries that were seconds away came an hour later."""
     hot, right = counted, counted.base / "right"
-    process = hot.start(
-        before=f"{_hour_fast(right)}; from retouchd.work import dispatch; dispatch._FULL_PAUSE_S = 2"
-    )
+    process = hot.start(before=f"{_hour_fast(right)}; from retouchd.work import room; room.FIRST_PAUSE_S = 2")
     hot.drop("cut.tif", b"INCOMPLETE")
     wait_for(lambda: [r for r in hot.rows("settling") if r["attempts"] == 1])
     in_the_way = hot.drop("_retouchd", b"a file where the folder of results belongs")

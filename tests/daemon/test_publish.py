@@ -263,6 +263,24 @@ def test_a_source_that_changes_while_we_copy_never_gets_a_main_file(maker: Maker
     assert not any(naming.is_part(Path(n).name) for n in maker.listing())
 
 
+@pytest.mark.parametrize("done_before", [False, True])
+def test_of_a_source_that_goes_while_we_copy_nothing_new_is_left(maker: Maker, *, done_before: bool) -> None:
+    """A record, a mask and a heal layer lay beside no photo and no result, for ever."""
+    before = publish.publish(maker()).names.path(Role.RESULT).read_bytes() if done_before else b""
+    parcel = maker(data=b"v2")
+    left = [name for name in maker.listing() if name != "IMG.tif"]
+
+    def removed() -> None:
+        parcel.source.unlink(missing_ok=True)
+
+    with pytest.raises(SourceGone):
+        publish.publish(replace(parcel, alive=removed))
+
+    assert maker.listing() == left
+    if done_before:
+        assert (maker.folder / "IMG-retouched.tif").read_bytes() == before
+
+
 def test_a_source_that_is_gone_says_so(maker: Maker) -> None:
     parcel = maker()
     parcel.source.unlink()

@@ -30,6 +30,7 @@ from retouch_engine import (
     Wish,
     open_engine,
     pipeline,
+    resume,
     wounds,
 )
 from retouch_engine import recipe as recipes
@@ -173,7 +174,7 @@ def test_a_heal_layer_of_before_there_were_plans_is_told(
 ) -> None:
     path = tmp_path / "heal.tif"
     write_heal_layer(path, photo, plain.patches, Finish())
-    with pytest.raises(NotResumable, match="an earlier one wrote it"):
+    with pytest.raises(NotResumable, match="an earlier version wrote it"):
         taken_up(path, photo, Corrections())
 
 
@@ -194,6 +195,18 @@ def test_a_foreign_plan_is_refused(photo: Photo, plain: Retouched, tmp_path: Pat
     write_heal_layer(path, photo, plain.patches, Finish(), memo=memo)
     with pytest.raises(NotResumable):
         taken_up(path, photo, Corrections())
+
+
+def test_a_plan_that_is_too_large_to_be_read_is_not_written(
+    monkeypatch: pytest.MonkeyPatch, photo: Photo, plain: Retouched, tmp_path: Path
+) -> None:
+    size = len(zlib.decompress(packed(plain.standing, photo, RECIPE)))
+    monkeypatch.setattr(resume, "_MOST_BYTES", size + 1)
+    assert taken_up(saved(tmp_path / "heal.tif", photo, plain), photo, Corrections()).steps
+    monkeypatch.setattr(resume, "_MOST_BYTES", size)
+    assert packed(plain.standing, photo, RECIPE) == b""
+    with pytest.raises(NotResumable, match="too large"):
+        taken_up(saved(tmp_path / "heal.tif", photo, plain), photo, Corrections())
 
 
 @pytest.mark.parametrize(("where", "inside"), [("steps", None), ("steps", "spot"), ("outcomes", "patch")])

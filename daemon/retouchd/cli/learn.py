@@ -25,8 +25,8 @@ _MOST_LISTED = 10
 
 
 @click.command()
-@click.argument("before", metavar="BEFORE_DIR", required=False, type=GivenPath())
-@click.argument("after", metavar="AFTER_DIR", required=False, type=GivenPath())
+@click.argument("before", metavar="BEFORE_DIR", required=False, type=GivenPath(exists=True, file_okay=False))
+@click.argument("after", metavar="AFTER_DIR", required=False, type=GivenPath(exists=True, file_okay=False))
 @click.option("--dry-run", is_flag=True, help="Show what would be learned, and write nothing.")
 @click.option("--undo", is_flag=True, help="Take the last calibration back.")
 @json_option
@@ -52,10 +52,10 @@ def learn(
             raise click.UsageError("--undo stands alone")
         said = tastes.undo(settings.state_dir)
         if not said:
-            raise NothingToUndo(tastes.path_of(settings.state_dir))
+            raise NothingToUndo(settings.state_dir, "nothing that was learned lies in")
         click.echo(said)
         return
-    if before is None or after is None or not before.is_dir() or not after.is_dir():
+    if before is None or after is None:
         raise click.UsageError("two folders: the photos before, and the same photos after")
     told = _fitted(absolute(before), absolute(after), settings)
     if as_json:

@@ -46,7 +46,8 @@ def process(
 ) -> None:
     """Retouch files and folders now. Works without a configuration.
 
-    Exit code 0 only when every file succeeded. With --json a failure is a line
+    Exit code 0 only when every file succeeded; a result of retouchd in a folder is left alone and
+    counts for none. With --json a failure is a line
     {"source": ..., "error": {"code": ..., "message": ...}}.
     """
     out = absolute(wish["out"]) if wish["out"] else None
@@ -73,7 +74,7 @@ def _all(work: batch.Batch, todo: list[batch.Item], *, as_json: bool) -> int:
         task = bar.add_task("starting", total=len(todo))
         for item in todo:
             report = work.do(item, _stages(bar, task, item.source))
-            failures += report.failure is not None
+            failures += report.failure is not None and (item.named or report.failure.code != "own-output")
             line = _json_line(report) if as_json else _line(report)
             _say(bar, line, err=bool(report.failure) and not as_json)
             bar.advance(task)

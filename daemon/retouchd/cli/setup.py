@@ -23,7 +23,9 @@ def _default_state() -> Path:
 
 
 @click.command("init-config")
-@click.option("--watch", required=True, multiple=True, type=GivenPath(), help="A hot folder; repeatable.")
+@click.option(
+    "--watch", required=True, multiple=True, type=GivenPath(file_okay=False), help="A hot folder; repeatable."
+)
 @click.option("--state", type=GivenPath(), help="Folder for journal and staging, on a local disk.")
 @click.option("--out", type=GivenPath(), default=Path("config.toml"), show_default=True)
 def init_config(watch: tuple[Path, ...], state: Path | None, out: Path) -> None:
@@ -47,6 +49,7 @@ def init_config(watch: tuple[Path, ...], state: Path | None, out: Path) -> None:
         out.unlink()
         raise
     click.echo(f"wrote {shown(out)}; start with: retouchd run --config {shown(out)}")
+    _note_what_is_no_folder(settings)
 
 
 @click.command("check-config")
@@ -57,9 +60,13 @@ def check_config(config_path: Path | None) -> None:
     settings = config.load(path)
     presets = ", ".join(sorted(settings.presets))
     click.echo(f"{shown(path)} is fine: {len(settings.watch)} watched, presets {shown(presets)}")
-    for watch in settings.watch:
-        if not watch.path.is_dir():
-            click.echo(f"note: {shown(watch.path)} is not there now; the service waits for it")
+    _note_what_is_no_folder(settings)
+
+
+def _note_what_is_no_folder(settings: config.Settings) -> None:
+    for path in (watch.path for watch in settings.watch if not watch.path.is_dir()):
+        what = "is a file and no folder" if path.exists() else "is not there now; the service waits for it"
+        click.echo(f"note: {shown(path)} {what}")
 
 
 @click.command("install-service")

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from retouch_engine import EngineError as RecipeProblem
 from retouch_engine import Kind, Recipe
-from retouchd import mounts
+from retouchd import knock, mounts
 from retouchd.config.presets import BUILT_IN, BUILT_IN_PRESET
 from retouchd.config.settings import Preset, Settings
 from retouchd.config.tree import absolute_path
@@ -110,6 +110,8 @@ def _mistake(model: type[BaseModel], detail: ErrorDetails, path: Path | None) ->
         return Mistake(path, key, "an unknown key", "one of " + ", ".join(_siblings(model, detail["loc"])))
     if kind == "missing":
         return Mistake(path, key, "nothing", "this key is required")
+    if kind == "path_type":
+        return Mistake(path, key, repr(detail["input"]), "an absolute path")
     if kind == "tuple_type":
         return Mistake(path, key, repr(detail["input"]), 'a list, such as ["one", "two"]')
     allowed = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
@@ -181,9 +183,12 @@ def _place_mistakes(raw: Mapping[str, Any], path: Path, table: Sequence[mounts.M
 
 
 def _real(value: Any) -> Path | None:
-    """Where a path of the settings really lies; None when it is a mistake, told elsewhere."""
+    """Where a path of the settings really lies; None when it is a mistake, told elsewhere.
+
+    A service that was started again beside a dead share never got beyond its settings.
+    """
     try:
-        return Path(os.path.realpath(absolute_path(Path(value))))
+        return knock.real(absolute_path(Path(value)))
     except (TypeError, ValueError):
         return None
 

@@ -167,10 +167,10 @@ class NoDaemon(RetouchdError):
 
 
 class NothingToUndo(RetouchdError):
-    """No result of ours lies there."""
+    """Nothing of ours lies there."""
 
-    def __init__(self, given: Path) -> None:
-        super().__init__(f"no result of retouchd was found for {shown(given)}")
+    def __init__(self, given: Path, what: str = "no result of retouchd was found for") -> None:
+        super().__init__(f"{what} {shown(given)}")
 
 
 class BadRequest(RetouchdError):

@@ -217,25 +217,37 @@ def _deliver(parcel: Parcel, names: ResultSet, before: dict[str, Any] | None) ->
     final = _final_record(parcel, names, before)
     if before is not None:
         _remove_outdated(parcel, names)
-    for role in naming.PUBLISH_ORDER:
-        target = names.path(role)
-        part = target.parent / naming.part_name(parcel.token, role)
-        if role != RECORD and role not in parcel.files:
-            continue
-        _make_folder(target.parent)
-        try:
-            if role == RECORD:
-                _write(part, [record.dump(final)], parcel)
-            else:
-                _copy(parcel.files[role], part, parcel)
-            if role == Role.RESULT:
-                _check_source(parcel)  # copying takes a while; the editor may have saved meanwhile
-            _take_name(part, target, may_replace=before is not None)
-        finally:
-            with contextlib.suppress(OSError):
-                part.unlink()
-        sync_folder(target.parent)
+    placed: list[Path] = []
+    try:
+        for role in naming.PUBLISH_ORDER:
+            if role == RECORD or role in parcel.files:
+                _place(role, parcel, names, final, may_replace=before is not None)
+                placed.append(names.path(role))
+    except SourceGone:
+        # Removed or renamed while we copied: what has no photo and no main TIFF nobody would take away again.
+        with contextlib.suppress(OSError):
+            for path in placed if before is None else ():
+                path.unlink()
+        raise
     return Published(names, final)
+
+
+def _place(role: str, parcel: Parcel, names: ResultSet, final: dict[str, Any], *, may_replace: bool) -> None:
+    target = names.path(role)
+    part = target.parent / naming.part_name(parcel.token, role)
+    _make_folder(target.parent)
+    try:
+        if role == RECORD:
+            _write(part, [record.dump(final)], parcel)
+        else:
+            _copy(parcel.files[role], part, parcel)
+        if role == Role.RESULT:
+            _check_source(parcel)  # copying takes a while; the editor may have saved meanwhile
+        _take_name(part, target, may_replace=may_replace)
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+    sync_folder(target.parent)
 
 
 def _remove_outdated(parcel: Parcel, names: ResultSet) -> None:

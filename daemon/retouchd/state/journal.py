@@ -133,6 +133,13 @@ class Journal:
         query = f"SELECT path, signature, code, changed_at FROM job WHERE root=? AND state IN ({_REST_MARKS})"  # noqa: S608
         return {path: Resting(*rest) for path, *rest in self._db.execute(query, (root, *AT_REST))}
 
+    def left(self, roots: Sequence[bytes]) -> dict[bytes, Resting]:
+        """The photos of some roots that are at rest and neither done nor gone, by path."""
+        marks = ", ".join("?" * len(roots))
+        query = "SELECT path, signature, code, changed_at FROM job WHERE state IN (?, ?) AND code<>?"
+        values = (State.SKIPPED, State.QUARANTINED, GONE, *roots)
+        return {p: Resting(*rest) for p, *rest in self._db.execute(f"{query} AND root IN ({marks})", values)}
+
     def listed(self, states: Iterable[State] = State, latest: int = -1) -> list[Row]:
         """The rows in some states, oldest first; of many only the ``latest``, where that is not negative."""
         wanted = [str(s) for s in states]

@@ -42,10 +42,14 @@ class Amends:
         journal: Journal,
         clock: Callable[[], float] = time.monotonic,
         alive: Callable[[], None] = lambda: None,
+        well: Callable[[Path], bool] = lambda _: True,
     ) -> None:
-        """``alive`` is told of progress: on a slow share a look at thousands of masks takes many minutes."""
+        """``alive`` is told of progress: on a slow share a look at thousands of masks takes many minutes.
+
+        ``well`` says whether a folder can be looked at: what lies on a dead share is not touched.
+        """
         self.settings = settings
-        self._journal, self._clock, self._alive = journal, clock, alive
+        self._journal, self._clock, self._alive, self._well = journal, clock, alive, well
         self._seen: dict[Path, dict[str, int]] = {}
         """By folder, the stamp of each file at the last look."""
         self._moving: set[Path] = set()
@@ -67,7 +71,7 @@ class Amends:
         if began < self._next_s and not self._poked:
             return
         self._poked = False  # before the look: what is decided during it is seen by the next
-        for folder in sorted(self._folders):
+        for folder in filter(self._well, sorted(self._folders)):
             own = folder / OWN_FOLDER
             self._look_into(folder, own, naming.is_mask)
             self._look_into(folder, own / CORRECTIONS_FOLDER, _is_json)

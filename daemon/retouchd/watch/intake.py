@@ -86,6 +86,11 @@ class Intake:
         well = (root.key for root in self.roots.values() if root.mount and not root.offline)
         return [key for key in well if not holding(paused, key)]
 
+    def well(self, folder: Path) -> bool:
+        """Whether results may be looked at: none of a root that is offline, or was never looked at."""
+        tops = ((root.watch.mirror or root.watch.path, root) for root in self.roots.values())
+        return all(r.mount and not r.offline for top, r in tops if folder.is_relative_to(top))
+
     def away(self, path: Path) -> bool:
         """Whether a path is missing because its mount is."""
         return any(
@@ -123,7 +128,8 @@ class Intake:
             self._sweep_once(root, found)
             self._note_barred(root, found)
         self._journal.note_root(root.key, "offline" if root.offline else "online", root.offline or root.mode)
-        root.cost_s = self._clock() - root.looked_s
+        # To find out that a share does not answer is waiting, not work that wants twenty times its rest.
+        root.cost_s = 0.0 if root.offline else self._clock() - root.looked_s
         self._plan_next(path, root)
 
     @staticmethod
@@ -211,8 +217,14 @@ class Intake:
     def _lost(
         self, root: Root, found: scanner.Found, resting: Mapping[bytes, Resting], moving: Mapping[bytes, Row]
     ) -> dict[str, bytes]:
-        """Where photos were that are not there now; first also those of folders watched no longer."""
-        lost = moves.missing(resting, found) | moves.missing(moving, found)
+        """Where photos were that are not there now; first also those of folders watched no longer.
+
+        Of the other watched folders those that were left, taken back or set aside: what is done is known by
+        its bytes. A shoot that was moved into another watched folder had all of them healed.
+        """
+        others = [r.key for r in self.roots.values() if r is not root and r.mount and not r.offline]
+        lost = moves.missing(self._journal.left(others), found)
+        lost |= moves.missing(resting, found) | moves.missing(moving, found)
         for other in () if root.swept else self._journal.roots():
             if other.path not in self._settings.roots:
                 lost = moves.missing(self._journal.resting(other.path), found) | lost
@@ -221,7 +233,7 @@ class Intake:
     def _followed(self, root: Root, path: bytes, signature: Signature, lost: Mapping[str, bytes]) -> bool:
         self._alive()
         before = moves.before(self._journal, signature, lost)
-        if before is None:
+        if before is None or (before.root != root.key and self._is_there(before)):
             return False
         if before.state in IN_HAND:
             # Where capitals do not matter its result is still written, by its former name. Taken at once as
@@ -237,6 +249,10 @@ class Intake:
         if known:
             self._moved(root.watch.results_of(photo))
         return known
+
+    def _is_there(self, row: Row) -> bool:
+        """Whether a photo of another watched folder lies there still, or on a mount that went away."""
+        return row.root in self._settings.roots and (os.path.lexists(row.path) or self.away(row.file))
 
     @staticmethod
     def _why_gone(root: Root, row: Row) -> str:

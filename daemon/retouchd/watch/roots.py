@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from retouchd import knock
 from retouchd.config import Settings, Watch
+from retouchd.knock import Knock
 from retouchd.mounts import Mount, covering, gone, unwritable
 from retouchd.text import shown
 
@@ -59,6 +61,8 @@ class Root:
     """When the last look began: none of its photos was looked at before."""
     next_look_s: float = 0.0
     poked: bool = False
+    knocks: dict[Path, Knock] = field(default_factory=dict)
+    """One for each folder that is asked whether it answers."""
     swept: bool = False
     events: bool = False
 
@@ -120,7 +124,7 @@ class Root:
     def check(self, table: MountTable) -> None:
         """Find out whether the root and the place of its results are well."""
         mounts = table()
-        self.offline = _trouble(self.watch.path, self.mount, mounts)
+        self.offline = self._silent() or _trouble(self.watch.path, self.mount, mounts)
         if not self.offline and self.watch.marker:
             self.offline = _missing(self.watch.marker, self.watch.path)
         # A mirror that went away must not be made anew on the disk below its mount point.
@@ -132,6 +136,17 @@ class Root:
             self.results = covering(mirror, mounts) if mirror else None
             self._look_inside(mounts)
             self.unwritable = unwritable(mirror or self.watch.path)
+
+    def _silent(self) -> str:
+        """Which of its folders does not answer, in words; empty when both do.
+
+        One dead NFS, mounted hard, held the whole service: no other folder was looked at, systemd's watchdog
+        ended it, and the next one hung at the same place.
+        """
+        for folder in filter(None, (self.watch.path, self.watch.mirror)):
+            if not self.knocks.setdefault(folder, knock.at(folder)).answered():
+                return f"{shown(folder)} does not answer"
+        return ""
 
     def _look_inside(self, mounts: Sequence[Mount]) -> None:
         real = Path(os.path.realpath(self.watch.path))

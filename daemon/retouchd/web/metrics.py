@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from retouch_engine import __version__
+from retouchd import mounts
 from retouchd.config import Settings
 from retouchd.jobs import IN_LINE
 from retouchd.state.journal import STAGE_LIMITS_S, Journal, holding
@@ -120,7 +120,6 @@ def _gpus() -> Iterable[Any]:
 
 def _free(path: Path) -> int | None:
     try:
-        space = os.statvfs(path)
+        return mounts.free_bytes(path)
     except OSError:
         return None
-    return space.f_bavail * space.f_frsize

@@ -14,6 +14,7 @@ from retouchd.results.corrections import LastRun, Memory
 from retouchd.state.journal import Journal
 from retouchd.state.rows import Row
 from retouchd.work.crew import Crew
+from retouchd.work.room import Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Desk:
     crew: Crew
     instance: InstanceId
     state_dir: Path
+    room: Room
+    """In the state folder."""
     online: Callable[[], Sequence[bytes]]
     """The roots whose photos can be worked on now."""
     published: Callable[[Path], None]

@@ -37,7 +37,6 @@ from retouchd.work.verdicts import after_failure, after_publishing_failed
 SCRATCH = "scratch"
 """The folder in the state folder where a worker's libraries put their temporary files."""
 
-_FULL_PAUSE_S = 30.0
 _MOST_WAITING = 4
 """Finished results of one folder that wait until they can be written there."""
 
@@ -50,7 +49,6 @@ class Dispatcher:
         self.draining = False
         self._desk = desk
         self._hands: dict[Supervisor, InHand] = {}
-        self._paused_until_s = 0.0
 
     @property
     def _twins(self) -> Twins:
@@ -91,10 +89,10 @@ class Dispatcher:
 
     def _feed(self, keeper: Supervisor) -> bool:
         free = keeper.ready and not keeper.busy and not keeper.outdated
-        if not free or keeper in self._hands or self._desk.clock() < self._paused_until_s:
+        if not free or keeper in self._hands:
             return False
         row = self._desk.journal.next_queued(self._desk.online())
-        if row is None:
+        if row is None or not self._desk.room.is_there():
             return False
         try:
             recipe = self._prepare(row)
@@ -214,7 +212,7 @@ class Dispatcher:
             if message.failure:
                 self._clean(hand.row)
                 if message.failure.code == "disk-full":  # that of the state folder
-                    self._paused_until_s = self._desk.clock() + _FULL_PAUSE_S
+                    self._desk.room.did_not_suffice()
                 self._failed(hand.row, message.failure)
             else:
                 self._rendered(hand, message)
@@ -271,6 +269,7 @@ class Dispatcher:
 
     def _rendered(self, hand: InHand, outcome: Outcome) -> None:
         """Write down what is to be published, with digests, before anything is."""
+        self._desk.room.sufficed()
         digest, hand = record.source_digest(outcome.record), remembered(hand, outcome, self._folder(hand.row))
         masks = hand.memory.masks if hand.memory else ()
         files = record.staged_files(outcome, self.settings)

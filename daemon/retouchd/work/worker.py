@@ -39,6 +39,7 @@ from retouch_engine import (
     estimated_bytes,
 )
 from retouchd.errors import JobError, MemoryShort, OverBudget
+from retouchd.jobs import Failure
 from retouchd.results import record
 from retouchd.text import complaint, shown
 from retouchd.work import heap, protocol
@@ -178,7 +179,10 @@ def attempt(engine: Engine, message: dict[str, Any], say: Say, budget_bytes: int
     except MemoryError:
         return failed("memory", "out of memory", retryable=True)
     except OSError as error:
-        return failed("io", complaint(error), retryable=True)
+        # What a library wrote beside the result met the full disk: as a broken reading, after four tries the
+        # photo was set aside.
+        full = Failure.of_system(error).code == "disk-full"
+        return failed("disk-full" if full else "io", complaint(error), retryable=True)
     except Exception as error:  # noqa: BLE001 - one photo must not end the worker; the class says what it was
         return failed("internal", f"{type(error).__name__}: {error}")
 

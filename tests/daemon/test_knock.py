@@ -1,0 +1,149 @@
+"""A dead share that is mounted hard holds whoever touches it: nobody but the thread that asks does."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.daemon.conftest import Hot, wait_for
+from tests.daemon.test_journal import Clock, clock, journal
+from tests.daemon.test_nas import end
+
+from retouchd import config, knock
+from retouchd.config import Settings, Watch
+from retouchd.state.journal import Journal
+from retouchd.watch.intake import Intake
+from retouchd.watch.roots import Root
+
+__all__ = ["clock", "journal"]
+DEAD = """
+import os, time
+from retouchd import knock
+knock.PATIENCE_S = 0.5
+is_back = os.path.exists
+def hanging(real):
+    def ask(path=".", *more, **named):
+        below = not isinstance(path, int) and os.fsdecode(path).startswith({dead!r})
+        while below and not is_back({back!r}):
+            time.sleep(0.05)
+        return real(path, *more, **named)
+    return ask
+for name in ("stat", "lstat", "statvfs", "scandir", "open", "readlink"):
+    setattr(os, name, hanging(getattr(os, name)))
+"""
+"""Every question below a folder waits until a file is there."""
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """No disk answers until this is set."""
+    answers, real = threading.Event(), os.statvfs
+
+    def statvfs(path: Path) -> os.statvfs_result:
+        answers.wait()
+        return real(path)
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    monkeypatch.setattr(knock, "PATIENCE_S", 0.1)
+    yield answers
+    answers.set()
+
+
+def test_a_question_without_an_answer_is_not_asked_twice(silent: threading.Event, tmp_path: Path) -> None:
+    before = threading.active_count()
+    one = knock.at(tmp_path)
+    assert not any(one.answered() for _ in range(5))
+    assert threading.active_count() == before + 1
+
+    silent.set()
+    wait_for(lambda: threading.active_count() == before)
+    assert one.answered()
+
+
+def test_a_folder_that_is_not_there_answers(tmp_path: Path) -> None:
+    assert knock.at(tmp_path / "none").answered()
+
+
+def test_where_no_thread_can_be_had_nothing_is_said_of_the_disk(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    assert knock.at(tmp_path).answered()
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_root_that_does_not_answer_is_offline_until_it_does(
+    silent: threading.Event, tmp_path: Path, *, mirrored: bool
+) -> None:
+    place = {"output": f"mirror:{tmp_path / 'mirror'}"} if mirrored else {}
+    (tmp_path / "hot").mkdir()
+    (tmp_path / "mirror").mkdir()
+    root = Root(Watch.model_validate({"path": str(tmp_path / "hot")} | place))
+    root.check(list)
+    assert root.offline == f"{tmp_path / 'hot'} does not answer"
+    silent.set()
+
+    def is_well() -> bool:
+        root.check(list)
+        return not root.offline
+
+    wait_for(is_well)
+
+
+def test_a_share_that_did_not_answer_is_asked_again_soon(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, journal: Journal, clock: Clock
+) -> None:
+    """It was left for twenty times as long as had been waited for it: back, it lay idle for minutes."""
+    settings = Settings.model_validate({"watch": [{"path": str(tmp_path)}]})
+    intake = Intake(settings, journal, clock=clock, table=list)
+
+    def waited_in_vain(_: knock.Knock) -> bool:
+        clock.now += knock.PATIENCE_S
+        return False
+
+    monkeypatch.setattr(knock.Knock, "answered", waited_in_vain)
+    intake.look()
+    assert intake.roots[tmp_path].offline
+    assert intake.next_due_s() - clock.now == settings.scan.interval_local_s
+
+
+def test_settings_that_name_a_dead_share_are_read(
+    monkeypatch: pytest.MonkeyPatch, silent: threading.Event, hot: Hot
+) -> None:
+    real = os.path.realpath
+
+    def realpath(path: Path) -> str:
+        if path == hot.folder:
+            silent.wait()
+        return real(path)
+
+    monkeypatch.setattr(os.path, "realpath", realpath)
+    assert config.load(hot.config).watch[0].path == hot.folder
+
+
+def test_one_dead_share_keeps_no_other_folder_waiting(hot: Hot) -> None:
+    """The whole service stood still; what systemd's watchdog started in its place hung over the settings."""
+    dead, back = hot.base / "dead", hot.base / "back"
+    hot.config.write_text(
+        hot.config.read_text().replace("[[watch]]", f'[[watch]]\npath = "{dead}"\n[[watch]]', 1)
+    )
+    dead.mkdir()
+    (dead / "b.tif").write_bytes(b"of the other")
+    end_of_first = hot.start()
+    wait_for((dead / "b-retouched.tif").exists)
+    end(end_of_first)
+
+    process = hot.start(before=DEAD.format(dead=str(dead), back=str(back)))
+    hot.drop("a.tif")
+    wait_for((hot.folder / "a-retouched.tif").exists, hot.log())
+    wait_for(lambda: f"{dead}: offline, {dead} does not answer" in hot.about("status").stdout)
+    (dead / "c.tif").write_bytes(b"late")
+    back.touch()
+    wait_for((dead / "c-retouched.tif").exists, hot.log())
+    end(process)
