@@ -135,10 +135,23 @@ def test_a_dry_run_writes_nothing(photos: Hot) -> None:
     assert sorted(p.name for p in photos.folder.rglob("*")) == ["a.tif", "b.jpg", "day"]
 
 
+KEEPS_A_FILE_OPEN = """
+import os, sys
+class Click:
+    def find_spec(name, path=None, target=None):
+        name != "click" or os.open("/", os.O_RDONLY)
+sys.meta_path.insert(0, Click)
+from retouchd.__main__ import main
+main()
+"""
+"""As libffi does, whoever loads it."""
+
+
+@pytest.mark.parametrize("started", ["-m retouchd", f"-c '{KEEPS_A_FILE_OPEN}'"])
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
-def test_closed_streams_are_no_trouble(photos: Hot, closed: str) -> None:
+def test_closed_streams_are_no_trouble(photos: Hot, started: str, closed: str) -> None:
     """As a service is started by what came before systemd, or a job by cron."""
-    command = f"{sys.executable} -m retouchd process hot/a.tif hot/day --engine {FAKE} {closed}"
+    command = f"{sys.executable} {started} process hot/a.tif hot/day --engine {FAKE} {closed}"
     told = subprocess.run(
         ["bash", "-c", command], env=photos.env, cwd=photos.base, capture_output=True, text=True, check=False
     )

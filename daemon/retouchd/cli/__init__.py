@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from types import FrameType
@@ -74,18 +73,8 @@ def _end_as_by_ctrl_c() -> None:
             signal.signal(number, _interrupt)
 
 
-def _open_what_is_closed() -> None:
-    """The number of a closed stream goes to the next file that is opened: what is printed lands in it."""
-    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(fd, True)  # those whom we start would have the same trouble
-    os.close(fd)
-    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
-    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
-
-
 def main() -> None:
     """Run the command line; failures are one line each on standard error, and an exit code."""
-    _open_what_is_closed()
     # A name that is not UTF-8 must never end a command in the middle of its output.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
