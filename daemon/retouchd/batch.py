@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from retouch_engine import Order, Recipe
-from retouchd import models, naming
+from retouchd import models, naming, presence
 from retouchd.config import Settings, overrides
 from retouchd.errors import EngineUnavailable, JobError, SourceGone, TargetUnavailable
 from retouchd.jobs import Digest, Failure, Outcome, Signature
@@ -99,7 +99,7 @@ def items(paths: Iterable[Path], out: Path | None, settings: Settings) -> list[I
 
 def _is_folder(path: Path) -> bool:
     try:
-        return path.is_dir()
+        return presence.folder(path)
     except OSError:
         return False  # what is wrong with it is told when its turn comes, and the others are done
 
@@ -180,7 +180,7 @@ class Batch:
         """
         tops = [w.mirror for w in self._settings.watch if w.mirror and not self._wish.out]
         for top in tops:
-            if item.folder.is_relative_to(top) and not top.is_dir():
+            if item.folder.is_relative_to(top) and not presence.folder(top):
                 raise TargetUnavailable(top, "it is not there")
 
     def _mask(self, item: Item, memory: Memory) -> tuple[Path, Digest] | None:

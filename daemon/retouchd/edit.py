@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retouchd import batch, naming, ours
+from retouchd import batch, naming, ours, presence
 from retouchd.config import Settings
 from retouchd.errors import RetouchdError
 from retouchd.jobs import Signature
@@ -72,7 +72,7 @@ def edit(
     signature = Signature.of(path.stat())
     with tempfile.TemporaryDirectory(prefix="retouchd-edit-") as scratch:
         report = _done(path, Path(scratch), settings, preset, stage, engine)
-        again = report.failure is not None and report.failure.code == _OWN_OUTPUT and before.is_file()
+        again = report.failure is not None and report.failure.code == _OWN_OUTPUT and presence.file(before)
         if again:
             _check_untouched(path, before)
             report = _done(before, Path(scratch), settings, preset, stage, engine)
@@ -88,11 +88,11 @@ def edit(
 def _check(path: Path, settings: Settings) -> None:
     if path.suffix.lower() not in _TIFF:
         raise NotEditable(path, "only a TIFF can hold the result; have the editor make a 16-bit TIFF")
-    if path.is_symlink() or not path.is_file():
+    if presence.link(path) or not presence.file(path):
         raise NotEditable(path, "it is no file, or a link to one")
     if any(path.is_relative_to(w.path) for w in settings.watch):
         raise NotEditable(path, "its folder is watched, so the service does it already")
-    if (path.parent / OWN_FOLDER).is_symlink() or (path.parent / OWN_FOLDER / BEFORE_FOLDER).is_symlink():
+    if presence.link(path.parent / OWN_FOLDER) or presence.link(path.parent / OWN_FOLDER / BEFORE_FOLDER):
         raise NotEditable(path, f"{OWN_FOLDER} is a link")
 
 
@@ -162,7 +162,7 @@ def _keep(path: Path, before: Path) -> None:
     What an earlier file of this name was makes room: a second run would give back the older picture.
     """
     before.parent.mkdir(parents=True, exist_ok=True)
-    if before.exists():
+    if presence.anything(before):
         if record.digest_of(before) == record.digest_of(path):
             return
         before.replace(_free(before))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from retouchd import presence
 from retouchd.naming import part_name
 
 
@@ -31,7 +32,7 @@ def read(path: Path, schema: str, most_bytes: int, *, links: bool = False) -> di
         OSError: it cannot be read.
     """
     try:
-        linked = not links and (path.is_symlink() or path.parent.is_symlink())
+        linked = not links and (presence.link(path) or presence.link(path.parent))
         found = path.stat()
         if linked or not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
             raise NotOurs("not a file of ours")
@@ -64,7 +65,7 @@ def write(path: Path, told: Mapping[str, Any], mode: int | None = None, before: 
             # change rights: corrections could not be written there at all.
             with contextlib.suppress(PermissionError):
                 part.chmod(mode)
-        if before is not None and path.exists():
+        if before is not None and presence.anything(path):
             path.replace(before)
         part.replace(path)
     finally:

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -47,3 +48,26 @@ def test_the_lock_holds_names_versions_and_hashes_only() -> None:
     for path in (ROOT / ".lock").glob("*.txt"):
         for line in path.read_text("ascii").splitlines():
             assert re.match(LOCKED, line), line
+
+
+def _asks_pathlib(node: ast.AST) -> TypeGuard[ast.Call]:
+    """An entry of a scanned folder knows by itself and raises what goes wrong."""
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"exists", "is_file", "is_dir", "is_symlink"}
+        and not (isinstance(node.func.value, ast.Name) and node.func.value.id == "entry")
+    )
+
+
+def test_where_results_are_at_stake_a_disk_that_does_not_say_is_no_absence() -> None:
+    """See retouchd.presence."""
+    daemon = ROOT / "daemon/retouchd"
+    rooms = [p for r in ("results", "watch", "web", "work", "config") for p in (daemon / r).rglob("*.py")]
+    asking = [
+        f"{path.name}:{node.lineno}"
+        for path in (*rooms, daemon / "batch.py", daemon / "edit.py", daemon / "ours.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if _asks_pathlib(node)
+    ]
+    assert not asking, f"ask retouchd.presence instead: {asking}"

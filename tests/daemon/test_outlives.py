@@ -16,6 +16,7 @@ from typing import IO, Any
 import pytest
 from tests.daemon.conftest import Hot, wait_for
 
+from retouchd import presence
 from retouchd.config import Settings, Watch
 from retouchd.config.settings import HookSettings
 from retouchd.hooks import Hooks
@@ -92,7 +93,7 @@ def test_a_page_that_may_not_be_looked_at_is_a_line(
     def refused(path: Path) -> bool:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "is_dir", refused)
+    monkeypatch.setattr(presence, "folder", refused)
     pages = ContactPages()
     pages.touch(tmp_path)
     pages.step(everything=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from retouchd import actions, config, control
+from retouchd import actions, config, control, presence
 from retouchd.cli.options import GivenPath, absolute, config_option, journal_of
 from retouchd.errors import JobError, NoDaemon, NothingToUndo, UnknownJob
 from retouchd.jobs import AT_REST, IN_HAND, LEFT_ALONE, UNDONE, Asked, State
@@ -36,7 +36,7 @@ def _ask(config_path: Path | None, what: str, about: str) -> None:
 
 def _job(given: str) -> str:
     """A name as the daemon, which is elsewhere, understands it; numbers are job numbers."""
-    number = given.isascii() and given.isdigit() and not Path(given).exists()
+    number = given.isascii() and given.isdigit() and not presence.anything(Path(given))
     return given if number else str(absolute(Path(given)))
 
 
@@ -112,7 +112,7 @@ def undo(path: Path, dry_run: bool, config_path: Path | None) -> None:
 @config_option
 def requeue(path: Path, force: bool, config_path: Path | None) -> None:
     """Do a photo or a whole folder anew: undo, then retry. A result that was edited stays as it is."""
-    if force and path.is_dir():
+    if force and presence.folder(path):
         raise click.UsageError("--force is for one file: name it")
     with journal_of(config_path) as (settings, journal):
         decide = _take_up_anyway if force else _take_up
@@ -178,7 +178,7 @@ def _calmly(source: Path, folder: Path, *, dry_run: bool) -> list[Undone]:
 
 def _with_results(settings: config.Settings, path: Path) -> dict[Path, Path]:
     """The photo, or those of the folder that records tell of, and where their results lie."""
-    if not path.is_dir():
+    if not presence.folder(path):
         return {path: settings.results_of(path)}
     for place in (p for w in settings.watch for p in (w.path, w.mirror) if p):
         if place != path and place.is_relative_to(path):
@@ -190,6 +190,6 @@ def _with_results(settings: config.Settings, path: Path) -> dict[Path, Path]:
 
 def _at_rest(settings: config.Settings, journal: Journal, path: Path) -> dict[Path, Path]:
     """The photos of a folder that the journal alone tells of: they have no results, or none any more."""
-    rows = journal.listed(AT_REST) if path.is_dir() else []
+    rows = journal.listed(AT_REST) if presence.folder(path) else []
     wanted = (r.file for r in rows if r.file.is_relative_to(path) and r.code != LEFT_ALONE)
     return {photo: settings.results_of(photo) for photo in wanted if os.path.lexists(photo)}

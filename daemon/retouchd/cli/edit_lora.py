@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from retouch_engine import EditWish, EngineError, open_editing
-from retouchd import config, models, proposals
+from retouchd import config, models, presence, proposals
 from retouchd.cli.options import GivenPath, absolute, config_option
 from retouchd.errors import JobError, RetouchdError
 from retouchd.models import Store
@@ -93,7 +93,7 @@ def pairs(paths: tuple[Path, ...], out: Path, size: int, approved: bool, config_
     a listing as the datasets library reads it. Results that somebody edited since are left out.
     """
     settings, place = config.load_or_default(config_path), absolute(out)
-    if place.exists() and any(place.iterdir()):
+    if presence.anything(place) and any(place.iterdir()):
         raise click.UsageError(f"{shown(out)} is not empty")
     total = 0
     try:

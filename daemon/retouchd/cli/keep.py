@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from retouch_engine import Correction, Wish
-from retouchd import config
+from retouchd import config, presence
 from retouchd.cli.options import GivenPath, absolute, config_option
 from retouchd.results import corrections, keepsakes, record
 from retouchd.results.keepsakes import Kept
@@ -59,7 +59,7 @@ def keep(
 
 def _results_of(path: Path, config_path: Path | None) -> Path:
     """The folder where the results of a photo, or of a folder of photos, lie."""
-    return config.load_or_default(config_path).results_of(path / "any" if path.is_dir() else path)
+    return config.load_or_default(config_path).results_of(path / "any" if presence.folder(path) else path)
 
 
 def _kept(photo: Path, folder: Path, at: tuple[int, int]) -> int:

@@ -13,7 +13,7 @@ import click
 
 from retouch_engine import PHOTO_SUFFIXES, EngineError, Limits
 from retouch_engine import learn as fit
-from retouchd import config
+from retouchd import config, presence
 from retouchd.cli.options import GivenPath, absolute, config_option, json_option
 from retouchd.config import Settings, tastes
 from retouchd.errors import NothingToUndo
@@ -87,7 +87,7 @@ def _pairs(before: Path, after: Path) -> Iterator[tuple[Path, Path]]:
     for place, folders, names in os.walk(before):
         folders[:] = sorted(f for f in folders if f != OWN_FOLDER)
         there = after / Path(place).relative_to(before)
-        done = [p for p in sorted(there.iterdir()) if _is_photo(p)] if there.is_dir() else []
+        done = [p for p in sorted(there.iterdir()) if _is_photo(p)] if presence.folder(there) else []
         for name in sorted(names):
             photo = Path(place, name)
             if not _is_photo(photo):
@@ -100,7 +100,7 @@ def _pairs(before: Path, after: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _is_photo(path: Path) -> bool:
-    return path.suffix.lower() in PHOTO_SUFFIXES and path.is_file()
+    return path.suffix.lower() in PHOTO_SUFFIXES and presence.file(path)
 
 
 def _lines(told: Mapping[str, Any]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from retouch_engine import Role
-from retouchd import config, ignores
+from retouchd import config, ignores, presence
 from retouchd.cli.options import GivenPath, absolute, config_option, journal_of, json_option
 from retouchd.jobs import AT_REST, IN_LINE, WAITING, State
 from retouchd.results import record
@@ -156,7 +156,9 @@ def _where(photo: Path, settings: config.Settings) -> str:
     try:
         sets = record.sets_of(photo, folder)
         if not sets:
-            return "; its record was removed" if folder.is_dir() else f"; {shown(folder)} is not there"
+            return (
+                "; its record was removed" if presence.folder(folder) else f"; {shown(folder)} is not there"
+            )
     except OSError as error:
         return f"; where its result lies: {complaint(error)}"
     result = sets[-1][0].path(Role.RESULT)

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from retouch_engine import EngineError as RecipeProblem
 from retouch_engine import Kind, Recipe
-from retouchd import knock, mounts
+from retouchd import knock, mounts, presence
 from retouchd.config.presets import BUILT_IN, BUILT_IN_PRESET
 from retouchd.config.settings import Preset, Settings
 from retouchd.config.tree import absolute_path
@@ -44,7 +44,7 @@ def find(named: Path | None) -> Path:
     """
     looked = [named] if named else places()
     for path in looked:
-        if path.is_file():
+        if presence.file(path):
             return path
     raise ConfigNotFound(looked)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from retouch_engine import Recipe
+from retouchd import presence
 from retouchd.config import Preset, Settings, tastes
 from retouchd.config.load import read_toml, recipe_mistakes, validated
 from retouchd.config.settings import untangled
@@ -37,7 +38,7 @@ def nearest(photo: Path, top: Path) -> Path | None:
     """The closest ``retouch.toml`` in the photo's folder or above it, not above ``top``."""
     for folder in photo.parents:
         candidate = folder / FILE_NAME
-        if candidate.is_file():
+        if presence.file(candidate):
             return candidate
         if folder == top:
             return None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import EngineError, Recipe, __version__, checked_calibration
-from retouchd import ours
+from retouchd import ours, presence
 from retouchd.errors import JobError, StateDirUnusable
 from retouchd.text import shown
 
@@ -98,9 +98,9 @@ def undo(state_dir: Path) -> str:
     """
     path, before = path_of(state_dir), before_path(state_dir)
     try:
-        if not path.exists():
+        if not presence.anything(path):
             return ""
-        if before.exists():
+        if presence.anything(before):
             before.replace(path)
             return "the calibration before it counts again"
         path.unlink()

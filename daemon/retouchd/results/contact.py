@@ -20,7 +20,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader
 
 from retouch_engine import Decision, Role
-from retouchd import log, naming
+from retouchd import log, naming, presence
 from retouchd.naming import CONTACT_FOLDER, CONTACT_PAGE, OWN_FOLDER
 from retouchd.results import record
 from retouchd.text import shown
@@ -89,7 +89,7 @@ def _sheet(told: dict[str, Any], path: Path) -> Sheet:
     spots = {s.get("id"): s for s in told.get("spots", []) if isinstance(s, dict)}
     rows = (
         tuple(_spot(r, spots) for r in contact.get("rows", ()) if isinstance(r, dict))
-        if sprite.is_file()
+        if presence.file(sprite)
         else ()
     )
     counts = {k: int(_number(told.get("counts", {}).get(k))) for k in ("found", *_DECISIONS)}
@@ -97,7 +97,7 @@ def _sheet(told: dict[str, Any], path: Path) -> Sheet:
         name=shown(str(told.get("source", {}).get("name", path.stem))),
         link="../" + _quoted(result),
         sprite=f"{CONTACT_FOLDER}/{_quoted(sprite.name)}",
-        view=f"{CONTACT_FOLDER}/{_quoted(view.name)}" if view.is_file() else "",
+        view=f"{CONTACT_FOLDER}/{_quoted(view.name)}" if presence.file(view) else "",
         # Before, after and mask lie side by side.
         width=int(_number(contact.get("width"))) or 3 * max((s.tile for s in rows), default=0),
         counts=counts,
@@ -162,7 +162,7 @@ class ContactPages:
         """A page that cannot be written is a log line: the photos are what matters."""
         began = self._clock()
         try:
-            if (folder / OWN_FOLDER).is_dir():  # or else all of its results were taken back
+            if presence.folder(folder / OWN_FOLDER):  # or else all of its results were taken back
                 write_page(folder, self.render(folder), self._token)
         except OSError as error:
             log.get().warning("no contact sheet", folder=folder, why=error.strerror or str(error))
@@ -209,7 +209,7 @@ def write_page(folder: Path, page: str, token: str) -> None:
     ``token`` is in the temporary name: the service sweeps what its own processes left.
     """
     own = folder / OWN_FOLDER
-    if own.is_symlink():
+    if presence.link(own):
         return
     own.mkdir(exist_ok=True)
     part = own / naming.part_name(token, "page")

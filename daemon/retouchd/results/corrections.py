@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import CORRECTIONS_SCHEMA, Corrections, EngineError, Role
-from retouchd import naming, ours
+from retouchd import naming, ours, presence
 from retouchd.errors import JobError, UnsafeFolder
 from retouchd.jobs import Digest
 from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER, RECORD
@@ -166,7 +166,7 @@ def write(source: Path, folder: Path, memory: Memory) -> None:
     """
     path = path_of(source, folder)
     with publish.locked(path.parent.parent):
-        if path.parent.is_symlink() or path.is_symlink():
+        if presence.link(path.parent) or presence.link(path):
             raise UnsafeFolder(path.parent)
         path.parent.mkdir(exist_ok=True)
         with contextlib.suppress(BrokenCorrections):
@@ -196,7 +196,7 @@ def edited_mask(source: Path, folder: Path, masks: tuple[str, ...]) -> tuple[Pat
     """A mask among this photo's results that somebody edited and nobody has read yet, with its digest."""
     for names, told in reversed(record.sets_of(source, folder)):
         path = names.path(Role.MASK)
-        if not record.untouched(told, names, Role.MASK, lambda: None) and not path.is_symlink():
+        if not record.untouched(told, names, Role.MASK, lambda: None) and not presence.link(path):
             digest = record.digest_of(path)
             if digest not in masks:
                 return path, digest
@@ -207,7 +207,7 @@ def _painted_before(source: Path, folder: Path, masks: tuple[str, ...]) -> tuple
     """A mask that lies where this photo's will lie, put there before the photo was ever done."""
     names = naming.first_set(source, folder)
     path = names.path(Role.MASK)
-    if os.path.lexists(names.path(RECORD)) or path.is_symlink() or not path.is_file():
+    if os.path.lexists(names.path(RECORD)) or presence.link(path) or not presence.file(path):
         return None
     digest = record.digest_of(path)
     return None if digest in masks else (path, digest)
@@ -242,7 +242,7 @@ def last_run(source: Path, folder: Path, memory: Memory, *, painted: bool) -> La
     if not painted and shows(told, memory):
         return LastRun()
     path, preset = names.path(Role.HEAL), record.preset(told)
-    if path.is_symlink() or not path.is_file() or path.stat().st_size == 0:
+    if presence.link(path) or not presence.file(path) or path.stat().st_size == 0:
         return LastRun(lost=f"{shown(path.name)} is not there", preset=preset)
     if not record.untouched(told, names, Role.HEAL, lambda: None):
         return LastRun(lost=f"{shown(path.name)} was changed since", preset=preset)
@@ -302,7 +302,7 @@ def _shows_less_than_decided(source: Path, folder: Path) -> bool:
     for names, told in reversed(record.sets_of(source, folder)):
         memory = read(source, folder, record.source_digest(told))
         edited = edited_mask(source, folder, memory.masks) is not None
-        return edited or (not shows(told, memory) and names.path(Role.RESULT).exists())
+        return edited or (not shows(told, memory) and presence.anything(names.path(Role.RESULT)))
     return False
 
 

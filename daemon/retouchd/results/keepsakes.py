@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import EngineError, Mark, Remembered, Vote, placed_on, remembered
-from retouchd import ours
+from retouchd import ours, presence
 from retouchd.errors import JobError, RetouchdError, UnsafeFolder
 from retouchd.naming import CORRECTIONS_FOLDER, OWN_FOLDER
 from retouchd.results import publish
@@ -159,7 +159,7 @@ def _place(spot: dict[str, Any]) -> dict[str, Any]:
 
 def _write(folder: Path, marks: Iterable[Kept]) -> None:
     path = path_of(folder)
-    if path.parent.is_symlink() or path.is_symlink():
+    if presence.link(path.parent) or presence.link(path):
         raise UnsafeFolder(path.parent)
     told = [{"id": one.id, "at": one.at, **asdict(one.face)} for one in marks]
     if not told:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Role
-from retouchd import mounts, naming
+from retouchd import mounts, naming, presence
 from retouchd.errors import (
     JobError,
     NameRefused,
@@ -80,7 +80,7 @@ class Published:
     def is_there(self) -> bool:
         """Whether the main TIFF, which is published last, lies there; somebody may have edited it."""
         main = self.names.path(Role.RESULT)
-        return main.is_file() and main.stat().st_size > 0
+        return presence.file(main) and main.stat().st_size > 0
 
 
 def publish(parcel: Parcel) -> Published:
@@ -127,7 +127,7 @@ def reusable(done: Published, alive: Callable[[], None], *, renamed: bool = Fals
     digests = record.published_digests(done.record)
     for role in (r for r in naming.PUBLISH_ORDER if r in digests):
         path = done.names.path(role)
-        whole = path.is_file() and not path.is_symlink() and path.stat().st_size > 0
+        whole = presence.file(path) and not presence.link(path) and path.stat().st_size > 0
         if not whole or record.digest_of(path, alive) != digests[role]:
             return {}
         files[str(role)] = Staged(path, digests[role], path.stat().st_size)
@@ -193,7 +193,7 @@ def _only_a_read_mask(names: ResultSet, parcel: Parcel) -> bool:
     """Whether all that lies there is a mask that was painted before the photo was done, and was read."""
     there = [role for role in naming.PUBLISH_ORDER if os.path.lexists(names.path(role))]
     path = names.path(Role.MASK)
-    if there != [Role.MASK] or not parcel.read_masks or path.is_symlink() or not path.is_file():
+    if there != [Role.MASK] or not parcel.read_masks or presence.link(path) or not presence.file(path):
         return False
     return record.digest_of(path, parcel.alive) in parcel.read_masks
 
@@ -203,7 +203,7 @@ def _free(before: dict[str, Any], names: ResultSet, role: str, parcel: Parcel) -
     if record.untouched(before, names, role, parcel.alive):
         return True
     path = names.path(role)
-    known = role == Role.MASK and bool(parcel.read_masks) and not path.is_symlink()
+    known = role == Role.MASK and bool(parcel.read_masks) and not presence.link(path)
     return known and record.digest_of(path, parcel.alive) in parcel.read_masks
 
 
@@ -283,9 +283,9 @@ def _final_record(parcel: Parcel, names: ResultSet, before: dict[str, Any] | Non
 
 
 def _make_folder(folder: Path) -> None:
-    if folder.name in {naming.OWN_FOLDER, naming.CONTACT_FOLDER} and folder.is_symlink():
+    if folder.name in {naming.OWN_FOLDER, naming.CONTACT_FOLDER} and presence.link(folder):
         raise UnsafeFolder(folder)
-    if not folder.is_dir():
+    if not presence.folder(folder):
         _make_folder(folder.parent)
         # The umask, not chmod: the group's bit is inherited, and the unit forbids us to set it ourselves.
         before = os.umask(0)
@@ -353,7 +353,7 @@ def _take_name(part: Path, target: Path, *, may_replace: bool) -> None:
         try:
             os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
         except OSError as why:
-            if why.errno in _NO_NAME and part.exists():  # it took the temporary name
+            if why.errno in _NO_NAME and presence.anything(part):  # it took the temporary name
                 raise NameRefused(target, why.strerror or str(why)) from None
             raise
         part.replace(target)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import RECORD_SCHEMA, Decision, Role
-from retouchd import naming, ours
+from retouchd import naming, ours, presence
 from retouchd.config import Settings
 from retouchd.jobs import Digest, Outcome, Staged
 from retouchd.naming import RECORD, ResultSet
@@ -232,7 +232,7 @@ def untouched(record: dict[str, Any], names: ResultSet, role: str, alive: Callab
     path = names.path(role)
     if role == RECORD or not os.path.lexists(path):
         return True
-    if path.is_symlink() or not path.is_file():
+    if presence.link(path) or not presence.file(path):
         return False
     if path.stat().st_size == 0:  # a reservation of ours that a crash left, see publish; nobody's work
         return True
@@ -255,7 +255,7 @@ def is_complete(record: dict[str, Any], names: ResultSet, alive: Callable[[], No
     """Whether the main TIFF of the record's set lies there whole; it is published last, so the rest does."""
     path = names.path(Role.RESULT)
     entry = _table(record, "outputs").get(Role.RESULT)
-    if not isinstance(entry, dict) or path.is_symlink() or not path.is_file():
+    if not isinstance(entry, dict) or presence.link(path) or not presence.file(path):
         return False
     return digest_of(path, alive) == entry.get("sha256")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retouchd import ignores, naming
+from retouchd import ignores, naming, presence
 from retouchd.errors import RetouchdError
 from retouchd.naming import OWN_FOLDER, RECORD, ResultSet
 from retouchd.results import record
@@ -56,7 +56,7 @@ def sources_below(top: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _records(own: Path) -> Iterable[dict[str, Any]]:
-    if own.is_symlink():
+    if presence.link(own):
         return
     for path in sorted(own.glob("*.json")):
         if told := record.read(path):
@@ -76,7 +76,7 @@ def _source(told: dict[str, Any], folder: Path) -> Path | None:
 def undo(source: Path, folder: Path, *, dry_run: bool = False) -> list[Undone]:
     """Remove the untouched results of one photo from a folder."""
     own = folder / OWN_FOLDER
-    if own.is_symlink() or not own.is_dir():
+    if presence.link(own) or not presence.folder(own):
         return []
     with locked(own):
         sets = record.sets_of(source, folder)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Order, Recipe, Role
-from retouchd import log, naming
+from retouchd import log, naming, presence
 from retouchd.config import Settings, Watch, overrides
 from retouchd.errors import FolderWaits, JobError, LoopSuspected, SourceChanged, SourceGone, TargetUnavailable
 from retouchd.jobs import AT_REST, GONE, Asked, Digest, Failure, Outcome, Signature, Staged, State
@@ -167,7 +167,7 @@ class Dispatcher:
     def _order(self, keeper: Supervisor, hand: InHand) -> None:
         """Ask for the digest first when this work may lie there done already: it is cheap, healing is not."""
         source, folder = hand.row.file, self._folder(hand.row)
-        known = publish.may_be_done(source, folder) or corrections.path_of(source, folder).exists()
+        known = publish.may_be_done(source, folder) or presence.anything(corrections.path_of(source, folder))
         if known or self._desk.journal.has_twin(hand.row):
             keeper.send({"op": "digest", "source": str(source)})
         else:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Decision
-from retouchd import ignores, naming
+from retouchd import ignores, naming, presence
 from retouchd.naming import OWN_FOLDER, RECORD, ResultSet
 from retouchd.results import corrections, record
 from retouchd.results.corrections import BrokenCorrections, Memory
@@ -177,7 +177,7 @@ class Album:
 
 def _may_be_looked_into(own: Path) -> bool:
     try:
-        return not own.is_symlink()
+        return not presence.link(own)
     except OSError:
         return False
 
@@ -192,7 +192,7 @@ def _photo(place: Place, folder: Path, path: Path, told: dict[str, Any]) -> Phot
     inside = os.path.realpath(source).startswith(f"{os.path.realpath(place.sources)}{os.sep}")
     # Results of several folders may come together here: a name alone does not say whose they are.
     its = names is not None and record.same_source(told, source)
-    if names is None or not its or source.is_symlink() or not source.is_file() or not inside:
+    if names is None or not its or presence.link(source) or not presence.file(source) or not inside:
         return None
     sha256 = str(record.source_digest(told))
     try:

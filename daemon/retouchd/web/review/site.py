@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 
 from retouch_engine import Correction, Corrections, EngineError, Role, Wish, __version__, pyramid
+from retouchd import presence
 from retouchd.errors import BadRequest, RetouchdError
 from retouchd.naming import RECORD
 from retouchd.results import corrections, keepsakes, record
@@ -191,7 +192,7 @@ class Site:
     def _overview(self, photo: Photo) -> Reply:
         path = photo.names.path(Role.VIEW)
         try:
-            if path.is_symlink():
+            if presence.link(path):
                 raise NotHere
             return Reply(200, _JPEG, path.read_bytes(), 60)
         except OSError:
@@ -202,7 +203,7 @@ class Site:
         if not all(v.isascii() and v.isdigit() and len(v) < 5 for v in (level, column, row)):
             raise NotHere
         heal = photo.names.path(Role.HEAL) if which == "after" else None
-        if heal is not None and heal.is_symlink():
+        if heal is not None and presence.link(heal):
             raise NotHere
         data = self.tiles.tile(photo.source, heal, int(level), int(column), int(row), photo.stamp)
         return Reply(200, _JPEG, data, 3600)

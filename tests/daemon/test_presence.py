@@ -1,0 +1,63 @@
+"""What lies at a path, and that a disk that does not say is no empty place, whatever the Python."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retouchd import presence
+from retouchd.config import overrides
+
+Question = Callable[[Path], bool]
+ALL = [presence.anything, presence.file, presence.folder, presence.link]
+
+
+@pytest.fixture
+def kinds(tmp_path: Path) -> dict[str, Path]:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "to file").symlink_to("file")
+    (tmp_path / "to folder").symlink_to("folder")
+    (tmp_path / "to nothing").symlink_to("nothing")
+    (tmp_path / "circle").symlink_to("circle")
+    inside = tmp_path / "file" / "inside"
+    return {p.name: p for p in (*tmp_path.iterdir(), tmp_path / "nothing", inside)}
+
+
+@pytest.mark.parametrize(
+    ("ask", "yes"),
+    [
+        (presence.anything, {"file", "folder", "to file", "to folder"}),
+        (presence.file, {"file", "to file"}),
+        (presence.folder, {"folder", "to folder"}),
+        (presence.link, {"to file", "to folder", "to nothing", "circle"}),
+    ],
+)
+def test_each_question_has_its_answer(kinds: dict[str, Path], ask: Question, yes: set[str]) -> None:
+    assert {name for name, path in kinds.items() if ask(path)} == yes
+
+
+@pytest.fixture
+def stumbling(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stumble(path: Any, **_more: Any) -> os.stat_result:
+        raise OSError(errno.EIO, "Input/output error", os.fspath(path))
+
+    monkeypatch.setattr(os, "stat", stumble)
+
+
+@pytest.mark.usefixtures("stumbling")
+@pytest.mark.parametrize("ask", ALL)
+def test_a_disk_that_does_not_say_is_an_error(ask: Question) -> None:
+    with pytest.raises(OSError, match="Input/output"):
+        ask(Path("/shoot/retouch.toml"))
+
+
+@pytest.mark.usefixtures("stumbling")
+def test_no_photo_is_done_without_a_clients_settings_that_could_not_be_looked_for() -> None:
+    with pytest.raises(OSError, match="Input/output"):
+        overrides.nearest(Path("/shoot/a.tif"), Path("/shoot"))
