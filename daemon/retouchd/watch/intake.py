@@ -241,7 +241,8 @@ class Intake:
             return True
         photo = Path(os.fsdecode(path))
         try:
-            moves.kept_marks_follow(root.watch, photo, before, self._followed_lists)
+            former = self._settings.roots.get(before.root, root.watch)
+            moves.kept_marks_follow(former, root.watch, photo, before, self._followed_lists)
         except (JobError, OSError) as error:
             # Its own photos say so when their turn comes, and wait.
             log.get().error("kept marks stay behind", folder=photo.parent, why=str(error))
