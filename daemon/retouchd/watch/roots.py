@@ -143,10 +143,9 @@ class Root:
         One dead NFS, mounted hard, held the whole service: no other folder was looked at, systemd's watchdog
         ended it, and the next one hung at the same place.
         """
-        for folder in filter(None, (self.watch.path, self.watch.mirror)):
-            if not self.knocks.setdefault(folder, knock.at(folder)).answered():
-                return f"{shown(folder)} does not answer"
-        return ""
+        both = filter(None, (self.watch.path, self.watch.mirror))
+        silent = [f for f in both if not self.knocks.setdefault(f, knock.at(f)).answered()]
+        return f"{shown(silent[0])} does not answer" if silent else ""
 
     def _look_inside(self, mounts: Sequence[Mount]) -> None:
         real = Path(os.path.realpath(self.watch.path))
