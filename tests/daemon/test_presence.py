@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from retouch_engine import RECORD_SCHEMA
 from retouchd import mounts, presence
 from retouchd.config import overrides
 from retouchd.naming import ResultSet
 from retouchd.results import record
+from retouchd.web.review.album import Album, places_of
 
 Question = Callable[[Path], bool]
 ALL = [presence.anything, presence.entry, presence.file, presence.folder, presence.link]
@@ -43,6 +45,20 @@ def kinds(tmp_path: Path) -> dict[str, Path]:
 )
 def test_each_question_has_its_answer(kinds: dict[str, Path], ask: Question, yes: set[str]) -> None:
     assert {name for name, path in kinds.items() if ask(path)} == yes
+
+
+@pytest.mark.parametrize("name", ["a\0.jpg", "a\ud800.jpg"])
+def test_a_record_that_names_what_no_photo_can_be_called_costs_only_its_own_place(
+    tmp_path: Path, name: str
+) -> None:
+    own = tmp_path / "_retouchd"
+    own.mkdir()
+    for stem, called in (("a", name), ("b", "b.jpg")):
+        (tmp_path / "b.jpg").touch()
+        told = {"schema": RECORD_SCHEMA, "source": {"name": called, "sha256": "0"}, "counts": {"found": 1}}
+        (own / f"{stem}.json").write_bytes(record.dump(told))
+    (shoot,) = Album(places_of([(tmp_path, None)])).shoots()
+    assert [photo.name for photo in shoot.photos] == ["b.jpg"]
 
 
 @pytest.fixture
