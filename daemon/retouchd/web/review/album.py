@@ -169,8 +169,8 @@ class Album:
             told = record.read(path)
             try:
                 known = (stamp, _photo(place, folder, path, told) if told else None)
-            # Its folder does not let us look, or no photo can have its name; the others have nothing to do with
-            # that: one such record was the end of the whole page.
+            # Its folder does not let us look, or no photo can have its name. The others have nothing to do
+            # with that: one such record was the end of the whole page.
             except (OSError, ValueError):
                 return None
             self._known[place, path] = known
