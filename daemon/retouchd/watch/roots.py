@@ -123,8 +123,11 @@ class Root:
 
     def check(self, table: MountTable) -> None:
         """Find out whether the root and the place of its results are well."""
-        mounts = table()
-        self.offline = self._silent() or _trouble(self.watch.path, self.mount, mounts)
+        silent = self._silent()
+        mounts = (
+            table()
+        )  # not before: what autofs took off is mounted by being asked for, and was called gone
+        self.offline = silent or _trouble(self.watch.path, self.mount, mounts)
         if not self.offline and self.watch.marker:
             self.offline = _missing(self.watch.marker, self.watch.path)
         # A mirror that went away must not be made anew on the disk below its mount point.
