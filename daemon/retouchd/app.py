@@ -142,6 +142,7 @@ class Service:
             room=self.room,
             online=self.intake.online,
             away=self.intake.away,
+            answers=self.intake.answers,
             published=self._published,
             alive=self._alive,
             done=self.hooks.done,

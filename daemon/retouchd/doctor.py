@@ -44,7 +44,8 @@ def examine(settings: Settings, engine: str = protocol.ENGINE_FACTORY) -> Iterat
         root = probe(watch, mounts.current)
         how = f"offline: {root.offline}" if root.offline else root.mode
         yield Finding(f"watched {shown(watch.path)}", how, well=not (root.offline or root.unwritable))
-        yield _room(f"room in {shown(watch.path)}", watch.path, settings)
+        if not root.offline:  # a dead share held doctor for ever, here
+            yield _room(f"room in {shown(watch.path)}", watch.path, settings)
     yield _state(settings)
     yield _room("room for staging", settings.state_dir, settings)
     yield from _signing(settings)

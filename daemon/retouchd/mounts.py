@@ -89,10 +89,10 @@ def unwritable(folder: Path) -> str:
 
     Empty as far as can be told without trying: some servers say yes and refuse later.
     """
-    place = next((p for p in (folder, *folder.parents) if p.is_dir()), Path("/"))
-    if os.access(place, os.W_OK | os.X_OK):
-        return ""
     try:
+        place = next((p for p in (folder, *folder.parents) if p.is_dir()), Path("/"))
+        if os.access(place, os.W_OK | os.X_OK):
+            return ""
         sealed = os.statvfs(place).f_flag & os.ST_RDONLY
     except OSError as error:
         return error.strerror or str(error)

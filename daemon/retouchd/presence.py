@@ -22,6 +22,11 @@ def anything(path: Path) -> bool:
     return _mode(path) != 0
 
 
+def entry(path: Path) -> bool:
+    """Whether there is anything of that name, be it a link that leads nowhere."""
+    return _mode(path, follow=False) != 0
+
+
 def file(path: Path) -> bool:
     """Whether it is a file, or a link to one."""
     return stat.S_ISREG(_mode(path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tests.daemon.conftest import Hot, wait_for
 from tests.daemon.test_journal import Clock, clock, journal
 from tests.daemon.test_nas import end
 
-from retouchd import config, knock
+from retouchd import config, doctor, knock
 from retouchd.config import Settings, Watch
 from retouchd.state.journal import Journal
 from retouchd.watch.intake import Intake
@@ -63,6 +64,34 @@ def test_a_question_without_an_answer_is_not_asked_twice(silent: threading.Event
     assert one.answered()
 
 
+def test_who_always_answers_late_is_not_waited_for_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(knock, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(knock, "_MOMENT_S", 0.0)
+    waits, may_answer, real = [], threading.Event(), threading.Thread.join
+
+    def join(thread: threading.Thread, timeout: float | None = None) -> None:
+        waits.append(timeout)
+        real(thread, timeout)
+
+    def slowly() -> None:
+        may_answer.wait()
+        time.sleep(0.3)
+
+    monkeypatch.setattr(threading.Thread, "join", join)
+    one = knock.Knock(slowly)
+    assert not one.answered()
+    may_answer.set()
+    wait_for(lambda: not one.is_open)
+    assert not one.answered()
+    assert waits == [0.2, 0.0]
+
+    wait_for(lambda: not one.is_open)
+    one._ask = lambda: None
+    wait_for(one.answered)
+
+
 def test_a_folder_that_is_not_there_answers(tmp_path: Path) -> None:
     assert knock.at(tmp_path / "none").answered()
 
@@ -111,6 +140,65 @@ def test_a_share_that_did_not_answer_is_asked_again_soon(
     intake.look()
     assert intake.roots[tmp_path].offline
     assert intake.next_due_s() - clock.now == settings.scan.interval_local_s
+
+
+def test_progress_is_told_before_each_share_that_may_not_answer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, journal: Journal, clock: Clock
+) -> None:
+    """Twelve shares of one dead NAS were waited for until systemd's watchdog ended the service."""
+    told: list[str] = []
+    watches = [{"path": str(tmp_path / name)} for name in "abc"]
+    settings = Settings.model_validate({"watch": watches})
+    intake = Intake(settings, journal, clock=clock, table=list, alive=lambda: told.append("alive"))
+
+    def in_vain(_: knock.Knock) -> bool:
+        told.append("silent")
+        return False
+
+    monkeypatch.setattr(knock.Knock, "answered", in_vain)
+    intake.look()
+    assert told == ["alive", "silent"] * 3
+
+
+def test_results_on_a_dead_share_are_not_asked_for(
+    silent: threading.Event, tmp_path: Path, journal: Journal
+) -> None:
+    """Of a photo of the same bytes there, which a photo elsewhere was held up by."""
+    mirror = tmp_path / "mirror"
+    watch = {"path": str(tmp_path / "hot"), "output": f"mirror:{mirror}"}
+    intake = Intake(Settings.model_validate({"watch": [watch]}), journal, table=list)
+    assert intake.answers(mirror / "day")
+    intake.look()
+    assert not intake.answers(mirror / "day")
+    assert intake.answers(tmp_path / "other")
+    silent.set()
+    wait_for(lambda: intake.answers(mirror / "day"))
+
+
+def test_a_mirror_is_looked_at_while_one_of_those_who_share_it_is_there(
+    tmp_path: Path, journal: Journal
+) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "mirror").mkdir()
+    place = {"output": f"mirror:{tmp_path / 'mirror'}"}
+    both = [{"path": str(tmp_path / name)} | place for name in ("there", "gone")]
+    intake = Intake(Settings.model_validate({"watch": both}), journal, table=list)
+    assert not intake.well(tmp_path / "mirror/day")
+    intake.look()
+    assert intake.roots[tmp_path / "gone"].offline
+    assert intake.well(tmp_path / "mirror/day")
+
+
+def test_doctor_does_not_ask_a_dead_share_again(silent: threading.Event, tmp_path: Path) -> None:
+    settings = Settings.model_validate({"watch": [{"path": str(tmp_path)}]})
+    found = []
+    for finding in doctor.examine(settings):
+        found.append(finding.subject)
+        if finding.subject == "state folder":
+            break
+    assert f"watched {tmp_path}" in found
+    assert f"room in {tmp_path}" not in found
+    assert not silent.is_set()
 
 
 def test_settings_that_name_a_dead_share_are_read(

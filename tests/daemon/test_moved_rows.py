@@ -159,11 +159,37 @@ def test_a_list_of_kept_marks_follows_within_its_mirror(
     followed: set[tuple[Path, Path]] = set()
     there = watch(hot, mirror if mirrored else None)
     for _ in range(2):
-        moves.kept_marks_follow(there, hot / "renamed/a.tif", row, followed)
+        moves.kept_marks_follow(there, there, hot / "renamed/a.tif", row, followed)
         assert bool(keepsakes.kept(mirror / "renamed")) is follows
         keepsakes.path_of(mirror / "renamed").unlink(missing_ok=True)
         follows = False
     assert len(followed) <= 1
+
+
+def test_kept_marks_go_from_mirror_to_mirror_and_none_of_another_client_come(
+    journal: Journal, tmp_path: Path
+) -> None:
+    first, second = (watch(tmp_path / n, tmp_path / f"{n} results") for n in ("first", "second"))
+    for one in (first, second):
+        assert one.mirror
+        (one.path / "day").mkdir(parents=True)
+        (one.mirror / "day").mkdir(parents=True)
+    assert first.mirror
+    assert second.mirror
+    (second.mirror / "moved").mkdir()
+    keepsakes.keep(first.mirror / "day", MARKS)
+    keepsakes.keep(second.mirror / "day", [replace(MARKS[0], photo="of another client.tif")])
+    photo = first.path / "day/a.tif"
+    photo.write_bytes(b"photo")
+    signature = str(Signature.of(photo.stat()))
+    row_of(journal, photo, first.path, state=State.SKIPPED, code=LEFT_ALONE, signature=signature)
+    intake = Intake(Settings(state_dir=tmp_path / "state", watch=(first, second)), journal, table=list)
+    intake.roots[first.path].check(list)
+    intake.roots[first.path].next_look_s = float("inf")
+    photo.parent.rename(second.path / "moved")
+    intake.look()
+    kept = keepsakes.kept(second.mirror / "moved")
+    assert [one.face for one in kept] == MARKS
 
 
 @pytest.mark.parametrize(("now", "follows"), [("gone", True), ("there", False), ("away", False)])

@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 
-from retouchd import presence
+from retouch_engine import RECORD_SCHEMA
+from retouchd import mounts, presence
 from retouchd.config import overrides
+from retouchd.naming import ResultSet
+from retouchd.results import record
+from retouchd.web.review.album import Album, places_of
 
 Question = Callable[[Path], bool]
-ALL = [presence.anything, presence.file, presence.folder, presence.link]
+ALL = [presence.anything, presence.entry, presence.file, presence.folder, presence.link]
 
 
 @pytest.fixture
@@ -33,6 +37,7 @@ def kinds(tmp_path: Path) -> dict[str, Path]:
     ("ask", "yes"),
     [
         (presence.anything, {"file", "folder", "to file", "to folder"}),
+        (presence.entry, {"file", "folder", "to file", "to folder", "to nothing", "circle"}),
         (presence.file, {"file", "to file"}),
         (presence.folder, {"folder", "to folder"}),
         (presence.link, {"to file", "to folder", "to nothing", "circle"}),
@@ -40,6 +45,20 @@ def kinds(tmp_path: Path) -> dict[str, Path]:
 )
 def test_each_question_has_its_answer(kinds: dict[str, Path], ask: Question, yes: set[str]) -> None:
     assert {name for name, path in kinds.items() if ask(path)} == yes
+
+
+@pytest.mark.parametrize("name", ["a\0.jpg", "a\ud800.jpg"])
+def test_a_record_that_names_what_no_photo_can_be_called_costs_only_its_own_place(
+    tmp_path: Path, name: str
+) -> None:
+    own = tmp_path / "_retouchd"
+    own.mkdir()
+    for stem, called in (("a", name), ("b", "b.jpg")):
+        (tmp_path / "b.jpg").touch()
+        told = {"schema": RECORD_SCHEMA, "source": {"name": called, "sha256": "0"}, "counts": {"found": 1}}
+        (own / f"{stem}.json").write_bytes(record.dump(told))
+    (shoot,) = Album(places_of([(tmp_path, None)])).shoots()
+    assert [photo.name for photo in shoot.photos] == ["b.jpg"]
 
 
 @pytest.fixture
@@ -61,3 +80,20 @@ def test_a_disk_that_does_not_say_is_an_error(ask: Question) -> None:
 def test_no_photo_is_done_without_a_clients_settings_that_could_not_be_looked_for() -> None:
     with pytest.raises(OSError, match="Input/output"):
         overrides.nearest(Path("/shoot/a.tif"), Path("/shoot"))
+
+
+@pytest.mark.usefixtures("stumbling")
+def test_a_result_that_could_not_be_looked_at_is_not_free_to_be_replaced() -> None:
+    with pytest.raises(OSError, match="Input/output"):
+        record.untouched({}, ResultSet(Path("/shoot"), "a"), "result", lambda: None)
+
+
+@pytest.mark.usefixtures("stumbling")
+def test_a_share_that_stumbles_while_its_rights_are_asked_does_not_end_the_service(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stumble(path: Path) -> bool:
+        return bool(path.stat())  # what Python says before 3.14
+
+    monkeypatch.setattr(Path, "is_dir", stumble)
+    assert mounts.unwritable(Path("/shoot")) == "Input/output error"

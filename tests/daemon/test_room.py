@@ -7,17 +7,23 @@ import subprocess
 import sys
 from collections.abc import MutableMapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.daemon.conftest import Hot, wait_for
-from tests.daemon.test_journal import Clock
+from tests.daemon.test_journal import Clock, clock, journal
 from tests.daemon.test_nas import QUICK, Space, calls, counted, end, space
 
 from retouchd import mounts
+from retouchd.config import Settings
+from retouchd.jobs import InstanceId
+from retouchd.state.journal import Journal
+from retouchd.work.desk import Desk
+from retouchd.work.dispatch import Dispatcher
 from retouchd.work.room import FIRST_PAUSE_S, LONGEST_PAUSE_S, Room
 
-__all__ = ["counted", "space"]
+__all__ = ["clock", "counted", "journal", "space"]
 FULL, SHORT = mounts.NO_ROOM_BYTES - 1, 3 * mounts.NO_ROOM_BYTES
 
 
@@ -59,6 +65,31 @@ def test_after_a_result_that_did_not_fit_none_is_begun_until_more_is_free(free: 
     assert not room.is_there(), "each photo of the night was rendered for nothing"
     free.append(SHORT + mounts.NO_ROOM_BYTES)
     assert room.is_there()
+
+
+def test_what_is_freed_late_of_the_result_that_did_not_fit_is_no_more_room(free: list[int]) -> None:
+    room = Room(Path("/state"), Clock())
+    assert room.is_there()
+    begun_with = free[-1]
+    free.append(SHORT)
+    room.did_not_suffice()
+    free.append(begun_with)
+    assert not room.is_there()
+    free.append(begun_with + mounts.NO_ROOM_BYTES)
+    assert room.is_there()
+
+
+def test_the_disk_is_no_longer_called_full_when_nothing_is_in_line(
+    free: list[int], journal: Journal, tmp_path: Path
+) -> None:
+    room = Room(tmp_path)
+    crew: Any = SimpleNamespace(keepers=[], everybody=[])
+    free.append(FULL)
+    assert not room.is_there()
+    free.append(SHORT)
+    desk = Desk(journal, crew, InstanceId("me"), tmp_path, room, list, lambda _: None)
+    Dispatcher(Settings(), desk).step()
+    assert not room.lacking
 
 
 def test_a_smaller_photo_is_tried_now_and_then(free: list[int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from retouchd.config import Watch
+from retouchd.mounts import Mount
 from retouchd.watch.roots import Root
 
 
@@ -30,3 +32,23 @@ def test_a_folder_whose_changes_are_told_is_seldom_looked_at(
     root = Root(Watch(path=tmp_path), events=events, cost_s=cost_s)
 
     assert root.interval_s(settings) == pytest.approx(rest_s)
+
+
+def test_a_share_that_is_mounted_by_being_asked_for_is_not_gone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """autofs takes off what nobody used for a minute; a look at a slow share comes more seldom than that."""
+    waiting, share = Mount(tmp_path, "autofs", "systemd-1"), Mount(tmp_path, "nfs4", "nas:/photos", 2)
+    table, real = [waiting], os.statvfs
+
+    def asked(path: Path) -> os.statvfs_result:
+        table[1:] = [share]
+        return real(path)
+
+    monkeypatch.setattr(os, "statvfs", asked)
+    root = Root(Watch(path=tmp_path))
+    for _ in range(2):
+        root.check(lambda: list(table))
+        assert not root.offline
+        assert root.network
+        table[1:] = []

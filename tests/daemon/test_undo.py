@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +110,29 @@ def test_each_photo_below_a_folder_is_named_once(maker: Maker) -> None:
     expected = [(maker.folder / name, maker.folder) for name in ("A.jpg", "IMG.tif")]
     assert list(undo.sources_below(maker.folder)) == expected
     assert list(undo.sources_below(maker.folder.parent)) == expected
+
+
+def test_a_share_that_stumbles_over_a_result_does_not_part_it_from_its_record(
+    maker: Maker, names: ResultSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stumbles, real, real_l = names.path(Role.RESULT), os.stat, os.lstat
+
+    def check(path: Any) -> None:
+        if not isinstance(path, int) and os.fspath(path) == str(stumbles):
+            raise OSError(errno.EIO, "Input/output error", str(path))
+
+    def stat(path: Any, **more: Any) -> os.stat_result:
+        check(path)
+        return real(path, **more)
+
+    def lstat(path: Any, **more: Any) -> os.stat_result:
+        check(path)
+        return real_l(path, **more)
+
+    monkeypatch.setattr(os, "stat", stat)
+    monkeypatch.setattr(os, "lstat", lstat)
+    with pytest.raises(OSError, match="Input/output"):
+        undo.undo(maker.folder / "IMG.tif", maker.folder)
+    monkeypatch.undo()
+    assert names.path(naming.RECORD).exists()
+    assert stumbles.exists()

@@ -91,7 +91,9 @@ def _undo_set(source: Path, names: ResultSet, told: dict[str, Any], *, dry_run: 
         if role == RECORD:
             if kept:  # it tells what the rest is, and stays with it
                 continue
-        elif not os.path.lexists(path):
+        elif not presence.entry(
+            path
+        ):  # or else, overlooked, it stays without the record that says whose it is
             continue
         elif not record.untouched(told, names, role, lambda: None):
             kept.append(path)

@@ -87,9 +87,19 @@ class Intake:
         return [key for key in well if not holding(paused, key)]
 
     def well(self, folder: Path) -> bool:
-        """Whether results may be looked at: none of a root that is offline, or was never looked at."""
+        """Whether results may be looked at: none of a root that is offline, or was never looked at.
+
+        Of a mirror that several share one of them tells enough: it is off where their mirror is.
+        """
         tops = ((root.watch.mirror or root.watch.path, root) for root in self.roots.values())
-        return all(r.mount and not r.offline for top, r in tops if folder.is_relative_to(top))
+        its = [r for top, r in tops if folder.is_relative_to(top)]
+        return not its or any(r.mount and not r.offline for r in its)
+
+    def answers(self, folder: Path) -> bool:
+        """Whether who asks for results there gets an answer, be it that they are not there."""
+        tops = ((root.watch.mirror or root.watch.path, root) for root in self.roots.values())
+        knocks = (root.knocks.get(top) for top, root in tops if folder.is_relative_to(top))
+        return not any(knock and knock.is_open for knock in knocks)
 
     def away(self, path: Path) -> bool:
         """Whether a path is missing because its mount is."""
@@ -110,6 +120,7 @@ class Intake:
                 root.next_look_s = min(root.next_look_s, self._clock() + pause)
                 root.poked = False
             if self._clock() >= root.next_look_s:
+                self._alive()  # twelve shares of one dead NAS are waited for as long as the watchdog waits
                 self._look_at(path, root)
 
     def _look_at(self, path: Path, root: Root) -> None:
@@ -241,7 +252,8 @@ class Intake:
             return True
         photo = Path(os.fsdecode(path))
         try:
-            moves.kept_marks_follow(root.watch, photo, before, self._followed_lists)
+            former = self._settings.roots.get(before.root, root.watch)
+            moves.kept_marks_follow(former, root.watch, photo, before, self._followed_lists)
         except (JobError, OSError) as error:
             # Its own photos say so when their turn comes, and wait.
             log.get().error("kept marks stay behind", folder=photo.parent, why=str(error))

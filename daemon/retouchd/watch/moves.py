@@ -51,13 +51,17 @@ def follow(journal: Journal, watch: Watch, path: bytes, signature: Signature, ro
     return journal.save(after) is not None
 
 
-def kept_marks_follow(watch: Watch, photo: Path, before: Row, followed: set[tuple[Path, Path]]) -> None:
+def kept_marks_follow(
+    former: Watch, watch: Watch, photo: Path, before: Row, followed: set[tuple[Path, Path]]
+) -> None:
     """Have the list of kept marks go along when a shoot is renamed whose results lie in a mirror.
 
     A file that is moved by itself is another to the file system (its ctime), so that no list goes with it.
 
     Args:
-        watch: what is watched.
+        former: what was watched where it lay, whose mirror has its list: the other one's may have the list of
+            another client's shoot at that place.
+        watch: what is watched where it lies.
         photo: where it lies now.
         before: what is known of it under its former name.
         followed: folders of results, before and now, that are left alone; these two are put there. A shoot
@@ -67,8 +71,8 @@ def kept_marks_follow(watch: Watch, photo: Path, before: Row, followed: set[tupl
         BrokenKeepList, UnsafeFolder, OSError: as :func:`retouchd.results.keepsakes.follow`.
     """
     root = Path(os.fsdecode(before.root))
-    if watch.mirror and before.file.is_relative_to(root):
-        there, here = watch.mirror / before.file.parent.relative_to(root), watch.results_of(photo)
+    if former.mirror and before.file.is_relative_to(root):
+        there, here = former.mirror / before.file.parent.relative_to(root), watch.results_of(photo)
         if (there, here) not in followed:
             followed.add((there, here))
             keepsakes.follow(there, here)

@@ -123,8 +123,11 @@ class Root:
 
     def check(self, table: MountTable) -> None:
         """Find out whether the root and the place of its results are well."""
-        mounts = table()
-        self.offline = self._silent() or _trouble(self.watch.path, self.mount, mounts)
+        silent = self._silent()
+        mounts = (
+            table()
+        )  # not before: what autofs took off is mounted by being asked for, and was called gone
+        self.offline = silent or _trouble(self.watch.path, self.mount, mounts)
         if not self.offline and self.watch.marker:
             self.offline = _missing(self.watch.marker, self.watch.path)
         # A mirror that went away must not be made anew on the disk below its mount point.
@@ -143,10 +146,9 @@ class Root:
         One dead NFS, mounted hard, held the whole service: no other folder was looked at, systemd's watchdog
         ended it, and the next one hung at the same place.
         """
-        for folder in filter(None, (self.watch.path, self.watch.mirror)):
-            if not self.knocks.setdefault(folder, knock.at(folder)).answered():
-                return f"{shown(folder)} does not answer"
-        return ""
+        both = filter(None, (self.watch.path, self.watch.mirror))
+        silent = [f for f in both if not self.knocks.setdefault(f, knock.at(f)).answered()]
+        return f"{shown(silent[0])} does not answer" if silent else ""
 
     def _look_inside(self, mounts: Sequence[Mount]) -> None:
         real = Path(os.path.realpath(self.watch.path))

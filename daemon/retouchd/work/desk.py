@@ -34,6 +34,8 @@ class Desk:
     alive: Callable[[], None] = lambda: None
     away: Callable[[Path], bool] = lambda _: False
     """Whether a path lies on a mount below its root that went away."""
+    answers: Callable[[Path], bool] = lambda _: True
+    """Whether a folder of results is on no dead share."""
     done: Callable[[dict[str, Any]], None] = lambda _: None
     failed: Callable[[dict[str, Any]], None] = lambda _: None
     """Told of each photo that came to rest."""

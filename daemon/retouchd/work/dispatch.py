@@ -62,6 +62,8 @@ class Dispatcher:
     def step(self) -> bool:
         """Do what can be done now; True when something was."""
         stirred = False
+        if self._desk.room.lacking:
+            self._desk.room.is_there()  # also with nothing in line: the status said "full" until a photo came
         for keeper in self._desk.crew.everybody:
             for message in list(keeper.poll()):
                 stirred = True

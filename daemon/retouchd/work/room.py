@@ -25,6 +25,7 @@ class Room:
         self._place, self._clock = place, clock
         self._trouble = log.Trouble("no room", clock)
         self._wanted_bytes = mounts.NO_ROOM_BYTES
+        self._begun_with_bytes = 0
         self._until_s = 0.0
         self._pause_s = FIRST_PAUSE_S
         self.lacking = ""
@@ -37,21 +38,26 @@ class Room:
             OSError: the disk does not answer.
         """
         wanted = self._wanted_bytes if self._clock() < self._until_s else mounts.NO_ROOM_BYTES
-        if mounts.lacks(self._place, wanted):
+        free = mounts.free_bytes(self._place)
+        if free is not None and free < wanted:
             self.lacking = f"all work waits: the disk of {shown(self._place)} is full; free some space"
             self._trouble.met(self.lacking)
         else:
-            self.lacking = ""
+            self.lacking, self._begun_with_bytes = "", free or 0
             self._trouble.absent()
         return not self.lacking
 
     def did_not_suffice(self) -> None:
-        """A result did not fit: wait until more is free than was left.
+        """A result did not fit: wait until more is free than when it was begun.
+
+        Not than right now: XFS and btrfs free what was removed only seconds later, and each photo of the
+        night would be rendered for the room of the one before.
 
         Raises:
             OSError: the disk does not answer.
         """
-        self._wanted_bytes = (mounts.free_bytes(self._place) or 0) + mounts.NO_ROOM_BYTES
+        most = max(self._begun_with_bytes, mounts.free_bytes(self._place) or 0)
+        self._wanted_bytes = most + mounts.NO_ROOM_BYTES
         self._until_s = self._clock() + self._pause_s
         self._pause_s = min(LONGEST_PAUSE_S, 2 * self._pause_s)
 

@@ -101,7 +101,9 @@ class Twins:
                 yield done, False
 
     def _twins(self, row: Row, digest: Digest) -> list[Row]:
-        return [t for t in self.desk.journal.same_bytes(row.file, digest) if t.root in self.settings.roots]
+        """Without those on a dead share, which would hold the photos of all other folders."""
+        twins = self.desk.journal.same_bytes(row.file, digest)
+        return [t for t in twins if t.root in self.settings.roots and self.desk.answers(self.folder(t))]
 
     def _renamed(self, row: Row, digest: Digest) -> list[Row]:
         """The same photo under the names that it had before: done there, and gone."""

@@ -169,7 +169,9 @@ class Album:
             told = record.read(path)
             try:
                 known = (stamp, _photo(place, folder, path, told) if told else None)
-            except OSError:  # its folder does not let us look; the others have nothing to do with that
+            # Its folder does not let us look, or no photo can have its name. The others have nothing to do
+            # with that: one such record was the end of the whole page.
+            except (OSError, ValueError):
                 return None
             self._known[place, path] = known
         return known[1]
