@@ -183,7 +183,7 @@ def _halo(view: _View, cells: float) -> int:
     od = blur(view.od, max(0.8, _HALO_BLUR_MM * cells))
     beyond = between(od, view.skin, view.away, near, far)
     core, places = mean_in(od, view.core)
-    if beyond.shape[1] < _LEAST_FAR or places == 0:
+    if near == 0 or beyond.shape[1] < _LEAST_FAR or places == 0:
         return 0
     none = float(_ranked(beyond[1] - beyond[0], 0.5))
     redness = _by_octant(replace(view, od=od), _RED, none, near)

@@ -141,6 +141,11 @@ def test_what_a_person_painted_or_an_earlier_run_has_done_stays_as_wide(skin: Sk
     assert reach_of(od, done=(1,)) == 6
 
 
+def test_on_a_face_of_some_pixels_no_halo_is_looked_for(skin: Skin) -> None:
+    od = skin(MM_SIDE, seed=1) + haloed()
+    assert reach_of(od, px_per_mm=0.13) == reach_of(od, px_per_mm=None)
+
+
 def test_a_flush_that_does_not_fall_off_stays(skin: Skin) -> None:
     y, x = np.mgrid[:MM_SIDE, :MM_SIDE] - float(MIDDLE)
     away, core = far_from(MIDDLE, MIDDLE), haloed(1.0)
