@@ -160,8 +160,10 @@ class _Work:
     def next(self, steps: Sequence[Step], wishes: Sequence[Correction]) -> tuple[Step, ...]:
         """The plan after one more round of wishes; holes that have grown already stay as they are."""
         takes = {healer_id: healer.spec.takes for healer_id, healer in self.crew.healers.items()}
-        had = {step.spot.id for step in steps if step.healers}
+        holes = {step.spot.id: step.hole for step in steps if step.healers}
         plan = amended(steps, wishes, self.recipe, takes, self.scene)
+        # Kept and healed again in one round, a spot has a hole that is new.
+        had = {step.spot.id for step in plan if step.hole is holes.get(step.spot.id)}
         return grown(self.photo, self.scene, plan, had)
 
     def healed(self, steps: Sequence[Step], before: Sequence[Outcome]) -> tuple[Outcome, ...]:

@@ -107,6 +107,16 @@ def test_a_plan_comes_back_as_it_was(photo: Photo, plain: Retouched, tmp_path: P
             assert np.array_equal(now.patch.changed, then.patch.changed)
 
 
+def test_kept_and_healed_again_in_one_round_is_as_it_was(photo: Photo, plain: Retouched) -> None:
+    spots = [s for s in plain.spots if s.decision is Decision.HEALED]
+    wishes = [Correction(spot.box, wish) for spot in spots for wish in (Wish.KEEP, Wish.HEAL)]
+    beside = pipeline.Beside(before=plain.standing)
+    again = pipeline.retouch(photo, RECIPE, quiet, Corrections().and_then(wishes), beside)
+    for ours, theirs in zip(again.steps, plain.steps, strict=True):
+        assert ours.box == theirs.box
+        assert np.array_equal(ours.hole, theirs.hole)
+
+
 def test_round_after_round_it_is_what_doing_it_all_again_gives(
     photo: Photo, plain: Retouched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

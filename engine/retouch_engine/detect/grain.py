@@ -35,6 +35,8 @@ _MIDDLE, _SURFACE = 0.6, (1.4, 3.4)
 _SMOOTH = 0.25
 """What is finer than this share of its radius is no form."""
 _LEAST_SPREAD = 1e-3
+_MOST_RADIUS_PX = 32
+"""Twice as large a find is looked at on fewer pixels: one of 600 px took two seconds and 330 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,12 @@ def prominence(rgb: Image, skin: Bool, x: float, y: float, radius: float) -> flo
         y: of its middle.
         radius: of a disc as large as the find, in the same pixels.
     """
+    step = min(int(radius / _MOST_RADIUS_PX), *rgb.shape[:2])
+    if step > 1:
+        h, w = rgb.shape[0] // step, rgb.shape[1] // step
+        small = cv2.resize(rgb[: h * step, : w * step], (w, h), interpolation=cv2.INTER_AREA)
+        x, y = (x + 0.5) / step - 0.5, (y + 0.5) / step - 0.5
+        return prominence(np.asarray(small), skin[::step, ::step], x, y, radius / step)
     inner, outer = (share * radius for share in _SURFACE)
     around = _Around.of(rgb, skin, (x, y), outer, max(1.0, _SMOOTH * radius))
     if around is None:

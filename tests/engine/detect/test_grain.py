@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import cv2
 import numpy as np
@@ -106,6 +107,19 @@ def test_a_spot_rises_from_the_skin_around_and_the_shade_of_a_hollow_does_not(to
 
 def test_a_pale_spot_rises_as_a_dark_one_does() -> None:
     assert rises(skin_with(-spot(0.3))) > 6
+
+
+def test_a_find_as_large_as_a_face_rises_as_a_small_one_does_and_takes_little_memory() -> None:
+    small, times = skin_with(spot(0.3)), 16
+    large = small.repeat(times, axis=0).repeat(times, axis=1)
+    cells = ALL_SKIN.repeat(times, axis=0).repeat(times, axis=1)
+    middle = (MIDDLE + 0.5) * times - 0.5
+    tracemalloc.start()
+    rise = prominence(large, cells, middle, middle, 8.0 * times)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert rise == pytest.approx(rises(small), rel=0.25)
+    assert peak < 20e6
 
 
 def test_what_is_no_skin_does_not_bend_the_surface() -> None:

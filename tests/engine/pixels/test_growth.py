@@ -103,7 +103,8 @@ def haloed(spread: float = HALO_PX) -> Float:
 
 
 def spot_at(number: int, y: int, x: int, radius: float, kind: Kind = Kind.RED_SPOT) -> Step:
-    box = Box(y - 12, x - 12, y + 13, x + 13)
+    half = max(12, int(radius) + 4)
+    box = Box(y - half, x - half, y + half + 1, x + half + 1)
     spot, hole = (disc_at((MM_SIDE, MM_SIDE), y, x, r)[box.slices] for r in (radius, radius + 3))
     found = Spot(number, box, spot, 2 * radius, kind, 1.0, sure=True, reason="red")
     return Step(found, (HealerId("donor"),) if number == 1 else (), hole, box, "red")
@@ -140,6 +141,11 @@ def test_what_a_person_painted_or_an_earlier_run_has_done_stays_as_wide(skin: Sk
     assert reach_of(od, done=(1,)) == 6
 
 
+def test_on_a_face_of_some_pixels_no_halo_is_looked_for(skin: Skin) -> None:
+    od = skin(MM_SIDE, seed=1) + haloed()
+    assert reach_of(od, px_per_mm=0.13) == reach_of(od, px_per_mm=None)
+
+
 def test_a_flush_that_does_not_fall_off_stays(skin: Skin) -> None:
     y, x = np.mgrid[:MM_SIDE, :MM_SIDE] - float(MIDDLE)
     away, core = far_from(MIDDLE, MIDDLE), haloed(1.0)
@@ -170,6 +176,26 @@ def test_a_halo_that_holds_another_find_a_dark_dot_or_no_skin_is_left(skin: Skin
     dot = (far_from(MIDDLE, MIDDLE + 13) <= 1.5)[..., None] * np.array([0.5, 0.7, 0.8], np.float32)
     assert reach_of(od + dot) == narrow
     assert reach_of(od, no_skin=far_from(MIDDLE + 15, MIDDLE) <= 4) == narrow
+
+
+def test_a_halo_with_a_freckle_that_was_not_found_is_left(skin: Skin) -> None:
+    od = skin(MM_SIDE, seed=1) + haloed()
+    freckle = np.clip((3.7 - far_from(MIDDLE, MIDDLE + 14)) / 1.4, 0, 1)[..., None] * np.float32(0.38)
+    assert reach_of(od + freckle * np.array([0.35, 0.65, 1.0], np.float32)) == reach_of(od, px_per_mm=None)
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_the_rim_of_a_mole_or_of_hair_is_no_like_of_a_dot(skin: Skin, *, found: bool) -> None:
+    od = skin(MM_SIDE, seed=0) + haloed()
+    narrow = reach_of(od, px_per_mm=None)
+    dot = (far_from(MIDDLE, MIDDLE + 13) <= 1.5)[..., None] * np.array([0.5, 0.7, 0.8], np.float32)
+    away = far_from(MIDDLE + 40, MIDDLE)
+    # As dark as hair, and a little wider than what is known of it.
+    od = od + (np.clip((17 - away) / 1.5, 0, 1) * 0.8)[..., None].astype(np.float32)
+    others = (spot_at(2, MIDDLE + 40, MIDDLE, 14, Kind.MOLE),) if found else ()
+    no_skin = FAR_AWAY if found else away < 15
+    assert reach_of(od, others=others, no_skin=no_skin) > narrow
+    assert reach_of(od + dot, others=others, no_skin=no_skin) == narrow
 
 
 def test_across_a_shadow_s_edge_no_hole_is_widened(skin: Skin) -> None:
