@@ -230,9 +230,8 @@ def our_digests(record: dict[str, Any], role: str) -> set[str]:
 def untouched(record: dict[str, Any], names: ResultSet, role: str, alive: Callable[[], None]) -> bool:
     """Whether a file of the set is absent or still as we left it."""
     path = names.path(role)
-    if role == RECORD or not presence.entry(
-        path
-    ):  # os.path.lexists would call an edit absent, and replace it
+    # os.path.lexists would call somebody's edit absent when the disk stumbles, and it would be replaced.
+    if role == RECORD or not presence.entry(path):
         return True
     if presence.link(path) or not presence.file(path):
         return False

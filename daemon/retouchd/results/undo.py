@@ -91,9 +91,7 @@ def _undo_set(source: Path, names: ResultSet, told: dict[str, Any], *, dry_run: 
         if role == RECORD:
             if kept:  # it tells what the rest is, and stays with it
                 continue
-        elif not presence.entry(
-            path
-        ):  # or else, overlooked, it stays without the record that says whose it is
+        elif not presence.entry(path):  # overlooked, it would stay without the record that says whose it is
             continue
         elif not record.untouched(told, names, role, lambda: None):
             kept.append(path)

@@ -124,9 +124,8 @@ class Root:
     def check(self, table: MountTable) -> None:
         """Find out whether the root and the place of its results are well."""
         silent = self._silent()
-        mounts = (
-            table()
-        )  # not before: what autofs took off is mounted by being asked for, and was called gone
+        # Not before: what autofs took off is mounted by being asked for, and was called gone.
+        mounts = table()
         self.offline = silent or _trouble(self.watch.path, self.mount, mounts)
         if not self.offline and self.watch.marker:
             self.offline = _missing(self.watch.marker, self.watch.path)
