@@ -77,22 +77,16 @@ def _inotify() -> Finding:
     return Finding("inotify", f"{limit} watches; folders beyond that are scanned only")
 
 
-def _above(path: Path) -> Path:
-    """The path, or the closest folder above it that exists."""
-    return next((p for p in (path, *path.parents) if p.is_dir()), Path("/"))
-
-
 def _room(subject: str, path: Path, settings: Settings) -> Finding:
     try:
-        space = os.statvfs(_above(path))
+        free = mounts.free_bytes(mounts.closest(path)) or 0
     except OSError as error:
         return Finding(subject, error.strerror or str(error), well=False)
-    free = space.f_bavail * space.f_frsize
     return Finding(subject, f"{size(free)} free", well=free > settings.limits.free_space_mb * 1_000_000)
 
 
 def _state(settings: Settings) -> Finding:
-    folder = _above(settings.state_dir)
+    folder = mounts.closest(settings.state_dir)
     mount = mounts.covering(folder, mounts.current())
     writable = os.access(folder, os.W_OK)
     found = f"{shown(settings.state_dir)} on {mount.fstype}" + ("" if writable else ", not writable")

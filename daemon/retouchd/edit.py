@@ -88,7 +88,7 @@ def edit(
 def _check(path: Path, settings: Settings) -> None:
     if path.suffix.lower() not in _TIFF:
         raise NotEditable(path, "only a TIFF can hold the result; have the editor make a 16-bit TIFF")
-    if presence.link(path) or not presence.file(path):
+    if not presence.plain(path):
         raise NotEditable(path, "it is no file, or a link to one")
     if any(path.is_relative_to(w.path) for w in settings.watch):
         raise NotEditable(path, "its folder is watched, so the service does it already")

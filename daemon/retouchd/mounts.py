@@ -84,13 +84,18 @@ def gone(before: Mount, now: Mount) -> bool:
     return now.layer < before.layer and (now.fstype, now.source) != (before.fstype, before.source)
 
 
+def closest(path: Path) -> Path:
+    """The path, or the closest folder above it that is there."""
+    return next((p for p in (path, *path.parents) if p.is_dir()), Path("/"))
+
+
 def unwritable(folder: Path) -> str:
     """Why nothing can be written in a folder, or in the closest one above it that is there.
 
     Empty as far as can be told without trying: some servers say yes and refuse later.
     """
     try:
-        place = next((p for p in (folder, *folder.parents) if p.is_dir()), Path("/"))
+        place = closest(folder)
         if os.access(place, os.W_OK | os.X_OK):
             return ""
         sealed = os.statvfs(place).f_flag & os.ST_RDONLY

@@ -32,6 +32,11 @@ def file(path: Path) -> bool:
     return stat.S_ISREG(_mode(path))
 
 
+def plain(path: Path) -> bool:
+    """Whether it is a file itself, and no link to one."""
+    return stat.S_ISREG(_mode(path, follow=False))
+
+
 def folder(path: Path) -> bool:
     """Whether it is a folder, or a link to one."""
     return stat.S_ISDIR(_mode(path))

@@ -18,7 +18,7 @@ from retouchd.results import record
 from retouchd.web.review.album import Album, places_of
 
 Question = Callable[[Path], bool]
-ALL = [presence.anything, presence.entry, presence.file, presence.folder, presence.link]
+ALL = [presence.anything, presence.plain, presence.entry, presence.file, presence.folder, presence.link]
 
 
 @pytest.fixture
@@ -39,6 +39,7 @@ def kinds(tmp_path: Path) -> dict[str, Path]:
         (presence.anything, {"file", "folder", "to file", "to folder"}),
         (presence.entry, {"file", "folder", "to file", "to folder", "to nothing", "circle"}),
         (presence.file, {"file", "to file"}),
+        (presence.plain, {"file"}),
         (presence.folder, {"folder", "to folder"}),
         (presence.link, {"to file", "to folder", "to nothing", "circle"}),
     ],

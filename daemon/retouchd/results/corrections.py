@@ -207,7 +207,7 @@ def _painted_before(source: Path, folder: Path, masks: tuple[str, ...]) -> tuple
     """A mask that lies where this photo's will lie, put there before the photo was ever done."""
     names = naming.first_set(source, folder)
     path = names.path(Role.MASK)
-    if os.path.lexists(names.path(RECORD)) or presence.link(path) or not presence.file(path):
+    if os.path.lexists(names.path(RECORD)) or not presence.plain(path):
         return None
     digest = record.digest_of(path)
     return None if digest in masks else (path, digest)
@@ -242,7 +242,7 @@ def last_run(source: Path, folder: Path, memory: Memory, *, painted: bool) -> La
     if not painted and shows(told, memory):
         return LastRun()
     path, preset = names.path(Role.HEAL), record.preset(told)
-    if presence.link(path) or not presence.file(path) or path.stat().st_size == 0:
+    if not presence.plain(path) or path.stat().st_size == 0:
         return LastRun(lost=f"{shown(path.name)} is not there", preset=preset)
     if not record.untouched(told, names, Role.HEAL, lambda: None):
         return LastRun(lost=f"{shown(path.name)} was changed since", preset=preset)

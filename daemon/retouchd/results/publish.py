@@ -127,7 +127,7 @@ def reusable(done: Published, alive: Callable[[], None], *, renamed: bool = Fals
     digests = record.published_digests(done.record)
     for role in (r for r in naming.PUBLISH_ORDER if r in digests):
         path = done.names.path(role)
-        whole = presence.file(path) and not presence.link(path) and path.stat().st_size > 0
+        whole = presence.plain(path) and path.stat().st_size > 0
         if not whole or record.digest_of(path, alive) != digests[role]:
             return {}
         files[str(role)] = Staged(path, digests[role], path.stat().st_size)
@@ -193,7 +193,7 @@ def _only_a_read_mask(names: ResultSet, parcel: Parcel) -> bool:
     """Whether all that lies there is a mask that was painted before the photo was done, and was read."""
     there = [role for role in naming.PUBLISH_ORDER if os.path.lexists(names.path(role))]
     path = names.path(Role.MASK)
-    if there != [Role.MASK] or not parcel.read_masks or presence.link(path) or not presence.file(path):
+    if there != [Role.MASK] or not parcel.read_masks or not presence.plain(path):
         return False
     return record.digest_of(path, parcel.alive) in parcel.read_masks
 

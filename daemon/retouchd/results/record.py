@@ -233,7 +233,7 @@ def untouched(record: dict[str, Any], names: ResultSet, role: str, alive: Callab
     # os.path.lexists would call somebody's edit absent when the disk stumbles, and it would be replaced.
     if role == RECORD or not presence.entry(path):
         return True
-    if presence.link(path) or not presence.file(path):
+    if not presence.plain(path):
         return False
     if path.stat().st_size == 0:  # a reservation of ours that a crash left, see publish; nobody's work
         return True
@@ -256,7 +256,7 @@ def is_complete(record: dict[str, Any], names: ResultSet, alive: Callable[[], No
     """Whether the main TIFF of the record's set lies there whole; it is published last, so the rest does."""
     path = names.path(Role.RESULT)
     entry = _table(record, "outputs").get(Role.RESULT)
-    if not isinstance(entry, dict) or presence.link(path) or not presence.file(path):
+    if not isinstance(entry, dict) or not presence.plain(path):
         return False
     return digest_of(path, alive) == entry.get("sha256")
 

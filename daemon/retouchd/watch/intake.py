@@ -10,7 +10,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,15 +91,18 @@ class Intake:
 
         Of a mirror that several share one of them tells enough: it is off where their mirror is.
         """
-        tops = ((root.watch.mirror or root.watch.path, root) for root in self.roots.values())
-        its = [r for top, r in tops if folder.is_relative_to(top)]
+        its = [root for _, root in self._with_results_at(folder)]
         return not its or any(r.mount and not r.offline for r in its)
 
     def answers(self, folder: Path) -> bool:
         """Whether who asks for results there gets an answer, be it that they are not there."""
-        tops = ((root.watch.mirror or root.watch.path, root) for root in self.roots.values())
-        knocks = (root.knocks.get(top) for top, root in tops if folder.is_relative_to(top))
+        knocks = (root.knocks.get(top) for top, root in self._with_results_at(folder))
         return not any(knock and knock.is_open for knock in knocks)
+
+    def _with_results_at(self, folder: Path) -> Iterator[tuple[Path, Root]]:
+        """The roots whose results lie below a place that a folder lies in, each with that place."""
+        tops = ((root.watch.mirror or root.watch.path, root) for root in self.roots.values())
+        return ((top, root) for top, root in tops if folder.is_relative_to(top))
 
     def away(self, path: Path) -> bool:
         """Whether a path is missing because its mount is."""

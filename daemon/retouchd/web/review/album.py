@@ -194,7 +194,7 @@ def _photo(place: Place, folder: Path, path: Path, told: dict[str, Any]) -> Phot
     inside = os.path.realpath(source).startswith(f"{os.path.realpath(place.sources)}{os.sep}")
     # Results of several folders may come together here: a name alone does not say whose they are.
     its = names is not None and record.same_source(told, source)
-    if names is None or not its or presence.link(source) or not presence.file(source) or not inside:
+    if names is None or not its or not presence.plain(source) or not inside:
         return None
     sha256 = str(record.source_digest(told))
     try:
