@@ -21,6 +21,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from benchmarks import pages
 from benchmarks.chart import render
 from benchmarks.files import Pixels, read_photo, write_photo
 from benchmarks.heal_cases import SIZES, Case, cases, ground
@@ -34,8 +35,6 @@ from retouch_engine import Recipe
 from retouch_engine.types import packed
 from retouchd.work import heap
 
-ROOT = Path(__file__).resolve().parents[1]
-BLOCK = re.compile(r"(<!-- benchmark:heal -->\n).*?(<!-- /benchmark:heal -->)", re.DOTALL)
 HEADS = [
     "method",
     "spots",
@@ -151,26 +150,35 @@ def swept(given: Iterable[Case], strengths: Iterable[int] = SWEEP) -> list[list[
     return rows
 
 
-def _table(heads: list[str], rows: list[list[str]]) -> str:
-    lines = [heads, ["---", *["--:"] * (len(heads) - 1)], *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-
 def markdown(
     heals: list[Heal], note: str, *, sizes_only: bool = False, sweep: list[list[str]] | None = None
 ) -> str:
-    """All tables; for the README those of the sizes, and the rest for retouchd alone."""
+    """All tables; for the page of the whole ones those of the sizes, and the rest for retouchd alone."""
     parts = []
     for title, rows in tables(heals).items():
         if sizes_only and not title.endswith(" px"):
             continue
-        parts.append(f"**{title}**\n\n" + _table(HEADS, rows))
+        parts.append(f"**{title}**\n\n" + pages.table(HEADS, rows))
     if sizes_only:
         parts.append(
-            "**retouchd in special cases, all sizes**\n\n" + _table(["case", *HEADS[1:]], special(heals))
+            "**retouchd in special cases, all sizes**\n\n" + pages.table(["case", *HEADS[1:]], special(heals))
         )
-    parts += [f"**strength, retouchd, on whole skin**\n\n{_table(SWEPT, sweep)}"] if sweep else []
+    parts += [f"**strength, retouchd, on whole skin**\n\n{pages.table(SWEPT, sweep)}"] if sweep else []
     return "\n\n".join(parts) + f"\n\n{note}\n"
+
+
+def summary(of_sizes: dict[str, list[list[str]]]) -> str:
+    """For the README: the share of heals inside what clean skin varies by for each size, one size's time.
+
+    Our single healers and the controls are left to the whole tables.
+    """
+    sizes = {title: {r[0]: r for r in rows} for title, rows in of_sizes.items() if title.endswith(" px")}
+    shown = [n for n in next(iter(sizes.values())) if not n.startswith(("- ", "control"))]
+    inside, ms, middle = HEADS.index("inside"), HEADS.index("ms"), list(sizes)[len(sizes) // 2]
+    return pages.table(
+        ["inside", *sizes, f"ms at {middle}"],
+        [[n, *(rows[n][inside] for rows in sizes.values()), sizes[middle][n][ms]] for n in shown],
+    )
 
 
 def montage(path: Path, heals: list[Heal], zoom: int = 2) -> None:
@@ -221,8 +229,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="METHOD", help="these methods alone")
     parser.add_argument("--montage", type=Path, metavar="OUT.png", help="crops of every heal at 200 %%")
     shape = parser.add_mutually_exclusive_group()
-    shape.add_argument("--markdown", action="store_true", help="print the README's tables")
-    shape.add_argument("--readme", action="store_true", help="put the tables into README.md")
+    shape.add_argument("--markdown", action="store_true", help="print the tables of benchmarks/README.md")
+    shape.add_argument("--readme", action="store_true", help="put them there, and a short one into README.md")
     return parser.parse_args()
 
 
@@ -241,7 +249,7 @@ def main() -> None:
         given = list(cases(ground(name, pixels), tuple(args.sizes), args.places, args.seed))
         plain = [case for case in given if case.variant == "plain"]
         heals += measured(track(plain, name, transient=True), asked, args.repeat)
-        # In special cases the README shows ours alone.
+        # In special cases the page shows ours alone.
         ours = {OURS: asked[OURS]} if args.readme and OURS in asked else asked
         heals += measured(
             track([c for c in given if c.variant != "plain"], name, transient=True), ours, args.repeat
@@ -252,12 +260,8 @@ def main() -> None:
         montage(args.montage, heals)
     if args.readme:
         sweep = swept(calm[:: max(1, len(calm) // _SWEPT)])
-        readme = ROOT / "README.md"
-        text = readme.read_text("utf-8")
-        readme.write_text(
-            BLOCK.sub(lambda m: m[1] + markdown(heals, note, sizes_only=True, sweep=sweep) + m[2], text),
-            "utf-8",
-        )
+        pages.fill(pages.FULL, "heal", markdown(heals, note, sizes_only=True, sweep=sweep))
+        pages.fill(pages.README, "heal", f"{summary(tables(heals))}\n\n{note}\n")
     elif args.markdown:
         print(markdown(heals, note))
     else:

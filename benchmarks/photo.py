@@ -26,12 +26,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks import pages
 from rich.console import Console
 from rich.table import Table
 
 MEGA = 1_000_000
-ROOT = Path(__file__).resolve().parents[1]
-BLOCK = re.compile(r"(<!-- benchmark:photo -->\n).*?(<!-- /benchmark:photo -->)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +142,7 @@ def _child_job(path: Path, threads: int) -> dict[str, Any]:
 def _measure(*arguments: str) -> dict[str, Any]:
     """Run one of the functions above in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.photo", "--child", *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=pages.ROOT)
     found = json.loads(done.stdout.splitlines()[-1])
     assert isinstance(found, dict)
     return found
@@ -192,8 +191,7 @@ def _machine(threads: int, repeat: int, load: float) -> str:
 
 def markdown(rows: list[Row], machine: str) -> str:
     """The table of the README."""
-    lines = [HEADS, ["--:"] * len(HEADS), *(r.cells for r in rows)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + f"\n\n{machine}\n"
+    return pages.table(HEADS, [r.cells for r in rows], first="--:") + f"\n\n{machine}\n"
 
 
 def _show(rows: list[Row], machine: str) -> None:
@@ -235,9 +233,7 @@ def main() -> None:
     rows = [_row(size, args.photo, args.repeat, args.threads) for size in args.sizes]
     machine = _machine(args.threads, args.repeat, load)
     if args.readme:
-        readme = ROOT / "README.md"
-        text = readme.read_text("utf-8")
-        readme.write_text(BLOCK.sub(lambda m: m[1] + markdown(rows, machine) + m[2], text), "utf-8")
+        pages.fill(pages.README, "photo", markdown(rows, machine))
     elif args.markdown:
         print(markdown(rows, machine))
     else:

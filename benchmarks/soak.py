@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import pages
 from benchmarks.chart import render
 from benchmarks.files import write_photo
 
@@ -43,8 +43,6 @@ settle_local_s = {settle}
 free_space_mb = 1
 worker_deaths = 1000
 """
-ROOT = Path(__file__).parents[1]
-BLOCK = re.compile(r"(<!-- benchmark:soak -->\n).*?(<!-- /benchmark:soak -->)", re.DOTALL)
 HEAD = "| what | found | wanted |\n| --- | --: | --- |\n"
 AFTERWARDS_S = 40.0
 """The last page and a look at 2,000 new masks still belong to the night."""
@@ -250,15 +248,12 @@ def _place(out: Path | None, name: str) -> Iterator[Path]:
 
 def _into_readme(lines: list[Line]) -> None:
     """Replace the lines that were measured; those of other runs stay."""
-    readme = ROOT / "README.md"
-    text = readme.read_text("utf-8")
-    before = BLOCK.search(text)
-    assert before
-    cells = (row.strip("| ").split(" | ") for row in before[0].splitlines() if row.startswith("| "))
+    before = pages.block(pages.README.read_text("utf-8"), "soak")
+    cells = (row.strip("| ").split(" | ") for row in before.splitlines() if row.startswith("| "))
     rows = {what: (found, wanted) for what, found, wanted in list(cells)[2:]}
     rows |= {line.what: (line.found, line.wanted.replace("<=", "at most")) for line in lines}
     table = "".join(f"| {what} | {found} | {wanted} |\n" for what, (found, wanted) in rows.items())
-    readme.write_text(BLOCK.sub(lambda m: m[1] + HEAD + table + m[2], text), "utf-8")
+    pages.fill(pages.README, "soak", HEAD + table)
 
 
 def main() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from benchmarks.chart import Chart
-from benchmarks.heal import markdown, measured
+from benchmarks.heal import markdown, measured, summary, tables
 from benchmarks.heal_cases import Case, Ground, cases, ground
 from benchmarks.heal_methods import methods
 from benchmarks.heal_score import Judge, _Null
+from benchmarks.pages import filled
 
 from retouch_engine.imaging.bands import blur
 
@@ -75,3 +76,18 @@ def test_patches_are_compared_with_those_that_share_no_pixel_with_them() -> None
     inside = [np.mean([null.holds(skin) for skin in fresh]) for null in (held, loose)]
     assert inside[0] > inside[1]
     assert crowded is None
+
+
+def test_the_short_table_has_a_row_for_each_method_beside_which_ours_stands(some: list[Case]) -> None:
+    asked = {name: methods()[name] for name in ("retouchd", "- donor", "Telea")}
+    heads, _, *rows = summary(tables(measured(some[:2] + some[10:12], asked, 1))).splitlines()
+    assert heads.startswith("| inside | 8 px | 24 px | ms at 24 px |")
+    assert [row.split(" | ")[0].strip("| ") for row in rows] == ["untouched skin", "retouchd", "Telea"]
+
+
+def test_a_pages_block_is_filled_alone_and_has_to_be_there() -> None:
+    page = "a\n<!-- benchmark:x -->\nold\n<!-- /benchmark:x -->\nb\n"
+    assert filled(page, "x", r"new \1" + "\n") == page.replace("old", r"new \1")
+    for broken in (page + page, page.replace("/benchmark", "benchmark")):
+        with pytest.raises(ValueError, match="benchmark:x"):
+            filled(broken, "x", "new")

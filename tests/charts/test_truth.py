@@ -10,7 +10,8 @@ import pytest
 from benchmarks.chart import Chart
 from benchmarks.files import write_photo
 from benchmarks.hotfolder import Outcome
-from benchmarks.photo import BLOCK, HEADS, Row, markdown
+from benchmarks.pages import block, filled
+from benchmarks.photo import HEADS, Row, markdown
 from benchmarks.truth import score
 
 from retouch_engine import Kind
@@ -61,8 +62,8 @@ def test_the_readmes_table_can_be_filled_again_and_again(project: Path) -> None:
     row = Row(2.0, 12_000_000, 0.5, 1.0, 10, 60_000_000, 24_000_000, 5, 3)
     table = markdown([row], "a machine")
     text = (project / "README.md").read_text("utf-8")
-    once = BLOCK.sub(lambda m: m[1] + table + m[2], text)
-    twice = BLOCK.sub(lambda m: m[1] + table + m[2], once)
-    assert once == twice
+    once = filled(text, "photo", table)
+    assert filled(once, "photo", table) == once
+    assert filled(once, "photo", block(text, "photo")) == text
     assert "| 2 | 12 | 0.50 | 1.00 | 2.00 | 60 | 5.0 | 2.0 | 3 of 5 |" in once
     assert len(row.cells) == len(HEADS)

@@ -1,4 +1,4 @@
-"""The README and config.toml tell the whole truth: every command, every setting, the two targets."""
+"""The README, its further pages and config.toml tell the whole truth: every command, setting and target."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 import click
+import pytest
 from pydantic import BaseModel
 
 from retouchd.cli import cli
@@ -18,6 +19,18 @@ from retouchd.errors import RetouchdError
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
+
+
+def _pages(top: Path) -> Iterator[Path]:
+    """The pages below a folder; of the very top its own only, for the environment lies there."""
+    yield from top.glob("*.md") if top == ROOT else top.rglob("*.md")
+
+
+def _named(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+PAGES = sorted(p for top in (".", "benchmarks", "daemon", "engine") for p in _pages(ROOT / top))
 
 
 def _targets() -> set[str]:
@@ -35,14 +48,31 @@ def test_setup_is_part_of_both_commands() -> None:
         assert re.search(rf"^{target}: setup\b", text, re.MULTILINE)
 
 
-def test_the_readmes_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target
+def _anchors(page: Path) -> set[str]:
+    """Where links may point to inside a page: its headings as GitHub names them."""
+    heads = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
-def test_the_readmes_modules_exist() -> None:
-    for name in re.findall(r"python -m (benchmarks\.[a-z]+)", README):
+@pytest.mark.parametrize("page", PAGES, ids=_named)
+def test_a_pages_links_lead_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!\w+:)([^)#]*)(?:#([^)]+))?\)", page.read_text("utf-8")):
+        there = page.parent / target if target else page
+        assert there.exists(), target
+        assert not anchor or anchor in _anchors(there), anchor
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_named)
+def test_a_pages_modules_exist(page: Path) -> None:
+    for name in re.findall(r"python -m (benchmarks(?:\.[a-z_]+)+)", page.read_text("utf-8")):
         assert (ROOT / (name.replace(".", "/") + ".py")).is_file(), name
+
+
+def test_every_benchmark_that_can_be_run_is_on_their_page() -> None:
+    page = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
+    for module in (ROOT / "benchmarks").glob("*.py"):
+        if '__name__ == "__main__"' in module.read_text("utf-8"):
+            assert f"benchmarks.{module.stem}" in page, module.stem
 
 
 def test_the_readme_names_every_command() -> None:
