@@ -135,7 +135,7 @@ def weighing(rows: list[Row], heal: Judged, keep: Judged) -> Risk:
 
     Among freckles little is healed whatever the risk; one such face would tell half of what is told here.
     """
-    company = company_of(rows, keep)
+    company = company_of(rows, heal, keep)
     told = [
         (weighed(r.figures, h, k), r.label == "keep", _often(r))
         for r, h, k in zip(rows, heal.tolist(), keep.tolist(), strict=True)

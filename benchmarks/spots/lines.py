@@ -6,7 +6,6 @@ every look at every mark (:mod:`benchmarks.spots.looks`), and counted on the thi
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -16,7 +15,7 @@ from benchmarks.spots.finds import Row
 from benchmarks.spots.labels import FOLDS, Portrait
 from numpy.typing import NDArray
 
-from retouch_engine.detect.lines import LIKELY_PERMANENT, Bars, named_find
+from retouch_engine.detect.lines import Bars, freckles, named_find
 from retouch_engine.detect.risk import RISK
 from retouch_engine.detect.worn import WORN, worn
 from retouch_engine.recipe import PERMANENT
@@ -45,28 +44,36 @@ class Odds:
         return Odds(*(np.concatenate(pair) for pair in pairs))
 
 
-def company_of(rows: list[Row], keep: Judged) -> Counter[tuple[str, float]]:
-    """How many marks of a photo, at a size, are likely permanent: one person a photo, so all are company."""
-    return Counter((r.photo, r.scale) for r, k in zip(rows, keep, strict=True) if k >= LIKELY_PERMANENT)
+def _people(rows: list[Row]) -> dict[tuple[str, float], list[int]]:
+    """The rows of each photo at each size: one person a photo, so all are company."""
+    finds: dict[tuple[str, float], list[int]] = {}
+    for number, r in enumerate(rows):
+        finds.setdefault((r.photo, r.scale), []).append(number)
+    return finds
+
+
+def company_of(rows: list[Row], heal: Judged, keep: Judged) -> dict[tuple[str, float], float]:
+    """How many freckles a photo has, at a size."""
+    return {
+        which: freckles(heal[some].tolist(), keep[some].tolist()) for which, some in _people(rows).items()
+    }
 
 
 def worn_of(rows: list[Row], heal: Judged) -> dict[tuple[str, float], float]:
     """How many marks of a photo, at a size, are worn."""
-    finds: dict[tuple[str, float], list[int]] = {}
-    for number, r in enumerate(rows):
-        finds.setdefault((r.photo, r.scale), []).append(number)
     return {
-        which: worn([rows[n].figures for n in some], heal[some].tolist()) for which, some in finds.items()
+        which: worn([rows[n].figures for n in some], heal[some].tolist())
+        for which, some in _people(rows).items()
     }
 
 
 def fates_of(rows: list[Row], odds: Odds, bars: Bars) -> list[str]:
     """What becomes of each row: ``healed``, ``offered`` or ``left``."""
-    fates, company, worn_marks = [], company_of(rows, odds.keep), worn_of(rows, odds.heal)
+    fates, company, worn_marks = [], company_of(rows, odds.heal, odds.keep), worn_of(rows, odds.heal)
     columns = (column.tolist() for column in (odds.heal, odds.keep, odds.risk))
     for r, h, k, risk in zip(rows, *columns, strict=True):
         photo = r.photo, r.scale
-        figures = r.figures | {"company": float(company[photo]), WORN: worn_marks[photo], RISK: risk}
+        figures = r.figures | {"company": company[photo], WORN: worn_marks[photo], RISK: risk}
         finding = named_find(figures, h, k, bars)
         fate = "left" if finding is None or finding.kind in PERMANENT else "offered"
         fates.append("healed" if finding is not None and finding.sure else fate)

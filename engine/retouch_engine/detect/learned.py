@@ -18,7 +18,7 @@ from retouch_engine.detect.classic import Classic, survey_outlines
 from retouch_engine.detect.finds import Find, by_rules, figured, peaks
 from retouch_engine.detect.grade import grade_of
 from retouch_engine.detect.kinds import Finding
-from retouch_engine.detect.lines import LIKELY_PERMANENT, Bars, named_find
+from retouch_engine.detect.lines import Bars, freckles, named_find
 from retouch_engine.detect.risk import RISK
 from retouch_engine.detect.spotnet import Network
 from retouch_engine.detect.trees import Trees
@@ -85,8 +85,8 @@ def judged(
     finds = found(photo, scene, recipe, *networks) or []
     heal, keep = trees.odds(table, [f.figures for f in finds])
     bars, taste = Bars.of(recipe), Calibration.of(recipe)
-    company = float(sum(k >= LIKELY_PERMANENT for k in keep))
-    whole = {"company": company, "graded": graded, WORN: worn([f.figures for f in finds], heal)}
+    worn_marks = worn([f.figures for f in finds], heal)
+    whole = {"company": freckles(heal, keep), "graded": graded, WORN: worn_marks}
     named = []
     for find, h, k in zip(finds, heal, keep, strict=True):
         figures = find.figures | whole

@@ -32,6 +32,10 @@ _REDDEST = 0.5
 _SEEN_REDDEST = 0.4
 """The same of what has no outline, seen in cells of half a millimetre: of the same finds a blemish has 0.34,
 and the groove beside a nose 0.52."""
+_PLAINLY = 1.5
+"""Of both, beyond which a mark counts for its company as well. Three of 127 faces with acne have three or
+four marks beyond the lines themselves, by up to a half, for which all their 95 likely blemishes were left. Of
+what comes in company in ``benchmarks.worn`` three and more are beyond this, are alike or glint."""
 _LIGHTER = -0.1
 """Rise in red below which something red covers the skin: blood and melanin only darken it. None of the same
 finds is below -0.06."""
@@ -58,15 +62,26 @@ _AROUND = 3
 
 def no_skin(figures: Mapping[str, float]) -> str:
     """Why a find by itself may be no part of the skin; empty when nothing speaks for it."""
-    if "melanin" not in figures:
-        too_red, glints = figures.get(SEEN_RED, 0.0) > _SEEN_REDDEST, False
-    else:
-        red = figures["rise_red"]
-        too_red = red > _REDDEST or (red > _RED and figures["rise_g"] - red < _LIGHTER)
-        glints = figures["inside_spread"] > _GLINTS and figures["rise_g"] > _DARK
-    if too_red:
+    if _too_red(figures):
         return "redder than blood makes skin: perhaps paint, a stone, or something before the face"
-    return "both bright and dark inside: perhaps a stone or metal" if glints else ""
+    return "both bright and dark inside: perhaps a stone or metal" if _glints(figures) else ""
+
+
+def _too_red(figures: Mapping[str, float], times: float = 1.0) -> bool:
+    """Whether a find is redder than blood makes skin, by so many times, or lighter in red than the skin."""
+    if "melanin" not in figures:
+        return figures.get(SEEN_RED, 0.0) > times * _SEEN_REDDEST
+    red = figures["rise_red"]
+    return red > times * _REDDEST or (red > _RED and figures["rise_g"] - red < _LIGHTER)
+
+
+def _glints(figures: Mapping[str, float]) -> bool:
+    return "melanin" in figures and figures["inside_spread"] > _GLINTS and figures["rise_g"] > _DARK
+
+
+def _plainly(figures: Mapping[str, float]) -> bool:
+    """Whether a find by itself is so surely no part of the skin that it speaks against others."""
+    return _too_red(figures, _PLAINLY) or _glints(figures)
 
 
 def among_worn(figures: Mapping[str, float]) -> bool:
@@ -84,8 +99,8 @@ def worn(finds: Sequence[Mapping[str, float]], heal: Sequence[float]) -> float:
     likely = [f for f, h in zip(finds, heal, strict=True) if h >= _LIKELY]
     outlined = [f for f in likely if f.get("ring_spread", math.inf) <= _EVEN]
     least = max(_OTHERS, _OTHERS_SHARE * len(outlined))
-    told = [bool(no_skin(f)) or n >= least for f, n in zip(outlined, _others(outlined), strict=True)]
-    return float(sum(told) + sum(bool(no_skin(f)) for f in likely if "melanin" not in f))
+    told = [_plainly(f) or n >= least for f, n in zip(outlined, _others(outlined), strict=True)]
+    return float(sum(told) + sum(_plainly(f) for f in likely if "melanin" not in f))
 
 
 def _others(finds: Sequence[Mapping[str, float]]) -> list[int]:

@@ -24,18 +24,20 @@ def within_share(
 ) -> tuple[tuple[Step, ...], tuple[str, ...]]:
     """The plan without the heals of areas where they would cover more than the recipe's share, and notes."""
     healed: Counter[Area] = Counter()
+    heals: Counter[Area] = Counter()
     for step in steps:
         if step.healers:
             healed[_area(step, scene)] += int(step.hole.sum())
+            heals[_area(step, scene)] += 1
     reasons: dict[Area, str] = {}
     for area, px in sorted(healed.items()):
-        share = px / max(1.0, _skin_px(area, scene))
-        if share > recipe.largest_healed_share:
-            reasons[area] = (
-                f"the heals would cover {share:.1%} of {_words(area)}, over {recipe.largest_healed_share:.1%}"
-            )
+        share, most = px / max(1.0, _skin_px(area, scene)), recipe.largest_healed_share
+        if share > most:
+            whose = f"of {_words(area)}, over largest_healed_share ({most:.1%})"
+            reasons[area] = f"the heals would cover {share:.2%} {whose}"
     return tuple(_offered(step, reasons, scene) for step in steps), tuple(
-        f"nothing healed: {reason}" for reason in reasons.values()
+        f"nothing healed: {reason}; its {heals[area]} spots are for review"
+        for area, reason in reasons.items()
     )
 
 

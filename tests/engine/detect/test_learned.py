@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from retouch_engine.calibration import Calibration
 from retouch_engine.detect import DETECTORS, chosen, noted, spotnet, trees
 from retouch_engine.detect.learned import Learned
-from retouch_engine.detect.lines import Bars, named_again, named_find
+from retouch_engine.detect.lines import Bars, freckles, named_again, named_find
 from retouch_engine.detect.rendering import told
 from retouch_engine.detect.risk import Risk
 from retouch_engine.detect.spotnet import Network, Says
@@ -318,6 +318,17 @@ def test_among_freckles_more_is_asked() -> None:
     assert alone is not None
     assert among is not None
     assert (alone.sure, among.sure) == (True, False)
+
+
+def test_a_face_is_not_freckled_where_twice_as_many_marks_are_blemishes() -> None:
+    permanent, blemish, neither = (0.01, 0.4), (0.25, 0.3), (0.24, 0.39)
+
+    def company(permanents: int, blemishes: int) -> float:
+        odds = [permanent] * permanents + [blemish] * blemishes + [neither] * 30
+        return freckles([heal for heal, _ in odds], [keep for _, keep in odds])
+
+    assert [company(20, n) for n in (0, 39, 40)] == [20, 20, 0]
+    assert company(0, 0) == 0
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,21 @@ def test_a_pattern_of_dots_is_left_and_two_of_them_are_healed() -> None:
     assert all("too much alike" in spot.reason for spot in all_)
 
 
+def test_beside_paint_blood_is_left_and_beside_the_reddest_acne_it_is_healed() -> None:
+    od, noise = bare("dark")
+    three, aside = [(150, 150), (330, 200), (520, 140)], [(200, 360)]
+    od = bled(od, aside, 1.0, 0.6)
+    among_paint = found(painted(od, three, 1.5), noise)
+    for place, mm in zip(three, (1.2, 1.5, 1.8), strict=True):
+        od = bled(od, [place], mm, 3.2)
+    among_acne = found(od, noise)
+    assert [spot.reason.split(":")[0] for spot in among_acne].count("redder than blood makes skin") == 3
+    assert [[spot.sure for spot in among] for among in (among_paint, among_acne)] == [
+        [False, False, False, False],
+        [False, False, False, True],
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "answer"),
     [
@@ -133,12 +148,25 @@ def test_a_stone_is_bright_and_dark_inside_and_a_faint_blotch_only_uneven() -> N
         ([{**MARK, "ring_spread": 0.2}] * 6, 0.5, 0),
         ([{**MARK, "mm": 1.3**n} for n in range(6)], 0.5, 0),
         ([{**MARK, "rise_b": 0.1 + 0.05 * n} for n in range(6)], 0.5, 0),
-        ([{**MARK, "rise_red": 0.6}, MARK, {SEEN_RED: 0.5}], 0.5, 2),
+        ([{**MARK, "rise_g": 0.8, "rise_red": 0.76}, MARK, {SEEN_RED: 0.61}], 0.5, 2),
+        ([{**MARK, "rise_g": 0.8, "rise_red": 0.74}, MARK, {SEEN_RED: 0.59}], 0.5, 0),
         ([], 0.5, 0),
         ([MARK] * 6 + MANY[:34], 0.5, 6),
         ([MARK] * 6 + MANY, 0.5, 0),
     ],
-    ids=["six", "five", "freckles", "ear", "sizes", "colours", "too red", "none", "of forty", "of sixty"],
+    ids=[
+        "six",
+        "five",
+        "freckles",
+        "ear",
+        "sizes",
+        "colours",
+        "too red",
+        "acne",
+        "none",
+        "of forty",
+        "of sixty",
+    ],
 )
 def test_marks_are_worn_that_are_too_red_or_too_much_alike(
     finds: list[Mapping[str, float]], odds: float, count: int
