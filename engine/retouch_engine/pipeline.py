@@ -110,7 +110,7 @@ def retouch(
     work = _Work(photo, scene, recipe, crew)
     standing = beside.before or work.planned(begun, beside.sitting, clock)
     with clock.stage("heal"):
-        standing = replace(standing, outcomes=work.healed(standing.steps, standing.outcomes))
+        standing = work.settled(standing)
         for wishes in corrections.rounds():
             if wishes[0] not in standing.wishes:
                 standing = work.corrected(standing, wishes)
@@ -154,8 +154,7 @@ class _Work:
     def corrected(self, standing: Standing, wishes: Sequence[Correction]) -> Standing:
         """One more round of wishes."""
         steps = self.next(standing.steps, wishes)
-        outcomes = self.healed(steps, standing.outcomes)
-        return replace(standing, steps=steps, outcomes=outcomes, wishes=(*standing.wishes, *wishes))
+        return self.settled(replace(standing, steps=steps, wishes=(*standing.wishes, *wishes)))
 
     def next(self, steps: Sequence[Step], wishes: Sequence[Correction]) -> tuple[Step, ...]:
         """The plan after one more round of wishes; holes that have grown already stay as they are."""
@@ -165,6 +164,18 @@ class _Work:
         # Kept and healed again in one round, a spot has a hole that is new.
         had = {step.spot.id for step in plan if step.hole is holes.get(step.spot.id)}
         return grown(self.photo, self.scene, plan, had)
+
+    def settled(self, standing: Standing) -> Standing:
+        """What becomes of a plan's wounds: where no heal of a hole passes, one of a narrower hole may."""
+        steps, outcomes = standing.steps, self.healed(standing.steps, standing.outcomes)
+        while self.recipe.strength and (lesser := _narrower(steps, outcomes)):
+            steps = tuple(lesser.get(step.spot.id, step) for step in steps)
+            wide = {o.spot_ids: o.tried for o in outcomes if not lesser.keys().isdisjoint(o.spot_ids)}
+            again = self.healed(steps, [o for o in outcomes if o.spot_ids not in wide])
+            outcomes = tuple(replace(o, tried=(*wide.get(o.spot_ids, ()), *o.tried)) for o in again)
+        # No later round comes back to them: what stands is the same whether it was just done or read again.
+        steps = tuple(replace(step, narrower=None) if step.narrower else step for step in steps)
+        return replace(standing, steps=steps, outcomes=outcomes)
 
     def healed(self, steps: Sequence[Step], before: Sequence[Outcome]) -> tuple[Outcome, ...]:
         """What becomes of a plan's wounds. What stands from the plan before is taken over to the last bit."""
@@ -178,6 +189,12 @@ class _Work:
                 )
             )
         return (*kept, *apart(wounds, outcomes, self.recipe, kept, self.crew.healers))
+
+
+def _narrower(steps: Sequence[Step], outcomes: Sequence[Outcome]) -> dict[int, Step]:
+    """By spot, the narrower steps of the wounds that are left as they were."""
+    left = {i for outcome in outcomes if outcome.patch is None for i in outcome.spot_ids}
+    return {step.spot.id: step.narrower for step in steps if step.narrower and step.spot.id in left}
 
 
 def _by_spot(outcomes: Sequence[Outcome], *, whole: bool = False) -> dict[int, Outcome]:
