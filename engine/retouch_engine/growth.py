@@ -96,7 +96,7 @@ _CLEAR_MM = 0.5
 def grown(photo: Photo, scene: Scene, steps: Sequence[Step], done: Collection[int] = ()) -> tuple[Step, ...]:
     """The same steps, each hole that is to be healed as large as its spot needs.
 
-    Those of the spots in ``done`` stay as they are. A hole that grew names the one that it grew from: the wide
+    Those of the spots in ``done`` stay as they are. A hole that grew names the one that it grew from: a wide
     one may fail for what lies further out. Of five such heals of portraits that the guard had refused four
     pass with the narrow hole, by its own ring; in a strong halo that ring refuses it.
     """

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine import route
-from retouch_engine.amend import amended, painted
+from retouch_engine.amend import amended, painted, without_kept
 from retouch_engine.corrections import Correction, Corrections
 from retouch_engine.detect import chosen, noted
 from retouch_engine.growth import grown
@@ -114,8 +114,9 @@ def retouch(
         for wishes in corrections.rounds():
             if wishes[0] not in standing.wishes:
                 standing = work.corrected(standing, wishes)
-        mask, known = beside.mask, _by_spot(standing.outcomes, whole=True)
-        if mask is not None and (wishes := painted(mask, standing.steps, known)):
+        known = {i: o.patch for i, o in _by_spot(standing.outcomes).items() if o.patch is not None}
+        mask, anew = beside.mask, beside.before is None
+        if mask is not None and (wishes := painted(mask, standing.steps, known, anew=anew)):
             corrections = corrections.and_then(wishes)
             standing = work.corrected(standing, corrections.spots[-len(wishes) :])
     outcomes, by_spot = standing.outcomes, _by_spot(standing.outcomes)
@@ -154,7 +155,10 @@ class _Work:
     def corrected(self, standing: Standing, wishes: Sequence[Correction]) -> Standing:
         """One more round of wishes."""
         steps = self.next(standing.steps, wishes)
-        return self.settled(replace(standing, steps=steps, wishes=(*standing.wishes, *wishes)))
+        less = _smaller(standing.steps, steps)
+        outcomes = tuple(o for o in standing.outcomes if less.isdisjoint(o.spot_ids))
+        done = (*standing.wishes, *wishes)
+        return self.settled(replace(standing, steps=steps, outcomes=outcomes, wishes=done))
 
     def next(self, steps: Sequence[Step], wishes: Sequence[Correction]) -> tuple[Step, ...]:
         """The plan after one more round of wishes; holes that have grown already stay as they are."""
@@ -163,7 +167,7 @@ class _Work:
         plan = amended(steps, wishes, self.recipe, takes, self.scene)
         # Kept and healed again in one round, a spot has a hole that is new.
         had = {step.spot.id for step in plan if step.hole is holes.get(step.spot.id)}
-        return grown(self.photo, self.scene, plan, had)
+        return without_kept(grown(self.photo, self.scene, plan, had), wishes)
 
     def settled(self, standing: Standing) -> Standing:
         """What becomes of a plan's wounds: where no heal of a hole passes, one of a narrower hole may."""
@@ -191,15 +195,21 @@ class _Work:
         return (*kept, *apart(wounds, outcomes, self.recipe, kept, self.crew.healers))
 
 
+def _smaller(before: Sequence[Step], now: Sequence[Step]) -> set[int]:
+    """The spots of a plan whose holes were cut since."""
+    sizes = {step.spot.id: np.count_nonzero(step.hole) for step in before if step.healers}
+    return {s.spot.id for s in now if s.healers and np.count_nonzero(s.hole) < sizes.get(s.spot.id, 0)}
+
+
 def _narrower(steps: Sequence[Step], outcomes: Sequence[Outcome]) -> dict[int, Step]:
     """By spot, the narrower steps of the wounds that are left as they were."""
     left = {i for outcome in outcomes if outcome.patch is None for i in outcome.spot_ids}
     return {step.spot.id: step.narrower for step in steps if step.narrower and step.spot.id in left}
 
 
-def _by_spot(outcomes: Sequence[Outcome], *, whole: bool = False) -> dict[int, Outcome]:
-    """The outcome of each spot; only of those that were healed, when they are asked for."""
-    return {i: o for o in outcomes for i in o.spot_ids if o.patch is not None or not whole}
+def _by_spot(outcomes: Sequence[Outcome]) -> dict[int, Outcome]:
+    """The outcome of each spot."""
+    return {i: o for o in outcomes for i in o.spot_ids}
 
 
 def routed(
