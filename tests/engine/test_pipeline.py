@@ -98,6 +98,19 @@ def test_a_spot_is_kept_when_more_than_a_quarter_of_it_is_protected(columns: int
     assert kept or not (step.hole & scene.protected_in(step.box)).any()
 
 
+@pytest.mark.parametrize(("reach", "offered"), [(4, False), (9, True)])
+def test_a_spot_bent_around_what_is_protected_is_offered(reach: int, offered: bool) -> None:
+    ring = spot(Kind.PIMPLE)
+    y, x = np.mgrid[:20, :20] - 9.5
+    ring = replace(ring, mask=(np.hypot(y, x) < 10) & ~((np.abs(y) < reach / 2) & (x > 4 - reach)))
+    level, causes = np.zeros((400, 400), np.float32), np.full((400, 400), Cause.NOSTRIL, np.uint16)
+    level[50:70, 50:70] = ~ring.mask
+    scene = replace(SKIN, level=level, causes=causes)
+    (step,) = spared(plan([ring], Recipe(), HEALERS, scene), scene)
+    assert (step.healers == (), step.review, "around" in step.reason) == (offered,) * 3
+    assert not offered or "nostril" in step.reason
+
+
 MADE_FOR = {
     HealerId("usual"): Takes(500),
     HealerId("structure"): Takes(500, smallest_px=12, structure=True),
