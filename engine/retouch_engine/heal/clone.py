@@ -23,10 +23,11 @@ _TRIES = 3
 _RIM_PX = 8
 _LEAST_RIM = 0.12
 _STEP_PX, _LEAST_OCTANT = 4, 8
-_MOST_STEP_OD = 0.24
+_MOST_STEP_OD = 0.22
 """In an octant beside the hole. Among inflamed spots, to whose rim no membrane may be hung, seven of ten
-clones were seen as pale discs with an edge: these had 0.24 to 0.28. Of 19 heals on other portraits two
-have more: a disc as well, and one beside a lip, which another healer takes."""
+clones were seen as pale discs with an edge: these had 0.24 to 0.28, and one that left a pink ring 0.24.
+Of 19 heals on other portraits two have more: a disc as well, and one beside a lip, which another healer
+takes; the next has 0.21."""
 
 
 class Clone:
