@@ -3,12 +3,12 @@
 A wish finds its spot by where it lies; a wish to heal where no spot is known adds one. A painted mask is
 read into the same wishes, so that there is one way to correct a photo, whichever way it was told: white
 heals, black keeps, half grey leaves the spot to a person. A known spot counts by the larger part of its
-area.
+area; of one that is healed, what was white and was painted black stays as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import cv2
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from retouch_engine import route
 from retouch_engine.corrections import Correction, Wish, packed_bits, unpacked_bits
 from retouch_engine.errors import CorrectionsMistake
-from retouch_engine.imaging.masks import bounding_box, diameter, dilated, placed
+from retouch_engine.imaging.masks import bounding_box, diameter, dilated, distance_inside, framed, placed
 from retouch_engine.recipe import Kind, Recipe
 from retouch_engine.survey import Scene
-from retouch_engine.types import Bool, Box, HealerId, Spot, Step, Takes
+from retouch_engine.types import Bool, Box, HealerId, Patch, Spot, Step, Takes
 
 HEAL, IGNORE = 255, 128
 """Values of a painted mask."""
@@ -31,6 +31,9 @@ _MOST = 0.5
 _SLOP_PX = 1
 _BRUSH_SHARE = 0.35
 """A brush that reaches this far beyond a spot, in its diameters, meant the spot."""
+_LEAST_OUTLINE = 0.5
+"""Of a heal's outline that is white yet where a part of it was painted black: around a small brush on a mask
+that was begun empty all of it is black."""
 _REASONS = {
     Wish.HEAL: "a person asked for it",
     Wish.KEEP: "a person wants it kept",
@@ -65,25 +68,54 @@ def amended(
     return tuple(plan)
 
 
+def without_kept(steps: Sequence[Step], wishes: Sequence[Correction]) -> tuple[Step, ...]:
+    """The plan, its holes grown, without the pixels that one round of wishes keeps.
+
+    A wish with the very shape of a spot is about that spot alone, and no hole covers what stays anyway.
+    """
+    whole = {(_listed(step.spot.box), _shape(step.spot.mask)) for step in steps}
+    for wish in wishes:
+        if wish.wish is Wish.KEEP and wish.shape and (wish.box, wish.shape) not in whole:
+            x, y, width, height = wish.box
+            kept = mask_of(wish), Box(y, x, y + height, x + width)
+            steps = tuple(_spared(step, *kept) for step in steps)
+    return tuple(steps)
+
+
+def _spared(step: Step, kept: Bool, box: Box) -> Step:
+    """The step without what is kept of its hole; kept as a whole where nothing is left of that."""
+    if not step.healers or not step.box.meets(box):
+        return step
+    hole = step.hole & ~placed(kept, box, step.box)
+    if not hole.any():
+        return Step(step.spot, (), step.hole, step.box, _REASONS[Wish.KEEP], wish=str(Wish.KEEP))
+    narrower = None if step.narrower is None else _spared(step.narrower, kept, box)
+    return replace(step, hole=hole, narrower=narrower) if (hole != step.hole).any() else step
+
+
 def painted(
-    mask: NDArray[np.uint8], steps: Sequence[Step], healed: Collection[int]
+    mask: NDArray[np.uint8], steps: Sequence[Step], healed: Mapping[int, Patch], *, anew: bool
 ) -> tuple[Correction, ...]:
     """What a painted mask says beyond what is done anyway.
 
     Args:
         mask: uint8 ``(H, W)``: nearer to 255 than to 128 is white, nearer to 0 is black.
         steps: the plan that the mask was painted over, holes grown.
-        healed: the spots whose heal came about.
+        healed: the heal of each spot whose heal came about.
+        anew: nothing was healed yet when it was painted: what is black may be what nobody painted.
     """
     white = mask > (HEAL + IGNORE) // 2
-    wishes = []
+    wishes, part = [], {}
     for step in steps:
         wish = _read(mask[step.spot.box.slices][step.spot.mask], step, step.spot.id in healed)
         if wish is not None:
             wishes.append(Correction(_listed(step.spot.box), wish, shape=_shape(step.spot.mask)))
+        elif step.spot.id in healed and not anew:
+            part[healed[step.spot.id].spot_id] = healed[step.spot.id]
         if wish is Wish.HEAL or step.healers:
             _wipe(white, step)
-    return (*wishes, *_new(white))
+    kept = (wish for patch in part.values() for wish in _blackened(mask, patch))
+    return (*wishes, *kept, *_new(white))
 
 
 def mask_of(correction: Correction) -> Bool:
@@ -165,6 +197,28 @@ def _read(values: NDArray[np.uint8], step: Step, healed: bool) -> Wish | None:
     return None if black >= _MOST else Wish.REVIEW
 
 
+def _blackened(mask: NDArray[np.uint8], patch: Patch) -> Iterator[Correction]:
+    """What was painted black of a heal of which the larger part stays."""
+    black = patch.changed & (mask[patch.box.slices] < IGNORE // 2)
+    outline = patch.changed & (distance_inside(framed(patch.changed, repeated=False))[1:-1, 1:-1] <= 1)
+    if np.count_nonzero(outline & ~black) < _LEAST_OUTLINE * np.count_nonzero(outline):
+        return
+    # All of each stroke; what is nowhere as thick as a brush is a rim.
+    _, strokes = cv2.connectedComponents(black.view(np.uint8), connectivity=8)
+    kept = np.isin(strokes, strokes[_solid(black)])
+    if kept.any():
+        tight, at = bounding_box(kept), patch.box
+        box = at.x0 + tight.x0, at.y0 + tight.y0, tight.width, tight.height
+        yield Correction(box, Wish.KEEP, shape=_shape(kept[tight.slices]))
+
+
+def _solid(mask: Bool) -> Bool:
+    """The mask without what is thinner than a brush."""
+    kernel = np.ones((3, 3), np.uint8)
+    opened = cv2.morphologyEx(np.ascontiguousarray(mask).view(np.uint8), cv2.MORPH_OPEN, kernel)
+    return np.asarray(opened).view(np.bool_)
+
+
 def _wipe(white: Bool, step: Step) -> None:
     """Take away the paint that a spot accounts for, with what a brush puts around it."""
     margin = _SLOP_PX if step.healers else max(_SLOP_PX, round(_BRUSH_SHARE * step.spot.diameter_px))
@@ -175,9 +229,8 @@ def _wipe(white: Bool, step: Step) -> None:
 
 def _new(white: Bool) -> Iterator[Correction]:
     """Each connected region that is left, as a spot to add; what is thinner than a brush is a rim."""
-    kernel = np.ones((3, 3), np.uint8)
-    solid = np.asarray(cv2.morphologyEx(white.view(np.uint8), cv2.MORPH_OPEN, kernel))
-    total, labels, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
+    solid = _solid(white)
+    total, labels, stats, _ = cv2.connectedComponentsWithStats(solid.view(np.uint8), connectivity=8)
     for number in range(1, total):
         x, y, w, h, _ = (int(v) for v in stats[number])
         inside = np.ascontiguousarray(labels[y : y + h, x : x + w] == number)

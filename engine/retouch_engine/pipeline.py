@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch_engine import route
-from retouch_engine.amend import amended, painted
+from retouch_engine.amend import amended, painted, without_kept
 from retouch_engine.corrections import Correction, Corrections
 from retouch_engine.detect import chosen, noted
 from retouch_engine.growth import grown
@@ -110,12 +110,13 @@ def retouch(
     work = _Work(photo, scene, recipe, crew)
     standing = beside.before or work.planned(begun, beside.sitting, clock)
     with clock.stage("heal"):
-        standing = replace(standing, outcomes=work.healed(standing.steps, standing.outcomes))
+        standing = work.settled(standing)
         for wishes in corrections.rounds():
             if wishes[0] not in standing.wishes:
                 standing = work.corrected(standing, wishes)
-        mask, known = beside.mask, _by_spot(standing.outcomes, whole=True)
-        if mask is not None and (wishes := painted(mask, standing.steps, known)):
+        known = {i: o.patch for i, o in _by_spot(standing.outcomes).items() if o.patch is not None}
+        mask, anew = beside.mask, beside.before is None
+        if mask is not None and (wishes := painted(mask, standing.steps, known, anew=anew)):
             corrections = corrections.and_then(wishes)
             standing = work.corrected(standing, corrections.spots[-len(wishes) :])
     outcomes, by_spot = standing.outcomes, _by_spot(standing.outcomes)
@@ -154,8 +155,10 @@ class _Work:
     def corrected(self, standing: Standing, wishes: Sequence[Correction]) -> Standing:
         """One more round of wishes."""
         steps = self.next(standing.steps, wishes)
-        outcomes = self.healed(steps, standing.outcomes)
-        return replace(standing, steps=steps, outcomes=outcomes, wishes=(*standing.wishes, *wishes))
+        less = _smaller(standing.steps, steps)
+        outcomes = tuple(o for o in standing.outcomes if less.isdisjoint(o.spot_ids))
+        done = (*standing.wishes, *wishes)
+        return self.settled(replace(standing, steps=steps, outcomes=outcomes, wishes=done))
 
     def next(self, steps: Sequence[Step], wishes: Sequence[Correction]) -> tuple[Step, ...]:
         """The plan after one more round of wishes; holes that have grown already stay as they are."""
@@ -164,7 +167,19 @@ class _Work:
         plan = amended(steps, wishes, self.recipe, takes, self.scene)
         # Kept and healed again in one round, a spot has a hole that is new.
         had = {step.spot.id for step in plan if step.hole is holes.get(step.spot.id)}
-        return grown(self.photo, self.scene, plan, had)
+        return without_kept(grown(self.photo, self.scene, plan, had), wishes)
+
+    def settled(self, standing: Standing) -> Standing:
+        """What becomes of a plan's wounds: where no heal of a hole passes, one of a narrower hole may."""
+        steps, outcomes = standing.steps, self.healed(standing.steps, standing.outcomes)
+        while self.recipe.strength and (lesser := _narrower(steps, outcomes)):
+            steps = tuple(lesser.get(step.spot.id, step) for step in steps)
+            wide = {o.spot_ids: o.tried for o in outcomes if not lesser.keys().isdisjoint(o.spot_ids)}
+            again = self.healed(steps, [o for o in outcomes if o.spot_ids not in wide])
+            outcomes = tuple(replace(o, tried=(*wide.get(o.spot_ids, ()), *o.tried)) for o in again)
+        # No later round comes back to them: what stands is the same whether it was just done or read again.
+        steps = tuple(replace(step, narrower=None) if step.narrower else step for step in steps)
+        return replace(standing, steps=steps, outcomes=outcomes)
 
     def healed(self, steps: Sequence[Step], before: Sequence[Outcome]) -> tuple[Outcome, ...]:
         """What becomes of a plan's wounds. What stands from the plan before is taken over to the last bit."""
@@ -180,9 +195,21 @@ class _Work:
         return (*kept, *apart(wounds, outcomes, self.recipe, kept, self.crew.healers))
 
 
-def _by_spot(outcomes: Sequence[Outcome], *, whole: bool = False) -> dict[int, Outcome]:
-    """The outcome of each spot; only of those that were healed, when they are asked for."""
-    return {i: o for o in outcomes for i in o.spot_ids if o.patch is not None or not whole}
+def _smaller(before: Sequence[Step], now: Sequence[Step]) -> set[int]:
+    """The spots of a plan whose holes were cut since."""
+    sizes = {step.spot.id: np.count_nonzero(step.hole) for step in before if step.healers}
+    return {s.spot.id for s in now if s.healers and np.count_nonzero(s.hole) < sizes.get(s.spot.id, 0)}
+
+
+def _narrower(steps: Sequence[Step], outcomes: Sequence[Outcome]) -> dict[int, Step]:
+    """By spot, the narrower steps of the wounds that are left as they were."""
+    left = {i for outcome in outcomes if outcome.patch is None for i in outcome.spot_ids}
+    return {step.spot.id: step.narrower for step in steps if step.narrower and step.spot.id in left}
+
+
+def _by_spot(outcomes: Sequence[Outcome]) -> dict[int, Outcome]:
+    """The outcome of each spot."""
+    return {i: o for o in outcomes for i in o.spot_ids}
 
 
 def routed(

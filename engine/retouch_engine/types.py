@@ -238,6 +238,8 @@ class Step:
     """True when a person is asked to look; False with no healers means kept."""
     wish: str = ""
     """What a person said about the spot; see :class:`~retouch_engine.corrections.Wish`."""
+    narrower: Step | None = None
+    """The same with the hole that this one grew from, for where no heal of this one passes the guard."""
 
 
 @dataclass(frozen=True, slots=True)

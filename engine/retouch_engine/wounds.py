@@ -126,7 +126,9 @@ def _case(photo: Photo, scene: Scene, steps: Sequence[Step], heap: list[Step], r
     others = [(s.hole, s.box) for s in steps if s not in heap and s.box.meets(box)]
     # What stays must not be healed over, not even at its edge.
     hole &= ~_union(_staying(steps, heap, box), box)
-    forbid = ~_skin(scene, box, heap, hole) | _clipped(source) | _union(others, box)
+    # Of a hole that a person cut the rest of the spot is no skin to heal from.
+    spots = [(s.spot.mask, s.spot.box) for s in heap]
+    forbid = ~_skin(scene, box, heap, hole) | _clipped(source) | _union([*others, *spots], box)
     wound = Wound(od, hole, forbid & ~hole, box, max(size, diameter(hole)), recipe.seed, _inner(hole))
     return Case(tuple(s.spot.id for s in heap), wound, heap[0].healers, source, _asked(heap))
 

@@ -149,6 +149,42 @@ def test_a_mask_is_read_as_wishes(photo: Photo, plain: Retouched) -> None:
     assert np.array_equal(result(photo, third), result(photo, done))
 
 
+def test_what_is_painted_black_of_a_heal_stays_as_it_is(photo: Photo, plain: Retouched) -> None:
+    patch = max(plain.patches, key=lambda p: p.changed.sum())
+    (step,) = [s for s in plain.steps if s.spot.id == patch.spot_id]
+    black = np.zeros((photo.height, photo.width), bool)
+    black[patch.box.y0 - 3 : patch.box.y1 + 3, patch.box.x0 - 3 : patch.box.x0 + patch.box.width // 3] = True
+    assert 0 < black[step.spot.box.slices][step.spot.mask].mean() < 0.5
+    mask = np.where(black, 0, written_mask(photo, plain)).astype(np.uint8)
+    beside = pipeline.Beside(mask, before=plain.standing)
+    done = pipeline.retouch(photo, Recipe(sensitivity=80), quiet, Corrections(), beside)
+
+    (told,) = [s for s in done.spots if s.id == patch.spot_id]
+    assert (told.decision, [c.wish for c in done.corrections.spots]) == (Decision.HEALED, [Wish.KEEP])
+    after, own = changed_box(done.patches, photo.frame), changed_box([patch], photo.frame)
+    assert np.array_equal(after, changed_box(plain.patches, photo.frame) & ~black)
+    assert np.array_equal(result(photo, done)[~own], result(photo, plain)[~own])
+    # Told again from the beginning it is the same, and the new mask says nothing new.
+    assert np.array_equal(result(photo, again(photo, done.corrections)), result(photo, done))
+    third = pipeline.Beside(written_mask(photo, done), before=done.standing)
+    assert pipeline.retouch(photo, Recipe(sensitivity=80), quiet, done.corrections, third).corrections == (
+        done.corrections
+    )
+
+
+def test_a_small_brush_on_an_empty_mask_heals_the_whole_spot(photo: Photo, plain: Retouched) -> None:
+    patch = max(plain.patches, key=lambda p: p.changed.sum())
+    (step,) = [s for s in plain.steps if s.spot.id == patch.spot_id]
+    mask = np.zeros((photo.height, photo.width), np.uint8)
+    mask[step.spot.box.slices][step.spot.mask] = 255
+    for before in (None, plain.standing):
+        done = pipeline.retouch(
+            photo, Recipe(sensitivity=80), quiet, beside=pipeline.Beside(mask, before=before)
+        )
+        (healed,) = [p for p in done.patches if p.spot_id == patch.spot_id]
+        assert np.array_equal(healed.pixels, patch.pixels)
+
+
 def test_paint_in_grey_puts_a_heal_off(photo: Photo, plain: Retouched) -> None:
     mask = written_mask(photo, plain)
     spot = of(plain, Decision.HEALED)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +11,16 @@ from benchmarks.chart import Chart
 
 from retouch_engine import Correction, Corrections, Kind, Recipe, Wish, pipeline
 from retouch_engine.codec.codepoints import display_p3
+from retouch_engine.heal import Heal, Wound
+from retouch_engine.heal.donor import Donor
+from retouch_engine.imaging.bands import blur
+from retouch_engine.imaging.density import encode
+from retouch_engine.imaging.masks import placed
 from retouch_engine.record import Decision
 from retouch_engine.route import plan, spared
 from retouch_engine.survey import Cause, Scene, survey
 from retouch_engine.survey.suspects import Suspect
-from retouch_engine.types import Box, HealerId, Photo, PixelScale, Spot, Takes
+from retouch_engine.types import Bool, Box, HealerId, Photo, PixelScale, Spot, Takes
 
 HEALERS = {HealerId("small"): Takes(40.0), HealerId("large"): Takes(200.0)}
 SKIN = Scene(
@@ -90,6 +96,19 @@ def test_a_spot_is_kept_when_more_than_a_quarter_of_it_is_protected(columns: int
     assert (step.healers == (), step.reason == "protected: lips") == (kept, kept)
     assert kept or np.count_nonzero(step.hole) > 16 * 20
     assert kept or not (step.hole & scene.protected_in(step.box)).any()
+
+
+@pytest.mark.parametrize(("reach", "offered"), [(4, False), (9, True)])
+def test_a_spot_bent_around_what_is_protected_is_offered(reach: int, offered: bool) -> None:
+    ring = spot(Kind.PIMPLE)
+    y, x = np.mgrid[:20, :20] - 9.5
+    ring = replace(ring, mask=(np.hypot(y, x) < 10) & ~((np.abs(y) < reach / 2) & (x > 4 - reach)))
+    level, causes = np.zeros((400, 400), np.float32), np.full((400, 400), Cause.NOSTRIL, np.uint16)
+    level[50:70, 50:70] = ~ring.mask
+    scene = replace(SKIN, level=level, causes=causes)
+    (step,) = spared(plan([ring], Recipe(), HEALERS, scene), scene)
+    assert (step.healers == (), step.review, "around" in step.reason) == (offered,) * 3
+    assert not offered or "nostril" in step.reason
 
 
 MADE_FOR = {
@@ -266,3 +285,43 @@ def test_a_place_on_burnt_out_skin_that_a_person_painted_is_left_and_said() -> N
     assert painted.decision in {Decision.FAILED, Decision.REVIEW}
     assert "no clean skin" in painted.reason
     assert not done.patches
+
+
+class Small(Donor):
+    """A healer that has nothing for large holes."""
+
+    def __init__(self, most_px: int) -> None:
+        self.most_px = most_px
+
+    def attempts(self, wound: Wound) -> Iterator[Heal]:
+        if np.count_nonzero(wound.hole) <= self.most_px:
+            yield from super().attempts(wound)
+
+
+def test_where_no_wide_heal_passes_the_narrow_one_has_its_turn() -> None:
+    rng = np.random.default_rng(4)
+    grain = blur(rng.normal(size=(240, 240)).astype(np.float32), 1)[..., None] * 0.1
+    away = np.hypot(*(np.mgrid[:240, :240] - 120))
+    red = 0.3 * np.exp(-((away / 6) ** 2) / 2)[..., None] * np.array([0.1, 1.0, 0.6])
+    od = np.array([0.9, 1.35, 1.7]) + grain + red
+    photo = Photo(np.rint(np.clip(encode(od.astype(np.float32)), 0, 1) * 65535).astype(np.uint16))
+    asked = Corrections((Correction((113, 113, 14, 14), Wish.HEAL),))
+
+    def holes(most_px: int, strength: int = 100) -> tuple[pipeline.Retouched, Bool]:
+        crew = pipeline.Crew(healers={HealerId("donor"): Small(most_px)})
+        done = pipeline.retouch(photo, Recipe(strength=strength), quiet, asked, crew=crew)
+        return done, placed(done.steps[-1].hole, done.steps[-1].box, photo.frame)
+
+    wide, wide_hole = holes(100_000)
+    narrow, narrow_hole = holes(int(wide_hole.sum()) - 1)
+    assert [s.decision for s in (*wide.spots, *narrow.spots)] == [Decision.HEALED] * 2
+    # What the plan says of the hole is what was healed, and all of it lies in the wide one.
+    (patch,) = narrow.patches
+    assert np.array_equal(placed(patch.changed, patch.box, photo.frame), narrow_hole)
+    assert not (narrow_hole & ~wide_hole).any()
+    assert 1.2 * narrow_hole.sum() < wide_hole.sum()
+    neither, _ = holes(0)
+    assert (neither.patches, neither.spots[-1].decision) == ((), Decision.REVIEW)
+    assert all(step.narrower is None for done in (wide, narrow, neither) for step in done.steps)
+    # At a strength of none nothing is refused.
+    assert np.array_equal(holes(0, strength=0)[1], wide_hole)

@@ -1,6 +1,9 @@
 """Too much to heal is a sign of acne for a person to look at, or of a detector that went wrong.
 
 Counted for each face and for each body by itself: in a group one person's skin says nothing about another's.
+And counted as it was found, since it is the finds that are doubted. What is changed in the end is a third
+more at the median of 223 faces and bodies, three times as much at the most, around a few soft spots: 2.0 %
+where 0.7 were found. Counted so, at the same limit, that face would have lost six labelled blemishes.
 """
 
 from __future__ import annotations

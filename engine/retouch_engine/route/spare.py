@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 from retouch_engine.recipe import Kind
 from retouch_engine.survey import Cause, Scene
-from retouch_engine.types import Step
+from retouch_engine.types import Bool, Step
 
 _LARGEST_SHARE = 0.25
-"""A spot with more than this share of its area on protected pixels belongs to what is protected there."""
+"""A spot with more than this share of its area on protected pixels belongs to what is protected there. One
+that is bent around so much is a part of something: the rest would stay with a sharp edge, as on a cheek
+where the middle of a pimple was taken for a nostril."""
 
 
 def spared(steps: Sequence[Step], scene: Scene) -> tuple[Step, ...]:
@@ -30,8 +33,19 @@ def _spared(step: Step, scene: Scene) -> Step:
     touched = (causes > 0) & spot.mask
     if np.count_nonzero(touched) > _LARGEST_SHARE * np.count_nonzero(spot.mask):
         return Step(spot, (), step.hole, step.box, f"protected: {_named(causes[touched])}")
+    inside = (causes > 0) & _filled(spot.mask) if causes.any() else touched
+    if np.count_nonzero(inside) > _LARGEST_SHARE * np.count_nonzero(spot.mask | inside):
+        reason = f"it lies around what is protected, {_named(causes[inside])}: {spot.reason}"
+        return Step(spot, (), step.hole, step.box, reason, review=True)
     hole = step.hole & ~scene.protected_in(step.box)
     return Step(spot, step.healers, hole, step.box, step.reason, step.review)
+
+
+def _filled(mask: Bool) -> Bool:
+    """The convex hull of a mask."""
+    outlines, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    canvas = np.zeros(mask.shape, np.uint8)
+    return np.asarray(cv2.fillConvexPoly(canvas, cv2.convexHull(np.vstack(outlines)), 1)).view(np.bool_)
 
 
 def _named(causes: np.ndarray[tuple[int], np.dtype[np.uint16]]) -> str:

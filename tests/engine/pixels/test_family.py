@@ -68,6 +68,18 @@ def test_clone_pulls_no_colour_across_an_edge(skin: Skin) -> None:
     assert np.abs(after[hole].mean(axis=0) - clean[hole].mean(axis=0)).max() < 0.08
 
 
+@pytest.mark.parametrize("side", [np.pi / 2, np.pi])
+def test_clone_lays_no_disc_into_skin_that_is_inflamed_on_a_side(skin: Skin, side: float) -> None:
+    clean = skin(260, seed=5)
+    hole = disc_at(SHAPE, 130, 130, 12)
+    rows, columns = np.mgrid[:260, :260] - 130.0
+    on_the_side = (np.hypot(rows, columns) < 26) & (np.abs(np.arctan2(rows, columns)) < side / 2)
+    inflamed = blur(on_the_side.astype(np.float32), 2.0)[..., None] * np.array([0.05, 0.4, 0.3], np.float32)
+    assert heals("clone", wound_in(clean, hole))
+    assert heals("clone", wound_in(clean + 0.3 * inflamed, hole))
+    assert heals("clone", wound_in(clean + inflamed, hole)) == []
+
+
 def test_patchmatch_is_the_same_in_any_thread(skin: Skin) -> None:
     wounds = [wound_in(skin(200, seed=s), disc_at((200, 200), 100, 100, 9)) for s in range(4)]
     alone = [heals("patchmatch", w)[0].high for w in wounds]

@@ -184,6 +184,32 @@ def test_a_halo_with_a_freckle_that_was_not_found_is_left(skin: Skin) -> None:
     assert reach_of(od + freckle * np.array([0.35, 0.65, 1.0], np.float32)) == reach_of(od, px_per_mm=None)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_halo_with_a_pale_scar_is_left(skin: Skin, seed: int) -> None:
+    od = skin(MM_SIDE, seed=seed) + haloed()
+    rows, columns = np.mgrid[:MM_SIDE, :MM_SIDE]
+    across = np.hypot(rows - MIDDLE - 12, np.maximum(np.abs(columns - MIDDLE) - 6, 0))
+    dot, line = (
+        np.clip((r - away) / 1.4, 0, 1) for r, away in ((3.0, far_from(MIDDLE, MIDDLE + 13)), (1.8, across))
+    )
+    narrow = reach_of(od, px_per_mm=None)
+    for mark in (dot, line):
+        pale = mark[..., None].astype(np.float32) * np.array([0.05, 0.3, 0.35], np.float32)
+        assert reach_of(od - pale) == narrow
+        assert reach_of(od - pale / 6) > narrow
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_mole_in_a_halo_is_told_from_the_stubble_around(skin: Skin, seed: int) -> None:
+    rows, columns = np.mgrid[:MM_SIDE, :MM_SIDE]
+    stubble = np.exp(-(((rows + 3 * (columns // 11)) % 11 - 5) ** 2 + (columns % 11 - 5) ** 2) / 2.0)
+    od = skin(MM_SIDE, seed=seed) + haloed() + 0.3 * stubble[..., None].astype(np.float32)
+    mole = np.clip((3.7 - far_from(MIDDLE, MIDDLE + 14)) / 1.4, 0, 1)[..., None] * np.float32(0.4)
+    narrow = reach_of(od, px_per_mm=None)
+    assert reach_of(od) > narrow
+    assert reach_of(od + mole * np.array([0.35, 0.65, 1.0], np.float32)) == narrow
+
+
 @pytest.mark.parametrize("found", [True, False])
 def test_the_rim_of_a_mole_or_of_hair_is_no_like_of_a_dot(skin: Skin, *, found: bool) -> None:
     od = skin(MM_SIDE, seed=0) + haloed()
