@@ -64,8 +64,12 @@ def current() -> list[Mount]:
 
 
 def covering(path: Path, mounts: Sequence[Mount]) -> Mount:
-    """The mount that a path lies on: the longest mount point above it, the last of equals."""
-    real = Path(os.path.realpath(path))
+    """The mount that a path lies on, wherever its links lead."""
+    return above(Path(os.path.realpath(path)), mounts)
+
+
+def above(real: Path, mounts: Sequence[Mount]) -> Mount:
+    """The mount of a path without links: the longest mount point above it, the last of equals."""
     best = Mount(Path("/"), "unknown", "unknown")
     for mount in mounts:
         if real.is_relative_to(mount.point) and len(mount.point.parts) >= len(best.point.parts):

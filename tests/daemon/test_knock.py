@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.daemon.conftest import Hot, wait_for
+from tests.daemon.conftest import PATIENCE_S, Hot, wait_for
 from tests.daemon.test_journal import Clock, clock, journal
 from tests.daemon.test_nas import end
 
-from retouchd import config, doctor, knock
+from retouchd import actions, config, doctor, knock
 from retouchd.config import Settings, Watch
 from retouchd.state.journal import Journal
+from retouchd.watch import scanner
 from retouchd.watch.intake import Intake
-from retouchd.watch.roots import Root
+from retouchd.watch.roots import Root, probed
 
 __all__ = ["clock", "journal"]
 DEAD = """
@@ -67,13 +71,11 @@ def test_a_question_without_an_answer_is_not_asked_twice(silent: threading.Event
 def test_who_always_answers_late_is_not_waited_for_each_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(knock, "PATIENCE_S", 0.2)
     monkeypatch.setattr(knock, "_MOMENT_S", 0.0)
-    waits, may_answer, real = [], threading.Event(), threading.Thread.join
+    waits, may_answer = [], threading.Event()
 
-    def join(thread: threading.Thread, timeout: float | None = None) -> None:
+    def join(_: threading.Thread, timeout: float | None = None) -> None:
         waits.append(timeout)
-        real(thread, timeout)
 
     def slowly() -> None:
         may_answer.wait()
@@ -82,10 +84,11 @@ def test_who_always_answers_late_is_not_waited_for_each_time(
     monkeypatch.setattr(threading.Thread, "join", join)
     one = knock.Knock(slowly)
     assert not one.answered()
+    monkeypatch.setattr(knock, "PATIENCE_S", 0.2)
     may_answer.set()
     wait_for(lambda: not one.is_open)
     assert not one.answered()
-    assert waits == [0.2, 0.0]
+    assert [bool(seconds) for seconds in waits] == [True, False]
 
     wait_for(lambda: not one.is_open)
     one._ask = lambda: None
@@ -136,16 +139,16 @@ def test_a_share_that_did_not_answer_is_asked_again_soon(
         clock.now += knock.PATIENCE_S
         return False
 
-    monkeypatch.setattr(knock.Knock, "answered", waited_in_vain)
+    monkeypatch.setattr(knock.Knock, "came", waited_in_vain)
     intake.look()
     assert intake.roots[tmp_path].offline
     assert intake.next_due_s() - clock.now == settings.scan.interval_local_s
 
 
-def test_progress_is_told_before_each_share_that_may_not_answer(
+def test_progress_is_told_before_each_wait_for_shares_that_may_not_answer(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, journal: Journal, clock: Clock
 ) -> None:
-    """Twelve shares of one dead NAS were waited for until systemd's watchdog ended the service."""
+    """Twelve shares that died in turn were waited for until systemd's watchdog ended the service."""
     told: list[str] = []
     watches = [{"path": str(tmp_path / name)} for name in "abc"]
     settings = Settings.model_validate({"watch": watches})
@@ -155,9 +158,103 @@ def test_progress_is_told_before_each_share_that_may_not_answer(
         told.append("silent")
         return False
 
-    monkeypatch.setattr(knock.Knock, "answered", in_vain)
+    monkeypatch.setattr(knock.Knock, "came", in_vain)
     intake.look()
-    assert told == ["alive", "silent"] * 3
+    assert told == ["alive", *["silent"] * 3, *["alive", "silent"] * 3]
+
+
+def only_together(monkeypatch: pytest.MonkeyPatch, holder: Any, name: str, folders: Collection[Path]) -> None:
+    """From now on all of these folders have to be asked before an answer is waited for."""
+    real, asked, all_asked = getattr(holder, name), set(), threading.Event()
+    came = knock.Knock.came
+
+    def ask(path: Path, *more: Any, **named: Any) -> Any:
+        if path in folders:
+            asked.add(path)
+            if asked == set(folders):
+                all_asked.set()
+        return real(path, *more, **named)
+
+    def wait(one: knock.Knock) -> bool:
+        assert all_asked.wait(PATIENCE_S), f"only {asked} were asked"
+        return came(one)
+
+    monkeypatch.setattr(holder, name, ask)
+    monkeypatch.setattr(knock.Knock, "came", wait)
+
+
+@pytest.fixture
+def shares(tmp_path: Path) -> list[Path]:
+    """The folders of one NAS."""
+    found = [tmp_path / name for name in "abc"]
+    for path in found:
+        path.mkdir()
+    return found
+
+
+def watching(folders: Collection[Path]) -> Settings:
+    return Settings.model_validate({"watch": [{"path": str(path)} for path in folders]})
+
+
+def test_settings_ask_all_their_folders_at_once(
+    monkeypatch: pytest.MonkeyPatch, shares: list[Path], tmp_path: Path
+) -> None:
+    """18 folders of one dead NAS, ten seconds each: systemd took the start for failed."""
+    first, *mirrors = shares
+    path, watch = tmp_path / "config.toml", [tmp_path / f"hot {mirror.name}" for mirror in mirrors]
+    both = zip(watch, mirrors, strict=True)
+    blocks = [f'[[watch]]\npath = "{w}"\noutput = "mirror:{m}"\n' for w, m in both]
+    path.write_text(f'state_dir = "{first}"\n' + "".join(blocks))
+    only_together(monkeypatch, os.path, "realpath", [*shares, *watch])
+    assert [w.path for w in config.load(path).watch] == watch
+
+
+def test_a_person_who_names_a_folder_has_all_of_them_asked_at_once(
+    monkeypatch: pytest.MonkeyPatch, shares: list[Path], journal: Journal
+) -> None:
+    only_together(monkeypatch, os.path, "realpath", shares)
+    assert "paused" in actions.perform(watching(shares), journal, "pause", str(shares[-1]))
+
+
+def test_folders_that_are_due_are_asked_at_once(
+    monkeypatch: pytest.MonkeyPatch, shares: list[Path], journal: Journal
+) -> None:
+    intake = Intake(watching(shares), journal, table=list)
+    only_together(monkeypatch, os, "statvfs", shares)
+    intake.look()
+    assert not [root.offline for root in intake.roots.values() if root.offline]
+
+
+def test_doctor_asks_all_folders_at_once(monkeypatch: pytest.MonkeyPatch, shares: list[Path]) -> None:
+    only_together(monkeypatch, os, "statvfs", shares)
+    assert not [root.offline for root in probed(watching(shares).watch, list) if root.offline]
+
+
+def test_after_a_long_look_those_still_due_are_asked_at_once_again(
+    monkeypatch: pytest.MonkeyPatch, shares: list[Path], journal: Journal, clock: Clock
+) -> None:
+    """A NAS that died meanwhile was waited for once for each of its folders."""
+    first, *others = shares
+    intake, scan = Intake(watching(shares), journal, clock=clock, table=list), scanner.scan
+
+    def for_long(root: bytes, *more: Any) -> scanner.Found:
+        if root == os.fsencode(first):
+            clock.now += knock.PATIENCE_S
+            only_together(monkeypatch, os, "statvfs", others)
+        return scan(root, *more)
+
+    monkeypatch.setattr(scanner, "scan", for_long)
+    intake.look()
+    assert not [root.offline for root in intake.roots.values() if root.offline]
+
+
+def test_a_question_that_cannot_be_asked_says_so() -> None:
+    def wrong() -> None:
+        raise ValueError("no such question")
+
+    one = knock.Knock(wrong)
+    with pytest.raises(ValueError, match="no such question"):
+        one.answered()
 
 
 def test_results_on_a_dead_share_are_not_asked_for(
@@ -231,7 +328,57 @@ def test_one_dead_share_keeps_no_other_folder_waiting(hot: Hot) -> None:
     hot.drop("a.tif")
     wait_for((hot.folder / "a-retouched.tif").exists, hot.log())
     wait_for(lambda: f"{dead}: offline, {dead} does not answer" in hot.about("status").stdout)
+    assert f"paused: {hot.folder}" in hot.about("pause", hot.folder).stdout
+    assert "resumed" in hot.about("resume", hot.folder).stdout
     (dead / "c.tif").write_bytes(b"late")
     back.touch()
     wait_for((dead / "c-retouched.tif").exists, hot.log())
     end(process)
+
+
+def beside_a_dead_share(
+    hot: Hot, dead: Path, command: str, *words: str | Path
+) -> subprocess.CompletedProcess[str]:
+    """A command while nothing below a folder ever answers."""
+    before = DEAD.format(dead=str(dead), back=str(hot.base / "back"))
+    main = f"{before}\nfrom retouchd.__main__ import main\nmain()"
+    asked = [sys.executable, "-c", main, command, *map(str, words)]
+    return subprocess.run(
+        asked, env=hot.env, capture_output=True, text=True, check=False, timeout=PATIENCE_S, cwd=hot.base
+    )
+
+
+def test_commands_about_settings_say_which_folder_does_not_answer(hot: Hot) -> None:
+    """They hung, and nobody knew over which of eighteen."""
+    dead, out = hot.base / "dead", hot.base / "new.toml"
+    note = f"note: {dead} does not answer; the service waits until it does\n"
+    named: list[str | Path] = ["--watch", hot.folder, "--watch", dead, "--state", hot.state, "--out", out]
+    written = beside_a_dead_share(hot, dead, "init-config", *named)
+    assert written.returncode == 0, written.stderr
+    assert written.stdout.endswith(note)
+    checked = beside_a_dead_share(hot, dead, "check-config", "--config", out)
+    assert checked.returncode == 0, checked.stderr
+    assert " is fine: 2 watched" in checked.stdout
+    assert checked.stdout.endswith(f"\n{note}")
+
+
+def test_a_mirror_that_does_not_answer_is_named(hot: Hot) -> None:
+    dead = hot.base / "dead"
+    hot.config.write_text(
+        hot.config.read_text().replace("[[watch]]", f'[[watch]]\noutput = "mirror:{dead}"', 1)
+    )
+    checked = beside_a_dead_share(hot, dead, "check-config", "--config", hot.config)
+    assert f"note: {dead} does not answer" in checked.stdout
+
+
+def test_why_is_answered_for_photos_on_a_dead_share(hot: Hot) -> None:
+    photo = hot.drop("a.tif")
+    process = hot.start()
+    wait_for(lambda: hot.rows("done"))
+    end(process)
+    for name, answer in (
+        ("a.tif", f"; where its result lies: {hot.folder} does not answer"),
+        ("none.tif", f"not seen: {hot.folder} does not answer"),
+    ):
+        told = beside_a_dead_share(hot, hot.folder, "why", photo.with_name(name), "--config", hot.config)
+        assert answer in told.stdout, told.stderr
