@@ -8,8 +8,11 @@ import sys
 import threading
 import time
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from tests.daemon.conftest import PATIENCE_S, Hot, wait_for
@@ -18,10 +21,14 @@ from tests.daemon.test_nas import end
 
 from retouchd import actions, config, doctor, knock
 from retouchd.config import Settings, Watch
+from retouchd.jobs import InstanceId, Signature, State
 from retouchd.state.journal import Journal
 from retouchd.watch import scanner
 from retouchd.watch.intake import Intake
 from retouchd.watch.roots import Root, probed
+from retouchd.work.desk import Desk
+from retouchd.work.dispatch import Dispatcher
+from retouchd.work.room import Room
 
 __all__ = ["clock", "journal"]
 DEAD = """
@@ -382,3 +389,84 @@ def test_why_is_answered_for_photos_on_a_dead_share(hot: Hot) -> None:
     ):
         told = beside_a_dead_share(hot, hot.folder, "why", photo.with_name(name), "--config", hot.config)
         assert answer in told.stdout, told.stderr
+
+
+def test_a_share_that_died_since_the_last_look_is_not_touched(
+    monkeypatch: pytest.MonkeyPatch, shares: list[Path], journal: Journal, clock: Clock
+) -> None:
+    """It held the whole service, until it answered or systemd's watchdog ended that."""
+    dead, other = shares[0], shares[1]
+    intake = Intake(watching(shares), journal, clock=clock, table=list)
+    intake.look()
+    assert all(map(intake.well, shares))
+    clock.now += 2.0
+    is_back, real = threading.Event(), os.statvfs
+
+    def statvfs(path: Path) -> os.statvfs_result:
+        if path == dead:
+            is_back.wait()
+        return real(path)
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    monkeypatch.setattr(knock, "PATIENCE_S", 0.1)
+    assert [intake.well(folder) for folder in (dead / "day", other / "day")] == [False, True]
+    assert [intake.there(os.fsencode(folder)) for folder in (dead, other)] == [False, True]
+    assert os.fsencode(dead) not in intake.online()
+    assert {r.state for r in journal.roots() if r.path == os.fsencode(dead)} == {"offline"}
+    is_back.set()
+    clock.now = intake.next_due_s()
+
+    def is_online() -> bool:
+        clock.now += 60
+        intake.look()
+        return intake.there(os.fsencode(dead))
+
+    wait_for(is_online)
+    assert intake.well(dead / "day")
+
+
+def test_who_looks_for_corrections_waits_for_a_dead_nas_once(
+    monkeypatch: pytest.MonkeyPatch, shares: list[Path], journal: Journal, clock: Clock
+) -> None:
+    intake = Intake(watching(shares), journal, clock=clock, table=list)
+    intake.look()
+    only_together(monkeypatch, os, "statvfs", shares)
+    assert all(map(intake.well, shares))
+
+
+def test_their_root_is_not_asked_anew_for_each_of_many_folders(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, journal: Journal, clock: Clock
+) -> None:
+    intake = Intake(watching([tmp_path]), journal, clock=clock, table=list)
+    intake.look()
+    asked, real = [], os.statvfs
+
+    def statvfs(path: Path) -> os.statvfs_result:
+        asked.append(path)
+        return real(path)
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    assert all(intake.well(tmp_path / str(number)) for number in range(2000))
+    assert len(asked) < 5
+
+
+def test_photos_of_a_share_that_does_not_answer_are_not_taken_in_hand(
+    tmp_path: Path, journal: Journal
+) -> None:
+    keeper = Mock(ready=True, busy=False, outdated=False, poll=list)
+    crew: Any = SimpleNamespace(keepers=[keeper], everybody=[keeper])
+    room, root = Room(tmp_path), os.fsencode(tmp_path)
+    for name in ("queued.tif", "rendered.tif"):
+        journal.see(os.fsencode(tmp_path / name), root, Signature(0, 0, 0, 0, 0), "")
+    for row, state in zip(journal.listed(), (State.QUEUED, State.RENDERED), strict=True):
+        journal.save(replace(row, state=state))
+    asked: list[bytes] = []
+
+    def there(key: bytes) -> bool:
+        asked.append(key)
+        return False
+
+    desk = Desk(journal, crew, InstanceId("me"), tmp_path, room, lambda: [root], lambda _: None, there=there)
+    assert not Dispatcher(watching([tmp_path]), desk).step()
+    assert asked == [root, root]
+    assert [row.state for row in journal.listed()] == [State.QUEUED, State.RENDERED]

@@ -30,6 +30,8 @@ _LEAST_PAUSE_S = 0.3
 """Between two looks at one root, however often events poke it."""
 _REST_WHEN_POKED = 3.0
 """And this many times what a look takes."""
+_YOUNG_S = 1.0
+"""How old an answer may be for who touches a root: it is not asked anew for each of its folders."""
 _DAY_S = 86_400.0
 _PRUNE_PAUSE_S = 3600.0
 
@@ -55,7 +57,7 @@ class Intake:
         self.roots: dict[Path, Root] = {}
         self._followed_lists: set[tuple[Path, Path]] = set()
         self._trackers: dict[Path, SettleTracker] = {}
-        self._prune_s = 0.0
+        self._prune_s, self._asked_s = 0.0, float("-inf")
         self.reconfigure(settings)
 
     def reconfigure(self, settings: Settings) -> None:
@@ -92,7 +94,31 @@ class Intake:
         Of a mirror that several share one of them tells enough: it is off where their mirror is.
         """
         its = [root for _, root in self._with_results_at(folder)]
-        return not its or any(r.mount and not r.offline for r in its)
+        return not its or any(self._there(root) for root in its)
+
+    def there(self, key: bytes) -> bool:
+        """Whether the folders of a root answer now: asked before its photos are touched.
+
+        A share that died since the last look held the whole service: who looked for corrections, every three
+        seconds, nearly always met it first.
+        """
+        return self._there(self.roots[Path(os.fsdecode(key))])
+
+    def _there(self, root: Root) -> bool:
+        if self._clock() - self._asked_s >= _YOUNG_S:
+            self._ask_who_is_there()
+            self._asked_s = self._clock()
+        return bool(root.mount) and not root.offline
+
+    def _ask_who_is_there(self) -> None:
+        well = [root for root in self.roots.values() if root.mount and not root.offline]
+        self._alive()
+        knock_at(well)
+        for root in well:
+            root.offline = root.silent()
+            if root.offline:
+                self._health_changed(root)
+                self._journal.note_root(root.key, "offline", root.offline)
 
     def answers(self, folder: Path) -> bool:
         """Whether who asks for results there gets an answer, be it that they are not there."""

@@ -123,7 +123,7 @@ class Root:
 
     def check(self, table: MountTable) -> None:
         """Find out whether the root and the place of its results are well."""
-        silent = self._silent()
+        silent = self.silent()
         # Not before: what autofs took off is mounted by being asked for, and was called gone.
         mounts = table()
         self.offline = silent or _trouble(self.watch.path, self.mount, mounts)
@@ -139,7 +139,7 @@ class Root:
             self._look_inside(mounts)
             self.unwritable = unwritable(mirror or self.watch.path)
 
-    def _silent(self) -> str:
+    def silent(self) -> str:
         """Which of its folders does not answer, in words; empty when both do.
 
         One dead NFS, mounted hard, held the whole service: no other folder was looked at, systemd's watchdog

@@ -32,6 +32,8 @@ class Desk:
     published: Callable[[Path], None]
     """Told of each folder that changed."""
     alive: Callable[[], None] = lambda: None
+    there: Callable[[bytes], bool] = lambda _: True
+    """Whether the folders of a root answer, asked now."""
     away: Callable[[Path], bool] = lambda _: False
     """Whether a path lies on a mount below its root that went away."""
     answers: Callable[[Path], bool] = lambda _: True

@@ -94,7 +94,7 @@ class Dispatcher:
         if not free or keeper in self._hands:
             return False
         row = self._desk.journal.next_queued(self._desk.online())
-        if row is None or not self._desk.room.is_there():
+        if row is None or not self._desk.there(row.root) or not self._desk.room.is_there():
             return False
         try:
             recipe = self._prepare(row)
@@ -287,7 +287,7 @@ class Dispatcher:
     def _publish_one(self) -> bool:
         """Publish the next finished render: of this run, or of a daemon that crashed."""
         row = self._desk.journal.next_rendered(self._desk.online())
-        if row is None:
+        if row is None or not self._desk.there(row.root):
             return False
         saved = self._desk.journal.save(replace(row, state=State.PUBLISHING))
         if saved is None:
