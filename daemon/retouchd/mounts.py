@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from retouchd.text import user_named
+from retouchd.text import shown, user_named
 
 NETWORK_TYPES = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "virtiofs", "vboxsf", "vmhgfs", "afs", "ceph", "glusterfs"}
@@ -106,7 +106,10 @@ def unwritable(folder: Path) -> str:
     except OSError as error:
         return error.strerror or str(error)
     if sealed:
-        return "read-only; a systemd unit opens what `retouchd install-service --replace` names in it"
+        return (
+            "read-only; a systemd unit opens what `retouchd install-service --replace` names in it, that of"
+            f" an instance what a drop-in does: `systemctl edit retouchd@NAME`, ReadWritePaths=-{shown(folder)}"
+        )
     return f"user {user_named(os.geteuid())} may not"
 
 
