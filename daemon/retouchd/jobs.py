@@ -5,7 +5,6 @@ Frozen data without input or output.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple, NewType, Self
 
+from retouchd import mounts
 from retouchd.errors import JobError
 from retouchd.text import complaint
 
@@ -118,7 +118,7 @@ class Failure:
     @classmethod
     def of_system(cls, error: OSError) -> Failure:
         """What the system could not do, and may be able to later."""
-        code = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "folder"
+        code = "disk-full" if mounts.is_full(error) else "folder"
         return cls(code, complaint(error), retryable=True)
 
 

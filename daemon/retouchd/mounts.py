@@ -6,8 +6,10 @@ polling". So the mode is decided for each root from the kernel's own table, neve
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -108,7 +110,8 @@ def unwritable(folder: Path) -> str:
     if sealed:
         return (
             "read-only; a systemd unit opens what `retouchd install-service --replace` names in it, that of"
-            f" an instance what a drop-in does: `systemctl edit retouchd@NAME`, ReadWritePaths=-{shown(folder)}"
+            " an instance what a drop-in does:"
+            f" `systemctl edit retouchd@NAME`, ReadWritePaths=-{shown(folder)}"
         )
     return f"user {user_named(os.geteuid())} may not"
 
@@ -121,6 +124,21 @@ def free_bytes(folder: Path) -> int | None:
     """
     space = os.statvfs(folder)
     return space.f_bavail * space.f_frsize if space.f_blocks else None
+
+
+def is_full(error: OSError) -> bool:
+    """Whether there is no room on the disk, or none that this user may take."""
+    return error.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
+def takes(folder: Path, count: int) -> bool:
+    """Whether so many bytes can be written in a folder: what is free says nothing of a user's quota."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, count)
+    except OSError as error:
+        return not is_full(error)  # all else is met, and told, by who writes there
+    return True
 
 
 def lacks(folder: Path, needed_bytes: int) -> bool:
