@@ -7,11 +7,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from unittest.mock import Mock
 
 import pytest
@@ -21,7 +21,8 @@ from tests.daemon.test_nas import end
 
 from retouchd import actions, config, doctor, knock
 from retouchd.config import Settings, Watch
-from retouchd.jobs import InstanceId, Signature, State
+from retouchd.errors import TimeLimit
+from retouchd.jobs import Failure, InstanceId, Outcome, Signature, State
 from retouchd.state.journal import Journal
 from retouchd.watch import scanner
 from retouchd.watch.intake import Intake
@@ -450,12 +451,21 @@ def test_their_root_is_not_asked_anew_for_each_of_many_folders(
     assert len(asked) < 5
 
 
+def dispatching(
+    top: Path, journal: Journal, there: Callable[[bytes], bool], heard: Callable[[], list[Any]]
+) -> Dispatcher:
+    keeper = Mock(ready=True, busy=False, outdated=False, quiet_s=0.0, poll=heard)
+    crew: Any = SimpleNamespace(keepers=[keeper], everybody=[keeper], plan=Mock())
+    crew.plan.stock.names = ()
+    online, me = (lambda: [os.fsencode(top)]), InstanceId("me")
+    desk = Desk(journal, crew, me, top / "state", Room(top), online, lambda _: None, there=there)
+    return Dispatcher(watching([top]), desk)
+
+
 def test_photos_of_a_share_that_does_not_answer_are_not_taken_in_hand(
     tmp_path: Path, journal: Journal
 ) -> None:
-    keeper = Mock(ready=True, busy=False, outdated=False, poll=list)
-    crew: Any = SimpleNamespace(keepers=[keeper], everybody=[keeper])
-    room, root = Room(tmp_path), os.fsencode(tmp_path)
+    root = os.fsencode(tmp_path)
     for name in ("queued.tif", "rendered.tif"):
         journal.see(os.fsencode(tmp_path / name), root, Signature(0, 0, 0, 0, 0), "")
     for row, state in zip(journal.listed(), (State.QUEUED, State.RENDERED), strict=True):
@@ -466,7 +476,46 @@ def test_photos_of_a_share_that_does_not_answer_are_not_taken_in_hand(
         asked.append(key)
         return False
 
-    desk = Desk(journal, crew, InstanceId("me"), tmp_path, room, lambda: [root], lambda _: None, there=there)
-    assert not Dispatcher(watching([tmp_path]), desk).step()
+    assert not dispatching(tmp_path, journal, there, list).step()
     assert asked == [root, root]
     assert [row.state for row in journal.listed()] == [State.QUEUED, State.RENDERED]
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_worker_that_stood_still_over_a_dead_share_counts_against_no_photo(
+    tmp_path: Path, journal: Journal, *, answers: bool
+) -> None:
+    """A NAS that died in the middle of the same photo twice had it set aside."""
+    photo, alive, root = tmp_path / "a.tif", [True], os.fsencode(tmp_path)
+    photo.write_bytes(b"photo")
+    outcome = Outcome(failure=Failure.of(TimeLimit(900)))
+    heard: list[Any] = []
+    dispatcher = dispatching(tmp_path, journal, lambda _: alive[0], lambda: heard)
+    journal.see(os.fsencode(photo), root, Signature.of(photo.lstat()), "")
+    (row,) = journal.listed()
+    journal.save(replace(row, state=State.QUEUED))
+    assert dispatcher.step()
+    assert journal.listed((State.RUNNING,))
+    alive[0] = answers
+    heard.append(outcome)
+    dispatcher.step()
+    (row,) = journal.listed((State.RETRY,))
+    assert (row.code, row.deaths) == (("time-limit", 1) if answers else ("folder", 0))
+
+
+@pytest.mark.parametrize(("quiet_s", "answers"), [(1000.0, False), (1000.0, True), (1.0, False)])
+def test_a_worker_that_waits_for_a_dead_share_is_freed(
+    tmp_path: Path, journal: Journal, quiet_s: float, *, answers: bool
+) -> None:
+    """All other folders waited with it, until the photo's time was up."""
+    photo, alive = tmp_path / "a.tif", [True]
+    photo.write_bytes(b"photo")
+    dispatcher = dispatching(tmp_path, journal, lambda _: alive[0], list)
+    journal.see(os.fsencode(photo), os.fsencode(tmp_path), Signature.of(photo.lstat()), "")
+    (row,) = journal.listed()
+    journal.save(replace(row, state=State.QUEUED))
+    assert dispatcher.step()
+    ((keeper, _),) = dispatcher.current
+    keeper.quiet_s, alive[0] = quiet_s, answers  # type: ignore[misc]
+    dispatcher.step()
+    assert cast("Mock", keeper.let_go).called is (quiet_s > 60 and not answers)
