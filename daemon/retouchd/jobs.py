@@ -5,6 +5,7 @@ Frozen data without input or output.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,6 @@ from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple, NewType, Self
 
-from retouchd import mounts
 from retouchd.errors import JobError
 from retouchd.text import complaint
 
@@ -20,6 +20,8 @@ JobId = NewType("JobId", int)
 InstanceId = NewType("InstanceId", str)
 Digest = NewType("Digest", str)
 """SHA-256, lower-case hexadecimal."""
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the system says where there is no room, or none that this user may take."""
 
 
 class State(StrEnum):
@@ -118,7 +120,7 @@ class Failure:
     @classmethod
     def of_system(cls, error: OSError) -> Failure:
         """What the system could not do, and may be able to later."""
-        code = "disk-full" if mounts.is_full(error) else "folder"
+        code = "disk-full" if error.errno in FULL else "folder"
         return cls(code, complaint(error), retryable=True)
 
 

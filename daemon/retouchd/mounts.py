@@ -6,7 +6,6 @@ polling". So the mode is decided for each root from the kernel's own table, neve
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import tempfile
@@ -15,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from retouchd.jobs import FULL
 from retouchd.text import shown, user_named
 
 NETWORK_TYPES = frozenset(
@@ -126,18 +126,13 @@ def free_bytes(folder: Path) -> int | None:
     return space.f_bavail * space.f_frsize if space.f_blocks else None
 
 
-def is_full(error: OSError) -> bool:
-    """Whether there is no room on the disk, or none that this user may take."""
-    return error.errno in {errno.ENOSPC, errno.EDQUOT}
-
-
 def takes(folder: Path, count: int) -> bool:
     """Whether so many bytes can be written in a folder: what is free says nothing of a user's quota."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             os.posix_fallocate(file.fileno(), 0, count)
     except OSError as error:
-        return not is_full(error)  # all else is met, and told, by who writes there
+        return error.errno not in FULL  # all else is met, and told, by who writes there
     return True
 
 

@@ -32,7 +32,7 @@ from retouchd.errors import (
     TargetUnavailable,
     UnsafeFolder,
 )
-from retouchd.jobs import Digest, Signature, Staged
+from retouchd.jobs import FULL, Digest, Signature, Staged
 from retouchd.naming import RECORD, ResultSet
 from retouchd.results import record
 
@@ -385,7 +385,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _classified(error: OSError, folder: Path) -> JobError:
     """Disk full is told by the free space as well: some writers raise without an errno."""
-    if mounts.is_full(error):
+    if error.errno in FULL:
         return TargetFull(folder)
     with contextlib.suppress(OSError):
         if error.errno is None and mounts.lacks(folder, mounts.NO_ROOM_BYTES):
