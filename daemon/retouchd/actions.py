@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from retouchd import knock
 from retouchd.config import Settings
 from retouchd.errors import BadRequest, JobInHand, NotWatched, UnknownJob
 from retouchd.jobs import IN_HAND, LEFT_ALONE, Asked, JobId, State
@@ -28,7 +29,7 @@ def find(journal: Journal, given: str) -> Row:
         UnknownJob: there is none.
     """
     path = Path(os.path.abspath(given))  # noqa: PTH100 - resolve() would follow symlinks
-    row = journal.find(os.fsencode(path)) or journal.find(os.fsencode(os.path.realpath(path)))
+    row = journal.find(os.fsencode(path)) or journal.find(os.fsencode(knock.real([path])[path]))
     if row is None and given.isascii() and given.isdigit():
         row = journal.get(JobId(int(given)))
     if row is None:
@@ -142,9 +143,10 @@ def _could_be_a_name(given: str) -> bool:
 def _root(settings: Settings, given: str) -> bytes:
     if not given:
         return EVERYWHERE
-    wanted = {Path(given), Path(os.path.realpath(given))}
+    real = knock.real([Path(given), *(watch.path for watch in settings.watch)])
+    wanted = {Path(given), real[Path(given)]}
     for watch in settings.watch:
-        if watch.path in wanted or Path(os.path.realpath(watch.path)) in wanted:
+        if watch.path in wanted or real[watch.path] in wanted:
             return watch.root
     raise NotWatched(given)
 

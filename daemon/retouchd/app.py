@@ -141,6 +141,7 @@ class Service:
             state_dir=self.settings.state_dir,
             room=self.room,
             online=self.intake.online,
+            there=self.intake.there,
             away=self.intake.away,
             answers=self.intake.answers,
             published=self._published,
@@ -246,8 +247,7 @@ class Service:
         online = self.intake.online()
         self.hooks.step(idle=self._nothing_left() or not online)
         if self.web:
-            ready = self.crew.ready and bool(online)
-            self.web.step(self._asked, ready=ready, status=self._status())
+            self.web.step(self._asked, ready=self.crew.ready and bool(online), status=self._status())
 
     def _nothing_left(self) -> bool:
         online = self.intake.online()

@@ -17,7 +17,7 @@ from retouch_engine import __version__, signing_trouble
 from retouchd import models, mounts
 from retouchd.config import Settings, tastes
 from retouchd.text import shown, size
-from retouchd.watch.roots import probe
+from retouchd.watch.roots import probed
 from retouchd.work import protocol
 from retouchd.work.crew import cards_of
 from retouchd.work.supervisor import Supervisor, WorkerPlan
@@ -40,8 +40,8 @@ def examine(settings: Settings, engine: str = protocol.ENGINE_FACTORY) -> Iterat
     yield Finding("python", f"{platform.python_version()} on {platform.platform()}")
     yield _exiftool()
     yield _inotify()
-    for watch in settings.watch:
-        root = probe(watch, mounts.current)
+    for root in probed(settings.watch, mounts.current):
+        watch = root.watch
         how = f"offline: {root.offline}" if root.offline else root.mode
         yield Finding(f"watched {shown(watch.path)}", how, well=not (root.offline or root.unwritable))
         if not root.offline:  # a dead share held doctor for ever, here

@@ -20,6 +20,8 @@ JobId = NewType("JobId", int)
 InstanceId = NewType("InstanceId", str)
 Digest = NewType("Digest", str)
 """SHA-256, lower-case hexadecimal."""
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the system says where there is no room, or none that this user may take."""
 
 
 class State(StrEnum):
@@ -118,7 +120,7 @@ class Failure:
     @classmethod
     def of_system(cls, error: OSError) -> Failure:
         """What the system could not do, and may be able to later."""
-        code = "disk-full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "folder"
+        code = "disk-full" if error.errno in FULL else "folder"
         return cls(code, complaint(error), retryable=True)
 
 

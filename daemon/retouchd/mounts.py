@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from retouchd.text import user_named
+from retouchd.jobs import FULL
+from retouchd.text import shown, user_named
 
 NETWORK_TYPES = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "virtiofs", "vboxsf", "vmhgfs", "afs", "ceph", "glusterfs"}
@@ -64,8 +66,12 @@ def current() -> list[Mount]:
 
 
 def covering(path: Path, mounts: Sequence[Mount]) -> Mount:
-    """The mount that a path lies on: the longest mount point above it, the last of equals."""
-    real = Path(os.path.realpath(path))
+    """The mount that a path lies on, wherever its links lead."""
+    return above(Path(os.path.realpath(path)), mounts)
+
+
+def above(real: Path, mounts: Sequence[Mount]) -> Mount:
+    """The mount of a path without links: the longest mount point above it, the last of equals."""
     best = Mount(Path("/"), "unknown", "unknown")
     for mount in mounts:
         if real.is_relative_to(mount.point) and len(mount.point.parts) >= len(best.point.parts):
@@ -102,7 +108,11 @@ def unwritable(folder: Path) -> str:
     except OSError as error:
         return error.strerror or str(error)
     if sealed:
-        return "read-only; a systemd unit opens what `retouchd install-service --replace` names in it"
+        return (
+            "read-only; a systemd unit opens what `retouchd install-service --replace` names in it, that of"
+            " an instance what a drop-in does:"
+            f" `systemctl edit retouchd@NAME`, ReadWritePaths=-{shown(folder)}"
+        )
     return f"user {user_named(os.geteuid())} may not"
 
 
@@ -114,6 +124,16 @@ def free_bytes(folder: Path) -> int | None:
     """
     space = os.statvfs(folder)
     return space.f_bavail * space.f_frsize if space.f_blocks else None
+
+
+def takes(folder: Path, count: int) -> bool:
+    """Whether so many bytes can be written in a folder: what is free says nothing of a user's quota."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, count)
+    except OSError as error:
+        return error.errno not in FULL  # all else is met, and told, by who writes there
+    return True
 
 
 def lacks(folder: Path, needed_bytes: int) -> bool:

@@ -27,6 +27,9 @@ _NO_NETWORK = "IPAddressDeny=any\nRestrictAddressFamilies=AF_UNIX\nPrivateNetwor
 _BY_ITSELF = "With [http] listen `retouchd install-service` lets this machine ask. By hand, and for hooks"
 _BY_HAND = "For a page at [http] listen, in a drop-in for the instance, and for hooks"
 """An instance reads settings that nobody knows when its unit is written."""
+_OF_ONE = (
+    "# Folders of one instance alone: another ReadWritePaths= in a drop-in, `systemctl edit retouchd@NAME`.\n"
+)
 _LISTENS = """# But for the page at [http] listen, which this machine may ask.
 IPAddressDeny=any
 IPAddressAllow=localhost
@@ -85,7 +88,7 @@ def instance(unit: str) -> str:
         f"#   NAME is that of a configuration: /etc/retouchd/NAME.toml, with state_dir = {_STATE}/NAME\n\n"
     )
     text = text.replace("\n\n#   NAME", "\n#   NAME") + "[Unit]" + rest
-    text = text.replace(_BY_ITSELF, _BY_HAND)
+    text = text.replace(_BY_ITSELF, _BY_HAND).replace("ReadWritePaths=", f"{_OF_ONE}ReadWritePaths=")
     text = text.replace("/etc/retouchd/config.toml", "/etc/retouchd/%i.toml")
     text = text.replace("in watched folders\n", "in watched folders (%i)\n")
     return text.replace("StateDirectory=retouchd\n", "StateDirectory=retouchd/%i\n")

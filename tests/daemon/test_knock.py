@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
-from tests.daemon.conftest import Hot, wait_for
+from tests.daemon.conftest import PATIENCE_S, Hot, wait_for
 from tests.daemon.test_journal import Clock, clock, journal
 from tests.daemon.test_nas import end
 
-from retouchd import config, doctor, knock
+from retouchd import actions, config, doctor, knock
 from retouchd.config import Settings, Watch
+from retouchd.errors import TimeLimit
+from retouchd.jobs import Failure, InstanceId, Outcome, Signature, State
 from retouchd.state.journal import Journal
+from retouchd.watch import scanner
 from retouchd.watch.intake import Intake
-from retouchd.watch.roots import Root
+from retouchd.watch.roots import Root, probed
+from retouchd.work.desk import Desk
+from retouchd.work.dispatch import Dispatcher
+from retouchd.work.room import Room
 
 __all__ = ["clock", "journal"]
 DEAD = """
@@ -67,13 +79,11 @@ def test_a_question_without_an_answer_is_not_asked_twice(silent: threading.Event
 def test_who_always_answers_late_is_not_waited_for_each_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(knock, "PATIENCE_S", 0.2)
     monkeypatch.setattr(knock, "_MOMENT_S", 0.0)
-    waits, may_answer, real = [], threading.Event(), threading.Thread.join
+    waits, may_answer = [], threading.Event()
 
-    def join(thread: threading.Thread, timeout: float | None = None) -> None:
+    def join(_: threading.Thread, timeout: float | None = None) -> None:
         waits.append(timeout)
-        real(thread, timeout)
 
     def slowly() -> None:
         may_answer.wait()
@@ -82,10 +92,11 @@ def test_who_always_answers_late_is_not_waited_for_each_time(
     monkeypatch.setattr(threading.Thread, "join", join)
     one = knock.Knock(slowly)
     assert not one.answered()
+    monkeypatch.setattr(knock, "PATIENCE_S", 0.2)
     may_answer.set()
     wait_for(lambda: not one.is_open)
     assert not one.answered()
-    assert waits == [0.2, 0.0]
+    assert [bool(seconds) for seconds in waits] == [True, False]
 
     wait_for(lambda: not one.is_open)
     one._ask = lambda: None
@@ -136,16 +147,16 @@ def test_a_share_that_did_not_answer_is_asked_again_soon(
         clock.now += knock.PATIENCE_S
         return False
 
-    monkeypatch.setattr(knock.Knock, "answered", waited_in_vain)
+    monkeypatch.setattr(knock.Knock, "came", waited_in_vain)
     intake.look()
     assert intake.roots[tmp_path].offline
     assert intake.next_due_s() - clock.now == settings.scan.interval_local_s
 
 
-def test_progress_is_told_before_each_share_that_may_not_answer(
+def test_progress_is_told_before_each_wait_for_shares_that_may_not_answer(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, journal: Journal, clock: Clock
 ) -> None:
-    """Twelve shares of one dead NAS were waited for until systemd's watchdog ended the service."""
+    """Twelve shares that died in turn were waited for until systemd's watchdog ended the service."""
     told: list[str] = []
     watches = [{"path": str(tmp_path / name)} for name in "abc"]
     settings = Settings.model_validate({"watch": watches})
@@ -155,9 +166,103 @@ def test_progress_is_told_before_each_share_that_may_not_answer(
         told.append("silent")
         return False
 
-    monkeypatch.setattr(knock.Knock, "answered", in_vain)
+    monkeypatch.setattr(knock.Knock, "came", in_vain)
     intake.look()
-    assert told == ["alive", "silent"] * 3
+    assert told == ["alive", *["silent"] * 3, *["alive", "silent"] * 3]
+
+
+def only_together(monkeypatch: pytest.MonkeyPatch, holder: Any, name: str, folders: Collection[Path]) -> None:
+    """From now on all of these folders have to be asked before an answer is waited for."""
+    real, asked, all_asked = getattr(holder, name), set(), threading.Event()
+    came = knock.Knock.came
+
+    def ask(path: Path, *more: Any, **named: Any) -> Any:
+        if path in folders:
+            asked.add(path)
+            if asked == set(folders):
+                all_asked.set()
+        return real(path, *more, **named)
+
+    def wait(one: knock.Knock) -> bool:
+        assert all_asked.wait(PATIENCE_S), f"only {asked} were asked"
+        return came(one)
+
+    monkeypatch.setattr(holder, name, ask)
+    monkeypatch.setattr(knock.Knock, "came", wait)
+
+
+@pytest.fixture
+def shares(tmp_path: Path) -> list[Path]:
+    """The folders of one NAS."""
+    found = [tmp_path / name for name in "abc"]
+    for path in found:
+        path.mkdir()
+    return found
+
+
+def watching(folders: Collection[Path]) -> Settings:
+    return Settings.model_validate({"watch": [{"path": str(path)} for path in folders]})
+
+
+def test_settings_ask_all_their_folders_at_once(
+    monkeypatch: pytest.MonkeyPatch, shares: list[Path], tmp_path: Path
+) -> None:
+    """18 folders of one dead NAS, ten seconds each: systemd took the start for failed."""
+    first, *mirrors = shares
+    path, watch = tmp_path / "config.toml", [tmp_path / f"hot {mirror.name}" for mirror in mirrors]
+    both = zip(watch, mirrors, strict=True)
+    blocks = [f'[[watch]]\npath = "{w}"\noutput = "mirror:{m}"\n' for w, m in both]
+    path.write_text(f'state_dir = "{first}"\n' + "".join(blocks))
+    only_together(monkeypatch, os.path, "realpath", [*shares, *watch])
+    assert [w.path for w in config.load(path).watch] == watch
+
+
+def test_a_person_who_names_a_folder_has_all_of_them_asked_at_once(
+    monkeypatch: pytest.MonkeyPatch, shares: list[Path], journal: Journal
+) -> None:
+    only_together(monkeypatch, os.path, "realpath", shares)
+    assert "paused" in actions.perform(watching(shares), journal, "pause", str(shares[-1]))
+
+
+def test_folders_that_are_due_are_asked_at_once(
+    monkeypatch: pytest.MonkeyPatch, shares: list[Path], journal: Journal
+) -> None:
+    intake = Intake(watching(shares), journal, table=list)
+    only_together(monkeypatch, os, "statvfs", shares)
+    intake.look()
+    assert not [root.offline for root in intake.roots.values() if root.offline]
+
+
+def test_doctor_asks_all_folders_at_once(monkeypatch: pytest.MonkeyPatch, shares: list[Path]) -> None:
+    only_together(monkeypatch, os, "statvfs", shares)
+    assert not [root.offline for root in probed(watching(shares).watch, list) if root.offline]
+
+
+def test_after_a_long_look_those_still_due_are_asked_at_once_again(
+    monkeypatch: pytest.MonkeyPatch, shares: list[Path], journal: Journal, clock: Clock
+) -> None:
+    """A NAS that died meanwhile was waited for once for each of its folders."""
+    first, *others = shares
+    intake, scan = Intake(watching(shares), journal, clock=clock, table=list), scanner.scan
+
+    def for_long(root: bytes, *more: Any) -> scanner.Found:
+        if root == os.fsencode(first):
+            clock.now += knock.PATIENCE_S
+            only_together(monkeypatch, os, "statvfs", others)
+        return scan(root, *more)
+
+    monkeypatch.setattr(scanner, "scan", for_long)
+    intake.look()
+    assert not [root.offline for root in intake.roots.values() if root.offline]
+
+
+def test_a_question_that_cannot_be_asked_says_so() -> None:
+    def wrong() -> None:
+        raise ValueError("no such question")
+
+    one = knock.Knock(wrong)
+    with pytest.raises(ValueError, match="no such question"):
+        one.answered()
 
 
 def test_results_on_a_dead_share_are_not_asked_for(
@@ -231,7 +336,186 @@ def test_one_dead_share_keeps_no_other_folder_waiting(hot: Hot) -> None:
     hot.drop("a.tif")
     wait_for((hot.folder / "a-retouched.tif").exists, hot.log())
     wait_for(lambda: f"{dead}: offline, {dead} does not answer" in hot.about("status").stdout)
+    assert f"paused: {hot.folder}" in hot.about("pause", hot.folder).stdout
+    assert "resumed" in hot.about("resume", hot.folder).stdout
     (dead / "c.tif").write_bytes(b"late")
     back.touch()
     wait_for((dead / "c-retouched.tif").exists, hot.log())
     end(process)
+
+
+def beside_a_dead_share(
+    hot: Hot, dead: Path, command: str, *words: str | Path
+) -> subprocess.CompletedProcess[str]:
+    """A command while nothing below a folder ever answers."""
+    before = DEAD.format(dead=str(dead), back=str(hot.base / "back"))
+    main = f"{before}\nfrom retouchd.__main__ import main\nmain()"
+    asked = [sys.executable, "-c", main, command, *map(str, words)]
+    return subprocess.run(
+        asked, env=hot.env, capture_output=True, text=True, check=False, timeout=PATIENCE_S, cwd=hot.base
+    )
+
+
+def test_commands_about_settings_say_which_folder_does_not_answer(hot: Hot) -> None:
+    """They hung, and nobody knew over which of eighteen."""
+    dead, out = hot.base / "dead", hot.base / "new.toml"
+    note = f"note: {dead} does not answer; the service waits until it does\n"
+    named: list[str | Path] = ["--watch", hot.folder, "--watch", dead, "--state", hot.state, "--out", out]
+    written = beside_a_dead_share(hot, dead, "init-config", *named)
+    assert written.returncode == 0, written.stderr
+    assert written.stdout.endswith(note)
+    checked = beside_a_dead_share(hot, dead, "check-config", "--config", out)
+    assert checked.returncode == 0, checked.stderr
+    assert " is fine: 2 watched" in checked.stdout
+    assert checked.stdout.endswith(f"\n{note}")
+
+
+def test_a_mirror_that_does_not_answer_is_named(hot: Hot) -> None:
+    dead = hot.base / "dead"
+    hot.config.write_text(
+        hot.config.read_text().replace("[[watch]]", f'[[watch]]\noutput = "mirror:{dead}"', 1)
+    )
+    checked = beside_a_dead_share(hot, dead, "check-config", "--config", hot.config)
+    assert f"note: {dead} does not answer" in checked.stdout
+
+
+def test_why_is_answered_for_photos_on_a_dead_share(hot: Hot) -> None:
+    photo = hot.drop("a.tif")
+    process = hot.start()
+    wait_for(lambda: hot.rows("done"))
+    end(process)
+    for name, answer in (
+        ("a.tif", f"; where its result lies: {hot.folder} does not answer"),
+        ("none.tif", f"not seen: {hot.folder} does not answer"),
+    ):
+        told = beside_a_dead_share(hot, hot.folder, "why", photo.with_name(name), "--config", hot.config)
+        assert answer in told.stdout, told.stderr
+
+
+def test_a_share_that_died_since_the_last_look_is_not_touched(
+    monkeypatch: pytest.MonkeyPatch, shares: list[Path], journal: Journal, clock: Clock
+) -> None:
+    """It held the whole service, until it answered or systemd's watchdog ended that."""
+    dead, other = shares[0], shares[1]
+    intake = Intake(watching(shares), journal, clock=clock, table=list)
+    intake.look()
+    assert all(map(intake.well, shares))
+    clock.now += 2.0
+    is_back, real = threading.Event(), os.statvfs
+
+    def statvfs(path: Path) -> os.statvfs_result:
+        if path == dead:
+            is_back.wait()
+        return real(path)
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    monkeypatch.setattr(knock, "PATIENCE_S", 0.1)
+    assert [intake.well(folder) for folder in (dead / "day", other / "day")] == [False, True]
+    assert [intake.there(os.fsencode(folder)) for folder in (dead, other)] == [False, True]
+    assert os.fsencode(dead) not in intake.online()
+    assert {r.state for r in journal.roots() if r.path == os.fsencode(dead)} == {"offline"}
+    is_back.set()
+    clock.now = intake.next_due_s()
+
+    def is_online() -> bool:
+        clock.now += 60
+        intake.look()
+        return intake.there(os.fsencode(dead))
+
+    wait_for(is_online)
+    assert intake.well(dead / "day")
+
+
+def test_who_looks_for_corrections_waits_for_a_dead_nas_once(
+    monkeypatch: pytest.MonkeyPatch, shares: list[Path], journal: Journal, clock: Clock
+) -> None:
+    intake = Intake(watching(shares), journal, clock=clock, table=list)
+    intake.look()
+    only_together(monkeypatch, os, "statvfs", shares)
+    assert all(map(intake.well, shares))
+
+
+def test_their_root_is_not_asked_anew_for_each_of_many_folders(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, journal: Journal, clock: Clock
+) -> None:
+    intake = Intake(watching([tmp_path]), journal, clock=clock, table=list)
+    intake.look()
+    asked, real = [], os.statvfs
+
+    def statvfs(path: Path) -> os.statvfs_result:
+        asked.append(path)
+        return real(path)
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    assert all(intake.well(tmp_path / str(number)) for number in range(2000))
+    assert len(asked) < 5
+
+
+def dispatching(
+    top: Path, journal: Journal, there: Callable[[bytes], bool], heard: Callable[[], list[Any]]
+) -> Dispatcher:
+    keeper = Mock(ready=True, busy=False, outdated=False, quiet_s=0.0, poll=heard)
+    crew: Any = SimpleNamespace(keepers=[keeper], everybody=[keeper], plan=Mock())
+    crew.plan.stock.names = ()
+    online, me = (lambda: [os.fsencode(top)]), InstanceId("me")
+    desk = Desk(journal, crew, me, top / "state", Room(top), online, lambda _: None, there=there)
+    return Dispatcher(watching([top]), desk)
+
+
+def test_photos_of_a_share_that_does_not_answer_are_not_taken_in_hand(
+    tmp_path: Path, journal: Journal
+) -> None:
+    root = os.fsencode(tmp_path)
+    for name in ("queued.tif", "rendered.tif"):
+        journal.see(os.fsencode(tmp_path / name), root, Signature(0, 0, 0, 0, 0), "")
+    for row, state in zip(journal.listed(), (State.QUEUED, State.RENDERED), strict=True):
+        journal.save(replace(row, state=state))
+    asked: list[bytes] = []
+
+    def there(key: bytes) -> bool:
+        asked.append(key)
+        return False
+
+    assert not dispatching(tmp_path, journal, there, list).step()
+    assert asked == [root, root]
+    assert [row.state for row in journal.listed()] == [State.QUEUED, State.RENDERED]
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_worker_that_stood_still_over_a_dead_share_counts_against_no_photo(
+    tmp_path: Path, journal: Journal, *, answers: bool
+) -> None:
+    """A NAS that died in the middle of the same photo twice had it set aside."""
+    photo, alive, root = tmp_path / "a.tif", [True], os.fsencode(tmp_path)
+    photo.write_bytes(b"photo")
+    outcome = Outcome(failure=Failure.of(TimeLimit(900)))
+    heard: list[Any] = []
+    dispatcher = dispatching(tmp_path, journal, lambda _: alive[0], lambda: heard)
+    journal.see(os.fsencode(photo), root, Signature.of(photo.lstat()), "")
+    (row,) = journal.listed()
+    journal.save(replace(row, state=State.QUEUED))
+    assert dispatcher.step()
+    assert journal.listed((State.RUNNING,))
+    alive[0] = answers
+    heard.append(outcome)
+    dispatcher.step()
+    (row,) = journal.listed((State.RETRY,))
+    assert (row.code, row.deaths) == (("time-limit", 1) if answers else ("folder", 0))
+
+
+@pytest.mark.parametrize(("quiet_s", "answers"), [(1000.0, False), (1000.0, True), (1.0, False)])
+def test_a_worker_that_waits_for_a_dead_share_is_freed(
+    tmp_path: Path, journal: Journal, quiet_s: float, *, answers: bool
+) -> None:
+    """All other folders waited with it, until the photo's time was up."""
+    photo, alive = tmp_path / "a.tif", [True]
+    photo.write_bytes(b"photo")
+    dispatcher = dispatching(tmp_path, journal, lambda _: alive[0], list)
+    journal.see(os.fsencode(photo), os.fsencode(tmp_path), Signature.of(photo.lstat()), "")
+    (row,) = journal.listed()
+    journal.save(replace(row, state=State.QUEUED))
+    assert dispatcher.step()
+    ((keeper, _),) = dispatcher.current
+    keeper.quiet_s, alive[0] = quiet_s, answers  # type: ignore[misc]
+    dispatcher.step()
+    assert cast("Mock", keeper.let_go).called is (quiet_s > 60 and not answers)

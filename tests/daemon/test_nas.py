@@ -155,6 +155,7 @@ def test_a_folder_that_takes_no_results_is_told_before_the_night(counted: Hot, s
 
     because = "results cannot be written: read-only; a systemd unit opens what"
     assert because in hot.about("status").stdout
+    assert f"`systemctl edit retouchd@NAME`, ReadWritePaths=-{hot.folder}" in hot.about("status").stdout
     asked = [*space.enter, sys.executable, "-m", "retouchd", "doctor", "--config", str(hot.config)]
     doctor = subprocess.run(asked, env=hot.env, capture_output=True, text=True, check=False)
     assert f"LOOK  watched {hot.folder}" in doctor.stdout, doctor.stdout

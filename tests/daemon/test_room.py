@@ -139,3 +139,63 @@ def test_one_render_finds_out_that_the_state_folder_is_full(counted: Hot, space:
     assert sorted(calls(hot)) == ["a.tif", "a.tif", "b.tif", "c.tif"]
     assert hot.log().count('"no room"') == 1
     end(process)
+
+
+QUOTA = """
+import errno, os
+is_back = os.path.exists
+def within(real, fits):
+    def write(*asked):
+        if not fits(*asked) and not is_back({freed!r}):
+            raise OSError(errno.EDQUOT, "Disk quota exceeded")
+        return real(*asked)
+    return write
+"""
+"""What is written where it does not fit is refused until a file is there; the disk says that it has room."""
+NOTHING_IN_STATE = "os.posix_fallocate = within(os.posix_fallocate, lambda *_: False)"
+NO_RESULTS = """
+from retouchd.results import publish
+publish._write = within(publish._write, lambda part, *_: part.name.endswith("-xmp.part"))
+"""
+
+
+@pytest.mark.parametrize("at_the_start", [True, False])
+def test_a_quota_of_the_state_folder_that_is_used_up_is_waited_for(
+    counted: Hot, *, at_the_start: bool
+) -> None:
+    """The disk had room: a service that was started so ended as by a mistake in its settings, for good."""
+    hot, freed = counted, counted.base / "freed"
+    if not at_the_start:
+        freed.touch()
+    process = hot.start(before=QUOTA.format(freed=str(freed)) + NOTHING_IN_STATE)
+    if not at_the_start:
+        wait_for(lambda: '"ready"' in hot.log())
+        freed.unlink()
+    for name in "abc":
+        hot.drop(f"{name}.tif", name.encode())
+    wait_for(lambda: "a quota used up; free some space" in hot.log())
+    if not at_the_start:
+        wait_for(lambda: len(hot.rows("queued")) == 3)
+        wait_for(lambda: "all work waits" in hot.about("status").stdout)
+    assert calls(hot) == []
+
+    freed.touch()
+    wait_for(lambda: len(hot.rows("done")) == 3)
+    assert sorted(calls(hot)) == ["a.tif", "b.tif", "c.tif"]
+    assert hot.log().count("free some space") == 1
+    end(process)
+
+
+def test_a_quota_of_the_share_that_is_used_up_is_waited_for(counted: Hot) -> None:
+    hot, freed = counted, counted.base / "freed"
+    process = hot.start(before=f"{QUICK}\n{QUOTA.format(freed=str(freed))}{NO_RESULTS}")
+    for name in "ab":
+        hot.drop(f"{name}.tif", name.encode())
+    wait_for(lambda: len([r for r in hot.rows("rendered") if r["code"] == "disk-full"]) == 2)
+    assert not list(hot.folder.glob("*-retouched*"))
+    assert not list(hot.folder.rglob("*.part"))
+
+    freed.touch()
+    wait_for(lambda: len(hot.rows("done")) == 2)
+    assert sorted(calls(hot)) == ["a.tif", "b.tif"]
+    end(process)

@@ -77,6 +77,8 @@ def test_the_unit_for_instances_follows_from_the_other(project: Path) -> None:
     assert "install-service` lets" in single
     assert "install-service` lets" not in many  # it fits one configuration, not those of instances
     assert "StateDirectory=retouchd/%i\n" in many
+    assert "systemctl edit retouchd@NAME" in many
+    assert "systemctl edit" not in single
 
 
 @pytest.mark.parametrize("user", [False, True])

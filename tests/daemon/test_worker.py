@@ -15,7 +15,7 @@ from tests.daemon.conftest import environment
 
 from retouch_engine import Correction, Corrections, Order, Recipe, Wish
 from retouchd.jobs import Outcome
-from retouchd.work import protocol
+from retouchd.work import protocol, supervisor
 from retouchd.work.supervisor import Supervisor, WorkerPlan
 
 
@@ -103,6 +103,39 @@ def test_a_photo_that_takes_too_long_is_stopped(keeper: Supervisor, tmp_path: Pa
     keeper.job_seconds = 0.2
 
     assert code(ask(keeper, tmp_path, b"SLEEP=60")) == "time-limit"
+    assert ask(keeper, tmp_path, b"photo").failure is None
+
+
+def test_a_worker_that_waits_for_what_does_not_come_is_replaced(keeper: Supervisor, tmp_path: Path) -> None:
+    until_ready(keeper)
+    assert keeper.quiet_s == 0.0
+    source, staging = tmp_path / "a.tif", tmp_path / "staging"
+    source.write_bytes(b"SLEEP=600")
+    keeper.send(protocol.order("retouch", Order(source, staging, Recipe())))
+    assert keeper.quiet_s > 0.0
+    keeper.let_go()
+    assert code(end_of(keeper)) == "worker-stuck"
+    assert ask(keeper, tmp_path, b"photo").failure is None
+
+
+def test_a_worker_that_cannot_even_be_killed_is_left_behind(
+    keeper: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that reads from some dead shares; it held the whole service."""
+    until_ready(keeper)
+    monkeypatch.setattr(supervisor, "_END_S", 0.1)
+    killed = []
+
+    def not_killed(process: subprocess.Popen[bytes]) -> None:
+        killed.append(process)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess.Popen, "kill", not_killed)
+        keeper.job_seconds = 0.2
+        assert code(ask(keeper, tmp_path, b"SLEEP=600")) == "time-limit"
+    killed[0].kill()
+    killed[0].wait()
+    keeper.job_seconds = 30.0
     assert ask(keeper, tmp_path, b"photo").failure is None
 
 

@@ -57,7 +57,7 @@ def skip(job: str, config_path: Path | None) -> None:
 
 
 @click.command()
-@click.argument("root", metavar="[ROOT]", required=False, type=GivenPath())
+@click.argument("root", metavar="[ROOT]", required=False, type=GivenPath(looked_at=False))
 @config_option
 def pause(root: Path | None, config_path: Path | None) -> None:
     """Stop work below one watched folder, or everywhere; outlasts restarts. The photo in hand is finished."""
@@ -65,7 +65,7 @@ def pause(root: Path | None, config_path: Path | None) -> None:
 
 
 @click.command()
-@click.argument("root", metavar="[ROOT]", required=False, type=GivenPath())
+@click.argument("root", metavar="[ROOT]", required=False, type=GivenPath(looked_at=False))
 @config_option
 def resume(root: Path | None, config_path: Path | None) -> None:
     """Go on after a pause, below one watched folder or everywhere."""

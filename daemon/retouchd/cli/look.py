@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from retouch_engine import Role
-from retouchd import config, ignores, presence
+from retouchd import config, ignores, knock, presence
 from retouchd.cli.options import GivenPath, absolute, config_option, journal_of, json_option
 from retouchd.jobs import AT_REST, IN_LINE, WAITING, State
 from retouchd.results import record
@@ -109,13 +109,13 @@ def list_jobs(state: str | None, config_path: Path | None, as_json: bool) -> Non
 
 
 @click.command()
-@click.argument("file", type=GivenPath())
+@click.argument("file", type=GivenPath(looked_at=False))
 @config_option
 def why(file: Path, config_path: Path | None) -> None:
     """Why a photo is where it is. Exit code 1 when the service does not know it."""
     path = absolute(file)
     with journal_of(config_path) as (settings, journal):
-        row = journal.find(os.fsencode(path)) or journal.find(os.fsencode(Path(os.path.realpath(path))))
+        row = journal.find(os.fsencode(path)) or journal.find(os.fsencode(knock.real([path])[path]))
         now = journal.now()
         own = journal.is_published(os.fsencode(path))
         roots = journal.roots()
@@ -153,6 +153,8 @@ def _told(row: Row, now: float, folders: Mapping[bytes, str], settings: config.S
 def _where(photo: Path, settings: config.Settings) -> str:
     """Which file is the latest result, or that it is gone: a result that was moved away is not made again."""
     folder = settings.results_of(photo)
+    if knock.silent([folder]):
+        return f"; where its result lies: {shown(folder)} does not answer"
     try:
         sets = record.sets_of(photo, folder)
         if not sets:
@@ -177,6 +179,8 @@ def _unknown(path: Path, settings: config.Settings, notes: Mapping[Path, str], *
     inner = [os.fsencode(part) for part in path.relative_to(above[0].path).parts]
     if reason := scanner.why_left_out(inner, scanner.Bounds.of(above[0])):
         return f"skipped: {reason}"
+    if knock.silent([path.parent]):
+        return f"not seen: {shown(path.parent)} does not answer"
     try:
         linked = stat.S_ISLNK(path.lstat().st_mode)
     except (FileNotFoundError, NotADirectoryError):

@@ -22,16 +22,20 @@ class GivenPath(click.Path):
     """A path that was given; an empty word is none.
 
     It is a script's unset variable, and ``Path("")`` is the current folder: ``undo "$SHOOT"`` took that back.
+    What a command only wants the name of is not ``looked_at``: on a dead share that would take for ever.
     """
 
-    def __init__(self, *, exists: bool = False, file_okay: bool = True, dir_okay: bool = True) -> None:
+    def __init__(
+        self, *, exists: bool = False, file_okay: bool = True, dir_okay: bool = True, looked_at: bool = True
+    ) -> None:
         super().__init__(exists=exists, file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
+        self._looked_at = looked_at
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path, or a mistake of usage."""
         if value == "":
             self.fail("an empty name", param, ctx)
-        return super().convert(value, param, ctx)
+        return super().convert(value, param, ctx) if self._looked_at else self.coerce_path_result(value)
 
 
 config_option = click.option(

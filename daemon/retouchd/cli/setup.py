@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from retouchd import config, service
+from retouchd import config, knock, service
 from retouchd.cli.options import GivenPath, absolute, config_option
 from retouchd.config.load import validated
 from retouchd.errors import ConfigExists, ConfigMistakes
 from retouchd.text import shown
+
+_FILE = "is a file and no folder"
 
 
 def _default_state() -> Path:
@@ -24,7 +27,11 @@ def _default_state() -> Path:
 
 @click.command("init-config")
 @click.option(
-    "--watch", required=True, multiple=True, type=GivenPath(file_okay=False), help="A hot folder; repeatable."
+    "--watch",
+    required=True,
+    multiple=True,
+    type=GivenPath(looked_at=False),
+    help="A hot folder; repeatable.",
 )
 @click.option("--state", type=GivenPath(), help="Folder for journal and staging, on a local disk.")
 @click.option("--out", type=GivenPath(), default=Path("config.toml"), show_default=True)
@@ -37,6 +44,9 @@ def init_config(watch: tuple[Path, ...], state: Path | None, out: Path) -> None:
     settings, mistakes = validated(config.Settings, raw, out)
     if settings is None:
         raise ConfigMistakes(mistakes)
+    notes = _what_is_not_well(settings)
+    for path in (path for path, note in notes.items() if note == _FILE):
+        raise click.BadParameter(f"{str(path)!r} is a file", param_hint="--watch")
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
         with out.open("x", encoding="utf-8") as file:
@@ -49,7 +59,7 @@ def init_config(watch: tuple[Path, ...], state: Path | None, out: Path) -> None:
         out.unlink()
         raise
     click.echo(f"wrote {shown(out)}; start with: retouchd run --config {shown(out)}")
-    _note_what_is_no_folder(settings)
+    _say(notes)
 
 
 @click.command("check-config")
@@ -60,13 +70,22 @@ def check_config(config_path: Path | None) -> None:
     settings = config.load(path)
     presets = ", ".join(sorted(settings.presets))
     click.echo(f"{shown(path)} is fine: {len(settings.watch)} watched, presets {shown(presets)}")
-    _note_what_is_no_folder(settings)
+    _say(_what_is_not_well(settings))
 
 
-def _note_what_is_no_folder(settings: config.Settings) -> None:
-    for path in (watch.path for watch in settings.watch if not watch.path.is_dir()):
-        what = "is a file and no folder" if path.exists() else "is not there now; the service waits for it"
-        click.echo(f"note: {shown(path)} {what}")
+def _what_is_not_well(settings: config.Settings) -> dict[Path, str]:
+    """The folders in which nothing can be done now, each with what it is instead."""
+    watched = [watch.path for watch in settings.watch]
+    silent = knock.silent([*watched, *(watch.mirror for watch in settings.watch if watch.mirror)])
+    notes = dict.fromkeys(silent, "does not answer; the service waits until it does")
+    for path in (path for path in watched if path not in notes and not path.is_dir()):
+        notes[path] = _FILE if path.exists() else "is not there now; the service waits for it"
+    return notes
+
+
+def _say(notes: Mapping[Path, str]) -> None:
+    for path, note in notes.items():
+        click.echo(f"note: {shown(path)} {note}")
 
 
 @click.command("install-service")

@@ -168,57 +168,66 @@ def recipe_mistakes(preset: Preset, key: str, path: Path | None) -> list[Mistake
 
 
 def _place_mistakes(raw: Mapping[str, Any], path: Path, table: Sequence[mounts.Mount]) -> list[Mistake]:
-    """Roots inside each other, presets that do not exist, a state folder where it must not be."""
-    found = {key: _real(watch.get("path")) for key, watch in _tables(raw, "watch")}
-    real = {key: root for key, root in found.items() if root}
-    mistakes = list(_overlaps(real, path))
-    mistakes += _output_mistakes(raw, real, path)
+    """Roots inside each other, presets that do not exist, a state folder where it must not be.
+
+    Where all of it really lies is asked at once. A service that was started again beside a dead share never
+    got beyond its settings; later, beside 18 folders of one, not before systemd took the start for failed.
+    """
+    named = {f"{key}.path": _place(watch.get("path")) for key, watch in _tables(raw, "watch")}
+    named |= {f"{key}.output": _mirror(watch, path) for key, watch in _tables(raw, "watch")}
+    named["state_dir"] = _place(raw.get("state_dir", str(Settings().state_dir)))
+    lies = knock.real(place for place in named.values() if place)
+    real = {key: lies[place] for key, place in named.items() if place}
+    roots = {key: root for key, root in real.items() if key.endswith(".path")}
+    mistakes = [*_overlaps(roots, path), *_output_mistakes(real, roots, path)]
     known = sorted({*BUILT_IN, *(raw["presets"] if isinstance(raw.get("presets"), dict) else ())})
     for key, watch in _tables(raw, "watch"):
         name = watch.get("preset", BUILT_IN_PRESET)
         if isinstance(name, str) and name not in known:
             mistakes.append(Mistake(path, f"{key}.preset", repr(name), "one of " + ", ".join(known)))
-    state = _real(raw.get("state_dir", str(Settings().state_dir)))
-    return mistakes + (list(_state_mistakes(state, real, path, table)) if state else [])
+    state = real.get("state_dir")
+    return mistakes + (list(_state_mistakes(state, roots, path, table)) if state else [])
 
 
-def _real(value: Any) -> Path | None:
-    """Where a path of the settings really lies; None when it is a mistake, told elsewhere.
-
-    A service that was started again beside a dead share never got beyond its settings.
-    """
+def _place(value: Any) -> Path | None:
+    """A path of the settings; None when it is a mistake, told elsewhere."""
     try:
-        return knock.real(absolute_path(Path(value)))
+        return absolute_path(Path(value))
     except (TypeError, ValueError):
         return None
+
+
+def _mirror(watch: Mapping[str, Any], path: Path) -> Path | None:
+    """The mirror of a watched folder without mistakes, if it has one."""
+    watched, _ = validated(Watch, watch, path)
+    return watched.mirror if watched else None
 
 
 def _overlaps(roots: Mapping[str, Path], path: Path) -> Iterator[Mistake]:
     for key, root in roots.items():
         for other, above in roots.items():
             if key != other and root.is_relative_to(above) and (root != above or key > other):
-                allowed = f"a folder outside of {other} ({above})"
-                yield Mistake(path, f"{key}.path", repr(str(root)), allowed)
+                allowed = f"a folder outside of {_block(other)} ({above})"
+                yield Mistake(path, key, repr(str(root)), allowed)
 
 
-def _output_mistakes(raw: Mapping[str, Any], roots: Mapping[str, Path], path: Path) -> Iterator[Mistake]:
+def _block(key: str) -> str:
+    return key.rpartition(".")[0]
+
+
+def _output_mistakes(real: Mapping[str, Path], roots: Mapping[str, Path], path: Path) -> Iterator[Mistake]:
     """Results that would be photos again: a mirror inside a watched folder, or around one."""
-    state = _real(raw.get("state_dir", str(Settings().state_dir)))
-    for key, watch in _tables(raw, "watch"):
-        watched, wrong = validated(Watch, watch, path)
-        if wrong or watched is None or watched.mirror is None:
+    state = real.get("state_dir")
+    for key, mirror in real.items():
+        if not key.endswith(".output"):
             continue
-        mirror = _real(str(watched.mirror)) or watched.mirror
         for other, root in roots.items():
             if mirror.is_relative_to(root) or root.is_relative_to(mirror):
-                allowed = (
-                    f"a folder outside of {other} ({root}) and not above it: results would be taken again"
-                )
-                yield Mistake(path, f"{key}.output", repr(str(mirror)), allowed)
+                where = f"{_block(other)} ({root})"
+                allowed = f"a folder outside of {where} and not above it: results would be taken again"
+                yield Mistake(path, key, repr(str(mirror)), allowed)
         if state and (mirror.is_relative_to(state) or state.is_relative_to(mirror)):
-            yield Mistake(
-                path, f"{key}.output", repr(str(mirror)), f"a folder apart from state_dir ({state})"
-            )
+            yield Mistake(path, key, repr(str(mirror)), f"a folder apart from state_dir ({state})")
 
 
 def _state_mistakes(
@@ -226,8 +235,9 @@ def _state_mistakes(
 ) -> Iterator[Mistake]:
     for key, root in roots.items():
         if state.is_relative_to(root):
-            yield Mistake(path, "state_dir", repr(str(state)), f"a folder outside of {key} ({root})")
-    mount = mounts.covering(state, table)
+            where = f"{_block(key)} ({root})"
+            yield Mistake(path, "state_dir", repr(str(state)), f"a folder outside of {where}")
+    mount = mounts.above(state, table)
     if mount.network:
         found = f"{str(state)!r} on {mount.fstype}"
         # https://sqlite.org/wal.html: "WAL does not work over a network filesystem".

@@ -32,12 +32,11 @@ from retouchd.errors import (
     TargetUnavailable,
     UnsafeFolder,
 )
-from retouchd.jobs import Digest, Signature, Staged
+from retouchd.jobs import FULL, Digest, Signature, Staged
 from retouchd.naming import RECORD, ResultSet
 from retouchd.results import record
 
 _ABANDONED_S = 86_400.0
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES, errno.EINVAL})
 _NO_NAME = frozenset({errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG, errno.ENOENT})
 """What FAT, exFAT and NTFS answer to characters that they do not take, from the kernel and through FUSE."""
@@ -386,7 +385,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _classified(error: OSError, folder: Path) -> JobError:
     """Disk full is told by the free space as well: some writers raise without an errno."""
-    if error.errno in _FULL:
+    if error.errno in FULL:
         return TargetFull(folder)
     with contextlib.suppress(OSError):
         if error.errno is None and mounts.lacks(folder, mounts.NO_ROOM_BYTES):

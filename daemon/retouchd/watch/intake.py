@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from retouchd import log, mounts
+from retouchd import knock, log, mounts
 from retouchd.config import Settings
 from retouchd.errors import JobError
 from retouchd.jobs import AT_REST, GONE, IN_HAND, LEFT_ALONE, UNDONE, WAITING, Asked, Signature, State
@@ -22,7 +22,7 @@ from retouchd.results import publish
 from retouchd.state.journal import Journal, holding
 from retouchd.state.rows import Resting, Row
 from retouchd.watch import moves, scanner
-from retouchd.watch.roots import MountTable, Root
+from retouchd.watch.roots import MountTable, Root, knock_at
 from retouchd.watch.settle import SettleTracker
 from retouchd.watch.wake import Wake
 
@@ -30,6 +30,8 @@ _LEAST_PAUSE_S = 0.3
 """Between two looks at one root, however often events poke it."""
 _REST_WHEN_POKED = 3.0
 """And this many times what a look takes."""
+_YOUNG_S = 1.0
+"""How old an answer may be for who touches a root: it is not asked anew for each of its folders."""
 _DAY_S = 86_400.0
 _PRUNE_PAUSE_S = 3600.0
 
@@ -55,7 +57,7 @@ class Intake:
         self.roots: dict[Path, Root] = {}
         self._followed_lists: set[tuple[Path, Path]] = set()
         self._trackers: dict[Path, SettleTracker] = {}
-        self._prune_s = 0.0
+        self._prune_s, self._asked_s = 0.0, float("-inf")
         self.reconfigure(settings)
 
     def reconfigure(self, settings: Settings) -> None:
@@ -92,7 +94,31 @@ class Intake:
         Of a mirror that several share one of them tells enough: it is off where their mirror is.
         """
         its = [root for _, root in self._with_results_at(folder)]
-        return not its or any(r.mount and not r.offline for r in its)
+        return not its or any(self._there(root) for root in its)
+
+    def there(self, key: bytes) -> bool:
+        """Whether the folders of a root answer now: asked before its photos are touched.
+
+        A share that died since the last look held the whole service: who looked for corrections, every three
+        seconds, nearly always met it first.
+        """
+        return self._there(self.roots[Path(os.fsdecode(key))])
+
+    def _there(self, root: Root) -> bool:
+        if self._clock() - self._asked_s >= _YOUNG_S:
+            self._ask_who_is_there()
+            self._asked_s = self._clock()
+        return bool(root.mount) and not root.offline
+
+    def _ask_who_is_there(self) -> None:
+        well = [root for root in self.roots.values() if root.mount and not root.offline]
+        self._alive()
+        knock_at(well)
+        for root in well:
+            root.offline = root.silent()
+            if root.offline:
+                self._health_changed(root)
+                self._journal.note_root(root.key, "offline", root.offline)
 
     def answers(self, folder: Path) -> bool:
         """Whether who asks for results there gets an answer, be it that they are not there."""
@@ -117,16 +143,22 @@ class Intake:
     def look(self) -> None:
         """Look at every root that is due or was poked."""
         self._prune()
-        for path, root in self.roots.items():
+        for root in self.roots.values():
             if root.poked:
                 pause = max(_LEAST_PAUSE_S, _REST_WHEN_POKED * root.cost_s)
                 root.next_look_s = min(root.next_look_s, self._clock() + pause)
                 root.poked = False
-            if self._clock() >= root.next_look_s:
-                self._alive()  # twelve shares of one dead NAS are waited for as long as the watchdog waits
-                self._look_at(path, root)
+        due = [root for root in self.roots.values() if self._clock() >= root.next_look_s]
+        while due:
+            self._alive()
+            knock_at(due)
+            asked_s = self._clock()
+            # After a long look those that are left are asked again: they may have died since.
+            while due and self._clock() - asked_s < knock.PATIENCE_S:
+                self._alive()
+                self._look_at(due.pop(0))
 
-    def _look_at(self, path: Path, root: Root) -> None:
+    def _look_at(self, root: Root) -> None:
         before, root.looked_s = (root.offline, root.mount, root.lost), self._clock()
         closed = root.unwritable
         root.check(self._table)
@@ -144,7 +176,7 @@ class Intake:
         self._journal.note_root(root.key, "offline" if root.offline else "online", root.offline or root.mode)
         # To find out that a share does not answer is waiting, not work that wants twenty times its rest.
         root.cost_s = 0.0 if root.offline else self._clock() - root.looked_s
-        self._plan_next(path, root)
+        self._plan_next(root)
 
     @staticmethod
     def _note_barred(root: Root, found: scanner.Found) -> None:
@@ -163,11 +195,11 @@ class Intake:
             found.files = {p: s for p, s in found.files.items() if found.covers(p)}
         return found
 
-    def _plan_next(self, path: Path, root: Root) -> None:
+    def _plan_next(self, root: Root) -> None:
         """The next look comes early when a file could have settled by then."""
         now = self._clock()
         shortest = root.settle_s(self._settings, root.watch.path)
-        due = self._trackers[path].next_due(root.looked_s, shortest)
+        due = self._trackers[root.watch.path].next_due(root.looked_s, shortest)
         latest = now + root.interval_s(self._settings)
         root.next_look_s = (
             latest

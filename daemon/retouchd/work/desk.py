@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from retouch_engine import Corrections, Recipe
-from retouchd.jobs import Digest, InstanceId
+from retouchd.jobs import Digest, InstanceId, Outcome
+from retouchd.results import corrections
 from retouchd.results.corrections import LastRun, Memory
 from retouchd.state.journal import Journal
 from retouchd.state.rows import Row
@@ -32,6 +33,8 @@ class Desk:
     published: Callable[[Path], None]
     """Told of each folder that changed."""
     alive: Callable[[], None] = lambda: None
+    there: Callable[[bytes], bool] = lambda _: True
+    """Whether the folders of a root answer, asked now."""
     away: Callable[[Path], bool] = lambda _: False
     """Whether a path lies on a mount below its root that went away."""
     answers: Callable[[Path], bool] = lambda _: True
@@ -60,3 +63,13 @@ class InHand:
     def key(self) -> Digest:
         """Names the work: the recipe, and what a person decided."""
         return Digest((self.memory.decided if self.memory else Corrections()).key(self.recipe.digest))
+
+
+def remembered(hand: InHand, outcome: Outcome, folder: Path) -> InHand:
+    """The photo in hand with what was read from an edited mask; kept before anything is published."""
+    if hand.memory is None or hand.mask is None:
+        return hand
+    memory = corrections.learned(hand.memory, outcome.record, "mask")
+    memory = replace(memory, masks=(*memory.masks, hand.mask[1]), approved="")
+    corrections.write(hand.row.file, folder, memory)
+    return replace(hand, memory=memory)

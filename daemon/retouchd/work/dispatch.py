@@ -29,16 +29,18 @@ from retouchd.results.publish import Parcel, Published
 from retouchd.state.rows import Row
 from retouchd.text import shown
 from retouchd.work import protocol
-from retouchd.work.desk import Desk, InHand
+from retouchd.work.desk import Desk, InHand, remembered
 from retouchd.work.supervisor import Supervisor
 from retouchd.work.twins import Twins
-from retouchd.work.verdicts import after_failure, after_publishing_failed
+from retouchd.work.verdicts import DEADLY, after_failure, after_publishing_failed
 
 SCRATCH = "scratch"
 """The folder in the state folder where a worker's libraries put their temporary files."""
 
 _MOST_WAITING = 4
 """Finished results of one folder that wait until they can be written there."""
+_QUIET_S = 60.0
+"""After which a worker is asked about whose share is away: a large photo takes so long in one stage."""
 
 
 class Dispatcher:
@@ -65,6 +67,7 @@ class Dispatcher:
         if self._desk.room.lacking:
             self._desk.room.is_there()  # also with nothing in line: the status said "full" until a photo came
         for keeper in self._desk.crew.everybody:
+            self._let_go_of_the_dead(keeper)
             for message in list(keeper.poll()):
                 stirred = True
                 self._hear(keeper, message)
@@ -94,7 +97,7 @@ class Dispatcher:
         if not free or keeper in self._hands:
             return False
         row = self._desk.journal.next_queued(self._desk.online())
-        if row is None or not self._desk.room.is_there():
+        if row is None or not self._there(row) or not self._desk.room.is_there():
             return False
         try:
             recipe = self._prepare(row)
@@ -215,7 +218,7 @@ class Dispatcher:
                 self._clean(hand.row)
                 if message.failure.code == "disk-full":  # that of the state folder
                     self._desk.room.did_not_suffice()
-                self._failed(hand.row, message.failure)
+                self._failed(hand.row, self._whose(hand.row, message.failure))
             else:
                 self._rendered(hand, message)
         elif message["event"] == "claimed":
@@ -227,6 +230,24 @@ class Dispatcher:
             last = self._twins.last_run(hand.row, memory, painted=mask is not None)
             self._hands[keeper] = replace(hand, memory=memory, mask=mask, last=last)
             self._known_or_retouch(keeper, digest)
+
+    def _let_go_of_the_dead(self, keeper: Supervisor) -> None:
+        """Free a worker that waits for a dead share: all other folders waited with it, for a quarter hour."""
+        hand = self._hands.get(keeper)
+        if hand and keeper.quiet_s > _QUIET_S and self._watched(hand.row) and not self._there(hand.row):
+            keeper.let_go()
+
+    def _there(self, row: Row) -> bool:
+        return self._desk.there(row.root)
+
+    def _whose(self, row: Row, failure: Failure) -> Failure:
+        """A worker that stood still over a dead share did so because of the share, and not of the photo.
+
+        A NAS that died in the middle of the same photo twice had it set aside.
+        """
+        if failure.code in DEADLY and not self._there(row):
+            return Failure.of(TargetUnavailable(row.file.parent, "it does not answer"))
+        return failure
 
     def _known_or_retouch(self, keeper: Supervisor, digest: Digest) -> None:
         hand = self._hands[keeper]
@@ -287,7 +308,7 @@ class Dispatcher:
     def _publish_one(self) -> bool:
         """Publish the next finished render: of this run, or of a daemon that crashed."""
         row = self._desk.journal.next_rendered(self._desk.online())
-        if row is None:
+        if row is None or not self._there(row):
             return False
         saved = self._desk.journal.save(replace(row, state=State.PUBLISHING))
         if saved is None:
@@ -361,16 +382,6 @@ def _sweep(place: Path, kept: Collection[str] = ()) -> None:
         else:
             with contextlib.suppress(OSError):
                 Path(entry.path).unlink()
-
-
-def remembered(hand: InHand, outcome: Outcome, folder: Path) -> InHand:
-    """The photo in hand with what was read from an edited mask; kept before anything is published."""
-    if hand.memory is None or hand.mask is None:
-        return hand
-    memory = corrections.learned(hand.memory, outcome.record, "mask")
-    memory = replace(memory, masks=(*memory.masks, hand.mask[1]), approved="")
-    corrections.write(hand.row.file, folder, memory)
-    return replace(hand, memory=memory)
 
 
 def _facts(row: Row) -> dict[str, Any]:

@@ -39,8 +39,9 @@ class Room:
         """
         wanted = self._wanted_bytes if self._clock() < self._until_s else mounts.NO_ROOM_BYTES
         free = mounts.free_bytes(self._place)
-        if free is not None and free < wanted:
-            self.lacking = f"all work waits: the disk of {shown(self._place)} is full; free some space"
+        if (free is not None and free < wanted) or not mounts.takes(self._place, mounts.NO_ROOM_BYTES):
+            full = f"the disk of {shown(self._place)} is full, or a quota used up"
+            self.lacking = f"all work waits: {full}; free some space"
             self._trouble.met(self.lacking)
         else:
             self.lacking, self._begun_with_bytes = "", free or 0

@@ -28,6 +28,8 @@ STUCK_S = 120.0
 _ABSENT_S = 10.0
 """The loop looks each second; what passes beyond this, as where a share hangs, is not the worker's."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_END_S = 10.0
+"""How long a worker that was killed is waited for."""
 _RESPAWN_PAUSES_S = (0.0, 0.0, 1.0, 5.0, 15.0, 30.0)
 
 
@@ -95,6 +97,8 @@ class Supervisor:
         self._buffer = bytearray()
         self._began_s = 0.0
         self._heard_s = 0.0
+        self._staged_s = 0.0
+        self._let_go = False
         self._looked_s = 0.0
         self.stuck_s = STUCK_S
         self.failures = 0
@@ -110,6 +114,15 @@ class Supervisor:
     def pid(self) -> int | None:
         """The worker's process id."""
         return self._process.pid if self._process else None
+
+    @property
+    def quiet_s(self) -> float:
+        """Seconds for which the order in hand has not come further."""
+        return self._clock() - self._staged_s if self.busy else 0.0
+
+    def let_go(self) -> None:
+        """Have the next poll replace the worker: what it waits for does not come."""
+        self._let_go = True
 
     @property
     def outdated(self) -> bool:
@@ -139,7 +152,8 @@ class Supervisor:
     def send(self, message: dict[str, Any]) -> None:
         """Give the idle worker an order. A worker that just died is noticed by the next poll."""
         assert self._process is not None and self._process.stdin is not None and not self.busy  # noqa: PT018
-        self.busy, self.stage, self._began_s = True, "", self._clock()
+        self.busy, self.stage, self._let_go = True, "", False
+        self._began_s = self._staged_s = self._clock()
         rest = memoryview(protocol.encode(message))
         with contextlib.suppress(BrokenPipeError):
             while rest:  # a signal in the middle of a long order ends a write early
@@ -180,6 +194,8 @@ class Supervisor:
         now = self._clock()
         if self.busy and now - self._began_s > self.job_seconds:
             return TimeLimit(self.job_seconds)
+        if self._let_go:
+            return WorkerStuck(self.quiet_s)
         if now - self._heard_s > self.stuck_s:
             return WorkerStuck(now - self._heard_s)
         used, limit = self._resident_bytes(), self.plan.memory_bytes
@@ -200,7 +216,7 @@ class Supervisor:
             self.why_not_ready = message["message"]
             return
         elif message["event"] == "stage":
-            self.stage = message["name"]
+            self.stage, self._staged_s = message["name"], self._clock()
         elif message["event"] == "beat":
             self.models = message.get("models", {})
             return
@@ -248,8 +264,11 @@ class Supervisor:
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe is not None:
                     pipe.close()
-            self._process.wait()
+            # Who waits for a dead share may not even be killed; it ends when that answers.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_END_S)
         self._process, self.ready, self.busy, self.stage = None, False, False, ""
+        self._let_go = False
         self.models = {}
 
     def kill(self) -> None:

@@ -1,7 +1,8 @@
 """What there is to review: the records below the watched folders, as shoots of photos.
 
 Only what this walk found can be asked for, so no request can name a path. A photo whose source is no plain
-file inside its own folder is left out: a record is a text that anybody could have written.
+file inside its own folder is left out: a record is a text that anybody could have written. A share that does
+not answer is named and left out: one dead NAS kept everybody from the photos of all others.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from retouch_engine import Decision
-from retouchd import ignores, naming, presence
+from retouchd import ignores, knock, naming, presence
+from retouchd.knock import Knock
 from retouchd.naming import OWN_FOLDER, RECORD, ResultSet
 from retouchd.results import corrections, record
 from retouchd.results.corrections import BrokenCorrections, Memory
@@ -94,6 +96,62 @@ class Shoot:
         return sum(photo.approved for photo in self.photos)
 
 
+class _Walk:
+    """One place, walked in a thread of its own: where it does not answer, only that thread waits."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.shoots: tuple[Shoot, ...] = ()
+        """As they were when it was last walked through."""
+        self.there = [knock.at(folder) for folder in {place.results, place.sources}]
+        self.through = Knock(self._again)
+        self._known: dict[Path, tuple[tuple[int, ...], Photo | None]] = {}
+
+    def _again(self) -> None:
+        self.shoots = tuple(self._found())
+
+    def _found(self) -> Iterator[Shoot]:
+        place = self.place
+        for where, folders, _ in os.walk(place.results):
+            folder = Path(where)
+            own = folder / OWN_FOLDER
+            if OWN_FOLDER in folders and _may_be_looked_into(own):
+                photos = self._photos(folder, own)
+                if photos:
+                    relative = folder.relative_to(place.results)
+                    name = place.sources.name if relative == Path() else f"{place.sources.name}/{relative}"
+                    # By where the photos are: results of several folders may come together in one.
+                    shoot_id = _id(place.sources / relative / OWN_FOLDER)
+                    yield Shoot(shoot_id, folder, shown(name), photos)
+            folders[:] = sorted(f for f in folders if not ignores.folder_ignored(f))
+
+    def _photos(self, folder: Path, own: Path) -> tuple[Photo, ...]:
+        """The latest set of each photo of a folder."""
+        latest: dict[Path, Photo] = {}
+        for path in own.glob("*.json"):
+            photo = self._read(folder, path)
+            if photo is not None:
+                before = latest.get(photo.source)
+                if before is None or before.names.number < photo.names.number:
+                    latest[photo.source] = photo
+        return tuple(sorted(latest.values(), key=lambda p: (p.asks == 0, p.name)))
+
+    def _read(self, folder: Path, path: Path) -> Photo | None:
+        decided = folder / OWN_FOLDER / naming.CORRECTIONS_FOLDER
+        stamp = (*_stamp(path), *_stamp(decided))
+        known = self._known.get(path)
+        if known is None or known[0] != stamp:
+            told = record.read(path)
+            try:
+                known = (stamp, _photo(self.place, folder, path, told) if told else None)
+            # Its folder does not let us look, or no photo can have its name. The others have nothing to do
+            # with that: one such record was the end of the whole page.
+            except (OSError, ValueError):
+                return None
+            self._known[path] = known
+        return known[1]
+
+
 @dataclass(slots=True)
 class Album:
     """Walks the places when its knowledge is older than two seconds; reads only records that changed."""
@@ -102,16 +160,30 @@ class Album:
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _walked_s: float = -1e9
     _shoots: tuple[Shoot, ...] = ()
-    _known: dict[tuple[Place, Path], tuple[tuple[int, ...], Photo | None]] = field(default_factory=dict)
+    _walks: dict[Place, _Walk] = field(default_factory=dict)
+    silent: tuple[str, ...] = ()
+    """Folders of results that did not answer: nothing of them is shown, else who opens it waits for ever."""
+    late: tuple[str, ...] = ()
+    """Folders of results that were not walked through in time: they are shown as they were."""
 
     def shoots(self) -> tuple[Shoot, ...]:
         """Every folder with results, those that ask for a look first."""
         with self._lock:
             if time.monotonic() - self._walked_s > _FRESH_S:
-                found = [shoot for place in self.places for shoot in self._walk(place)]
-                self._shoots = tuple(sorted(found, key=lambda s: (s.asks == 0, s.name)))
+                self._walk()
                 self._walked_s = time.monotonic()
             return self._shoots
+
+    def _walk(self) -> None:
+        self._walks = {place: self._walks.get(place) or _Walk(place) for place in self.places}
+        walks = list(self._walks.values())
+        dead = knock.together(one for walk in walks for one in walk.there)
+        there = [walk for walk in walks if not any(one in dead for one in walk.there)]
+        open_still = knock.together(walk.through for walk in there)
+        found = [shoot for walk in there for shoot in walk.shoots]
+        self._shoots = tuple(sorted(found, key=lambda s: (s.asks == 0, s.name)))
+        self.silent = tuple(shown(walk.place.results) for walk in walks if walk not in there)
+        self.late = tuple(shown(walk.place.results) for walk in there if walk.through in open_still)
 
     def forget(self) -> None:
         """Walk again with the next question."""
@@ -135,46 +207,6 @@ class Album:
 
     def _among(self, photo_id: str) -> tuple[Shoot, Photo] | None:
         return next(((s, p) for s in self.shoots() for p in s.photos if p.id == photo_id), None)
-
-    def _walk(self, place: Place) -> Iterator[Shoot]:
-        for where, folders, _ in os.walk(place.results):
-            folder = Path(where)
-            own = folder / OWN_FOLDER
-            if OWN_FOLDER in folders and _may_be_looked_into(own):
-                photos = self._photos(place, folder, own)
-                if photos:
-                    relative = folder.relative_to(place.results)
-                    name = place.sources.name if relative == Path() else f"{place.sources.name}/{relative}"
-                    # By where the photos are: results of several folders may come together in one.
-                    shoot_id = _id(place.sources / relative / OWN_FOLDER)
-                    yield Shoot(shoot_id, folder, shown(name), photos)
-            folders[:] = sorted(f for f in folders if not ignores.folder_ignored(f))
-
-    def _photos(self, place: Place, folder: Path, own: Path) -> tuple[Photo, ...]:
-        """The latest set of each photo of a folder."""
-        latest: dict[Path, Photo] = {}
-        for path in own.glob("*.json"):
-            photo = self._read(place, folder, path)
-            if photo is not None:
-                before = latest.get(photo.source)
-                if before is None or before.names.number < photo.names.number:
-                    latest[photo.source] = photo
-        return tuple(sorted(latest.values(), key=lambda p: (p.asks == 0, p.name)))
-
-    def _read(self, place: Place, folder: Path, path: Path) -> Photo | None:
-        decided = folder / OWN_FOLDER / naming.CORRECTIONS_FOLDER
-        stamp = (*_stamp(path), *_stamp(decided))
-        known = self._known.get((place, path))
-        if known is None or known[0] != stamp:
-            told = record.read(path)
-            try:
-                known = (stamp, _photo(place, folder, path, told) if told else None)
-            # Its folder does not let us look, or no photo can have its name. The others have nothing to do
-            # with that: one such record was the end of the whole page.
-            except (OSError, ValueError):
-                return None
-            self._known[place, path] = known
-        return known[1]
 
 
 def _may_be_looked_into(own: Path) -> bool:

@@ -76,7 +76,8 @@ class Site:
         """
         match path.strip("/").split("/"):
             case [""]:
-                return self._page("shoots", shoots=self.album.shoots())
+                shoots = self.album.shoots()
+                return self._page("shoots", shoots=shoots, silent=self.album.silent, late=self.album.late)
             case ["shoot", shoot]:
                 return self._page("shoot", shoot=self._shoot(shoot))
             case ["photo", photo]:
@@ -87,9 +88,9 @@ class Site:
                 data = resources.files("retouchd.web.review").joinpath("static", name).read_bytes()
                 return Reply(200, _STATIC[name], data, 300)
             case ["progress"]:
-                shoots = self.album.shoots()
-                photos = sum(len(s.photos) for s in shoots)
-                return _json({"says": self.says(), "photos": photos, "asks": sum(s.asks for s in shoots)})
+                now = self.album.shoots()
+                photos = sum(len(s.photos) for s in now)
+                return _json({"says": self.says(), "photos": photos, "asks": sum(s.asks for s in now)})
         raise NotHere
 
     def _of_photo(self, photo: Photo, what: list[str]) -> Reply:

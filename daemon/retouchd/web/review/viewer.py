@@ -6,18 +6,23 @@ answer    one line with a JSON object, {"bytes": N} or {"about": ...} or {"faile
 
 from __future__ import annotations
 
+import contextlib
 import json
+import select
 import subprocess
 import sys
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+from retouchd import knock
 from retouchd.errors import RetouchdError
+from retouchd.knock import Knock
 
 _MOST_TILES = 400
 """Kept as they were sent: going back to a place that was looked at costs nothing."""
+_END_S = 5.0
 
 
 class NoPicture(RetouchdError):
@@ -34,6 +39,7 @@ class Tiles:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
+        self._knocks: dict[Path, Knock] = {}
 
     def about(self, source: Path) -> dict[str, int]:
         """Width, height, levels, tile and orientation of a photo; it stays decoded for what follows.
@@ -71,7 +77,8 @@ class Tiles:
     def _end(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.communicate()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # some dead shares let nobody end
+                self._process.communicate(timeout=_END_S)
             self._process = None
 
     def _ask(self, question: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
@@ -85,11 +92,26 @@ class Tiles:
             try:
                 self._process.stdin.write(json.dumps(question).encode("ascii") + b"\n")
                 self._process.stdin.flush()
+                self._wait_for_an_answer(self._process.stdout, question)
                 answer = json.loads(self._process.stdout.readline())
                 data = self._process.stdout.read(answer.get("bytes", 0))
+            except NoPicture:
+                self._end()
+                raise
             except (OSError, ValueError):
                 self._end()
                 raise NoPicture("the photo could not be decoded") from None
         if "failed" in answer:
             raise NoPicture(answer["failed"])
         return answer, data
+
+    def _wait_for_an_answer(self, answers: IO[bytes], question: dict[str, Any]) -> None:
+        """Wait for as long as the shares of the photo answer, however slow they are.
+
+        One photo on a dead share kept everybody from the pictures of all others.
+        """
+        folders = [Path(question[key]).parent for key in ("source", "heal") if question.get(key)]
+        asked = [self._knocks.setdefault(folder, knock.at(folder)) for folder in folders]
+        while not select.select([answers], [], [], knock.PATIENCE_S)[0]:
+            if knock.together(asked):
+                raise NoPicture("the share of the photo does not answer")
