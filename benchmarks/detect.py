@@ -43,6 +43,7 @@ from retouch_engine import Kind, Recipe
 from retouch_engine.detect import DETECTORS, Detector, chosen
 from retouch_engine.detect.learned import Learned
 from retouch_engine.heal import HEALERS
+from retouch_engine.remnant import whole
 from retouch_engine.route import plan, spared
 from retouch_engine.survey import Scene, survey
 from retouch_engine.types import Box, DetectorId, Photo, PixelScale, Spot
@@ -103,7 +104,7 @@ def measured(photos: Iterable[Portrait], ways: dict[str, Find]) -> dict[str, Tal
             tally, begun = tallies[name], time.process_time()
             steps = plan(way(portrait, photo, scene), recipe, takes, scene)
             if name != "a* blobs":
-                steps = spared(steps, scene)
+                steps = whole(photo, scene, spared(steps, scene))
             tally.seconds += time.process_time() - begun
             tally.megapixels += photo.height * photo.width / 1e6
             tally.faces += len(scene.faces)

@@ -81,7 +81,7 @@ def draw(source: Path, out: Path, how: Looking) -> dict[str, Any]:
     scene = survey(photo, opinions=Opinions.of(how.stock.models))
     found = chosen(scene).detect(photo, scene, recipe)
     spots, _ = recalled(found, scene, how.sitting, recipe.agree)
-    steps, notes = routed(scene, spots, recipe, HEALERS)
+    steps, notes = routed(photo, scene, spots, recipe, HEALERS)
     out.mkdir(parents=True, exist_ok=True)
     pictures = {"explained": _overlay(photo, scene, steps)}
     if how.maps:

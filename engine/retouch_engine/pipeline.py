@@ -25,6 +25,7 @@ from retouch_engine.heal import HEALERS, Healer
 from retouch_engine.recall import place_of, recalled
 from retouch_engine.recipe import Recipe
 from retouch_engine.record import Decision, SpotRecord
+from retouch_engine.remnant import whole
 from retouch_engine.resume import Begun, Standing
 from retouch_engine.sitting import Sitting
 from retouch_engine.survey import Opinions, Scene, survey
@@ -147,7 +148,7 @@ class _Work:
             spots = detector.detect(self.photo, self.scene, self.recipe)
             spots, followed = recalled(spots, self.scene, sitting, self.recipe.agree)
         with clock.stage("route"):
-            steps, notes = routed(self.scene, spots, self.recipe, self.crew.healers)
+            steps, notes = routed(self.photo, self.scene, spots, self.recipe, self.crew.healers)
         with clock.stage("heal"):
             steps = grown(self.photo, self.scene, steps)
         return Standing(steps, (), (), detector.spec.id, begun, notes, followed)
@@ -213,6 +214,7 @@ def _by_spot(outcomes: Sequence[Outcome]) -> dict[int, Outcome]:
 
 
 def routed(
+    photo: Photo,
     scene: Scene,
     spots: Sequence[Spot],
     recipe: Recipe,
@@ -220,7 +222,7 @@ def routed(
 ) -> tuple[tuple[Step, ...], tuple[str, ...]]:
     """What becomes of each spot before any is healed, and notes on the whole."""
     takes = {healer_id: healer.spec.takes for healer_id, healer in healers.items()}
-    steps = route.spared(route.plan(spots, recipe, takes, scene), scene)
+    steps = whole(photo, scene, route.spared(route.plan(spots, recipe, takes, scene), scene))
     steps, notes = route.within_share(steps, recipe, scene)
     return steps, (*noted(spots), *notes)
 

@@ -17,6 +17,7 @@ from retouch_engine.imaging.bands import blur
 from retouch_engine.imaging.density import encode
 from retouch_engine.imaging.masks import placed
 from retouch_engine.record import Decision
+from retouch_engine.remnant import whole
 from retouch_engine.route import plan, spared
 from retouch_engine.survey import Cause, Scene, survey
 from retouch_engine.survey.suspects import Suspect
@@ -109,6 +110,24 @@ def test_a_spot_bent_around_what_is_protected_is_offered(reach: int, offered: bo
     (step,) = spared(plan([ring], Recipe(), HEALERS, scene), scene)
     assert (step.healers == (), step.review, "around" in step.reason) == (offered,) * 3
     assert not offered or "nostril" in step.reason
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+@pytest.mark.parametrize("cause", [Cause.HAIR, Cause.LIPS, Cause.STUBBLE])
+def test_a_spot_of_which_a_part_would_stay_is_offered(cause: Cause, goes_on: bool) -> None:
+    half = replace(spot(Kind.PIMPLE), mask=np.hypot(*(np.mgrid[:20, :20] - 9.5)) < 10)
+    pixels = np.full((400, 400, 3), (200, 150, 130), np.uint8)
+    drawn = placed(half.mask, half.box, Box(0, 0, 400, 400))
+    level, causes = np.zeros((400, 400), np.float32), np.full((400, 400), cause, np.uint16)
+    level[:, :56] = 1
+    half = replace(half, mask=half.mask & (level[50:70, 50:70] == 0))
+    if not goes_on:
+        drawn &= level == 0
+    pixels[drawn] = (190, 110, 100)
+    scene = replace(SKIN, level=level, causes=causes)
+    (step,) = whole(Photo(pixels), scene, plan([half], Recipe(), HEALERS, scene))
+    offered = goes_on and cause != Cause.STUBBLE
+    assert (step.healers == (), step.review, "would stay" in step.reason) == (offered,) * 3
 
 
 MADE_FOR = {

@@ -176,13 +176,14 @@ def test_colours_that_tell_no_mole_are_noted_of_the_photo_once() -> None:
         figures = {**RED, **shown}
         return Spot(number, box, mask, 4.0, Kind.RED_SPOT, 0.9, sure=False, reason="drawn", features=figures)
 
-    scene = scene_of(Photo(np.full((60, 90, 3), 180, np.uint8)))
+    photo = Photo(np.full((60, 90, 3), 180, np.uint8))
+    scene = scene_of(photo)
     flat = [spot(1, blue_unevenness=0.5), spot(2, blue_unevenness=0.5)]
     for spots, what in (
         (flat, "look has too little blue"),
         ([spot(1, skin_redness=-0.2, graded=1.2)], "light leaves too little red"),
     ):
-        _, notes = routed(scene, spots, Recipe(), HEALERS)
+        _, notes = routed(photo, scene, spots, Recipe(), HEALERS)
         assert notes == (f"this photo's {what} to tell a mole by: what was found is only offered",)
     (graded,) = noted([spot(1, graded=1.2), spot(2, graded=1.2)])
     assert "grade was taken back" in graded
