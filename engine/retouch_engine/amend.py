@@ -31,9 +31,11 @@ _MOST = 0.5
 _SLOP_PX = 1
 _BRUSH_SHARE = 0.35
 """A brush that reaches this far beyond a spot, in its diameters, meant the spot."""
-_LEAST_OUTLINE = 0.5
-"""Of a heal's outline that is white yet where a part of it was painted black: around a small brush on a mask
-that was begun empty all of it is black."""
+_LEAST_AS_WRITTEN = 0.5
+"""Of the outlines of heals and of all offers, or of one heal's own outline, that is not black where a part of
+a heal was painted black: around small brushes on a mask that was begun empty all of it is. Asked of the own
+outline alone, a brush that went around three quarters of it said nothing, and what it had painted was
+healed."""
 _REASONS = {
     Wish.HEAL: "a person asked for it",
     Wish.KEEP: "a person wants it kept",
@@ -105,17 +107,21 @@ def painted(
         anew: nothing was healed yet when it was painted: what is black may be what nobody painted.
     """
     white = mask > (HEAL + IGNORE) // 2
-    wishes, part = [], {}
+    wishes, part, offers = [], {}, []
     for step in steps:
         wish = _read(mask[step.spot.box.slices][step.spot.mask], step, step.spot.id in healed)
         if wish is not None:
             wishes.append(Correction(_listed(step.spot.box), wish, shape=_shape(step.spot.mask)))
-        elif step.spot.id in healed and not anew:
+        elif step.spot.id in healed:
             part[healed[step.spot.id].spot_id] = healed[step.spot.id]
+        if step.spot.id not in healed and (step.healers or step.review) and wish is not Wish.HEAL:
+            offers.append(mask[step.spot.box.slices][step.spot.mask])
         if wish is Wish.HEAL or step.healers:
             _wipe(white, step)
-    kept = (wish for patch in part.values() for wish in _blackened(mask, patch))
-    return (*wishes, *kept, *_new(white))
+    heals = () if anew else tuple(part.values())
+    ours = _as_written([*(_outline_of(mask, patch) for patch in heals), *offers])
+    heeded = (p for p in heals if ours or _as_written([_outline_of(mask, p)]))
+    return (*wishes, *(wish for patch in heeded for wish in _blackened(mask, patch)), *_new(white))
 
 
 def mask_of(correction: Correction) -> Bool:
@@ -197,12 +203,21 @@ def _read(values: NDArray[np.uint8], step: Step, healed: bool) -> Wish | None:
     return None if black >= _MOST else Wish.REVIEW
 
 
+def _as_written(values: Sequence[NDArray[np.uint8]]) -> bool:
+    """Whether what was written white or grey into a mask is not black now, for the most part."""
+    black = np.concatenate([np.zeros(0, np.bool_), *(v < IGNORE // 2 for v in values)])
+    return bool(np.count_nonzero(~black) >= _LEAST_AS_WRITTEN * black.size)
+
+
+def _outline_of(mask: NDArray[np.uint8], patch: Patch) -> NDArray[np.uint8]:
+    """What a mask has on a heal's outline."""
+    inside = distance_inside(framed(patch.changed, repeated=False))[1:-1, 1:-1]
+    return mask[patch.box.slices][patch.changed & (inside <= 1)]
+
+
 def _blackened(mask: NDArray[np.uint8], patch: Patch) -> Iterator[Correction]:
     """What was painted black of a heal of which the larger part stays."""
     black = patch.changed & (mask[patch.box.slices] < IGNORE // 2)
-    outline = patch.changed & (distance_inside(framed(patch.changed, repeated=False))[1:-1, 1:-1] <= 1)
-    if np.count_nonzero(outline & ~black) < _LEAST_OUTLINE * np.count_nonzero(outline):
-        return
     # All of each stroke; what is nowhere as thick as a brush is a rim.
     _, strokes = cv2.connectedComponents(black.view(np.uint8), connectivity=8)
     kept = np.isin(strokes, strokes[_solid(black)])

@@ -16,6 +16,7 @@ from retouch_engine.amend import mask_of
 from retouch_engine.codec.rows import changed_box, compose_box
 from retouch_engine.codec.write import mask_rows
 from retouch_engine.corrections import packed_bits, unpacked_bits
+from retouch_engine.imaging.masks import dilated
 from retouch_engine.pipeline import Retouched
 from retouch_engine.record import Decision, SpotRecord
 from retouch_engine.types import Bool, Photo
@@ -170,6 +171,20 @@ def test_what_is_painted_black_of_a_heal_stays_as_it_is(photo: Photo, plain: Ret
     assert pipeline.retouch(photo, Recipe(sensitivity=80), quiet, done.corrections, third).corrections == (
         done.corrections
     )
+
+
+def test_all_around_a_heal_may_be_painted_black(photo: Photo, plain: Retouched) -> None:
+    patch = max(plain.patches, key=lambda p: p.changed.sum())
+    (step,) = [s for s in plain.steps if s.spot.id == patch.spot_id]
+    core = np.zeros((photo.height, photo.width), bool)
+    core[step.spot.box.slices] = step.spot.mask
+    black = changed_box([patch], photo.frame) & ~dilated(core, 1)
+    assert black.any()
+    mask = np.where(black, 0, written_mask(photo, plain)).astype(np.uint8)
+    beside = pipeline.Beside(mask, before=plain.standing)
+    done = pipeline.retouch(photo, Recipe(sensitivity=80), quiet, Corrections(), beside)
+    assert [c.wish for c in done.corrections.spots] == [Wish.KEEP]
+    assert not (changed_box(done.patches, photo.frame) & black).any()
 
 
 def test_a_small_brush_on_an_empty_mask_heals_the_whole_spot(photo: Photo, plain: Retouched) -> None:
