@@ -157,7 +157,16 @@ def _place(steps: Sequence[Step], wish: Correction) -> int | None:
     box = Box(y, x, y + height, x + width)
     shares = [(_alike(step.spot.box, box), -i) for i, step in enumerate(steps) if step.spot.box.meets(box)]
     share, index = max(shares, default=(0.0, 0))
-    return -index if share >= _SAME else None
+    return -index if share >= _SAME and not _of_a_part(wish, steps[-index].spot) else None
+
+
+def _of_a_part(wish: Correction, spot: Spot) -> bool:
+    """Whether a shape keeps less than the larger part of a spot, as black all around its middle does."""
+    if wish.wish is not Wish.KEEP or not wish.shape:
+        return False
+    x, y, width, height = wish.box
+    kept = placed(mask_of(wish), Box(y, x, y + height, x + width), spot.box) & spot.mask
+    return bool(np.count_nonzero(kept) < _MOST * np.count_nonzero(spot.mask))
 
 
 def _alike(a: Box, b: Box) -> float:
