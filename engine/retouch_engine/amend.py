@@ -3,13 +3,13 @@
 A wish finds its spot by where it lies; a wish to heal where no spot is known adds one. A painted mask is
 read into the same wishes, so that there is one way to correct a photo, whichever way it was told: white
 heals, black keeps, half grey leaves the spot to a person. A known spot counts by the larger part of its
-area; of one that is healed, what was white and was painted black stays as it is.
+area; of one that is healed, what was white and was painted black stays as it is, until it is white again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -62,7 +62,7 @@ def amended(
     for wish in wishes:
         place = _place(plan, wish)
         if place is not None:
-            plan[place] = _changed(plan[place], wish.wish, recipe, healers, scene)
+            plan[place] = _changed(plan[place], wish, recipe, healers, scene)
         elif wish.wish is Wish.HEAL:
             number = max((step.spot.id for step in plan), default=0) + 1
             (step,) = route.plan([_added(wish, number, scene)], recipe, healers, scene)
@@ -75,12 +75,9 @@ def without_kept(steps: Sequence[Step], wishes: Sequence[Correction]) -> tuple[S
 
     A wish with the very shape of a spot is about that spot alone, and no hole covers what stays anyway.
     """
-    whole = {(_listed(step.spot.box), _shape(step.spot.mask)) for step in steps}
-    for wish in wishes:
-        if wish.wish is Wish.KEEP and wish.shape and (wish.box, wish.shape) not in whole:
-            x, y, width, height = wish.box
-            kept = mask_of(wish), Box(y, x, y + height, x + width)
-            steps = tuple(_spared(step, *kept) for step in steps)
+    for wish in _parts(wishes, steps):
+        kept = _kept_by(wish)
+        steps = tuple(_spared(step, *kept) for step in steps)
     return tuple(steps)
 
 
@@ -96,7 +93,12 @@ def _spared(step: Step, kept: Bool, box: Box) -> Step:
 
 
 def painted(
-    mask: NDArray[np.uint8], steps: Sequence[Step], healed: Mapping[int, Patch], *, anew: bool
+    mask: NDArray[np.uint8],
+    steps: Sequence[Step],
+    healed: Mapping[int, Patch],
+    wishes: Sequence[Correction],
+    *,
+    anew: bool,
 ) -> tuple[Correction, ...]:
     """What a painted mask says beyond what is done anyway.
 
@@ -104,14 +106,20 @@ def painted(
         mask: uint8 ``(H, W)``: nearer to 255 than to 128 is white, nearer to 0 is black.
         steps: the plan that the mask was painted over, holes grown.
         healed: the heal of each spot whose heal came about.
+        wishes: what was said before; what these took out of a heal may be painted white again.
         anew: nothing was healed yet when it was painted: what is black may be what nobody painted.
     """
     white = mask > (HEAL + IGNORE) // 2
-    wishes, part, offers = [], {}, []
+    cuts = _cuts(white, wishes, steps)
+    said, part, offers = [], {}, []
     for step in steps:
         wish = _read(mask[step.spot.box.slices][step.spot.mask], step, step.spot.id in healed)
+        its = [cut for cut in cuts if wish is None and step.healers and _borders(step, cut)]
+        if any(cut.given_back for cut in its):
+            wish = Wish.HEAL
+            said += [cut.wish for cut in its if not cut.given_back]
         if wish is not None:
-            wishes.append(Correction(_listed(step.spot.box), wish, shape=_shape(step.spot.mask)))
+            said.append(Correction(_listed(step.spot.box), wish, shape=_shape(step.spot.mask)))
         elif step.spot.id in healed:
             part[healed[step.spot.id].spot_id] = healed[step.spot.id]
         if step.spot.id not in healed and (step.healers or step.review) and wish is not Wish.HEAL:
@@ -121,7 +129,7 @@ def painted(
     heals = () if anew else tuple(part.values())
     ours = _as_written([*(_outline_of(mask, patch) for patch in heals), *offers])
     heeded = (p for p in heals if ours or _as_written([_outline_of(mask, p)]))
-    return (*wishes, *(wish for patch in heeded for wish in _blackened(mask, patch)), *_new(white))
+    return (*said, *(wish for patch in heeded for wish in _blackened(mask, patch)), *_new(white))
 
 
 def mask_of(correction: Correction) -> Bool:
@@ -164,8 +172,7 @@ def _of_a_part(wish: Correction, spot: Spot) -> bool:
     """Whether a shape keeps less than the larger part of a spot, as black all around its middle does."""
     if wish.wish is not Wish.KEEP or not wish.shape:
         return False
-    x, y, width, height = wish.box
-    kept = placed(mask_of(wish), Box(y, x, y + height, x + width), spot.box) & spot.mask
+    kept = placed(*_kept_by(wish), spot.box) & spot.mask
     return bool(np.count_nonzero(kept) < _MOST * np.count_nonzero(spot.mask))
 
 
@@ -175,15 +182,19 @@ def _alike(a: Box, b: Box) -> float:
     return common / (a.width * a.height + b.width * b.height - common)
 
 
-def _changed(step: Step, wish: Wish, recipe: Recipe, healers: Mapping[HealerId, Takes], scene: Scene) -> Step:
+def _changed(
+    step: Step, asked: Correction, recipe: Recipe, healers: Mapping[HealerId, Takes], scene: Scene
+) -> Step:
+    wish = asked.wish
     if wish is not Wish.HEAL:
         return Step(step.spot, (), step.hole, step.box, _REASONS[wish], wish is Wish.REVIEW, str(wish))
-    if step.healers:
+    # Of a spot that is healed anyway a shape is only said where a part of it was taken out before.
+    if step.healers and not asked.shape:
         return step if step.wish == wish else replace(step, wish=str(wish))
     # As a painted spot: what a person asks for is not weighed against the odds or the protected parts.
-    (asked,) = route.plan([replace(step.spot, kind=Kind.PAINTED)], recipe, healers, scene)
-    reason = _REASONS[wish] if asked.healers else asked.reason
-    return replace(asked, spot=step.spot, reason=reason, wish=str(wish))
+    (whole,) = route.plan([replace(step.spot, kind=Kind.PAINTED)], recipe, healers, scene)
+    reason = _REASONS[wish] if whole.healers else whole.reason
+    return replace(whole, spot=step.spot, reason=reason, wish=str(wish))
 
 
 def _added(wish: Correction, number: int, scene: Scene) -> Spot:
@@ -229,11 +240,54 @@ def _blackened(mask: NDArray[np.uint8], patch: Patch) -> Iterator[Correction]:
     black = patch.changed & (mask[patch.box.slices] < IGNORE // 2)
     # All of each stroke; what is nowhere as thick as a brush is a rim.
     _, strokes = cv2.connectedComponents(black.view(np.uint8), connectivity=8)
-    kept = np.isin(strokes, strokes[_solid(black)])
-    if kept.any():
-        tight, at = bounding_box(kept), patch.box
+    for number in np.unique(strokes[_solid(black)]):
+        stroke = strokes == number
+        tight, at = bounding_box(stroke), patch.box
         box = at.x0 + tight.x0, at.y0 + tight.y0, tight.width, tight.height
-        yield Correction(box, Wish.KEEP, shape=_shape(kept[tight.slices]))
+        yield Correction(box, Wish.KEEP, shape=_shape(stroke[tight.slices]))
+
+
+def _parts(wishes: Sequence[Correction], steps: Sequence[Step]) -> list[Correction]:
+    """The wishes that keep parts of heals: a shape, and not that of a spot."""
+    whole = {(_listed(step.spot.box), _shape(step.spot.mask)) for step in steps}
+    kept = [w for w in wishes if w.wish is Wish.KEEP and w.shape]
+    return [w for w in kept if (w.box, w.shape) not in whole]
+
+
+def _kept_by(wish: Correction) -> tuple[Bool, Box]:
+    x, y, width, height = wish.box
+    return mask_of(wish), Box(y, x, y + height, x + width)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """What an earlier wish keeps of a heal, and whether it is white again."""
+
+    wish: Correction
+    kept: Bool
+    box: Box
+    given_back: bool
+
+
+def _cuts(white: Bool, wishes: Sequence[Correction], steps: Sequence[Step]) -> list[_Cut]:
+    """The parts that are kept; the paint over those that are white again is taken away."""
+    cuts = []
+    for wish in _parts(wishes, steps):
+        kept, box = _kept_by(wish)
+        if box.y1 > white.shape[0] or box.x1 > white.shape[1]:
+            continue
+        cuts.append(_Cut(wish, kept, box, bool(white[box.slices][kept].mean() > _MOST)))
+        if cuts[-1].given_back:
+            white[box.slices] &= ~kept
+    return cuts
+
+
+def _borders(step: Step, cut: _Cut) -> bool:
+    """Whether a hole ends where something that is kept begins."""
+    height, width = max(step.box.y1, cut.box.y1), max(step.box.x1, cut.box.x1)
+    near = step.box.grown(_SLOP_PX, height, width)
+    kept, hole = placed(cut.kept, cut.box, near), placed(step.hole, step.box, near)
+    return bool((kept & dilated(hole, _SLOP_PX)).any() and not (kept & hole).any())
 
 
 def _solid(mask: Bool) -> Bool:

@@ -197,6 +197,32 @@ def test_all_around_a_heal_may_be_painted_black(photo: Photo, plain: Retouched) 
         assert (told.decision, told.wish) != (Decision.KEPT, "keep")
 
 
+def test_what_was_painted_black_of_a_heal_and_is_white_again_is_healed_as_it_was(
+    photo: Photo, plain: Retouched
+) -> None:
+    def painted(black: Bool, done: Retouched, value: int) -> Retouched:
+        mask = np.where(black, value, written_mask(photo, done)).astype(np.uint8)
+        beside = pipeline.Beside(mask, before=done.standing)
+        return pipeline.retouch(photo, Recipe(sensitivity=80), quiet, done.corrections, beside)
+
+    patch = max(plain.patches, key=lambda p: p.changed.sum())
+    own = changed_box([patch], photo.frame)
+    columns = np.arange(photo.width)
+    left, right = (own & side for side in (columns < patch.box.x0 + 6, columns >= patch.box.x1 - 6))
+    cut = painted(left | right, plain, 0)
+    assert not (changed_box(cut.patches, photo.frame) & (left | right)).any()
+    # One of two parts: the other stays out.
+    half = painted(left, cut, 255)
+    assert np.array_equal(changed_box(half.patches, photo.frame) & own, own & ~right)
+    assert [c.wish for c in half.corrections.spots] == [Wish.KEEP] * 3 + [Wish.HEAL]
+    both = painted(left | right, cut, 255)
+    assert np.array_equal(result(photo, both), result(photo, plain))
+    assert len(both.spots) == len(plain.spots)
+    for done in (half, both):
+        assert np.array_equal(result(photo, again(photo, done.corrections)), result(photo, done))
+        assert painted(left & ~left, done, 0).corrections == done.corrections
+
+
 def test_a_small_brush_on_an_empty_mask_heals_the_whole_spot(photo: Photo, plain: Retouched) -> None:
     patch = max(plain.patches, key=lambda p: p.changed.sum())
     (step,) = [s for s in plain.steps if s.spot.id == patch.spot_id]
