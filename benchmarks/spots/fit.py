@@ -138,10 +138,8 @@ def weighing(rows: list[Row], heal: Judged, keep: Judged) -> Risk:
     company = company_of(rows, heal, keep)
     told = [
         (weighed(r.figures, h, k), r.label == "keep", _often(r))
-        for r, h, k in zip(rows, heal.tolist(), keep.tolist(), strict=True)
-        if r.label in SORTS
-        and h >= _THINKABLE
-        and (company[r.photo, r.scale] < FRECKLED or h >= SURE_AMONG_FRECKLES)
+        for r, h, k, among in zip(rows, heal.tolist(), keep.tolist(), company, strict=True)
+        if r.label in SORTS and h >= _THINKABLE and (among < FRECKLED or h >= SURE_AMONG_FRECKLES)
     ]
     table, kept, often = (np.array(column) for column in zip(*told, strict=True))
     return Risk(*_logistic(table, kept, often, _STIFF))

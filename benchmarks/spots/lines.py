@@ -52,11 +52,14 @@ def _people(rows: list[Row]) -> dict[tuple[str, float], list[int]]:
     return finds
 
 
-def company_of(rows: list[Row], heal: Judged, keep: Judged) -> dict[tuple[str, float], float]:
-    """How many freckles a photo has, at a size."""
-    return {
-        which: freckles(heal[some].tolist(), keep[some].tolist()) for which, some in _people(rows).items()
-    }
+def company_of(rows: list[Row], heal: Judged, keep: Judged) -> list[float]:
+    """For each row among how many freckles of its photo, at its size, it lies."""
+    company = [0.0] * len(rows)
+    for some in _people(rows).values():
+        finds = [rows[n].figures for n in some]
+        for n, among in zip(some, freckles(finds, heal[some].tolist(), keep[some].tolist()), strict=True):
+            company[n] = among
+    return company
 
 
 def worn_of(rows: list[Row], heal: Judged) -> dict[tuple[str, float], float]:
@@ -71,9 +74,8 @@ def fates_of(rows: list[Row], odds: Odds, bars: Bars) -> list[str]:
     """What becomes of each row: ``healed``, ``offered`` or ``left``."""
     fates, company, worn_marks = [], company_of(rows, odds.heal, odds.keep), worn_of(rows, odds.heal)
     columns = (column.tolist() for column in (odds.heal, odds.keep, odds.risk))
-    for r, h, k, risk in zip(rows, *columns, strict=True):
-        photo = r.photo, r.scale
-        figures = r.figures | {"company": company[photo], WORN: worn_marks[photo], RISK: risk}
+    for r, h, k, risk, among in zip(rows, *columns, company, strict=True):
+        figures = r.figures | {"company": among, WORN: worn_marks[r.photo, r.scale], RISK: risk}
         finding = named_find(figures, h, k, bars)
         fate = "left" if finding is None or finding.kind in PERMANENT else "offered"
         fates.append("healed" if finding is not None and finding.sure else fate)

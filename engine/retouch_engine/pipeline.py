@@ -117,7 +117,7 @@ def retouch(
                 standing = work.corrected(standing, wishes)
         known = {i: o.patch for i, o in _by_spot(standing.outcomes).items() if o.patch is not None}
         mask, anew = beside.mask, beside.before is None
-        if mask is not None and (wishes := painted(mask, standing.steps, known, anew=anew)):
+        if mask is not None and (wishes := painted(mask, standing.steps, known, standing.wishes, anew=anew)):
             corrections = corrections.and_then(wishes)
             standing = work.corrected(standing, corrections.spots[-len(wishes) :])
     outcomes, by_spot = standing.outcomes, _by_spot(standing.outcomes)
@@ -156,8 +156,8 @@ class _Work:
     def corrected(self, standing: Standing, wishes: Sequence[Correction]) -> Standing:
         """One more round of wishes."""
         steps = self.next(standing.steps, wishes)
-        less = _smaller(standing.steps, steps)
-        outcomes = tuple(o for o in standing.outcomes if less.isdisjoint(o.spot_ids))
+        other = _resized(standing.steps, steps)
+        outcomes = tuple(o for o in standing.outcomes if other.isdisjoint(o.spot_ids))
         done = (*standing.wishes, *wishes)
         return self.settled(replace(standing, steps=steps, outcomes=outcomes, wishes=done))
 
@@ -196,10 +196,10 @@ class _Work:
         return (*kept, *apart(wounds, outcomes, self.recipe, kept, self.crew.healers))
 
 
-def _smaller(before: Sequence[Step], now: Sequence[Step]) -> set[int]:
-    """The spots of a plan whose holes were cut since."""
+def _resized(before: Sequence[Step], now: Sequence[Step]) -> set[int]:
+    """The spots of a plan whose holes were cut since, or are whole again."""
     sizes = {step.spot.id: np.count_nonzero(step.hole) for step in before if step.healers}
-    return {s.spot.id for s in now if s.healers and np.count_nonzero(s.hole) < sizes.get(s.spot.id, 0)}
+    return {s.spot.id for s in now if s.healers and np.count_nonzero(s.hole) != sizes.get(s.spot.id, -1)}
 
 
 def _narrower(steps: Sequence[Step], outcomes: Sequence[Outcome]) -> dict[int, Step]:

@@ -16,9 +16,10 @@ from retouch_engine.amend import mask_of
 from retouch_engine.codec.rows import changed_box, compose_box
 from retouch_engine.codec.write import mask_rows
 from retouch_engine.corrections import packed_bits, unpacked_bits
+from retouch_engine.imaging.masks import eroded
 from retouch_engine.pipeline import Retouched
 from retouch_engine.record import Decision, SpotRecord
-from retouch_engine.types import Bool, Photo
+from retouch_engine.types import Bool, Patch, Photo
 
 
 def quiet(_: str) -> None:
@@ -126,6 +127,17 @@ def test_a_mask_that_nobody_touched_says_nothing(photo: Photo, plain: Retouched)
     assert np.array_equal(result(photo, done), result(photo, plain))
 
 
+def test_a_mask_made_black_and_white_heals_nothing_that_was_only_offered(
+    photo: Photo, plain: Retouched
+) -> None:
+    mask = np.where(written_mask(photo, plain) >= 128, 255, 0).astype(np.uint8)
+    beside = pipeline.Beside(mask, before=plain.standing)
+    done = pipeline.retouch(photo, Recipe(sensitivity=80), quiet, Corrections(), beside)
+    assert of(plain, Decision.REVIEW)
+    assert {c.wish for c in done.corrections.spots} == {Wish.KEEP}
+    assert np.array_equal(result(photo, done), result(photo, plain))
+
+
 def test_a_mask_is_read_as_wishes(photo: Photo, plain: Retouched) -> None:
     mask = written_mask(photo, plain)
     erased, accepted = of(plain, Decision.HEALED)[0], of(plain, Decision.REVIEW)[0]
@@ -170,6 +182,56 @@ def test_what_is_painted_black_of_a_heal_stays_as_it_is(photo: Photo, plain: Ret
     assert pipeline.retouch(photo, Recipe(sensitivity=80), quiet, done.corrections, third).corrections == (
         done.corrections
     )
+
+
+def test_all_around_a_heal_may_be_painted_black(photo: Photo, plain: Retouched) -> None:
+    def tight(patch: Patch) -> float:
+        """How much of a heal's box its spot's fills: then a ring's box is the spot's as well as any."""
+        (box,) = (s.spot.box for s in plain.steps if s.spot.id == patch.spot_id)
+        return box.width * box.height / (patch.box.width * patch.box.height)
+
+    large = sorted(plain.patches, key=lambda p: -p.changed.sum())[:8]
+    assert max(map(tight, large)) > 0.5
+    for patch in (large[0], max(large, key=tight)):
+        (step,) = [s for s in plain.steps if s.spot.id == patch.spot_id]
+        core = np.zeros((photo.height, photo.width), bool)
+        core[step.spot.box.slices] = eroded(step.spot.mask, 2)
+        black = changed_box([patch], photo.frame) & ~core
+        mask = np.where(black, 0, written_mask(photo, plain)).astype(np.uint8)
+        beside = pipeline.Beside(mask, before=plain.standing)
+        done = pipeline.retouch(photo, Recipe(sensitivity=80), quiet, Corrections(), beside)
+        (told,) = [s for s in done.spots if s.id == patch.spot_id]
+        assert [c.wish for c in done.corrections.spots] == [Wish.KEEP]
+        assert not (changed_box(done.patches, photo.frame) & black).any()
+        # The larger part of the spot is white: it is not the spot that is kept.
+        assert core[step.spot.box.slices][step.spot.mask].mean() > 0.5
+        assert (told.decision, told.wish) != (Decision.KEPT, "keep")
+
+
+def test_what_was_painted_black_of_a_heal_and_is_white_again_is_healed_as_it_was(
+    photo: Photo, plain: Retouched
+) -> None:
+    def painted(black: Bool, done: Retouched, value: int) -> Retouched:
+        mask = np.where(black, value, written_mask(photo, done)).astype(np.uint8)
+        beside = pipeline.Beside(mask, before=done.standing)
+        return pipeline.retouch(photo, Recipe(sensitivity=80), quiet, done.corrections, beside)
+
+    patch = max(plain.patches, key=lambda p: p.changed.sum())
+    own = changed_box([patch], photo.frame)
+    columns = np.arange(photo.width)
+    left, right = (own & side for side in (columns < patch.box.x0 + 6, columns >= patch.box.x1 - 6))
+    cut = painted(left | right, plain, 0)
+    assert not (changed_box(cut.patches, photo.frame) & (left | right)).any()
+    # One of two parts: the other stays out.
+    half = painted(left, cut, 255)
+    assert np.array_equal(changed_box(half.patches, photo.frame) & own, own & ~right)
+    assert [c.wish for c in half.corrections.spots] == [Wish.KEEP] * 3 + [Wish.HEAL]
+    both = painted(left | right, cut, 255)
+    assert np.array_equal(result(photo, both), result(photo, plain))
+    assert len(both.spots) == len(plain.spots)
+    for done in (half, both):
+        assert np.array_equal(result(photo, again(photo, done.corrections)), result(photo, done))
+        assert painted(left & ~left, done, 0).corrections == done.corrections
 
 
 def test_a_small_brush_on_an_empty_mask_heals_the_whole_spot(photo: Photo, plain: Retouched) -> None:

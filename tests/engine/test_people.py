@@ -169,3 +169,19 @@ def test_a_heal_counts_beside_the_skin_of_its_face_or_of_its_whole_person(
             shares[whose.split(",")[0]] = float(share)
     assert shares.keys() == {"face 2", "the skin of person 2", "the skin"}
     assert shares["face 2"] > 1.2 * shares["the skin of person 2"]
+
+
+def test_of_a_body_and_of_skin_without_a_face_less_may_be_healed(
+    group: tuple[Photo, Scene, list[Box]],
+) -> None:
+    _, scene, _ = group
+    unknown = replace(scene, faces=(), owner=None, facial=None)
+    for known, at_y, times in (scene, 0.0, 1.0), (scene, 0.85, 2.5), (unknown, 0.0, 2.5):
+        (step,) = planned(known, [spot(at(SMALL, 0, at_y))], Recipe())
+        _, (note,) = within_share([step], Recipe(largest_healed_share=1e-6), known)
+        share = float(note.split("cover ")[1].split("%")[0]) / 100
+        for factor, heals in (1.1, True), (0.9, False):
+            recipe = Recipe(largest_healed_share=factor * times * share)
+            (after,), _ = within_share([step], recipe, known)
+            assert bool(after.healers) is heals
+            assert heals or f"largest_healed_share ({0.9 * share:.1%})" in after.reason

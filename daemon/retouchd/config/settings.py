@@ -223,8 +223,8 @@ class Preset(Tree):
         gt=0,
         le=1,
         description="When heals would cover more of a face than this share, all on that face are for review;"
-        " the same for each person's body, and for all skin where no face is known. Spots count as they were"
-        " found, without the rims that are healed with them.",
+        " two fifths of it for each person's body, and for all skin where no face is known. Spots count as"
+        " they were found, without the rims that are healed with them.",
     )
     body: Body = Field(
         default=_RECIPE.body,

@@ -85,11 +85,12 @@ def judged(
     finds = found(photo, scene, recipe, *networks) or []
     heal, keep = trees.odds(table, [f.figures for f in finds])
     bars, taste = Bars.of(recipe), Calibration.of(recipe)
-    worn_marks = worn([f.figures for f in finds], heal)
-    whole = {"company": freckles(heal, keep), "graded": graded, WORN: worn_marks}
+    all_figures = [f.figures for f in finds]
+    whole = {"graded": graded, WORN: worn(all_figures, heal)}
+    company = freckles(all_figures, heal, keep)
     named = []
-    for find, h, k in zip(finds, heal, keep, strict=True):
-        figures = find.figures | whole
+    for find, h, k, among in zip(finds, heal, keep, company, strict=True):
+        figures = find.figures | whole | {"company": among}
         figures[RISK] = table.risk.odds(find.figures, h, k)
         finding = named_find(figures, h, k, bars, taste)
         if finding is not None:

@@ -96,6 +96,8 @@ patch on a neck was healed in both photos of a person. The evenest of 9 such ble
 _COMEDO_MM, _ROUND = 1.6, 1.8
 """A plugged pore is dark without being red or brown, round, and no wider than so many millimetres."""
 LIKELY_BLEMISH, LIKELY_PERMANENT = 0.25, 0.4
+_ACNE = 2
+"""Likely blemishes for one likely permanent mark from which that may be a trace of one."""
 FRECKLED = 16
 """Likely permanent marks on one person from which the face counts as freckled. Those within 100 mm of a find
 were counted once: on the edge of a freckled face too few."""
@@ -208,19 +210,29 @@ def named_again(figures: Mapping[str, float], sensitivity: int, taste: Calibrati
     return named_find(figures, heal, keep, Bars.at(sensitivity), taste)
 
 
-def freckles(heal: Sequence[float], keep: Sequence[float]) -> float:
-    """How many likely permanent marks one person has; none beside twice as many likely blemishes.
+def freckles(
+    finds: Sequence[Mapping[str, float]], heal: Sequence[float], keep: Sequence[float]
+) -> list[float]:
+    """For each find of one person among how many likely permanent marks it lies.
 
-    Acne leaves brown marks, too: of 127 faces with acne two have 16 and 20 such marks, and 38 and 50 likely
-    blemishes. Of the four labelled faces that count as freckled none has half as many blemishes as freckles,
-    under sixteen looks one as many.
+    Among none where twice as many likely blemishes are, on the person and around the find: acne leaves brown
+    marks, too. Of 127 faces with acne two have 16 and 20 such marks, and 38 and 50 likely blemishes; of the
+    four labelled faces that count as freckled none has half as many blemishes as freckles, under sixteen
+    looks one as many. By the person alone a freckled face with 120 and 160 pimples drawn onto it lost 4 and 6
+    labelled freckles, with 1.3 likely blemishes at most around them for one likely permanent mark. Asked of
+    the place as well it costs 10 of the 55 heals of those two faces.
 
     Args:
-        heal: the odds of each find that it is a blemish.
+        finds: the figures of each.
+        heal: the odds that it is a blemish.
         keep: that it belongs to the person.
     """
-    permanent = sum(k >= LIKELY_PERMANENT for k in keep)
-    return 0.0 if sum(h >= LIKELY_BLEMISH for h in heal) >= 2 * permanent else float(permanent)
+    permanent, blemishes = sum(k >= LIKELY_PERMANENT for k in keep), sum(h >= LIKELY_BLEMISH for h in heal)
+    acne = blemishes >= _ACNE * permanent
+    return [
+        0.0 if acne and f["blemishes_near"] >= _ACNE * f["permanents_near"] else float(permanent)
+        for f in finds
+    ]
 
 
 def noted(spots: Sequence[Spot]) -> tuple[str, ...]:

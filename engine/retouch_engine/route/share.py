@@ -1,4 +1,4 @@
-"""Too much to heal is a sign of acne for a person to look at, or of a detector that went wrong.
+"""Too much to heal is a sign of acne for a person to look at, of a rash, or of a detector that went wrong.
 
 Counted for each face and for each body by itself: in a group one person's skin says nothing about another's.
 And counted as it was found, since it is the finds that are doubted. What is changed in the end is a third
@@ -17,6 +17,11 @@ from retouch_engine.recipe import Recipe
 from retouch_engine.survey import Scene
 from retouch_engine.types import Step
 
+_OFF_FACES = 0.4
+"""Of the share that may be healed of a face, what may be of a body, and of skin where no face is known: acne
+is measured on faces, and without one spots are told less well. Of 15 crops of portraits without the eyes none
+has over 0.2 % to heal in any look; 1,161 photos from elsewhere stayed below a fiftieth. Under drawn rashes
+eight of eleven have 2.2 to 4.9 %."""
 Area = tuple[int, bool]
 """A person's face (True) or body (False); ``(0, False)`` where no face is known. A body counts beside all
 skin of its person: of an ear or a strip of neck alone one pimple would be too much."""
@@ -34,14 +39,25 @@ def within_share(
             heals[_area(step, scene)] += 1
     reasons: dict[Area, str] = {}
     for area, px in sorted(healed.items()):
-        share, most = px / max(1.0, _skin_px(area, scene)), recipe.largest_healed_share
+        share, most = px / max(1.0, _skin_px(area, scene)), _most(area, recipe)
         if share > most:
-            whose = f"of {_words(area)}, over largest_healed_share ({most:.1%})"
-            reasons[area] = f"the heals would cover {share:.2%} {whose}"
+            reasons[area] = (
+                f"the heals would cover {share:.2%} of {_words(area)}, over {_limit(area, recipe)}"
+            )
     return tuple(_offered(step, reasons, scene) for step in steps), tuple(
         f"nothing healed: {reason}; its {heals[area]} spots are for review"
         for area, reason in reasons.items()
     )
+
+
+def _most(area: Area, recipe: Recipe) -> float:
+    """The share of an area that may be healed."""
+    return recipe.largest_healed_share * (1.0 if area[1] else _OFF_FACES)
+
+
+def _limit(area: Area, recipe: Recipe) -> str:
+    part = "" if area[1] else f"{_OFF_FACES} of "
+    return f"{part}largest_healed_share ({_most(area, recipe):.1%})"
 
 
 def _offered(step: Step, reasons: dict[Area, str], scene: Scene) -> Step:

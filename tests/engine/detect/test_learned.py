@@ -324,12 +324,16 @@ def test_among_freckles_more_is_asked() -> None:
 def test_a_face_is_not_freckled_where_twice_as_many_marks_are_blemishes() -> None:
     permanent, blemish, neither = (0.01, 0.4), (0.25, 0.3), (0.24, 0.39)
 
-    def company(permanents: int, blemishes: int) -> float:
+    def company(permanents: int, blemishes: int, near: tuple[int, int] = (0, 0)) -> set[float]:
         odds = [permanent] * permanents + [blemish] * blemishes + [neither] * 30
-        return freckles([heal for heal, _ in odds], [keep for _, keep in odds])
+        finds = [{"permanents_near": near[0], "blemishes_near": near[1]}] * len(odds)
+        return set(freckles(finds, [heal for heal, _ in odds], [keep for _, keep in odds]))
 
-    assert [company(20, n) for n in (0, 39, 40)] == [20, 20, 0]
-    assert company(0, 0) == 0
+    assert [company(20, n) for n in (0, 39, 40)] == [{20}, {20}, {0}]
+    assert company(0, 0) == {0}
+    # Beside a flare on the chin the freckles on the brow are freckles.
+    assert [company(20, 40, near) for near in ((8, 15), (8, 16))] == [{20}, {0}]
+    assert company(20, 39, (0, 9)) == {20}
 
 
 @pytest.mark.parametrize(
