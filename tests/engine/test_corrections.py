@@ -127,17 +127,6 @@ def test_a_mask_that_nobody_touched_says_nothing(photo: Photo, plain: Retouched)
     assert np.array_equal(result(photo, done), result(photo, plain))
 
 
-def test_a_mask_made_black_and_white_heals_nothing_that_was_only_offered(
-    photo: Photo, plain: Retouched
-) -> None:
-    mask = np.where(written_mask(photo, plain) >= 128, 255, 0).astype(np.uint8)
-    beside = pipeline.Beside(mask, before=plain.standing)
-    done = pipeline.retouch(photo, Recipe(sensitivity=80), quiet, Corrections(), beside)
-    assert of(plain, Decision.REVIEW)
-    assert {c.wish for c in done.corrections.spots} == {Wish.KEEP}
-    assert np.array_equal(result(photo, done), result(photo, plain))
-
-
 def test_a_mask_is_read_as_wishes(photo: Photo, plain: Retouched) -> None:
     mask = written_mask(photo, plain)
     erased, accepted = of(plain, Decision.HEALED)[0], of(plain, Decision.REVIEW)[0]

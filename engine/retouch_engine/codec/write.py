@@ -34,9 +34,7 @@ from retouch_engine.types import Bool, Box, Patch, Photo
 from retouch_engine.version import __version__
 
 SOFTWARE = f"retouchd {__version__}"
-HEALED, OFFERED = 255, 127
-"""Of a mask. Half grey, on the dark side: who makes it black and white with an editor heals nothing that was
-only offered."""
+HEALED, OFFERED = 255, 128
 _BYTE, _ASCII, _SHORT, _UNDEFINED = 1, 2, 3, 7
 _ASSOCIATED = 1
 _DATE_TIME = 306
@@ -155,7 +153,7 @@ def write_heal_layer(
 
 
 def write_mask(path: Path, photo: Photo, healed: Sequence[Patch], review: Sequence[Marked]) -> None:
-    """Write what was done as 8-bit grey: 255 healed, 127 offered for review, 0 left alone.
+    """Write what was done as 8-bit grey: 255 healed, 128 offered for review, 0 left alone.
 
     Raises:
         StagingFull: no room.

@@ -185,7 +185,7 @@ def test_the_mask_shows_healed_over_review(tmp_path: Path) -> None:
     write_mask(tmp_path / "m.tif", _photo(), [patch], [offered])
     _, got = _page(tmp_path / "m.tif")
     expected = np.zeros((150, 130), np.uint8)
-    expected[40:80, 40:80] = 127
+    expected[40:80, 40:80] = 128
     expected[patch.box.slices][patch.changed] = 255
     np.testing.assert_array_equal(got, expected)
     assert got.dtype == np.uint8
