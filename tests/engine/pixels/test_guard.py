@@ -220,8 +220,8 @@ def judged(
         ({"texture_2": 3.5}, "overload"),
         ({"finest": 4.7}, "overload"),
         ({"spread": 6.2}, "overload"),
-        ({"speck": 4.9}, "speck"),
-        ({"speck": 4.7}, ""),
+        ({"speck": 3.9}, "speck"),
+        ({"speck": 3.6}, ""),
         ({"texture_1": 3.1, "finest": 4.3, "spread": 5.8, "chroma": 9.0}, ""),
     ],
 )
