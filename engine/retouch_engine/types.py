@@ -270,5 +270,5 @@ class Verdict:
 
     accepted: bool
     failed: str
-    """Empty when accepted; else plastic, overload, seam, residual, halo or repeat."""
+    """Empty when accepted; else plastic, overload, seam, residual, halo, speck or repeat."""
     figures: Mapping[str, float]

@@ -8,9 +8,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch_engine.imaging.bands import BAND_SIGMAS, blur, edge_planes, fine_bands
+from retouch_engine.imaging.bands import BAND_SIGMAS, blur, edge_planes, fine_bands, speck_band
 from retouch_engine.imaging.density import tone
 from retouch_engine.imaging.masks import bounding_box, distance_inside, distance_to
+from retouch_engine.kernels.offsets import greatest
 from retouch_engine.kernels.patches import figured, looked_up, over_plane, standing_out
 from retouch_engine.kernels.places import planes_through, spanning, zones
 from retouch_engine.kernels.planes import halved
@@ -39,6 +40,8 @@ _BESIDE_PX, _NEXT_PX = 1.2, 2.3
 """Nearer than that are the four pixels beside one, and those next to them."""
 _TRACE_PX, _TRACE_SHARE = 1.2, 0.08
 _LEAST_TRACE = 1e-6
+_LEAST_SPECK = 2e-3
+"""OD that nobody sees."""
 NAMES = (
     "texture_0",
     "texture_1",
@@ -52,7 +55,10 @@ NAMES = (
     "halo",
     "left",
     "form",
+    "speck",
 )
+_FORM = NAMES.index("form")
+"""From here on figures are logarithms again."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +101,15 @@ class Bands:
 
     ``fine`` are the three bands, ``(3, h, w)``, ``smooth`` is the blur of 1 px, ``(h, w)``. ``more`` are
     three, ``(3, h, w)``: the difference from pixel to pixel, the finest band of blue over red, the gradient.
-    ``low`` is the crop at half size: ``(h/2, w/2, 3)``.
+    ``low`` is the crop at half size: ``(h/2, w/2, 3)``. ``specks`` is its band of small marks that are dark
+    in red light, ``(h/2, w/2)``.
     """
 
     fine: Float
     smooth: Float
     more: Float
     low: Float
+    specks: Float
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +127,15 @@ class Trace:
 class Figures:
     """Figures of one or many places, one row of ``table`` for each.
 
-    ``table`` is float64 ``(n, 12)``; :data:`NAMES` are its columns. ``texture_0`` to ``texture_2``,
+    ``table`` is float64 ``(n, 13)``; :data:`NAMES` are its columns. ``texture_0`` to ``texture_2``,
     ``finest`` (from pixel to pixel) and ``chroma`` (the finest colour band): logarithms of core / ring
     contrast. ``spread``: Wasserstein-1 distance
     of the finest band's values, in ring spreads. ``seam``: gradient on the rim over the ring's. ``residual``:
     how far the core's level lies from a plane through the ring, in OD, worst channel. ``redder``: that of
     redness, signed. ``halo``: how far the core's smooth density leaves the range of the ring's, in OD.
     ``left``: how much of the blemish's form is there, 1 for all of it. ``form``: how far the core strays from
-    the ring's plane, a logarithm.
+    the ring's plane, a logarithm. ``speck``: how far the core's darkest small mark stands out in red
+    light, the logarithm of an OD.
     """
 
     table: NDArray[np.float64]
@@ -143,7 +152,7 @@ class Figures:
         """The figures of a single place, rounded, for the record; contrasts as ratios."""
         values = self.table[0].copy()
         values[:_CONTRASTS] = np.exp(values[:_CONTRASTS])
-        values[-1] = np.exp(values[-1])
+        values[_FORM:] = np.exp(values[_FORM:])
         return dict(zip(NAMES, values.round(4).tolist(), strict=True))
 
 
@@ -156,7 +165,8 @@ def bands(od: Float) -> Bands:
 def filtered(od: Float, fine: tuple[Float, Float], edges: Float) -> Bands:
     """The same, for a crop whose fine bands and edges are known already."""
     # At half size: levels and forms need no more, and noise is half gone.
-    return Bands(fine[0], fine[1], edges, halved(np.ascontiguousarray(od)))
+    low = halved(np.ascontiguousarray(od))
+    return Bands(fine[0], fine[1], edges, low, speck_band(low))
 
 
 def ring_width(hole: Bool) -> int:
@@ -210,4 +220,6 @@ def measure(seen: Bands, shape: Shape, shifts: NDArray[np.intp], trace: Trace) -
     for values in (inside, around):
         values.sort(axis=1)
     levels = over_plane(seen.low, *shape.thin, shifts, *shape.planes, trace.core)
-    return Figures(figured(looks, inside, around, levels, _SHARES, NOTHING))
+    table = figured(looks, inside, around, levels, _SHARES, NOTHING)
+    specks = np.log(np.maximum(greatest(seen.specks, shape.core, shifts), _LEAST_SPECK))
+    return Figures(np.column_stack((table, specks)))

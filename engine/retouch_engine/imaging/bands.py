@@ -145,6 +145,18 @@ def fine_bands(grey: Float) -> tuple[Float, Float]:
     return found, first
 
 
+def speck_band(low: Float) -> Float:
+    """How much darker a small mark is than what lies around it, in red light: float32 ``(h, w)``.
+
+    Blood is clear in that light. A pimple hardly shows there, and hair, dirt and pigment all the more.
+
+    Args:
+        low: OD at half size, float32 ``(h, w, 3)``.
+    """
+    fine = blur(np.ascontiguousarray(low[..., 0]), BAND_SIGMAS[1] / 2)
+    return np.asarray(fine - blur(fine, _AT_HALF[1]))
+
+
 def edge_planes(od: Float, grey: Float) -> Float:
     """What differs from pixel to pixel, float32 ``(3, h, w)``.
 

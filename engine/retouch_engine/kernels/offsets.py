@@ -130,6 +130,19 @@ def costs(
     return found
 
 
+@kernel(ROWS, PLACES, PLACES)
+def greatest(small: Float, places: Places, offsets: Places) -> Reals:
+    """The greatest value of a plane at half size, ``(h/2, w/2)``, at moved places: ``(n,)``."""
+    h, w = small.shape
+    found = np.full(len(offsets), -np.inf)
+    for k in range(len(offsets)):
+        for i in range(len(places)):
+            y = min(max((places[i, 0] + offsets[k, 0]) >> 1, 0), h - 1)
+            x = min(max((places[i, 1] + offsets[k, 1]) >> 1, 0), w - 1)
+            found[k] = max(found[k], small[y, x])
+    return found
+
+
 @kernel(PLACES, BLOCK, PLACES, REAL, WHOLE)
 def apart(offsets: Places, dirty: Bool, wide: Places, distance: float, most: int) -> Places:
     """The first ``most`` offsets that lie so far apart and move all of ``wide`` onto clean pixels."""

@@ -31,6 +31,19 @@ def skin() -> Skin:
     return make
 
 
+@pytest.fixture
+def mottled(skin: Skin) -> Skin:
+    """The same under small blotches of blood, which hide a speck in grey and not in red light."""
+
+    def make(size: int = 200, seed: int = 0) -> NDArray[np.float32]:
+        noise = np.random.default_rng(100 + seed).normal(size=(size, size)).astype(np.float32)
+        blood = blur(noise, 3.0)
+        red = np.array([0.0, 0.1, 0.08], np.float32) / blood.std()
+        return np.asarray(skin(size, seed) + blood[..., None] * red, np.float32)
+
+    return make
+
+
 def disc_at(shape: tuple[int, int], cy: float, cx: float, r: float) -> NDArray[np.bool_]:
     """A bool disc."""
     y, x = np.ogrid[: shape[0], : shape[1]]
@@ -46,3 +59,9 @@ def wound_in(
     inner = bounding_box(hole).grown(40, h, w)
     size = 2 * float(np.sqrt(hole.sum() / np.pi))
     return Wound(od, hole, none, Box(0, 0, h, w), size, seed, inner)
+
+
+def speck_at(shape: tuple[int, int], cy: int, cx: int) -> NDArray[np.float32]:
+    """A soft brown speck, OD, ``(h, w, 3)``."""
+    form = blur(disc_at(shape, cy, cx, 2).astype(np.float32), 2.0)
+    return np.asarray(form[..., None] / form.max() * np.array([0.2, 0.22, 0.24], np.float32), np.float32)

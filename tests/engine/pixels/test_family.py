@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.engine.pixels.conftest import Skin, disc_at, wound_in
+from tests.engine.pixels.conftest import Skin, disc_at, speck_at, wound_in
 from tests.engine.pixels.test_healing import contrast, laid, sampled
 
 from retouch_engine import Correction, Corrections, Recipe, Wish, pipeline
@@ -17,7 +17,7 @@ from retouch_engine.heal.fit import Bed
 from retouch_engine.heal.reinject import reinjected
 from retouch_engine.heal.sources import donors
 from retouch_engine.imaging.bands import blur
-from retouch_engine.imaging.density import tone
+from retouch_engine.imaging.density import density, tone
 from retouch_engine.record import Decision
 from retouch_engine.threads import borrowed
 from retouch_engine.types import Bool, Box, Float, HealerId, Patch, Photo
@@ -297,3 +297,20 @@ def test_two_heals_with_one_donor_are_taken_apart(skin: Skin) -> None:
     far = Outcome((2,), beside, "healed", donors=(Box(10, 10, 30, 30),))
     assert apart(iter(()), (one, far), Recipe()) == (one, far)
     assert apart(iter(()), (one, two), Recipe())[0] is one
+
+
+@pytest.mark.parametrize("seed", [1, 3, 5, 8])
+def test_a_heal_brings_no_speck_of_its_donors(mottled: Skin, seed: int) -> None:
+    clean = mottled(260, seed)
+    red = blur(disc_at(SHAPE, 130, 130, 11).astype(np.float32), 3.0)[..., None]
+    spoilt = clean + red * np.array([0.02, 0.4, 0.3], np.float32)
+    (dy, dx), *_ = donors(wound_in(spoilt, HOLE), 1)
+    wound = wound_in(spoilt + speck_at(SHAPE, 132 + dy, 127 + dx), HOLE)
+    assert donors(wound, 1) == [(dy, dx)]
+    done = healed(Case((1,), wound, (HealerId("donor"),), sampled(wound.od)), Recipe())
+    assert "donor@1.00: speck" in done.tried
+    assert done.patch is not None
+    cut = done.patch.box.slices
+    after = np.where(done.patch.changed[..., None], density(done.patch.pixels), wound.od[cut])
+    darkest, usual = (float((blur(od, 2.0) - blur(od, 3.2))[..., 0].max()) for od in (after, clean))
+    assert darkest < 1.2 * usual

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.chart import Chart
 from benchmarks.heal_cases import Case, cases, ground
 from benchmarks.heal_methods import methods, passes
-from tests.engine.pixels.conftest import Skin, disc_at
+from tests.engine.pixels.conftest import Skin, disc_at, speck_at
 
 from retouch_engine import Kind
 from retouch_engine.guard import Yardstick, bands, repeats
@@ -144,6 +144,17 @@ def test_the_guard_finds_half_of_a_faint_blotch(skin: Skin) -> None:
     assert all(f[1] and f[2] for f in found)
 
 
+@pytest.mark.parametrize("seed", [1, 3, 4, 7])
+def test_the_guard_finds_a_speck_that_was_not_there(mottled: Skin, seed: int) -> None:
+    shape = (200, 200)
+    clean, hole, speck = mottled(200, seed), disc_at(shape, 100, 100, 14), speck_at(shape, 104, 97)
+    assert failed(clean, hole, clean) == ""
+    assert failed(clean, hole, clean + speck) == "speck"
+    # What lay there is no donor's, and blood is no speck.
+    assert failed(clean + speck, hole, clean + speck) == ""
+    assert failed(clean, hole, clean + speck * np.array([0.0, 0.5, 0.4], np.float32)) != "speck"
+
+
 def test_hairs_beside_a_hole_do_not_make_clean_skin_dull(chart: Chart) -> None:
     where = ground("chart", chart.clean)
     beside = [case for case in cases(where, (14, 24), 4, seed=1) if case.variant == "hair"]
@@ -209,6 +220,8 @@ def judged(
         ({"texture_2": 3.5}, "overload"),
         ({"finest": 4.7}, "overload"),
         ({"spread": 6.2}, "overload"),
+        ({"speck": 3.9}, "speck"),
+        ({"speck": 3.6}, ""),
         ({"texture_1": 3.1, "finest": 4.3, "spread": 5.8, "chroma": 9.0}, ""),
     ],
 )
