@@ -125,11 +125,13 @@ def test_a_root_that_does_not_answer_is_offline_until_it_does(
     (tmp_path / "hot").mkdir()
     (tmp_path / "mirror").mkdir()
     root = Root(Watch.model_validate({"path": str(tmp_path / "hot")} | place))
+    root.ask()
     root.check(list)
     assert root.offline == f"{tmp_path / 'hot'} does not answer"
     silent.set()
 
     def is_well() -> bool:
+        root.ask()
         root.check(list)
         return not root.offline
 
@@ -168,7 +170,7 @@ def test_progress_is_told_before_each_wait_for_shares_that_may_not_answer(
 
     monkeypatch.setattr(knock.Knock, "came", in_vain)
     intake.look()
-    assert told == ["alive", *["silent"] * 3, *["alive", "silent"] * 3]
+    assert told == ["alive", "silent"] * 3
 
 
 def only_together(monkeypatch: pytest.MonkeyPatch, holder: Any, name: str, folders: Collection[Path]) -> None:
@@ -424,6 +426,36 @@ def test_a_share_that_died_since_the_last_look_is_not_touched(
 
     wait_for(is_online)
     assert intake.well(dead / "day")
+
+
+def test_a_slow_share_keeps_no_photo_of_another_waiting(
+    monkeypatch: pytest.MonkeyPatch, shares: list[Path], journal: Journal, clock: Clock
+) -> None:
+    """A NAS that took five seconds to answer held the photos of all folders for five of every six."""
+    slow, *others = shares
+    intake = Intake(watching(shares), journal, clock=clock, table=list)
+    intake.look()
+    asked, waited_for, came = [], [], knock.Knock.came
+
+    def wait(one: knock.Knock) -> bool:
+        waited_for.append(one)
+        return came(one)
+
+    monkeypatch.setattr(os, "statvfs", asked.append)
+    monkeypatch.setattr(knock.Knock, "came", wait)
+    assert all(intake.there(os.fsencode(folder)) for folder in others)
+    wait_for(lambda: slow in asked)
+    assert waited_for == [intake.roots[folder].knocks[folder] for folder in others]
+
+
+def test_a_folder_is_asked_once_before_a_look(
+    monkeypatch: pytest.MonkeyPatch, shares: list[Path], journal: Journal, clock: Clock
+) -> None:
+    """A NAS that took five seconds to answer held each look for ten."""
+    asked: list[Path] = []
+    monkeypatch.setattr(os, "statvfs", asked.append)
+    Intake(watching(shares), journal, clock=clock, table=list).look()
+    assert sorted(asked) == shares
 
 
 def test_who_looks_for_corrections_waits_for_a_dead_nas_once(

@@ -63,6 +63,8 @@ class Root:
     poked: bool = False
     knocks: dict[Path, Knock] = field(default_factory=dict)
     """One for each folder that is asked whether it answers."""
+    answered_s: float = float("-inf")
+    """When it was last found to answer, or not to, for who touches its photos or results."""
     swept: bool = False
     events: bool = False
 
@@ -70,6 +72,11 @@ class Root:
     def key(self) -> bytes:
         """Its path, as the journal keeps it."""
         return self.watch.root
+
+    @property
+    def well(self) -> bool:
+        """Whether it was found well by a look, and nothing else was found since."""
+        return self.mount is not None and not self.offline
 
     @property
     def network(self) -> bool:
@@ -122,7 +129,7 @@ class Root:
         return settings.scan.settle_network_s if self.network_at(path) else settings.scan.settle_local_s
 
     def check(self, table: MountTable) -> None:
-        """Find out whether the root and the place of its results are well."""
+        """Find out whether the root and the place of its results are well; ``knock_at`` it before."""
         silent = self.silent()
         # Not before: what autofs took off is mounted by being asked for, and was called gone.
         mounts = table()
@@ -139,17 +146,20 @@ class Root:
             self._look_inside(mounts)
             self.unwritable = unwritable(mirror or self.watch.path)
 
+    def ask(self) -> None:
+        """Ask its folders whether they answer, without waiting for it."""
+        for one in self._asked().values():
+            one.ask()
+
     def silent(self) -> str:
-        """Which of its folders does not answer, in words; empty when both do.
+        """Which of its folders does not answer what it was asked last, in words; empty when both do.
 
         One dead NFS, mounted hard, held the whole service: no other folder was looked at, systemd's watchdog
         ended it, and the next one hung at the same place.
         """
-        asked = self.asked()
-        silent = knock.together(asked.values())
-        return next((f"{shown(f)} does not answer" for f, one in asked.items() if one in silent), "")
+        return next((f"{shown(f)} does not answer" for f, one in self._asked().items() if not one.came()), "")
 
-    def asked(self) -> dict[Path, Knock]:
+    def _asked(self) -> dict[Path, Knock]:
         """Its folders, each with who asks whether it answers."""
         both = filter(None, (self.watch.path, self.watch.mirror))
         return {folder: self.knocks.setdefault(folder, knock.at(folder)) for folder in both}
@@ -194,11 +204,12 @@ def _missing(marker: str, folder: Path) -> str:
 
 
 def knock_at(roots: Iterable[Root]) -> None:
-    """Ask the folders of several roots side by side: who does not answer is waited for no more in its check.
+    """Ask the folders of several roots side by side; who wants to know of one waits for its answer alone.
 
     The 18 folders of one dead NAS were waited for one after another, three minutes in which nothing was done.
     """
-    knock.together(one for root in roots for one in root.asked().values())
+    for root in roots:
+        root.ask()
 
 
 def probed(watches: Iterable[Watch], table: MountTable) -> list[Root]:
