@@ -23,6 +23,7 @@ from retouchd import actions, config, doctor, knock
 from retouchd.config import Settings, Watch
 from retouchd.errors import TimeLimit
 from retouchd.jobs import Failure, InstanceId, Outcome, Signature, State
+from retouchd.mounts import Mount
 from retouchd.state.journal import Journal
 from retouchd.watch import scanner
 from retouchd.watch.intake import Intake
@@ -136,6 +137,34 @@ def test_a_root_that_does_not_answer_is_offline_until_it_does(
         return not root.offline
 
     wait_for(is_well)
+
+
+@pytest.mark.parametrize("settings", [{}, {"recursive": False}, {"ignore": ["nas"]}])
+def test_a_share_below_a_watched_folder_is_asked_as_well(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    """Each start of the service hung over it anew, until systemd's watchdog ended that."""
+    asked: list[Path] = []
+    is_back, below = threading.Event(), tmp_path / "nas"
+
+    def statvfs(path: Path) -> None:
+        asked.append(path)
+        if path == below:
+            is_back.wait()
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    monkeypatch.setattr(knock, "PATIENCE_S", 0.1)
+    root, looked_into = Root(Watch.model_validate({"path": str(tmp_path)} | settings)), not settings
+
+    def offline() -> str:
+        root.ask()
+        root.check(lambda: [Mount(below, "nfs4", "nas:/photos"), Mount(tmp_path / "disk", "ext4", "b")])
+        return root.offline
+
+    assert [offline(), offline()] == [f"{below} does not answer" * looked_into] * 2
+    assert set(asked) == {tmp_path, below} if looked_into else {tmp_path}
+    is_back.set()
+    wait_for(lambda: not offline())
 
 
 def test_a_share_that_did_not_answer_is_asked_again_soon(
@@ -435,7 +464,8 @@ def test_a_slow_share_keeps_no_photo_of_another_waiting(
     slow, *others = shares
     intake = Intake(watching(shares), journal, clock=clock, table=list)
     intake.look()
-    asked, waited_for, came = [], [], knock.Knock.came
+    asked: list[Path] = []
+    waited_for, came = [], knock.Knock.came
 
     def wait(one: knock.Knock) -> bool:
         waited_for.append(one)
