@@ -278,6 +278,7 @@ def test_after_a_long_look_those_still_due_are_asked_at_once_again(
 
     def for_long(root: bytes, *more: Any) -> scanner.Found:
         if root == os.fsencode(first):
+            wait_for(lambda: not any(intake.roots[one].knocks[one].is_open for one in others))
             clock.now += knock.PATIENCE_S
             only_together(monkeypatch, os, "statvfs", others)
         return scan(root, *more)
