@@ -210,3 +210,20 @@ def test_what_a_person_left_alone_is_not_taken_up_because_of_a_file_that_is_gone
     shoot.journal.save(replace(kept, state=State.SKIPPED, code=code))
     corrections.path_of(row.file, shoot.folder).unlink()
     assert shoot.look(amends) == []
+
+
+def test_who_waited_for_a_dead_share_looks_at_the_others_as_soon_as_ever(shoot: Shoot) -> None:
+    """A mask that was painted in another folder was seen minutes later."""
+    now, asked = [0.0], []
+
+    def waited_in_vain(folder: Path) -> bool:
+        asked.append(folder)
+        now[0] += 10.0
+        return False
+
+    amends = Amends(shoot.settings, shoot.journal, lambda: now[0], well=waited_in_vain)
+    amends.touch(shoot.folder)
+    amends.step()
+    now[0] += 3.0
+    amends.step()
+    assert asked == [shoot.folder] * 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -93,6 +94,26 @@ def test_photos_whose_mirror_is_on_a_dead_share_are_not_shown(
     album = Album(places_of([(shoots["well"], shoots["dead"])]))
     assert shown(album) == set()
     assert album.silent == (str(shoots["dead"]),)
+
+
+def test_a_share_that_fails_keeps_nobody_from_the_others(
+    monkeypatch: pytest.MonkeyPatch, shoots: dict[str, Path]
+) -> None:
+    """A dead share that is mounted softly answers by an error, and that was the end of the whole page."""
+    album, real, fails = Album(places_of((folder, None) for folder in shoots.values())), os.scandir, [False]
+
+    def scandir(path: Any) -> Any:
+        if fails[0] and Path(os.fsdecode(path)) == shoots["dead"] / "_retouchd":
+            raise OSError(errno.EHOSTDOWN, "Host is down")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    both = {"well.jpg", "dead.jpg"}
+    assert shown(album) == both
+    fails[0] = True
+    assert "well.jpg" in shown(album)
+    fails[0] = False
+    assert shown(album) == both
 
 
 def test_a_share_that_dies_while_it_is_read_is_shown_as_it_was(

@@ -48,6 +48,7 @@ def test_a_share_that_is_mounted_by_being_asked_for_is_not_gone(
     monkeypatch.setattr(os, "statvfs", asked)
     root = Root(Watch(path=tmp_path))
     for _ in range(2):
+        root.ask()
         root.check(lambda: list(table))
         assert not root.offline
         assert root.network

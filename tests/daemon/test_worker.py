@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.daemon.conftest import environment
+from tests.daemon.conftest import environment, wait_for
 
 from retouch_engine import Correction, Corrections, Order, Recipe, Wish
 from retouchd.jobs import Outcome
@@ -116,6 +116,19 @@ def test_a_worker_that_waits_for_what_does_not_come_is_replaced(keeper: Supervis
     keeper.let_go()
     assert code(end_of(keeper)) == "worker-stuck"
     assert ask(keeper, tmp_path, b"photo").failure is None
+
+
+def test_a_worker_whose_answer_came_after_all_stays(keeper: Supervisor, tmp_path: Path) -> None:
+    until_ready(keeper)
+    before, source, staging = keeper.pid, tmp_path / "a.tif", tmp_path / "staging"
+    source.write_bytes(b"photo")
+    staging.mkdir()
+    keeper.send(protocol.order("retouch", Order(source, staging, Recipe())))
+    wait_for(lambda: keeper._read() or b'"done"' in keeper._buffer)
+    keeper.let_go()
+    assert end_of(keeper).failure is None
+    list(keeper.poll())
+    assert (keeper.pid, keeper.ready) == (before, True)
 
 
 def test_a_worker_that_cannot_even_be_killed_is_left_behind(

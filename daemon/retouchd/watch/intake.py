@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from retouchd import knock, log, mounts
+from retouchd import log, mounts
 from retouchd.config import Settings
 from retouchd.errors import JobError
 from retouchd.jobs import AT_REST, GONE, IN_HAND, LEFT_ALONE, UNDONE, WAITING, Asked, Signature, State
@@ -57,7 +57,7 @@ class Intake:
         self.roots: dict[Path, Root] = {}
         self._followed_lists: set[tuple[Path, Path]] = set()
         self._trackers: dict[Path, SettleTracker] = {}
-        self._prune_s, self._asked_s = 0.0, float("-inf")
+        self._prune_s = 0.0
         self.reconfigure(settings)
 
     def reconfigure(self, settings: Settings) -> None:
@@ -85,7 +85,7 @@ class Intake:
     def online(self) -> list[bytes]:
         """The roots that are watched, well and not paused: only their photos are worked on."""
         paused = self._journal.paused()
-        well = (root.key for root in self.roots.values() if root.mount and not root.offline)
+        well = (root.key for root in self.roots.values() if root.well)
         return [key for key in well if not holding(paused, key)]
 
     def well(self, folder: Path) -> bool:
@@ -105,20 +105,15 @@ class Intake:
         return self._there(self.roots[Path(os.fsdecode(key))])
 
     def _there(self, root: Root) -> bool:
-        if self._clock() - self._asked_s >= _YOUNG_S:
-            self._ask_who_is_there()
-            self._asked_s = self._clock()
-        return bool(root.mount) and not root.offline
-
-    def _ask_who_is_there(self) -> None:
-        well = [root for root in self.roots.values() if root.mount and not root.offline]
-        self._alive()
-        knock_at(well)
-        for root in well:
+        if root.well and self._clock() - root.answered_s >= _YOUNG_S:
+            self._alive()
+            knock_at(one for one in self.roots.values() if one.well)
             root.offline = root.silent()
+            root.answered_s = self._clock()
             if root.offline:
                 self._health_changed(root)
                 self._journal.note_root(root.key, "offline", root.offline)
+        return root.well
 
     def answers(self, folder: Path) -> bool:
         """Whether who asks for results there gets an answer, be it that they are not there."""
@@ -150,11 +145,10 @@ class Intake:
                 root.poked = False
         due = [root for root in self.roots.values() if self._clock() >= root.next_look_s]
         while due:
-            self._alive()
             knock_at(due)
             asked_s = self._clock()
-            # After a long look those that are left are asked again: they may have died since.
-            while due and self._clock() - asked_s < knock.PATIENCE_S:
+            # After a long look or wait those that are left are asked again: they may have died since.
+            while due and self._clock() - asked_s < _YOUNG_S:
                 self._alive()
                 self._look_at(due.pop(0))
 
@@ -268,7 +262,7 @@ class Intake:
         Of the other watched folders those that were left, taken back or set aside: what is done is known by
         its bytes. A shoot that was moved into another watched folder had all of them healed.
         """
-        others = [r.key for r in self.roots.values() if r is not root and r.mount and not r.offline]
+        others = [r.key for r in self.roots.values() if r is not root and r.well]
         lost = moves.missing(self._journal.left(others), found)
         lost |= moves.missing(resting, found) | moves.missing(moving, found)
         for other in () if root.swept else self._journal.roots():

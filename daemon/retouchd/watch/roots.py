@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from retouchd.config import Settings, Watch
 from retouchd.knock import Knock
 from retouchd.mounts import Mount, covering, gone, unwritable
 from retouchd.text import shown
+from retouchd.watch import scanner
 
 _REST = 20.0
 """Between two looks, this many times what a look takes: five percent of one core at most."""
@@ -63,6 +64,8 @@ class Root:
     poked: bool = False
     knocks: dict[Path, Knock] = field(default_factory=dict)
     """One for each folder that is asked whether it answers."""
+    answered_s: float = float("-inf")
+    """When it was last found to answer, or not to, for who touches its photos or results."""
     swept: bool = False
     events: bool = False
 
@@ -70,6 +73,11 @@ class Root:
     def key(self) -> bytes:
         """Its path, as the journal keeps it."""
         return self.watch.root
+
+    @property
+    def well(self) -> bool:
+        """Whether it was found well by a look, and nothing else was found since."""
+        return self.mount is not None and not self.offline
 
     @property
     def network(self) -> bool:
@@ -122,8 +130,8 @@ class Root:
         return settings.scan.settle_network_s if self.network_at(path) else settings.scan.settle_local_s
 
     def check(self, table: MountTable) -> None:
-        """Find out whether the root and the place of its results are well."""
-        silent = self.silent()
+        """Find out whether the root and the place of its results are well; ``knock_at`` it before."""
+        silent, known = self.silent(), set(self.knocks)
         # Not before: what autofs took off is mounted by being asked for, and was called gone.
         mounts = table()
         self.offline = silent or _trouble(self.watch.path, self.mount, mounts)
@@ -137,22 +145,36 @@ class Root:
             self.mount = covering(self.watch.path, mounts)
             self.results = covering(mirror, mounts) if mirror else None
             self._look_inside(mounts)
+            for folder in self._asked().keys() - known:  # a share below it that was not seen before
+                self.knocks[folder].ask()
+            self.offline = self.silent()
+        if not self.offline:
             self.unwritable = unwritable(mirror or self.watch.path)
 
+    def ask(self) -> None:
+        """Ask its folders whether they answer, without waiting for it."""
+        for one in self._asked().values():
+            one.ask()
+
     def silent(self) -> str:
-        """Which of its folders does not answer, in words; empty when both do.
+        """Which of its folders does not answer what it was asked last, in words; empty when all do.
 
         One dead NFS, mounted hard, held the whole service: no other folder was looked at, systemd's watchdog
         ended it, and the next one hung at the same place.
         """
-        asked = self.asked()
-        silent = knock.together(asked.values())
-        return next((f"{shown(f)} does not answer" for f, one in asked.items() if one in silent), "")
+        return next((f"{shown(f)} does not answer" for f, one in self._asked().items() if not one.came()), "")
 
-    def asked(self) -> dict[Path, Knock]:
-        """Its folders, each with who asks whether it answers."""
-        both = filter(None, (self.watch.path, self.watch.mirror))
-        return {folder: self.knocks.setdefault(folder, knock.at(folder)) for folder in both}
+    def _asked(self) -> dict[Path, Knock]:
+        """Its folders, and the shares mounted below it, each with who asks whether it answers."""
+        folders = (self.watch.path, self.watch.mirror, *self._shares_looked_into())
+        return {folder: self.knocks.setdefault(folder, knock.at(folder)) for folder in filter(None, folders)}
+
+    def _shares_looked_into(self) -> Iterator[Path]:
+        bounds = scanner.Bounds.of(self.watch)
+        for folder, mount in self.inner.items():
+            photo = os.fsencode(folder.relative_to(self.watch.path) / "a.tif").split(b"/")
+            if mount.network and not scanner.why_left_out(photo, bounds):
+                yield folder
 
     def _look_inside(self, mounts: Sequence[Mount]) -> None:
         real = Path(os.path.realpath(self.watch.path))
@@ -194,11 +216,12 @@ def _missing(marker: str, folder: Path) -> str:
 
 
 def knock_at(roots: Iterable[Root]) -> None:
-    """Ask the folders of several roots side by side: who does not answer is waited for no more in its check.
+    """Ask the folders of several roots side by side; who wants to know of one waits for its answer alone.
 
     The 18 folders of one dead NAS were waited for one after another, three minutes in which nothing was done.
     """
-    knock.together(one for root in roots for one in root.asked().values())
+    for root in roots:
+        root.ask()
 
 
 def probed(watches: Iterable[Watch], table: MountTable) -> list[Root]:

@@ -194,7 +194,7 @@ class Supervisor:
         now = self._clock()
         if self.busy and now - self._began_s > self.job_seconds:
             return TimeLimit(self.job_seconds)
-        if self._let_go:
+        if self.busy and self._let_go:  # else the answer came after all
             return WorkerStuck(self.quiet_s)
         if now - self._heard_s > self.stuck_s:
             return WorkerStuck(now - self._heard_s)

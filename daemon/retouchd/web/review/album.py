@@ -115,8 +115,8 @@ class _Walk:
         for where, folders, _ in os.walk(place.results):
             folder = Path(where)
             own = folder / OWN_FOLDER
-            if OWN_FOLDER in folders and _may_be_looked_into(own):
-                photos = self._photos(folder, own)
+            if OWN_FOLDER in folders:
+                photos = self._photos(folder, _records(own))
                 if photos:
                     relative = folder.relative_to(place.results)
                     name = place.sources.name if relative == Path() else f"{place.sources.name}/{relative}"
@@ -125,10 +125,10 @@ class _Walk:
                     yield Shoot(shoot_id, folder, shown(name), photos)
             folders[:] = sorted(f for f in folders if not ignores.folder_ignored(f))
 
-    def _photos(self, folder: Path, own: Path) -> tuple[Photo, ...]:
+    def _photos(self, folder: Path, records: Iterable[Path]) -> tuple[Photo, ...]:
         """The latest set of each photo of a folder."""
         latest: dict[Path, Photo] = {}
-        for path in own.glob("*.json"):
+        for path in records:
             photo = self._read(folder, path)
             if photo is not None:
                 before = latest.get(photo.source)
@@ -209,11 +209,15 @@ class Album:
         return next(((s, p) for s in self.shoots() for p in s.photos if p.id == photo_id), None)
 
 
-def _may_be_looked_into(own: Path) -> bool:
+def _records(own: Path) -> list[Path]:
+    """The records in a folder of ours; none where it is a link, was taken away, or its disk fails.
+
+    A share that failed, by an error at once, was the end of the whole page.
+    """
     try:
-        return not presence.link(own)
+        return [] if presence.link(own) else list(own.glob("*.json"))
     except OSError:
-        return False
+        return []
 
 
 def _photo(place: Place, folder: Path, path: Path, told: dict[str, Any]) -> Photo | None:
