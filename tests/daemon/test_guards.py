@@ -107,7 +107,7 @@ def test_a_worker_that_dies_right_after_its_digest_costs_the_photo_nothing(
     journal.save(replace(row, state=State.QUEUED))
 
     class Dying:
-        ready, busy, outdated, said = True, False, False, 0
+        ready, busy, outdated, said, quiet_s = True, False, False, 0, 0.0
 
         def poll(self) -> list[dict[str, str]]:
             self.ready = not self.said  # the answer and the end of the pipe come in one reading
