@@ -16,7 +16,7 @@ from retouch_engine.imaging.density import density
 from retouch_engine.imaging.masks import dilated, placed
 from retouch_engine.recipe import Kind
 from retouch_engine.survey import Cause, Scene
-from retouch_engine.types import Photo, Spot, Step
+from retouch_engine.types import Bool, Box, Photo, Spot, Step
 
 _MOST = 0.19
 """Share of a spot's rim where it goes on. Of 1,612 heals on portraits and on faces with acne 29 touch what is
@@ -56,11 +56,11 @@ def _offered(step: Step) -> Step:
 
 def _goes_on(photo: Photo, scene: Scene, spot: Spot) -> float:
     """The share of a spot's rim that is protected and looks like the spot."""
-    if not _guarded(scene, spot, _RIM_PX).any():
+    if not _guarded(scene, spot.box.grown(_RIM_PX, photo.height, photo.width)).any():
         return 0.0
     reach = round(max(_REACH_PX, _REACH_SHARE * spot.diameter_px))
     box = spot.box.grown(reach, photo.height, photo.width)
-    mask, guarded = placed(spot.mask, spot.box, box), _guarded(scene, spot, reach)
+    mask, guarded = placed(spot.mask, spot.box, box), _guarded(scene, box)
     rim = dilated(mask, _RIM_PX) & ~mask
     around = dilated(mask, reach) & ~dilated(mask, _RIM_PX + 1) & ~guarded
     if np.count_nonzero(around) < _LEAST_SKIN:
@@ -72,6 +72,5 @@ def _goes_on(photo: Photo, scene: Scene, spot: Spot) -> float:
     return float(np.count_nonzero(beyond > _ALIKE * (own @ own)) / np.count_nonzero(rim))
 
 
-def _guarded(scene: Scene, spot: Spot, reach: int) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    causes = scene.causes_at(spot.box.grown(reach, scene.height, scene.width), 1)
-    return (causes & ~np.uint16(_HARMLESS)) > 0
+def _guarded(scene: Scene, box: Box) -> Bool:
+    return (scene.causes_at(box, 1) & ~np.uint16(_HARMLESS)) > 0
